@@ -1,0 +1,179 @@
+"""Reads the TOML file into `options`: what is wrong, where in the file, and what would be right."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edge_runtime.boxes import Point
+from edge_runtime.errors import ConfigError
+from edge_runtime.options import (
+    RESERVED_STREAM_NAMES,
+    Broker,
+    Camera,
+    Config,
+    Images,
+    Line,
+    RuleOptions,
+    SourceOptions,
+    Video,
+)
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file. Raises ConfigError with the path within the file."""
+    try:
+        raw = tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name one with --config") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    return parse(raw, path)
+
+
+def parse(raw: dict[str, Any], path: Path) -> Config:
+    """Turn a parsed file into a checked Config; `path` is for messages and relative paths."""
+    if "folder" in raw:
+        raise ConfigError(f"{path}: folder: unknown key; remove it")
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {explain(str(error))}") from None
+    config = msgspec.structs.replace(config, folder=path.resolve().parent)
+    config = resolve_paths(config)
+    check_broker(config.broker, path)
+    check_streams(config, path)
+    return config
+
+
+def explain(text: str) -> str:
+    """Turn msgspec's message into `path: what is wrong`, the path as the file spells it."""
+    message, _, where = text.partition(" - at `")
+    where = where.rstrip("`").removeprefix("$").removeprefix(".")
+    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message)
+    missing = re.fullmatch(r"Object missing required field `(.+)`", message)
+    if unknown:
+        return f"{join(where, unknown[1])}: unknown key; remove it or correct its spelling"
+    if missing:
+        return f"{join(where, missing[1])}: missing; add it"
+    message = message.replace("`", "'")
+    return f"{where}: {message[0].lower()}{message[1:]}" if where else message
+
+
+def join(where: str, key: str) -> str:
+    """Return the path of a key within a table."""
+    return f"{where}.{key}" if where else key
+
+
+def resolve_paths(config: Config) -> Config:
+    """Make relative paths absolute, from the file's folder."""
+
+    def resolved(section: Any) -> Any:
+        changes = {
+            field: (config.folder / value)
+            for field in section.__struct_fields__
+            if isinstance(value := getattr(section, field), Path)
+        }
+        return msgspec.structs.replace(section, **changes) if changes else section
+
+    return msgspec.structs.replace(
+        config,
+        broker=resolved(config.broker),
+        streams=tuple(
+            msgspec.structs.replace(stream, source=resolved(stream.source))
+            for stream in config.streams
+        ),
+    )
+
+
+def check_broker(broker: Broker, path: Path) -> None:
+    """Check what the types cannot say of `[broker]`."""
+
+    def wrong(key: str, text: str) -> ConfigError:
+        return ConfigError(f"{path}: broker.{key}: {text}")
+
+    if broker.url != "discover":
+        try:
+            parts = urlsplit(broker.url)
+            valid = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise wrong("url", f"'{broker.url}' is not mqtts://host[:port] or mqtt://host[:port]")
+        if parts.username or parts.password or parts.path.strip("/"):
+            raise wrong("url", "must hold host and port alone; use username and password_file")
+    for key in ("ca_file", "cert_file", "key_file", "password_file"):
+        file = getattr(broker, key)
+        if file is not None and not file.is_file():
+            raise wrong(key, f"{file} is not there; correct the path")
+    if (broker.cert_file is None) != (broker.key_file is None):
+        raise wrong("cert_file", "cert_file and key_file go together; give both or neither")
+    if broker.password_file is not None and broker.username is None:
+        raise wrong("username", "missing beside password_file; add it")
+
+
+def check_streams(config: Config, path: Path) -> None:
+    """Check what the types cannot say of `[[streams]]`."""
+    seen: dict[str, int] = {}
+    for index, stream in enumerate(config.streams):
+        where = f"{path}: streams[{index}]"
+        if stream.name in RESERVED_STREAM_NAMES:
+            raise ConfigError(f"{where}.name: '{stream.name}' is reserved; choose another name")
+        if stream.name in seen:
+            raise ConfigError(
+                f"{where}.name: '{stream.name}' is also streams[{seen[stream.name]}].name; "
+                "names must differ"
+            )
+        seen[stream.name] = index
+        check_source(stream.source, where)
+        check_rules(stream.rules, where)
+
+
+def check_source(source: SourceOptions, where: str) -> None:
+    """Check that the files a source reads are there (a camera may come later)."""
+    if isinstance(source, Video) and not source.path.is_file():
+        raise ConfigError(f"{where}.source.path: {source.path} is not a file; correct the path")
+    if isinstance(source, Images) and not source.path.is_dir():
+        raise ConfigError(f"{where}.source.path: {source.path} is not a folder; correct the path")
+    if isinstance(source, Camera) and "://" in str(source.device):
+        scheme = str(source.device).partition("://")[0]
+        if scheme not in ("rtsp", "rtsps"):
+            raise ConfigError(
+                f"{where}.source.device: '{scheme}://' is not known; give a path such as "
+                "/dev/video0, an index, or an rtsp:// URL"
+            )
+
+
+def check_rules(rules: tuple[RuleOptions, ...], where: str) -> None:
+    """Check names and coordinates of the rules."""
+    names: set[str] = set()
+    for number, rule in enumerate(rules):
+        at = f"{where}.rules[{number}]"
+        if rule.name in names:
+            raise ConfigError(f"{at}.name: '{rule.name}' is used twice; names must differ")
+        names.add(rule.name)
+        for key, points in rule_points(rule):
+            for x, y in points:
+                if not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0):
+                    raise ConfigError(
+                        f"{at}.{key}: [{x}, {y}] lies outside the frame; "
+                        "coordinates are fractions from 0.0 to 1.0"
+                    )
+        if isinstance(rule, Line) and rule.start == rule.end:
+            raise ConfigError(f"{at}.end: same point as start; a line needs two")
+
+
+def rule_points(rule: RuleOptions) -> list[tuple[str, tuple[Point, ...]]]:
+    """Return the points of a rule by the key that holds them."""
+    if isinstance(rule, Line):
+        return [("start", (rule.start,)), ("end", (rule.end,))]
+    return [("polygon", rule.polygon or ())]

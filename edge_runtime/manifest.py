@@ -1,0 +1,103 @@
+"""A model pack's `pack.toml` as typed structs: what the weights expect and what they give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge_runtime.options import Fraction, Section
+from edge_runtime.records import ModelRef
+
+PackName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+InnerPath = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*){0,4}$")
+]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+PerChannel = float | Annotated[tuple[float, ...], Meta(min_length=1, max_length=3)]
+
+
+class PackSection(Section, frozen=True):
+    """`[pack]`: what it is."""
+
+    name: PackName
+    version: str
+    task: Literal["detection", "classification", "pose", "anomaly"]
+    license: str
+    description: str = ""
+
+
+class ModelSection(Section, frozen=True):
+    """`[model]`: the weights, their hash, and where `models pull` gets them."""
+
+    file: FileName
+    sha256: Sha256
+    url: str | None = None
+    member: str | None = None
+    size_bytes: int | None = None
+
+
+class InputSection(Section, frozen=True):
+    """`[input]`: real value = (pixel - mean) / std; quantisation is read from the tensor."""
+
+    kind: Literal["image", "window"] = "image"
+    color: Literal["rgb", "bgr", "gray"] = "rgb"
+    resize: Literal["stretch", "letterbox"] = "stretch"
+    mean: PerChannel = 0.0
+    std: PerChannel = 1.0
+
+
+class OutputSection(Section, frozen=True):
+    """`[output]`: how the tensors become records."""
+
+    decoder: Literal["ssd", "yolo", "classification", "movenet", "reconstruction"]
+    labels: FileName | None = None
+    label_offset: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    iou: Fraction = 0.45
+
+
+class GoldenSection(Section, frozen=True):
+    """`[golden]`: an input of the pack and the result that it must give, within a tolerance.
+
+    `expected` is a JSON file: {"objects": [{label, score, box}]}, {"classes": [{label, score}]}
+    or {"people": [{score, keypoints}]}, as in the payloads.
+    """
+
+    input: InnerPath
+    expected: InnerPath
+    tolerance: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.02
+    min_score: Fraction = 0.5
+
+
+class Manifest(Section, frozen=True):
+    """The whole of `pack.toml`."""
+
+    pack: PackSection
+    model: ModelSection
+    input: InputSection
+    output: OutputSection
+    golden: GoldenSection | None = None
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """A pack whose manifest, labels and weights' hash were checked.
+
+    `labels[class_id]` names a class: `label_offset` is already applied.
+    """
+
+    folder: Path
+    manifest: Manifest
+    labels: tuple[str, ...]
+
+    @property
+    def weights(self) -> Path:
+        """The weights' file."""
+        return self.folder / self.manifest.model.file
+
+    @property
+    def ref(self) -> ModelRef:
+        """How records name this model."""
+        return ModelRef(self.manifest.pack.name, self.manifest.model.sha256, self.labels)

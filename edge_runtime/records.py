@@ -1,0 +1,324 @@
+"""What crosses the stages' borders: frozen, slotted, checked where it is made.
+
+Raw data (`Frame`) ends at decode. Past it no type here can hold pixels, samples or free bytes:
+only numbers, ids and short names, in tuples of bounded length.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.boxes import FULL_FRAME, Box
+from edge_runtime.clock import Stamp
+
+MAX_OBJECTS = 100
+MAX_CLASSES = 10
+MAX_PEOPLE = 10
+MAX_KEYPOINTS = 33
+MAX_READINGS = 64
+MAX_LABELS = 1100
+MAX_NAME = 64
+
+Image: TypeAlias = NDArray[np.uint8]
+Tensor: TypeAlias = NDArray[Any]
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """Raw picture, BGR or grey, uint8, (height, width[, 3]); never leaves the device."""
+
+    index: int
+    image: Image
+    stamp: Stamp
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """One tensor of a model: real value = (stored - zero_point) * scale; scale 0: not quantised."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float = 0.0
+    zero_point: int = 0
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """Root of what may be published. Stored as a msgpack array: add fields at the end only."""
+
+    KIND: ClassVar[str] = ""
+
+
+class Detection(msgspec.Struct, frozen=True, array_like=True):
+    """One object: class id, score 0..1, box in fractions of the frame, track id (0: none)."""
+
+    class_id: int
+    score: float
+    xyxy: Box
+    track: int = 0
+
+
+class Detections(Record, frozen=True, tag=1):
+    """What a detector saw in one frame, best first."""
+
+    KIND: ClassVar[str] = "detections"
+    objects: tuple[Detection, ...] = ()
+
+    def __post_init__(self) -> None:
+        at_most(self.objects, MAX_OBJECTS, "objects")
+
+
+class ClassScore(msgspec.Struct, frozen=True, array_like=True):
+    """One class of a classifier, score 0..1."""
+
+    class_id: int
+    score: float
+
+
+class Classification(Record, frozen=True, tag=2):
+    """The best classes of one frame or window, best first."""
+
+    KIND: ClassVar[str] = "classification"
+    classes: tuple[ClassScore, ...] = ()
+
+    def __post_init__(self) -> None:
+        at_most(self.classes, MAX_CLASSES, "classes")
+
+
+Keypoint: TypeAlias = tuple[float, float, float]
+
+
+class Person(msgspec.Struct, frozen=True, array_like=True):
+    """One body: score 0..1 and keypoints (x, y, score) in fractions of the frame."""
+
+    score: float
+    keypoints: tuple[Keypoint, ...]
+
+
+class Pose(Record, frozen=True, tag=3):
+    """The bodies in one frame."""
+
+    KIND: ClassVar[str] = "pose"
+    people: tuple[Person, ...] = ()
+
+    def __post_init__(self) -> None:
+        at_most(self.people, MAX_PEOPLE, "people")
+        for person in self.people:
+            at_most(person.keypoints, MAX_KEYPOINTS, "keypoints")
+
+
+class Anomaly(Record, frozen=True, tag=4):
+    """How far from healthy a window is, and whether the alarm is on."""
+
+    KIND: ClassVar[str] = "anomaly"
+    score: float
+    threshold: float
+    alarm: bool
+
+
+class Measure(msgspec.Struct, frozen=True, array_like=True):
+    """One value of a sensor: channel name, unit (RFC 8428 section 12.1), value, seconds offset."""
+
+    name: str
+    unit: str
+    value: float
+    offset_s: float = 0.0
+
+
+class Reading(Record, frozen=True, tag=5):
+    """Values of a sensor at one moment."""
+
+    KIND: ClassVar[str] = "reading"
+    measures: tuple[Measure, ...]
+
+    def __post_init__(self) -> None:
+        at_most(self.measures, MAX_READINGS, "measures")
+
+
+class Event(Record, frozen=True, tag=6):
+    """Something happened: enter, exit, cross, dwell, alarm or clear.
+
+    `rule` is the place of the rule in the stream's list (-1: none), `age_s` how long before the
+    event's own moment the state began that it reports or ends (a duration, so that a clock that
+    is mended later mends it too).
+    """
+
+    KIND: ClassVar[str] = "event"
+    event: str
+    object: Detection
+    rule: int = -1
+    direction: str = ""
+    age_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.event not in EVENTS or self.direction not in ("", *DIRECTIONS):
+            raise ValueError(f"no such event: {self.event} {self.direction}")
+
+
+EVENTS = ("enter", "exit", "cross", "dwell", "alarm", "clear")
+DIRECTIONS = ("in", "out")
+
+
+class LabelCount(msgspec.Struct, frozen=True, array_like=True):
+    """Of one class, in an interval: tracks that came in, most at once, mean at once."""
+
+    class_id: int
+    entered: int
+    most: int
+    mean: float
+
+
+class Counts(Record, frozen=True, tag=7):
+    """What was counted in the `span_s` seconds before the record's own moment."""
+
+    KIND: ClassVar[str] = "counts"
+    span_s: float
+    labels: tuple[LabelCount, ...]
+    rule: int = -1
+
+    def __post_init__(self) -> None:
+        at_most(self.labels, MAX_LABELS, "labels")
+
+
+class SummaryLine(msgspec.Struct, frozen=True, array_like=True):
+    """Of one label or channel, in a summary: how many values, least, most and mean."""
+
+    name: str
+    n: int
+    least: float
+    most: float
+    mean: float
+
+
+class Summary(Record, frozen=True, tag=8):
+    """Stands for records that were thinned out during a long outage."""
+
+    KIND: ClassVar[str] = "summary"
+    span_s: float
+    of: str
+    count: int
+    lines: tuple[SummaryLine, ...]
+
+    def __post_init__(self) -> None:
+        at_most(self.lines, MAX_LABELS, "lines")
+
+
+class Gap(Record, frozen=True, tag=9):
+    """Says which records will not come, and why. `of_boot` 0: the record's own boot."""
+
+    KIND: ClassVar[str] = "gap"
+    from_seq: int
+    to_seq: int
+    count: int
+    reason: str
+    of_boot: int = 0
+
+    def __post_init__(self) -> None:
+        if self.reason not in GAP_REASONS:
+            raise ValueError(f"no such gap reason: {self.reason}")
+
+
+GAP_REASONS = ("summarised", "disk_full", "expired", "rejected", "corrupt")
+
+Body: TypeAlias = (
+    Detections | Classification | Pose | Anomaly | Reading | Event | Counts | Summary | Gap
+)
+Decoded: TypeAlias = Detections | Classification | Pose | Anomaly
+
+KINDS = (
+    "detections", "classification", "pose", "anomaly", "reading",
+    "event", "counts", "summary", "gap",
+)  # fmt: skip
+
+
+class Lane(IntEnum):
+    """What goes first: alarms and events before everything, then plain results."""
+
+    ALARM = 0
+    PLAIN = 1
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """Which weights made a record. `labels[class_id]` names a class."""
+
+    name: str
+    sha256: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        """First 8 hex digits of the weights' SHA-256."""
+        return self.sha256[:8]
+
+    @property
+    def full_name(self) -> str:
+        """`name@9f3c1a2b`, as the birth message lists it."""
+        return f"{self.name}@{self.short}"
+
+    def label(self, class_id: int) -> str:
+        """Return the name of a class; an id outside the list is shown as a number."""
+        if 0 <= class_id < len(self.labels):
+            return self.labels[class_id]
+        return f"#{class_id}"
+
+
+NO_MODEL = ModelRef("none", "0" * 64)
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A record on its way to the outbox."""
+
+    stream: str
+    stamp: Stamp
+    body: Body
+    model: ModelRef = NO_MODEL
+
+    @property
+    def kind(self) -> str:
+        """The last level of the record's topic."""
+        return self.body.KIND
+
+    @property
+    def lane(self) -> Lane:
+        """Events and gaps go before plain results, and are committed at once."""
+        return Lane.ALARM if isinstance(self.body, Event | Gap) else Lane.PLAIN
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A record that is on disk: what the outbox hands to the publisher.
+
+    `row` names it to the outbox; (`boot`, `seq`) names it for ever. `late` says that it was
+    made before the link came back.
+    """
+
+    row: int
+    boot: int
+    seq: int
+    stream: str
+    stamp: Stamp
+    body: Body
+    model: ModelRef
+    late: bool = False
+
+
+class Message(msgspec.Struct, frozen=True):
+    """An encoded record, ready for a publisher."""
+
+    topic: str
+    payload: bytes
+    content_type: str
+    retain: bool = False
+
+
+def whole_frame(class_id: int, score: float) -> Detection:
+    """Return a class as an object that fills the frame (a classifier's view of tracking)."""
+    return Detection(class_id, score, FULL_FRAME)
+
+
+def at_most(items: tuple[Any, ...], limit: int, what: str) -> None:
+    """Raise ValueError where a record would grow past its bound."""
+    if len(items) > limit:
+        raise ValueError(f"{len(items)} {what} in one record; at most {limit}")
