@@ -1,0 +1,134 @@
+"""Stored record → message: topic, bytes, content type; and the birth that explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import cbor2
+import msgspec
+
+from edge_runtime import SCHEMA_VERSION, __version__
+from edge_runtime.encode.cbor_form import cbor_fields
+from edge_runtime.encode.json_form import json_fields
+from edge_runtime.encode.senml import senml_cbor, senml_json
+from edge_runtime.encode.topics import Topics
+from edge_runtime.errors import EdgeError
+from edge_runtime.records import NO_MODEL, Message, ModelRef, Reading, Stored
+
+JSON = "application/json"
+CBOR = "application/cbor"
+
+# What one record may cost on the wire, in bytes of its larger encoding (JSON): the bounds of
+# `records` keep every honest record far below; what is larger is refused, never cut.
+BUDGET_BYTES = {
+    "detections": 16_384,
+    "classification": 2_048,
+    "pose": 16_384,
+    "anomaly": 256,
+    "reading": 8_192,
+    "event": 512,
+    "counts": 65_536,
+    "summary": 65_536,
+    "gap": 256,
+}
+
+
+class RecordTooLargeError(EdgeError):
+    """A record is larger than its kind's budget: it is refused and counted."""
+
+
+class StreamNames(msgspec.Struct, frozen=True):
+    """What subscribers need to read one stream's records."""
+
+    model: ModelRef
+    kind: str
+    encoding: Literal["json", "cbor"] = "json"
+    rules: tuple[str, ...] = ()
+
+
+class Encoder:
+    """Turns records into messages of one device. Holds no state but names; any thread."""
+
+    def __init__(self, topics: Topics, streams: Mapping[str, StreamNames]) -> None:
+        self._topics = topics
+        self._streams = dict(streams)
+        self._models: list[ModelRef] = []
+        for names in self._streams.values():
+            if names.model not in self._models:
+                self._models.append(names.model)
+
+    def encode(self, stored: Stored) -> Message:
+        """Encode in the stream's encoding; raises RecordTooLargeError.
+
+        A record whose model or stream the birth does not list (made before an update) goes as
+        JSON, which needs no birth to be read.
+        """
+        names = self._streams.get(stored.stream)
+        kind = stored.body.KIND
+        index = self._model_index(stored.model)
+        if names is not None and names.encoding == "cbor" and index is not None:
+            payload, content_type = self._cbor(stored, index), CBOR
+        else:
+            rules = names.rules if names is not None else ()
+            payload, content_type = self._json(stored, rules), JSON
+        if len(payload) > BUDGET_BYTES[kind]:
+            raise RecordTooLargeError(
+                f"a {kind} record of {len(payload)} bytes passes its budget of "
+                f"{BUDGET_BYTES[kind]} bytes and is not sent"
+            )
+        return Message(self._topics.result(stored.stream, kind), payload, content_type)
+
+    def birth(self, boot: int) -> bytes:
+        """Return the retained status that says what runs and lists labels, rules and models."""
+        streams: dict[str, Any] = {}
+        for name, names in self._streams.items():
+            entry: dict[str, Any] = {"model": names.model.full_name, "kind": names.kind}
+            if names.model.labels:
+                entry["labels"] = list(names.model.labels)
+            if names.rules:
+                entry["rules"] = list(names.rules)
+            entry["encoding"] = names.encoding
+            streams[name] = entry
+        return msgspec.json.encode(
+            {
+                "state": "online",
+                "boot": boot,
+                "version": __version__,
+                "schema": SCHEMA_VERSION,
+                "models": [model.full_name for model in self._models],
+                "streams": streams,
+            }
+        )
+
+    def _model_index(self, model: ModelRef) -> int | None:
+        # A gap or a summary of several streams has no model: CBOR's place -1 says so.
+        if model.sha256 == NO_MODEL.sha256:
+            return -1
+        for index, known in enumerate(self._models):
+            if known.sha256 == model.sha256 and known.labels == model.labels:
+                return index
+        return None
+
+    def _base_name(self, stored: Stored) -> str:
+        return f"{self._topics.site}/{self._topics.device}/{stored.stream}/"
+
+    def _json(self, stored: Stored, rules: tuple[str, ...]) -> bytes:
+        if isinstance(stored.body, Reading):
+            return msgspec.json.encode(senml_json(stored.body, stored, self._base_name(stored)))
+        return msgspec.json.encode(json_fields(stored, rules))
+
+    def _cbor(self, stored: Stored, index: int) -> bytes:
+        if isinstance(stored.body, Reading):
+            return cbor2.dumps(senml_cbor(stored.body, stored, self._base_name(stored), index))
+        return cbor2.dumps(cbor_fields(stored, index))
+
+
+def offline(boot: int) -> bytes:
+    """Return the will: what the broker says when the device is gone."""
+    return msgspec.json.encode({"state": "offline", "boot": boot})
+
+
+def stopped(boot: int) -> bytes:
+    """Return the status after a clean stop."""
+    return msgspec.json.encode({"state": "stopped", "boot": boot})

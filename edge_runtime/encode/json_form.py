@@ -1,0 +1,160 @@
+"""Record bodies as JSON objects: labels by name, scores to 1/100, boxes to 1/10000."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from edge_runtime.records import (
+    Anomaly,
+    Body,
+    Classification,
+    Counts,
+    Detection,
+    Detections,
+    Event,
+    Gap,
+    ModelRef,
+    Pose,
+    Stored,
+    Summary,
+)
+
+
+def json_object(item: Detection, model: ModelRef) -> dict[str, Any]:
+    """One object as `{label, score, box, track?}`."""
+    x1, y1, x2, y2 = item.xyxy
+    fields: dict[str, Any] = {
+        "label": model.label(item.class_id),
+        "score": round(item.score, 2),
+        "box": [round(x1, 4), round(y1, 4), round(x2, 4), round(y2, 4)],
+    }
+    if item.track:
+        fields["track"] = item.track
+    return fields
+
+
+def detections(body: Detections, stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+    return {"objects": [json_object(item, stored.model) for item in body.objects]}
+
+
+def event(body: Event, stored: Stored, rules: tuple[str, ...]) -> dict[str, Any]:
+    fields: dict[str, Any] = {"event": body.event}
+    if 0 <= body.rule < len(rules):
+        fields["rule"] = rules[body.rule]
+    if body.direction:
+        fields["direction"] = body.direction
+    fields["object"] = json_object(body.object, stored.model)
+    if body.age_s is not None:
+        fields["since"] = round(stored.stamp.wall_s - body.age_s, 3)
+    return fields
+
+
+def counts(body: Counts, stored: Stored, rules: tuple[str, ...]) -> dict[str, Any]:
+    fields = span(stored, body.span_s)
+    if 0 <= body.rule < len(rules):
+        fields["rule"] = rules[body.rule]
+    fields["counts"] = {
+        stored.model.label(line.class_id): {
+            "entered": line.entered,
+            "most": line.most,
+            "mean": round(line.mean, 3),
+        }
+        for line in body.labels
+    }
+    return fields
+
+
+def classification(body: Classification, stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "classes": [
+            {"label": stored.model.label(item.class_id), "score": round(item.score, 2)}
+            for item in body.classes
+        ]
+    }
+
+
+def pose(body: Pose, _stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "people": [
+            {
+                "score": round(person.score, 2),
+                "keypoints": [
+                    [round(x, 4), round(y, 4), round(score, 2)] for x, y, score in person.keypoints
+                ],
+            }
+            for person in body.people
+        ]
+    }
+
+
+def anomaly(body: Anomaly, _stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "score": round(body.score, 3),
+        "threshold": round(body.threshold, 3),
+        "alarm": body.alarm,
+    }
+
+
+def summary(body: Summary, stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        **span(stored, body.span_s),
+        "of": body.of,
+        "count": body.count,
+        "values": {
+            line.name: {
+                "n": line.n,
+                "min": round(line.least, 3),
+                "max": round(line.most, 3),
+                "mean": round(line.mean, 3),
+            }
+            for line in body.lines
+        },
+    }
+
+
+def gap(body: Gap, _stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "from_seq": body.from_seq,
+        "to_seq": body.to_seq,
+        "count": body.count,
+        "reason": body.reason,
+    }
+    if body.of_boot:
+        fields["of_boot"] = body.of_boot
+    return fields
+
+
+def span(stored: Stored, span_s: float) -> dict[str, Any]:
+    """`from` and `to`: a span ends at the record's own moment."""
+    wall_s = stored.stamp.wall_s
+    return {"from": round(wall_s - span_s, 3), "to": round(wall_s, 3)}
+
+
+FORMS: dict[type[Body], Callable[[Any, Stored, tuple[str, ...]], dict[str, Any]]] = {
+    Detections: detections,
+    Event: event,
+    Counts: counts,
+    Classification: classification,
+    Pose: pose,
+    Anomaly: anomaly,
+    Summary: summary,
+    Gap: gap,
+}
+
+
+def json_fields(stored: Stored, rules: tuple[str, ...]) -> dict[str, Any]:
+    """Return a whole record (any kind but `reading`) as the object that JSON carries."""
+    stamp = stored.stamp
+    fields: dict[str, Any] = {
+        "ts": round(stamp.wall_s, 3),
+        "seq": stored.seq,
+        "boot": stored.boot,
+        "model": stored.model.short,
+    }
+    if stored.late:
+        fields["late"] = True
+    if not stamp.trusted:
+        fields["clock"] = "unsynced"
+    fields.update(FORMS[type(stored.body)](stored.body, stored, rules))
+    return fields
