@@ -45,7 +45,7 @@ def parse(raw: dict[str, Any], path: Path) -> Config:
     if "folder" in raw:
         raise ConfigError(f"{path}: folder: unknown key; remove it")
     try:
-        config = msgspec.convert(raw, Config)
+        config = msgspec.convert(raw, Config, dec_hook=path_from)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {explain(str(error))}") from None
     config = msgspec.structs.replace(config, folder=path.resolve().parent)
@@ -53,6 +53,13 @@ def parse(raw: dict[str, Any], path: Path) -> Config:
     check_broker(config.broker, path)
     check_streams(config, path)
     return config
+
+
+def path_from(wanted: type, value: Any) -> Path:
+    """Make a path of a TOML string: the one type that msgspec leaves to us."""
+    if wanted is not Path or not isinstance(value, str) or not value:
+        raise ValueError(f"expected a path, got {value!r}")  # noqa: TRY004 - msgspec wants it so
+    return Path(value)
 
 
 def explain(text: str) -> str:

@@ -1,1 +1,59 @@
+"""The command line: one file a command, imported only when it is run."""
 
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from edge_runtime import __version__
+from edge_runtime.cli.errors import fail
+from edge_runtime.errors import EdgeError
+
+COMMANDS = {
+    "run": "edge_runtime.cli.run:run",
+    "check": "edge_runtime.cli.check:check",
+    "demo": "edge_runtime.cli.demo:demo",
+    "watch": "edge_runtime.cli.watch:watch",
+    "models": "edge_runtime.cli.models:models",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__, prog_name="edge-runtime")
+def cli() -> None:
+    """Real-time inference at the data source; compact results over MQTT; raw data stays here."""
+
+
+def main() -> None:
+    """Entry of the command `edge-runtime`: 0 done, 1 failed while running, 2 wrong input."""
+    try:
+        status = cli.main(prog_name="edge-runtime", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(1)
+    except click.ClickException as error:
+        click.echo(f"edge-runtime: {error.format_message()}", err=True)
+        sys.exit(2)
+    except EdgeError as error:
+        fail(error)
+    except BrokenPipeError:
+        # `watch --json | head`: the reader has left, which is no error.
+        sys.stderr.close()
+        sys.exit(0)
+    # `--help` and `--version` end with a status of their own.
+    sys.exit(status if isinstance(status, int) else 0)

@@ -39,12 +39,17 @@ class RecordTooLargeError(EdgeError):
 
 
 class StreamNames(msgspec.Struct, frozen=True):
-    """What subscribers need to read one stream's records."""
+    """What subscribers need to read one stream's records.
+
+    `labels` are as many of the model's as the stream can name: a birth crosses the link at every
+    connect, and a stream that looks for people alone need not list what else there is.
+    """
 
     model: ModelRef
     kind: str
     encoding: Literal["json", "cbor"] = "json"
     rules: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class Encoder:
@@ -84,8 +89,8 @@ class Encoder:
         streams: dict[str, Any] = {}
         for name, names in self._streams.items():
             entry: dict[str, Any] = {"model": names.model.full_name, "kind": names.kind}
-            if names.model.labels:
-                entry["labels"] = list(names.model.labels)
+            if names.labels:
+                entry["labels"] = list(names.labels)
             if names.rules:
                 entry["rules"] = list(names.rules)
             entry["encoding"] = names.encoding

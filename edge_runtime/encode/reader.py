@@ -10,7 +10,7 @@ import msgspec
 
 from edge_runtime.encode import keys
 from edge_runtime.encode.keys import FRACTION, PERCENT, THOUSANDTH, Key
-from edge_runtime.encode.topics import Address
+from edge_runtime.encode.topics import Address, parse_topic
 from edge_runtime.errors import EdgeError
 from edge_runtime.records import DIRECTIONS, EVENTS, GAP_REASONS, KINDS
 
@@ -18,6 +18,17 @@ from edge_runtime.records import DIRECTIONS, EVENTS, GAP_REASONS, KINDS
 class PayloadError(EdgeError):
     """A payload is neither our JSON nor our CBOR."""
 
+
+# What foreign bytes make a decoder or a look-up raise.
+BAD_PAYLOAD = (
+    cbor2.CBORError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 SENML_NAMES: dict[Any, str] = {
     keys.SENML_BASE_NAME: "bn",
@@ -29,11 +40,32 @@ SENML_NAMES: dict[Any, str] = {
 }
 
 
+class Decoded(msgspec.Struct, frozen=True):
+    """A message with its topic taken apart and its payload in JSON's form."""
+
+    topic: str
+    site: str
+    device: str
+    stream: str
+    kind: str
+    payload: Any
+
+
 class Reader:
     """Decodes results; learns labels, rules and models from the births that pass by."""
 
     def __init__(self) -> None:
         self._births: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def decode(self, topic: str, payload: bytes) -> Decoded | None:
+        """Decode one message; None where it is no device's result. Raises PayloadError."""
+        address = parse_topic(topic)
+        if address is None or address.stream in ("cmd", "reply"):
+            return None
+        try:
+            return Decoded(topic, *address, self.read(address, payload))
+        except PayloadError as error:
+            raise PayloadError(f"{topic}: {error}") from None
 
     def read(self, address: Address, payload: bytes) -> Any:
         """Return the payload in JSON's form. Raises PayloadError; an empty payload is None."""
@@ -44,7 +76,7 @@ class Reader:
                 value = msgspec.json.decode(payload)
             else:
                 value = self._from_cbor(address, cbor2.loads(payload))
-        except (ValueError, TypeError, LookupError, ArithmeticError, EOFError) as error:
+        except BAD_PAYLOAD as error:
             raise PayloadError(f"not a record: {type(error).__name__}: {error}") from None
         if address.kind == "status" and not address.stream and isinstance(value, dict):
             self._births[address.site, address.device] = value

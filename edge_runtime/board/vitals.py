@@ -1,0 +1,76 @@
+"""The board's own state: heat, throttling, load, memory, disk, as the kernel tells it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class Vitals(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One look at the board; a value that the kernel does not tell is absent (None)."""
+
+    temperature_c: float | None = None
+    load_1m: float | None = None
+    rss_mb: float | None = None
+    memory_free_mb: float | None = None
+    disk_free_mb: float | None = None
+    uptime_s: int | None = None
+
+
+class Board:
+    """Reads the vitals below `root` (a tree that stands in for / in tests)."""
+
+    def __init__(self, state_dir: Path, root: Path = Path("/")) -> None:
+        self._root = root
+        self._state_dir = state_dir
+
+    def vitals(self) -> Vitals:
+        """Look at everything once; cheap enough for once a minute."""
+        return Vitals(
+            temperature_c=self._temperature_c(),
+            load_1m=self._first_number("proc/loadavg"),
+            rss_mb=self._kilobytes("proc/self/status", "VmRSS:"),
+            memory_free_mb=self._kilobytes("proc/meminfo", "MemAvailable:"),
+            disk_free_mb=self._disk_free_mb(),
+            uptime_s=whole(self._first_number("proc/uptime")),
+        )
+
+    def _temperature_c(self) -> float | None:
+        """Return the hottest zone, in degrees Celsius."""
+        values = []
+        for zone in sorted((self._root / "sys/class/thermal").glob("thermal_zone*/temp")):
+            text = read(zone)
+            if text.lstrip("-").isdigit():
+                values.append(int(text) / 1000.0)
+        return max(values, default=None)
+
+    def _first_number(self, path: str) -> float | None:
+        words = read(self._root / path).split()
+        return float(words[0]) if words else None
+
+    def _kilobytes(self, path: str, key: str) -> float | None:
+        for line in read(self._root / path).splitlines():
+            if line.startswith(key):
+                return round(int(line.split()[1]) / 1024.0, 1)
+        return None
+
+    def _disk_free_mb(self) -> float | None:
+        try:
+            space = os.statvfs(self._state_dir)
+        except OSError:
+            return None
+        return round(space.f_bavail * space.f_frsize / 1e6, 1)
+
+
+def read(path: Path) -> str:
+    """Return a kernel file's text, empty where it is not there."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

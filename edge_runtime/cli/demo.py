@@ -1,0 +1,89 @@
+"""`edge-runtime demo`: the main job on what is bundled, with a broker on loopback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+DEMO_PACK = "village-road"
+
+CONFIG = """\
+# The demo's configuration; the one to start from on a real site is in the README.
+[device]
+site = "demo"
+name = "board"
+
+[broker]
+url = "{url}"
+
+[outbox]
+commit_interval_s = 0.2
+
+[[streams]]
+name = "road"
+source = {{ kind = "video", path = "{clip}", loop = true }}
+model = {{ pack = "{pack}" }}
+track = {{ max_lost_s = 1.0 }}
+rules = [{{ kind = "line", name = "milestone", start = [0.5, 0.0], end = [0.5, 1.0] }}]
+publish = {{ mode = "every_inference", encoding = "cbor" }}
+"""
+
+
+@click.command()
+@click.option("--seconds", type=float, help="End after this time (default: until Ctrl-C).")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save a frame of the clip with the boxes drawn, and end.",
+)
+def demo(seconds: float | None, picture: Path | None) -> None:
+    """Show the whole way from a clip to an MQTT subscriber, on this machine alone."""
+    from edge_runtime.packs.catalogue import bundled_models
+
+    pack = bundled_models() / DEMO_PACK
+    if picture is not None:
+        from edge_runtime.engine.picture import draw_best_frame
+
+        click.echo(draw_best_frame(pack, pack / "clip.mp4", picture))
+        return
+    with tempfile.TemporaryDirectory(prefix="edge-runtime-demo-") as folder:
+        run_demo(Path(folder), pack, seconds)
+
+
+def run_demo(folder: Path, pack: Path, seconds: float | None) -> None:
+    """Start a broker and the daemon, and show what a subscriber receives."""
+    from edge_runtime.cli.broker import loopback_broker
+    from edge_runtime.cli.view import TableView, show
+    from edge_runtime.encode.topics import ROOT
+    from edge_runtime.errors import EdgeError
+    from edge_runtime.options import Broker
+    from edge_runtime.publish.subscriber import Subscriber
+
+    with loopback_broker(folder) as (url, name):
+        config = folder / "demo.toml"
+        config.write_text(CONFIG.format(url=url, clip=pack / "clip.mp4", pack=pack))
+        click.echo(f"broker: {name} at {url}; model: {pack.name}; clip: {pack / 'clip.mp4'}")
+        subscriber = Subscriber(Broker(url), f"{ROOT}/#")
+        subscriber.connect()
+        command = [sys.executable, "-m", "edge_runtime", "run", "--config", str(config)]
+        daemon = subprocess.Popen(
+            [*command, "--state-dir", str(folder / "state")],
+            stderr=(folder / "daemon.log").open("wb"),
+        )
+        results = 0
+        try:
+            results = show(subscriber, TableView(sys.stdout.isatty()), seconds=seconds)
+        except KeyboardInterrupt:
+            return
+        finally:
+            daemon.terminate()
+            daemon.wait()
+            subscriber.close()
+        if results == 0:
+            log = (folder / "daemon.log").read_text(errors="replace").strip()
+            raise EdgeError(f"no result arrived; the daemon says: {log or 'nothing'}")
+        click.echo(f"{results} results received")

@@ -1,0 +1,30 @@
+"""The daemon's log: standard error, one line a thing, for the journal or a terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+# sd-daemon(3): a leading <N> gives the journal the line's priority.
+PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+
+
+class JournalFormatter(logging.Formatter):
+    """Lines with a priority and without the time, which the journal adds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record).replace("\n", "\n ")
+        return f"<{PRIORITY.get(record.levelname, 6)}>{text}"
+
+
+def set_up_logging(*, verbose: bool = False) -> None:
+    """Send the project's log to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    if "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(JournalFormatter("%(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    root = logging.getLogger("edge_runtime")
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -1,0 +1,41 @@
+"""`edge-runtime run`: the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import click
+
+from edge_runtime.cli.logs import set_up_logging
+from edge_runtime.cli.paths import state_dir_option
+
+
+@click.command()
+@click.option("--config", "config_file", type=click.Path(path_type=Path), required=True)
+@state_dir_option
+@click.option("--stdout", is_flag=True, help="Print results as JSON lines; use no broker.")
+@click.option("--verbose", is_flag=True, help="Log more.")
+def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None:
+    """Run the daemon: SIGTERM and SIGINT stop it cleanly, SIGHUP reads the configuration again."""
+    from edge_runtime.board.notify import Notifier
+    from edge_runtime.clock import SystemClock
+    from edge_runtime.engine.build import build_mqtt, build_stdout
+    from edge_runtime.engine.runner import Daemon
+    from edge_runtime.packs.catalogue import bundled_models
+    from edge_runtime.packs.store import PackStore
+
+    set_up_logging(verbose=verbose)
+    daemon = Daemon(
+        config_file,
+        state_dir,
+        PackStore(state_dir, bundled_models()),
+        SystemClock(),
+        Notifier(os.environ),
+        build_stdout if stdout else build_mqtt,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
+    signal.signal(signal.SIGINT, lambda *_: daemon.stop())
+    signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
+    daemon.run()

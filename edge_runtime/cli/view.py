@@ -1,0 +1,185 @@
+"""What `watch` and `demo` put on the screen: JSON lines, plain lines, or a live table."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from typing import Any, Protocol
+
+import click
+import msgspec
+
+from edge_runtime.encode.reader import Decoded, PayloadError, Reader
+from edge_runtime.publish.subscriber import Received, Subscriber
+
+SHOWN_EVENTS = 12
+REFRESH_S = 0.2
+
+
+class View(Protocol):
+    """Shows decoded messages."""
+
+    def __enter__(self) -> View: ...
+    def __exit__(self, *_: object) -> None: ...
+
+    def message(self, decoded: Decoded, received: Received) -> None:
+        """Show a message."""
+        ...
+
+    def tick(self) -> None:
+        """Nothing came for a while."""
+        ...
+
+
+class LinesView:
+    """One JSON line a message, for programs."""
+
+    def __enter__(self) -> LinesView:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def message(self, decoded: Decoded, received: Received) -> None:
+        sys.stdout.write(msgspec.json.encode(decoded).decode() + "\n")
+        sys.stdout.flush()
+
+    def tick(self) -> None: ...
+
+
+class Row:
+    """One stream of one device in the table."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.payload_bytes = 0
+        self.last = ""
+        self.seen_s = 0.0
+
+
+class TableView:
+    """A live table and the last events; plain lines where the output is no terminal."""
+
+    def __init__(self, live: bool) -> None:
+        self._live: Any = None
+        self._wanted = live
+        self._rows: dict[tuple[str, str, str], Row] = {}
+        self._states: dict[tuple[str, str], str] = {}
+        self._events: deque[str] = deque(maxlen=SHOWN_EVENTS)
+        self._drawn_s = 0.0
+
+    def __enter__(self) -> TableView:
+        if self._wanted:
+            from rich.live import Live
+
+            self._live = Live(self._render(), auto_refresh=False)
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.update(self._render(), refresh=True)
+            self._live.__exit__(None, None, None)
+
+    def message(self, decoded: Decoded, received: Received) -> None:
+        text = summarise(decoded)
+        if decoded.kind == "status" and isinstance(decoded.payload, dict):
+            self._states[decoded.site, decoded.device] = str(decoded.payload.get("state"))
+        if decoded.stream:
+            row = self._rows.setdefault((decoded.site, decoded.device, decoded.stream), Row())
+            row.messages += 1
+            row.payload_bytes += len(received.payload)
+            row.seen_s = time.monotonic()
+            row.last = text
+        if decoded.kind in ("event", "gap", "summary", "counts"):
+            self._events.append(f"{decoded.device}/{decoded.stream}  {text}")
+        if self._live is None:
+            click.echo(f"{decoded.topic}  {len(received.payload)} B  {text}")
+        else:
+            self.tick()
+
+    def tick(self) -> None:
+        now_s = time.monotonic()
+        if self._live is not None and now_s - self._drawn_s >= REFRESH_S:
+            self._drawn_s = now_s
+            self._live.update(self._render(), refresh=True)
+
+    def _render(self) -> Any:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title="edge-runtime: what a subscriber receives")
+        for column in ("site", "device", "state", "stream"):
+            table.add_column(column)
+        for column in ("messages", "bytes each", "age"):
+            table.add_column(column, justify="right")
+        table.add_column("latest", ratio=1)
+        for (site, device, stream), row in sorted(self._rows.items()):
+            age_s = time.monotonic() - row.seen_s
+            table.add_row(
+                site,
+                device,
+                self._states.get((site, device), "?"),
+                stream,
+                str(row.messages),
+                f"{row.payload_bytes / row.messages:.0f}",
+                f"{age_s:.0f} s",
+                Text(row.last, overflow="ellipsis", no_wrap=True),
+            )
+        lines = Text("\n".join(self._events) or "waiting for results …")
+        return Group(table, lines)
+
+
+def show(subscriber: Subscriber, view: View, *, seconds: float | None) -> int:
+    """Show messages for a time, or for ever; return how many results there were."""
+    reader = Reader()
+    results = 0
+    until_s = time.monotonic() + seconds if seconds is not None else None
+    with view:
+        for received in subscriber.messages(REFRESH_S):
+            if received is not None:
+                results += show_one(reader, view, received)
+            else:
+                view.tick()
+            if until_s is not None and time.monotonic() >= until_s:
+                break
+    return results
+
+
+def show_one(reader: Reader, view: View, received: Received) -> int:
+    """Show one message; 1 where it was a result."""
+    try:
+        decoded = reader.decode(received.topic, received.payload)
+    except PayloadError as error:
+        click.echo(f"edge-runtime: {error}", err=True)
+        return 0
+    if decoded is None:
+        return 0
+    view.message(decoded, received)
+    return 1 if decoded.stream else 0
+
+
+def summarise(decoded: Decoded) -> str:
+    """Return a message as a few words."""
+    payload: Any = decoded.payload
+    if not isinstance(payload, dict):
+        return str(payload)[:100]
+    if "objects" in payload:
+        return ", ".join(thing(one) for one in payload["objects"]) or "nothing"
+    if decoded.kind == "event":
+        words = [payload["event"], thing(payload["object"])]
+        if "rule" in payload:
+            words.append(f"at {payload['rule']}")
+        if "direction" in payload:
+            words.append(payload["direction"])
+        return " ".join(words)
+    if "classes" in payload:
+        return ", ".join(f"{c['label']} {c['score']:.2f}" for c in payload["classes"][:3])
+    skipped = ("ts", "seq", "boot", "model", "streams", "models")
+    return " ".join(f"{k}={v}" for k, v in payload.items() if k not in skipped)[:160]
+
+
+def thing(item: dict[str, Any]) -> str:
+    track = f"#{item['track']}" if "track" in item else ""
+    return f"{item['label']}{track} {item['score']:.2f}"

@@ -1,0 +1,180 @@
+"""The capture thread of one stream: opens, reads, hands over, and tries again for ever."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from edge_runtime.backoff import Backoff
+from edge_runtime.clock import Clock
+from edge_runtime.engine.stream import StreamTask, describe, unexpected
+from edge_runtime.errors import EdgeError
+from edge_runtime.sources.base import Source
+
+log = logging.getLogger("edge_runtime.engine")
+
+R = TypeVar("R")
+
+MAX_ABANDONED = 5  # hung native calls left behind before the process is better started anew
+
+
+class Attempt:
+    """One thread with one source: while it is current it may hand frames over."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.current = True
+        self.busy_since_s: float | None = None
+
+
+class Capture:
+    """Keeps a stream's source going. A call that hangs is abandoned with its thread."""
+
+    def __init__(
+        self,
+        task: StreamTask,
+        open_source: Callable[[], Source],
+        clock: Clock,
+        backoff: Backoff,
+        *,
+        hang_limit_s: float,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._task = task
+        self._open_source = open_source
+        self._clock = clock
+        self._backoff = backoff
+        self._hang_limit_s = hang_limit_s
+        self._prepare = prepare
+        self._stopping = threading.Event()
+        self._failed = threading.Event()
+        self._inferred_at_failure = -1
+        self._attempt: Attempt | None = None
+        self._thread: threading.Thread | None = None
+        self.ended = threading.Event()
+        self.abandoned = 0
+        self.waiting = False
+        task.on_failure = self._on_failure
+
+    def start(self) -> None:
+        """Start capturing, in a thread of its own."""
+        attempt = self._attempt = Attempt(self._open_source())
+        self._thread = threading.Thread(
+            target=self._run, args=(attempt,), name=f"capture-{self._task.name}"[:15], daemon=True
+        )
+        self._thread.start()
+
+    def check(self, now_s: float) -> None:
+        """Abandon a call that hangs and start again beside it; called by the supervisor."""
+        attempt = self._attempt
+        if attempt is None or attempt.busy_since_s is None or self.stuck:
+            return
+        hung_s = now_s - attempt.busy_since_s
+        if hung_s > self._hang_limit_s:
+            attempt.current = False
+            self.abandoned += 1
+            self._degrade(f"the source gave no answer for {hung_s:.0f} s; opened again")
+            self.start()
+
+    @property
+    def stuck(self) -> bool:
+        """Say whether so many calls hang that only a new process helps."""
+        return self.abandoned >= MAX_ABANDONED
+
+    def stop(self, timeout_s: float) -> None:
+        """End the capture; a hung thread is left behind."""
+        self._stopping.set()
+        self._task.close()
+        if self._attempt is not None:
+            self._attempt.current = False
+            self._attempt.source.close()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self, attempt: Attempt) -> None:
+        while attempt.current and not self._stopping.is_set():
+            try:
+                if self._capture(attempt):
+                    return
+            except Exception as error:
+                if attempt.current:
+                    self._degrade(describe(error))
+                    if unexpected(error):
+                        log.exception("stream %s: the source failed", self._task.name)
+            finally:
+                close_quietly(attempt.source)
+            if attempt.current:
+                self._stopping.wait(self._backoff.next_s())
+                self._task.health.restarts += 1
+
+    def _capture(self, attempt: Attempt) -> bool:
+        """Read until the end (True), or until the stream failed or was stopped (False)."""
+        if self._failed.is_set():
+            self._failed.clear()
+            self._task.recover()
+        self._prepare()
+        self._guarded(attempt, attempt.source.open)
+        health = self._task.health
+        while not self._failed.is_set():
+            frame = self._guarded(attempt, attempt.source.read)
+            if not attempt.current:  # abandoned or stopped while it was reading
+                return False
+            health.notice = attempt.source.notice
+            if frame is None:
+                health.state = "ended"
+                self.ended.set()
+                return True
+            self.waiting = True  # as back-pressure, where no frame may be lost
+            self._task.offer(frame)
+            self.waiting = False
+            if health.state != "running" and health.inferred > self._inferred_at_failure:
+                self._declare_running()
+        return False
+
+    def _guarded(self, attempt: Attempt, call: Callable[[], R]) -> R:
+        attempt.busy_since_s = self._clock.monotonic()
+        try:
+            return call()
+        finally:
+            attempt.busy_since_s = None
+
+    def _declare_running(self) -> None:
+        health = self._task.health
+        if health.state == "degraded":
+            log.info("stream %s: back", self._task.name)
+        health.state, health.reason = "running", ""
+        self._inferred_at_failure = -1
+        self._backoff.reset()
+
+    def _degrade(self, reason: str) -> None:
+        health = self._task.health
+        if self._stopping.is_set():
+            return
+        if health.state != "degraded" or health.reason != reason:
+            log.warning("stream %s: degraded: %s", self._task.name, reason)
+        health.state, health.reason = "degraded", reason
+
+    def _on_failure(self, reason: str) -> None:
+        # A model that fails must first be seen to work again: frames alone prove nothing.
+        self._inferred_at_failure = self._task.health.inferred
+        self._degrade(reason)
+        self._failed.set()
+
+
+class Running(msgspec.Struct, frozen=True):
+    """The running parts of one stream."""
+
+    task: StreamTask
+    capture: Capture
+
+
+def close_quietly(source: Source) -> None:
+    """Close a source; what it says while closing changes nothing any more."""
+    try:
+        source.close()
+    except (EdgeError, OSError) as error:
+        log.debug("while closing: %s", error)

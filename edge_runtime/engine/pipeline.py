@@ -1,0 +1,147 @@
+"""One stream's decisions: samples and what was seen in them in, results out.
+
+Pure: no thread, no clock, no I/O. Time comes with the samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from edge_runtime.boxes import Box
+from edge_runtime.clock import Stamp
+from edge_runtime.options import Publish
+from edge_runtime.records import (
+    Body,
+    Classification,
+    Decoded,
+    Detection,
+    Detections,
+    ModelRef,
+    Pose,
+    Result,
+    whole_frame,
+)
+from edge_runtime.rules.base import Rule
+from edge_runtime.track import Tracker, TrackState
+
+NO_KEYPOINT_SCORE = 0.1  # below it a keypoint is a guess and does not stretch the body's box
+
+
+class Pipeline:
+    """Tracks, applies the rules and chooses what is published. Called in the samples' order."""
+
+    def __init__(
+        self,
+        stream: str,
+        model: ModelRef,
+        *,
+        publish: Publish,
+        min_score: float,
+        class_ids: frozenset[int] | None,
+        tracker: Tracker | None,
+        rules: Sequence[Rule],
+    ) -> None:
+        self._stream = stream
+        self._model = model
+        self._publish = publish
+        self._min_score = min_score
+        self._class_ids = class_ids
+        self._tracker = tracker
+        self._rules = tuple(rules)
+        self._next_interval_s: float | None = None
+        self._last: Stamp | None = None
+
+    def inferred(self, stamp: Stamp, decoded: Decoded) -> tuple[Result, ...]:
+        """Take what a model saw in one sample."""
+        self._last = stamp
+        decoded = self._chosen(decoded)
+        bodies: list[Body] = []
+        live: tuple[TrackState, ...] = ()
+        if self._tracker is not None:
+            update = self._tracker.update(objects_of(decoded, self._min_score), stamp.monotonic_s)
+            live = update.live
+            if isinstance(decoded, Detections):
+                decoded = Detections(update.objects)
+        if self._is_due(stamp, decoded):
+            bodies.append(self._confident(decoded))
+        bodies.extend(self._ruled(live, stamp))
+        return self._results(stamp, bodies)
+
+    def skipped(self, stamp: Stamp) -> tuple[Result, ...]:
+        """Take a sample in which nothing moved: what was there is there still."""
+        self._last = stamp
+        live: tuple[TrackState, ...] = ()
+        if self._tracker is not None:
+            live = self._tracker.hold(stamp.monotonic_s).live
+        return self._results(stamp, self._ruled(live, stamp))
+
+    def finish(self) -> tuple[Result, ...]:
+        """End of the source: every track exits, every count is closed."""
+        if self._last is None:
+            return ()
+        stamp = self._last
+        if self._tracker is not None:
+            self._tracker.finish(stamp.monotonic_s)
+        bodies = [body for rule in self._rules for body in rule.finish(stamp)]
+        return self._results(stamp, bodies)
+
+    def _chosen(self, decoded: Decoded) -> Decoded:
+        if self._class_ids is None or not isinstance(decoded, Detections):
+            return decoded
+        return Detections(tuple(o for o in decoded.objects if o.class_id in self._class_ids))
+
+    def _confident(self, decoded: Decoded) -> Decoded:
+        # The tracker is given weaker objects too; subscribers get those that were asked for.
+        if not isinstance(decoded, Detections):
+            return decoded
+        return Detections(tuple(o for o in decoded.objects if o.score >= self._min_score))
+
+    def _is_due(self, stamp: Stamp, decoded: Decoded) -> bool:
+        if self._publish.mode == "every_inference":
+            return True
+        # Detectors have their interval as counts, which a rule makes; others send the latest.
+        if self._publish.mode != "interval" or isinstance(decoded, Detections):
+            return False
+        if self._next_interval_s is None or stamp.monotonic_s >= self._next_interval_s:
+            self._next_interval_s = stamp.monotonic_s + self._publish.every_s
+            return True
+        return False
+
+    def _ruled(self, live: tuple[TrackState, ...], stamp: Stamp) -> list[Body]:
+        return [body for rule in self._rules for body in rule.update(live, stamp)]
+
+    def _results(self, stamp: Stamp, bodies: Sequence[Body]) -> tuple[Result, ...]:
+        return tuple(Result(self._stream, stamp, body, self._model) for body in bodies)
+
+
+def objects_of(decoded: Decoded, min_score: float) -> tuple[Detection, ...]:
+    """Return a record as objects that can be tracked: a class fills the frame, a body its box."""
+    if isinstance(decoded, Detections):
+        return decoded.objects
+    if isinstance(decoded, Classification):
+        best = decoded.classes[:1]
+        return tuple(whole_frame(c.class_id, c.score) for c in best if c.score >= min_score)
+    if isinstance(decoded, Pose):
+        return tuple(
+            Detection(0, person.score, around(person.keypoints))
+            for person in decoded.people
+            if person.score >= min_score
+        )
+    return ()
+
+
+def around(keypoints: Sequence[tuple[float, float, float]]) -> Box:
+    """Return the box around a body's keypoints."""
+    sure = [point for point in keypoints if point[2] >= NO_KEYPOINT_SCORE] or list(keypoints)
+    xs = [point[0] for point in sure]
+    ys = [point[1] for point in sure]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+class Sink(Protocol):
+    """Where results go: the outbox."""
+
+    def append(self, result: Result) -> None:
+        """Take one result; may block as back-pressure."""
+        ...

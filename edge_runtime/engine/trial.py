@@ -1,0 +1,217 @@
+"""A model's trial in a child process: tensors against the manifest, then the golden case.
+
+Weights are bytes from outside: a bad file may crash the engine. It crashes a child, once, and
+what passed is remembered by the hash of all that it depends on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edge_runtime.engine.kit import Kit, Model
+from edge_runtime.engine.models import Runtime, open_pack_backend
+from edge_runtime.errors import BackendError, EdgeError, PackError, UsageError
+from edge_runtime.infer.litert import runtime_name
+from edge_runtime.manifest import GoldenSection, Pack
+from edge_runtime.options import Delegate
+from edge_runtime.packs.manifest_file import MANIFEST, open_pack
+from edge_runtime.records import Classification, Decoded, Detections, Pose
+
+TRIAL_TIMEOUT_S = 120.0
+
+
+def try_pack(pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None = None) -> None:
+    """Run a pack's trial in a child. Raises PackError or BackendError, whatever the bytes."""
+    where = f"{pack.folder}: model.file"
+    request = {"folder": str(pack.folder), "runtime": runtime, "delegate": delegate}
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "edge_runtime.engine.trial"],
+            input=msgspec.json.encode(request),
+            capture_output=True,
+            timeout=TRIAL_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise PackError(
+            f"{where}: the model gave no answer within {TRIAL_TIMEOUT_S:.0f} s; "
+            "get the pack again or use another"
+        ) from None
+    if child.returncode < 0:
+        raise PackError(
+            f"{where}: the inference engine crashed on this model (signal {-child.returncode}); "
+            "it is damaged or not made for this engine: get the pack again or use another"
+        )
+    try:
+        answer = json.loads(child.stdout)
+    except ValueError:
+        last = child.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise PackError(f"{where}: the trial failed ({last or 'no output'})") from None
+    if answer["error"]:
+        raise (PackError if answer["usage"] else BackendError)(answer["error"])
+
+
+class TrialLedger:
+    """Remembers which trials passed, in a file of the state folder; safe to delete."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._file = state_dir / "trials.json"
+
+    def ensure(self, pack: Pack, *, runtime: Runtime, delegate: Delegate | None) -> None:
+        """Run the trial unless this very combination has passed before."""
+        key = fingerprint(pack, runtime, delegate)
+        passed = self._read()
+        if key in passed:
+            return
+        try_pack(pack, runtime=runtime, delegate=delegate)
+        self._write({**passed, key: pack.ref.full_name})
+
+    def _read(self) -> dict[str, str]:
+        try:
+            value = json.loads(self._file.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def _write(self, passed: dict[str, str]) -> None:
+        fresh = self._file.with_suffix(".new")
+        try:
+            fresh.write_text(json.dumps(passed, indent=1))
+            fresh.replace(self._file)
+        except OSError:
+            return  # a cache: without it the next start takes the trial again
+
+
+def fingerprint(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> str:
+    """Hash everything that a trial's outcome depends on."""
+    digest = hashlib.sha256()
+    manifest = pack.manifest
+    files = [MANIFEST]
+    if manifest.golden is not None:
+        files += [manifest.golden.input, manifest.golden.expected]
+    for name in files:
+        digest.update((pack.folder / name).read_bytes())
+    for text in (manifest.model.sha256, runtime, runtime_name(runtime), repr(delegate)):
+        digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> None:
+    """Open the model, hold it against its manifest, and run the golden case or one blank."""
+    model = Model(pack, None, delegate, open_pack_backend(runtime))
+    kit = Kit(model)
+    golden = pack.manifest.golden
+    if golden is None:
+        kit.run(np.zeros((64, 64, 3), np.uint8), 0.5)
+        return
+    image = read_picture(pack.folder / golden.input)
+    expected = json.loads((pack.folder / golden.expected).read_bytes())
+    check_golden(kit.run(image, golden.min_score), expected, pack, golden)
+
+
+def read_picture(path: Path) -> Any:
+    """Read a golden input as BGR."""
+    from edge_runtime.sources.images import load_picture
+
+    return load_picture(path)
+
+
+def check_golden(
+    decoded: Decoded, expected: dict[str, Any], pack: Pack, golden: GoldenSection
+) -> None:
+    """Raise PackError where a result differs from the expected one by more than the tolerance."""
+    got = comparable(decoded, pack.labels)
+    want = {key: expected.get(key, []) for key in got}
+    if not alike(got, want, golden.tolerance):
+        raise PackError(
+            f"{pack.folder}: golden: the model does not give the result that the pack promises "
+            f"(expected {short(want)}, got {short(got)}); get the pack again"
+        )
+
+
+def comparable(decoded: Decoded, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Return a record in the form of the golden file."""
+
+    def name(class_id: int) -> str:
+        return labels[class_id] if 0 <= class_id < len(labels) else f"#{class_id}"
+
+    if isinstance(decoded, Detections):
+        rows = [
+            {"label": name(o.class_id), "score": o.score, "box": list(o.xyxy)}
+            for o in decoded.objects
+        ]
+        return {"objects": sorted(rows, key=in_place)}
+    if isinstance(decoded, Classification):
+        return {"classes": [{"label": name(c.class_id), "score": c.score} for c in decoded.classes]}
+    if isinstance(decoded, Pose):
+        return {
+            "people": [
+                {"score": p.score, "keypoints": [list(k) for k in p.keypoints]}
+                for p in decoded.people
+            ]
+        }
+    return {"score": decoded.score}
+
+
+def in_place(row: dict[str, Any]) -> tuple[str, float]:
+    """Order objects by what a slight change of scores does not turn round."""
+    return row["label"], row["box"][0]
+
+
+def alike(got: Any, want: Any, tolerance: float) -> bool:
+    """Compare two results, numbers within the tolerance."""
+    if isinstance(want, dict):
+        return isinstance(got, dict) and all(
+            key in got and alike(got[key], value, tolerance) for key, value in want.items()
+        )
+    if isinstance(want, list):
+        if want and isinstance(want[0], dict) and "box" in want[0]:
+            want = sorted(want, key=in_place)
+        return len(got) == len(want) and all(
+            alike(a, b, tolerance) for a, b in zip(got, want, strict=True)
+        )
+    if isinstance(want, int | float):
+        return abs(float(got) - float(want)) <= tolerance
+    return bool(got == want)
+
+
+def short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 120 else text[:117] + "…"
+
+
+class Request(msgspec.Struct):
+    """What the child is asked to try."""
+
+    folder: str
+    runtime: Runtime
+    delegate: Delegate | None = None
+
+
+def main() -> None:
+    """Child's entry: a request on standard input, `{error, usage}` on standard output."""
+    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+    # The engine's own chatter goes to standard error, whatever it prints.
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    error, usage = "", False
+    try:
+        run_trial(open_pack(Path(request.folder)), request.runtime, request.delegate)
+    except EdgeError as problem:
+        error, usage = str(problem), isinstance(problem, UsageError)
+    except (ValueError, RuntimeError, MemoryError, OSError) as problem:
+        error, usage = f"{request.folder}: {type(problem).__name__}: {problem}", True
+    os.write(answer, json.dumps({"error": error, "usage": usage}).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Whether the daemon makes progress: the only reason to feed the watchdog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge_runtime.engine.capture import Capture
+from edge_runtime.engine.stream import StreamTask
+
+INFERENCE_LIMIT_S = 60.0  # the slowest board needs under 1 s for the largest pack we know
+CAPTURE_LIMIT_S = 120.0
+
+
+def standstill(
+    streams: Iterable[tuple[StreamTask, Capture]], outbox_idle_s: float, now_s: float
+) -> str:
+    """Return why the daemon stands still, or an empty string.
+
+    A declared degraded state (a camera that is gone, a disk that is full) is not a standstill:
+    a new process would not help. `outbox_idle_s` is how long results have waited for a commit.
+    """
+    for task, capture in streams:
+        if capture.stuck:
+            return f"stream {task.name}: its source hangs again and again"
+        if task.progress.hung_for_s(now_s) > INFERENCE_LIMIT_S:
+            return f"stream {task.name}: inference hangs"
+        silent_s = now_s - task.progress.captured_s
+        if task.health.state == "running" and silent_s > CAPTURE_LIMIT_S and not capture.waiting:
+            return f"stream {task.name}: no sample for {silent_s:.0f} s and no error"
+    if outbox_idle_s > INFERENCE_LIMIT_S:
+        return f"the outbox has not committed for {outbox_idle_s:.0f} s"
+    return ""
