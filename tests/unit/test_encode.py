@@ -1,0 +1,162 @@
+"""Records as bytes: schema, sizes, both encodings alike, and the bounds that keep raw data here."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.clock import Stamp
+from edge_runtime.encode import Encoder, RecordTooLargeError, StreamNames, Topics
+from edge_runtime.encode.reader import PayloadError, Reader
+from edge_runtime.encode.topics import parse_topic
+from edge_runtime.records import (
+    Anomaly,
+    Body,
+    Classification,
+    ClassScore,
+    Counts,
+    Detection,
+    Detections,
+    Event,
+    Gap,
+    LabelCount,
+    Measure,
+    ModelRef,
+    Person,
+    Pose,
+    Reading,
+    Stored,
+    Summary,
+    SummaryLine,
+)
+
+SCHEMA = json.loads((files("edge_runtime") / "encode" / "schema-v1.json").read_text())
+MODEL = ModelRef("coco", "9f3c1a2b" + "0" * 56, ("person", *(f"thing-{n}" for n in range(79))))
+TOPICS = Topics("ha-giang", "gate-3")
+STAMP = Stamp(1_763_770_000.123, 1.0)
+ONE = Detection(0, 0.87, (0.1234, 0.2345, 0.3456, 0.4567), 12)
+
+BODIES: list[Body] = [
+    Detections(()),
+    Detections((ONE, Detection(79, 0.5, (0.0, 0.0, 1.0, 1.0)))),
+    Event("enter", ONE, 0, "", 2.5),
+    Event("cross", ONE, 0, "in"),
+    Event("exit", ONE),
+    Counts(60.0, (LabelCount(0, 6, 2, 0.25),), 0),
+    Counts(60.0, ()),
+    Classification((ClassScore(3, 0.91), ClassScore(0, 0.03))),
+    Pose((Person(0.73, ((0.5, 0.25, 0.9), (0.1, 0.2, 0.3))),)),
+    Anomaly(12.345, 10.0, True),
+    Summary(60.0, "detections", 600, (SummaryLine("person", 590, 0.5, 0.98, 0.77),)),
+    Gap(5, 604, 600, "summarised"),
+    Gap(5, 9, 5, "corrupt", of_boot=16),
+    Reading((Measure("level", "m", 1.25), Measure("temp", "Cel", 21.5, -0.5))),
+]
+
+
+def encoder(encoding: Any) -> Encoder:
+    return Encoder(TOPICS, {"gate": StreamNames(MODEL, "camera", encoding, ("yard",), MODEL.labels)})
+
+
+def stored(body: Body, **changes: Any) -> Stored:
+    fields = {"row": 1, "boot": 17, "seq": 123_456, "stream": "gate", "stamp": STAMP}
+    return Stored(**{**fields, "body": body, "model": MODEL, **changes})
+
+
+def read(item: Stored, encoding: str) -> Any:
+    reader = Reader()
+    birth = parse_topic(TOPICS.status)
+    assert birth is not None
+    reader.read(birth, encoder(encoding).birth(17))
+    message = encoder(encoding).encode(item)
+    decoded = reader.decode(message.topic, message.payload)
+    assert decoded is not None
+    assert (decoded.stream, decoded.kind) == ("gate", item.body.KIND)
+    return decoded.payload
+
+
+def check(value: Any, kind: str) -> None:
+    jsonschema.validate(value, {**SCHEMA, "$ref": f"#/$defs/{kind}"})
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.KIND)
+def test_each_kind_fits_the_schema_and_reads_the_same_from_json_and_cbor(body: Body) -> None:
+    for item in (
+        stored(body),
+        stored(body, late=True, stamp=Stamp(1_763_770_000.5, 1.0, trusted=False)),
+    ):
+        from_json = read(item, "json")
+        check(from_json, body.KIND)
+        assert read(item, "cbor") == from_json
+
+
+def test_the_birth_fits_the_schema_and_lists_what_cbor_refers_to() -> None:
+    birth = json.loads(encoder("cbor").birth(17))
+    check(birth, "status")
+    assert birth["models"] == ["coco@9f3c1a2b"]
+    assert birth["streams"]["gate"]["labels"][0] == "person"
+    assert birth["streams"]["gate"]["rules"] == ["yard"]
+
+
+@pytest.mark.parametrize(("encoding", "limit"), [("cbor", 48), ("json", 160)])
+def test_one_tracked_object_is_small(encoding: str, limit: int) -> None:
+    size = len(encoder(encoding).encode(stored(Detections((ONE,)))).payload)
+    assert size <= limit
+
+
+def test_ten_tracked_objects_of_any_coco_class_are_small_in_cbor() -> None:
+    ten = tuple(Detection(70 + n, 0.9, (0.31, 0.42, 0.53, 0.94), 900 + n) for n in range(10))
+    assert len(encoder("cbor").encode(stored(Detections(ten))).payload) <= 215
+
+
+def test_cbor_holds_integers_alone() -> None:
+    import cbor2
+
+    def leaves(value: Any) -> list[Any]:
+        if isinstance(value, dict):
+            return [leaf for pair in value.items() for one in pair for leaf in leaves(one)]
+        if isinstance(value, list):
+            return [leaf for one in value for leaf in leaves(one)]
+        return [value]
+
+    for body in BODIES:
+        if not isinstance(body, Reading | Summary):  # which bear names of channels, and units
+            value = cbor2.loads(encoder("cbor").encode(stored(body)).payload)
+            assert {type(leaf) for leaf in leaves(value)} == {int}
+
+
+def test_a_record_of_a_model_that_the_birth_does_not_list_goes_as_json() -> None:
+    old = ModelRef("coco", "0" * 8 + "1" * 56, ("cat",))
+    message = encoder("cbor").encode(stored(Detections((ONE,)), model=old))
+    assert message.content_type == "application/json"
+    assert json.loads(message.payload)["objects"][0]["label"] == "cat"
+
+
+def test_a_record_past_its_budget_is_refused() -> None:
+    long = ModelRef("coco", "9" * 64, ("x" * 4000,))
+    with pytest.raises(RecordTooLargeError, match="passes its budget of 512 bytes"):
+        encoder("json").encode(stored(Event("enter", ONE), model=long))
+
+
+def test_records_are_bounded_where_they_are_made() -> None:
+    with pytest.raises(ValueError, match="101 objects in one record; at most 100"):
+        Detections((ONE,) * 101)
+
+
+@given(st.binary(max_size=200))
+def test_no_payload_whatever_breaks_the_reader(payload: bytes) -> None:
+    try:
+        Reader().decode("edge/v1/s/d/gate/detections", payload)
+    except PayloadError as error:
+        assert "edge/v1/s/d/gate/detections" in str(error)
+
+
+def test_foreign_topics_and_commands_are_left_alone() -> None:
+    assert Reader().decode("homeassistant/x", b"{}") is None
+    assert Reader().decode("edge/v1/s/d/cmd/replay", b"{}") is None

@@ -1,0 +1,146 @@
+"""The worker pool: all samples done, fair shares, order restored, errors kept to their stream."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from edge_runtime.clock import Stamp
+from edge_runtime.engine.order import LONGEST, InOrder, Slot
+from edge_runtime.infer.pool import Pool
+from edge_runtime.records import Detections
+
+DONE_S = 20.0
+
+
+class Work:
+    """A task of so many samples, each of a certain length; counts what was done."""
+
+    def __init__(self, samples: int, length_s: float = 0.0) -> None:
+        self.left = samples
+        self.length_s = length_s
+        self.done = 0
+        self.lock = threading.Lock()
+        self.finished = threading.Event()
+
+    def ready(self) -> bool:
+        return self.left > 0
+
+    def step(self, worker: int) -> None:
+        with self.lock:
+            if self.left == 0:
+                return
+            self.left -= 1
+        if self.length_s:
+            time.sleep(self.length_s)
+        with self.lock:
+            self.done += 1
+            if self.left == 0:
+                self.finished.set()
+
+
+def run(pool: Pool, *tasks: Work) -> None:
+    for task in tasks:
+        pool.add(task)
+    pool.start()
+
+
+def test_every_sample_of_every_task_is_done() -> None:
+    pool, tasks = Pool(3), [Work(100), Work(7), Work(1)]
+    run(pool, *tasks)
+    for task in tasks:
+        assert task.finished.wait(DONE_S)
+    assert pool.stop(DONE_S)
+    assert [task.done for task in tasks] == [100, 7, 1]
+
+
+def test_a_slow_stream_takes_no_ones_turn() -> None:
+    """Shares go by time used: while the slow one does a sample, the quick one does many."""
+    slow, quick = Work(1000, 0.02), Work(100, 0.001)
+    pool = Pool(1)
+    run(pool, slow, quick)
+    assert quick.finished.wait(DONE_S)
+    slow_done = slow.done
+    slow.left = 0
+    pool.stop(DONE_S)
+    # The quick one's 100 samples take about as long as 5 of the slow one's.
+    assert slow_done <= 25
+
+
+def test_a_task_that_wakes_up_does_not_make_up_for_its_sleep() -> None:
+    """It shares evenly from then on; with its virtual time it would run alone until level."""
+    late = Work(0, 0.001)
+    done_when_late_ended: list[int] = []
+
+    class Busy(Work):
+        def step(self, worker: int) -> None:
+            super().step(worker)
+            if self.done == 200:
+                late.left = 100
+            if late.finished.is_set() and not done_when_late_ended:
+                done_when_late_ended.append(self.done)
+
+    busy = Busy(2000, 0.001)
+    pool = Pool(1)
+    run(pool, busy, late)
+    assert busy.finished.wait(DONE_S)
+    pool.stop(DONE_S)
+    assert late.done == 100
+    assert 50 <= done_when_late_ended[0] - 200 <= 200
+
+
+def test_a_task_that_raises_costs_no_worker() -> None:
+    class Broken(Work):
+        def step(self, worker: int) -> None:
+            super().step(worker)
+            raise RuntimeError("a defect")
+
+    broken, sound = Broken(5), Work(5)
+    pool = Pool(1)
+    run(pool, broken, sound)
+    assert broken.finished.wait(DONE_S)
+    assert sound.finished.wait(DONE_S)
+    assert pool.stop(DONE_S)
+
+
+def slot(number: int, *, skipped: bool = False) -> Slot:
+    made = Slot(Stamp(float(number), float(number)), None)
+    made.settled = skipped
+    return made
+
+
+def test_samples_come_back_in_order_whoever_finishes_first() -> None:
+    seen: list[float] = []
+    order = InOrder(lambda one: seen.append(one.stamp.wall_s))
+    slots = [slot(0), slot(1), slot(2, skipped=True), slot(3)]
+    for one in slots:
+        order.add(one, wait=False)
+    for place in (3, 1):
+        slots[place].settle(Detections())
+        order.drain()
+        assert seen == []
+    slots[0].settle(Detections())
+    order.drain()
+    assert seen == [0, 1, 2, 3]
+    assert order.wait_empty(DONE_S)
+
+
+def test_a_dropped_sample_holds_nobody_up_and_is_not_concluded() -> None:
+    seen: list[float] = []
+    order = InOrder(lambda one: seen.append(one.stamp.wall_s))
+    first, second = slot(0), slot(1)
+    order.add(first, wait=False)
+    order.add(second, wait=False)
+    second.settle(Detections())
+    first.settle(None)
+    order.drain()
+    assert seen == [1]
+
+
+def test_the_line_behind_a_hung_worker_stays_bounded() -> None:
+    order = InOrder(lambda _one: None)
+    order.add(slot(0), wait=False)
+    for number in range(3 * LONGEST):
+        order.add(slot(number, skipped=True), wait=False)
+    assert len(order._slots) == LONGEST
+    assert order._slots[-1].stamp.wall_s == 3 * LONGEST - 1
