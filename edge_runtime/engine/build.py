@@ -22,7 +22,7 @@ from edge_runtime.errors import ConfigError, SourceError
 from edge_runtime.gate import open_gate
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Camera, Config, Count, Images, SourceOptions, Stream, Video
+from edge_runtime.options import Camera, Config, Count, Images, SourceOptions, Stream, Synthetic, Video
 from edge_runtime.outbox import Outbox
 from edge_runtime.publish.contract import Identity, Publisher
 from edge_runtime.rules.base import Rule
@@ -34,7 +34,7 @@ NO_RULE = -1  # the interval's counts belong to no configured rule
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
 FILE_HANG_LIMIT_S = 15.0  # a file on a dying card; a camera's own timeouts are configured
-CAMERA_GRACE_S = 2.0
+GRACE_S = 2.0
 
 
 def worker_count(config: Config) -> int:
@@ -138,9 +138,16 @@ def settle_s(stream: Stream) -> float:
 
 
 def hang_limit_s(source: SourceOptions) -> float:
-    """Return after which time a call of a source is given up for hung."""
+    """Return after which time a call of a source is given up for hung.
+
+    A camera's read may rightly last its timeout and the wait for the next frame that is due; an
+    RTSP open up to twice its timeout (FFmpeg connects, then probes) and a look-up of the name.
+    """
     if isinstance(source, Camera):
-        return max(source.open_timeout_s, source.read_timeout_s) + CAMERA_GRACE_S
+        waits_s = 2 * source.open_timeout_s + source.read_timeout_s + 1.0 / source.rate_fps
+        return waits_s + GRACE_S
+    if isinstance(source, Synthetic):
+        return 1.0 / source.rate_fps + FILE_HANG_LIMIT_S
     return FILE_HANG_LIMIT_S
 
 

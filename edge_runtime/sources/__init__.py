@@ -1,1 +1,23 @@
+"""Where samples come from: one file a kind, named in one table, imported only when it is used."""
 
+from __future__ import annotations
+
+from importlib import import_module
+
+from edge_runtime.clock import Clock
+from edge_runtime.options import SourceOptions
+from edge_runtime.sources.base import Source
+
+KINDS = {
+    "camera": "edge_runtime.sources.camera:CameraSource",
+    "video": "edge_runtime.sources.video:VideoSource",
+    "images": "edge_runtime.sources.images:ImagesSource",
+    "synthetic": "edge_runtime.sources.synthetic:SyntheticSource",
+}
+
+
+def open_source(options: SourceOptions, clock: Clock) -> Source:
+    """Make the source that the options describe; it is not opened yet."""
+    module, _, name = KINDS[str(options.__struct_config__.tag)].partition(":")
+    source: Source = getattr(import_module(module), name)(options, clock)
+    return source

@@ -1,0 +1,121 @@
+"""What every source promises, the life cycle that all kinds share, and the pace of a file."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from edge_runtime.clock import Clock
+from edge_runtime.errors import SourceError
+from edge_runtime.records import Frame
+
+CLOSE_CHECK_S = 0.2
+
+
+class Source(Protocol):
+    """Made, opened, read from one capture thread, closed; it may be opened again after `close`.
+
+    `lossless`: no sample may be dropped, so that whoever takes them makes the source wait.
+    `notice`: what a technician should know of a source that works; empty where all is as asked.
+    """
+
+    lossless: bool
+    notice: str
+
+    def open(self) -> None:
+        """Raise SourceError where it cannot be opened, within its own timeouts."""
+        ...
+
+    def read(self) -> Frame | None:
+        """Wait for the next sample; None: it has come to its end for good.
+
+        `Frame.index` rises by one a sample. Raises SourceError when the source was lost or
+        closed: close it, then open it again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open, from any thread, any number of times. A pending read ends soon.
+
+        Where a native call hangs, that call's own thread lets go when it comes back; abandon
+        the object and make another, which shares nothing with it.
+        """
+        ...
+
+
+class BaseSource:
+    """The life cycle, once: a kind fills in `_open`, `_read` and `_release`.
+
+    `_release` never runs beside `_open` or `_read`: freeing a native capture under a call that
+    uses it crashes the process.
+    """
+
+    lossless = False
+
+    def __init__(self) -> None:
+        self.notice = ""
+        self._in_use = threading.Lock()
+        self._closed = threading.Event()
+        self._closed.set()
+
+    def open(self) -> None:
+        try:
+            with self._in_use:
+                self._closed.clear()
+                self._open()
+        except SourceError:
+            self._closed.set()
+            raise
+        finally:
+            self._release_if_closed()
+
+    def read(self) -> Frame | None:
+        try:
+            with self._in_use:
+                self._check_open()
+                return self._read()
+        finally:
+            self._release_if_closed()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._release_if_closed()
+
+    def _release_if_closed(self) -> None:
+        # Where the lock is taken, its holder comes here next and does it.
+        if self._closed.is_set() and self._in_use.acquire(blocking=False):
+            try:
+                self._release()
+            finally:
+                self._in_use.release()
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise SourceError("the source is closed; open it before reading")
+
+    def _wait_until(self, clock: Clock, due_s: float) -> None:
+        """Sleep until a monotonic moment, or raise soon after `close`."""
+        while (left_s := due_s - clock.monotonic()) > 0:
+            self._check_open()
+            clock.sleep(min(left_s, CLOSE_CHECK_S))
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def _read(self) -> Frame | None:
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        raise NotImplementedError
+
+
+class Pace:
+    """When the samples of a file are due if it plays at its own rate, from now on."""
+
+    def __init__(self, clock: Clock, rate_fps: float, position: int) -> None:
+        self._rate_fps = rate_fps
+        self._zero_s = clock.monotonic() - position / rate_fps
+
+    def due_s(self, position: int) -> float:
+        """Return the monotonic moment at which a position is due."""
+        return self._zero_s + position / self._rate_fps

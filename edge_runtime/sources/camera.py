@@ -1,0 +1,156 @@
+"""A V4L2 camera or an RTSP stream: every frame is grabbed, those that are due are decoded."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+import cv2
+
+from edge_runtime.clock import Clock
+from edge_runtime.errors import SourceError
+from edge_runtime.options import Camera
+from edge_runtime.records import Frame, Image
+from edge_runtime.sources import capture, v4l2
+from edge_runtime.sources.base import BaseSource
+
+RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
+MAX_UNDECODABLE = 30
+
+
+class CameraSource(BaseSource):
+    """Frames as a camera sends them, stamped when they were grabbed."""
+
+    def __init__(self, options: Camera, clock: Clock) -> None:
+        super().__init__()
+        self._options = options
+        self._clock = clock
+        self._device = device_path(options.device)
+        self._is_network = "://" in self._device
+        self._name = without_login(self._device) if self._is_network else self._device
+        self._capture: cv2.VideoCapture | None = None
+        self._schedule = Schedule(options.rate_fps)
+        self._size = (0, 0)
+        self._given = 0
+
+    def _open(self) -> None:
+        self._capture = self._open_network() if self._is_network else self._open_device()
+        self._size = (0, 0)
+        self.notice = ""
+
+    def _open_device(self) -> cv2.VideoCapture:
+        options = self._options
+        v4l2.check_camera(self._device)
+        opened = capture.open_v4l2(
+            self._device, options.width, options.height, options.rate_fps, options.read_timeout_s
+        )
+        if not opened.isOpened():
+            raise SourceError(v4l2.busy(self._device))
+        return opened
+
+    def _open_network(self) -> cv2.VideoCapture:
+        options = self._options
+        started_s = self._clock.monotonic()
+        check_reachable(self._device, options.open_timeout_s)
+        left_s = options.open_timeout_s - (self._clock.monotonic() - started_s)
+        opened = capture.open_network(self._device, max(0.1, left_s), options.read_timeout_s)
+        if not opened.isOpened():
+            raise SourceError(
+                f"{self._name}: it can be reached, but sent no video within "
+                f"{options.open_timeout_s:g} s; check the URL's path, user name and password"
+            )
+        return opened
+
+    def _read(self) -> Frame:
+        assert self._capture is not None
+        undecodable = 0
+        while undecodable < MAX_UNDECODABLE:
+            self._check_open()
+            # Every frame is grabbed: one left in the driver's buffers would be old when read.
+            if not self._capture.grab():
+                raise SourceError(
+                    f"{self._name}: it broke off, or sent no picture for "
+                    f"{self._options.read_timeout_s:g} s; check its cable, power and network"
+                )
+            stamp = self._clock.now()
+            if not self._schedule.is_due(stamp.monotonic_s):
+                continue
+            image = capture.retrieve(self._capture)
+            if image is not None:
+                self._notice_size(image)
+                self._given += 1
+                return Frame(self._given - 1, image, stamp)
+            undecodable += 1
+        raise SourceError(
+            f"{self._name}: {MAX_UNDECODABLE} pictures in a row could not be decoded; "
+            "check the cable, or set another width and height"
+        )
+
+    def _release(self) -> None:
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _notice_size(self, image: Image) -> None:
+        size = (image.shape[1], image.shape[0])
+        if size == self._size:
+            return
+        wanted = (self._options.width, self._options.height)
+        if self._size != (0, 0):
+            self.notice = f"the frame size changed from {shown(self._size)} to {shown(size)}"
+        elif all(wanted) and size != wanted:
+            self.notice = f"the camera gives {shown(size)}, not the {shown(wanted)} asked for"
+        self._size = size
+
+
+class Schedule:
+    """Which of a camera's frames are due at a wished rate, by the moments they came at."""
+
+    def __init__(self, rate_fps: float) -> None:
+        self._period_s = 1.0 / rate_fps
+        self._due_s = 0.0
+
+    def is_due(self, now_s: float) -> bool:
+        """Say whether to take a frame; a quarter of a period early still counts (jitter)."""
+        if now_s < self._due_s - self._period_s / 4:
+            return False
+        # The grid keeps the mean rate; after a pause it starts anew instead of catching up.
+        is_behind = now_s - self._due_s >= self._period_s
+        self._due_s = (now_s if is_behind else self._due_s) + self._period_s
+        return True
+
+
+def device_path(device: str | int) -> str:
+    """Return a V4L2 index as a path; a path or URL as it is."""
+    return f"/dev/video{device}" if isinstance(device, int) else device
+
+
+def without_login(url: str) -> str:
+    """Return a URL fit for a log: without user name, password and query."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def check_reachable(url: str, timeout_s: float) -> None:
+    """Raise SourceError with the cause where nothing answers: FFmpeg would only say "no"."""
+    parts = urlsplit(url)
+    name = without_login(url)
+    try:
+        address = (parts.hostname or "", parts.port or RTSP_PORTS[parts.scheme])
+        socket.create_connection(address, timeout=timeout_s).close()
+    except socket.gaierror:
+        raise SourceError(
+            f"{name}: the host name is not known; check it, or give an address"
+        ) from None
+    except TimeoutError:
+        raise SourceError(
+            f"{name}: no answer within {timeout_s:g} s; check the camera's power and network"
+        ) from None
+    except (OSError, ValueError, KeyError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"{name}: cannot be reached ({reason}); check host and port") from None
+
+
+def shown(size: tuple[int, int]) -> str:
+    """Return a size as people write it."""
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,68 @@
+"""The one place that opens OpenCV captures and sets what OpenCV reads from the environment."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import cv2
+import numpy as np
+
+from edge_runtime.records import Image
+
+FFMPEG_ENVIRONMENT = {
+    # Otherwise a lock of the whole process is held while a stream is opened: one silent camera
+    # would keep every other from opening. FFmpeg itself has been thread-safe there for years.
+    "OPENCV_FFMPEG_IS_THREAD_SAFE": "1",
+    # FFmpeg would write a line of its own for each damaged packet; ours says what it means.
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    # Over UDP a lost packet smears the picture for seconds; FFmpeg has no parameter for it.
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp",
+}
+
+
+def quiet_opencv() -> None:
+    """Keep OpenCV and FFmpeg off standard error: a technician reads one line, and it is ours."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def open_file(path: str) -> cv2.VideoCapture:
+    """Open a video file; it may come back not opened."""
+    return _open(path, cv2.CAP_FFMPEG, [])
+
+
+def open_network(url: str, open_timeout_s: float, read_timeout_s: float) -> cv2.VideoCapture:
+    """Open a stream. The timeouts only work as parameters, with the backend named."""
+    wanted = [
+        (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, math.ceil(open_timeout_s * 1000)),
+        (cv2.CAP_PROP_READ_TIMEOUT_MSEC, math.ceil(read_timeout_s * 1000)),
+    ]
+    return _open(url, cv2.CAP_FFMPEG, wanted)
+
+
+def open_v4l2(
+    path: str, width: int, height: int, rate_fps: float, read_timeout_s: float
+) -> cv2.VideoCapture:
+    """Open a camera; a size of 0 leaves the driver's own."""
+    # Read by OpenCV once, when the process first waits for a camera; its default is 10 s.
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(math.ceil(read_timeout_s)))
+    capture = _open(path, cv2.CAP_V4L2, [])
+    if width and height:
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+    capture.set(cv2.CAP_PROP_FPS, rate_fps)
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return capture
+
+
+def retrieve(capture: cv2.VideoCapture) -> Image | None:
+    """Decode the frame that was grabbed; None where it is damaged."""
+    decoded, image = capture.retrieve()
+    return np.asarray(image, dtype=np.uint8) if decoded else None
+
+
+def _open(name: str, backend: int, wanted: list[tuple[int, int]]) -> cv2.VideoCapture:
+    quiet_opencv()
+    for key, value in FFMPEG_ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    return cv2.VideoCapture(name, backend, [number for pair in wanted for number in pair])
