@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from pathlib import Path
 
 WEIGHTS = bytes(range(256)) * 4000  # 1 MB
@@ -51,3 +52,10 @@ def make_pack(
     if with_weights:
         (folder / "weights.tflite").write_bytes(weights)
     return folder
+
+
+def zipped(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("__", "/"), data)
+    return path

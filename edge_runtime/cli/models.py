@@ -1,0 +1,148 @@
+"""`edge-runtime models`: the model packs on this device."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.clock import SystemClock
+from edge_runtime.manifest import Pack
+from edge_runtime.packs.catalogue import bundled_models
+from edge_runtime.packs.download import Progress
+from edge_runtime.packs.pull import import_file, pull
+from edge_runtime.packs.store import Listed, PackStore
+
+
+@click.group()
+def models() -> None:
+    """List, fetch, check and remove the model packs on this device."""
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
+@state_dir_option
+def list_packs(as_json: bool, state_dir: Path) -> None:
+    """Show the packs that are installed, bundled with the software, or available to pull."""
+    packs = open_store(state_dir).list()
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(packs)))
+        return
+    rows = [("NAME", "VERSION", "TASK", "SIZE", "STATE", "LICENCE"), *map(row_of, packs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+@models.command("pull")
+@click.argument("name")
+@state_dir_option
+def pull_pack(name: str, state_dir: Path) -> None:
+    """Fetch the weights of pack NAME from their publisher and install it."""
+    store = open_store(state_dir)
+    manifest = store.manifest(name)
+    if store.up_to_date(name):
+        click.echo(f"{name} {manifest.pack.version} is on this device already")
+        return
+    with store.changing():
+        with meter(name) as progress:
+            weights = pull(manifest, store.staging, progress, clock=SystemClock())
+        pack = store.install(name, weights, trial)
+    say_installed(pack)
+
+
+@models.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@state_dir_option
+def import_pack(name: str, file: Path, state_dir: Path) -> None:
+    """Install pack NAME from FILE: its weights, or the publisher's .zip, known by SHA-256."""
+    store = open_store(state_dir)
+    manifest = store.manifest(name)
+    with store.changing():
+        weights = import_file(manifest, file, store.staging)
+        pack = store.install(name, weights, trial)
+    say_installed(pack)
+
+
+@models.command("verify")
+@click.argument("name")
+@state_dir_option
+def verify_pack(name: str, state_dir: Path) -> None:
+    """Check the weights' hash of pack NAME (or of a pack's folder) and run its golden case."""
+    pack = open_store(state_dir).find(name, Path.cwd())
+    trial(pack)
+    ran = "ran on a blank picture" if pack.manifest.golden is None else "gives its golden result"
+    click.echo(f"{pack.ref.full_name}: the weights are the right ones; the model {ran}")
+
+
+@models.command("remove")
+@click.argument("name")
+@state_dir_option
+def remove_pack(name: str, state_dir: Path) -> None:
+    """Delete the installed pack NAME."""
+    store = open_store(state_dir)
+    with store.changing():
+        store.remove(name)
+    click.echo(f"{name} is removed")
+
+
+def open_store(state_dir: Path) -> PackStore:
+    """Return the store of this device beside the catalogue that came with the software."""
+    return PackStore(state_dir, bundled_models())
+
+
+def trial(pack: Pack) -> None:
+    """Run a pack in a child process on the CPU: an accelerator is tried where it is configured."""
+    from edge_runtime.engine.trial import try_pack
+
+    try_pack(pack, runtime="auto", delegate=None)
+
+
+def say_installed(pack: Pack) -> None:
+    """Tell the person what came of it."""
+    click.echo(f"{pack.ref.full_name} is installed in {pack.folder}")
+
+
+def row_of(pack: Listed) -> tuple[str, ...]:
+    """Return a pack as cells of the table."""
+    size = "?" if pack.size_bytes is None else f"{pack.size_bytes / 1e6:.1f} MB"
+    return pack.name, pack.version, pack.task, size, pack.state, pack.license
+
+
+@contextmanager
+def meter(name: str) -> Iterator[Progress]:
+    """Show how far a download is: a bar on a terminal, a line every tenth elsewhere."""
+    if not sys.stderr.isatty():
+        yield PlainMeter(name)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class PlainMeter:
+    """Writes a line to standard error for every tenth, or megabyte where no size is known."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._step = -1
+
+    def __call__(self, done: int, total: int | None) -> None:
+        step = done * 10 // total if total else done // 1_000_000
+        if step != self._step:
+            self._step = step
+            of = f" of {total}" if total else ""
+            click.echo(f"{self._name}: {done}{of} bytes", err=True)

@@ -1,0 +1,145 @@
+"""Reads a pack's folder: `pack.toml`, the labels, and the weights' hash."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edge_runtime.config import explain
+from edge_runtime.errors import PackError
+from edge_runtime.manifest import InputSection, Manifest, Pack, PerChannel
+from edge_runtime.packs.weights import check_weights
+from edge_runtime.records import MAX_LABELS, MAX_NAME
+
+MANIFEST = "pack.toml"
+TASK_OF = {
+    "ssd": "detection",
+    "yolo": "detection",
+    "classification": "classification",
+    "movenet": "pose",
+    "reconstruction": "anomaly",
+}
+
+
+def open_pack(folder: Path) -> Pack:
+    """Read a pack and check all of it, the weights' SHA-256 included. Raises PackError."""
+    manifest = read_manifest(folder)
+    labels = read_labels(folder, manifest)
+    if manifest.golden is not None:
+        for key in ("input", "expected"):
+            inner = getattr(manifest.golden, key)
+            if not (folder / inner).is_file():
+                raise wrong(folder, f"golden.{key}", f"{inner} is not in the pack; put it there")
+    check_weights(folder, manifest)
+    return Pack(folder, manifest, labels)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check `pack.toml` alone. Raises PackError with the path within the file."""
+    raw = read_toml(folder)
+    try:
+        manifest = msgspec.convert(raw, Manifest)
+    except msgspec.ValidationError as error:
+        raise PackError(f"{folder / MANIFEST}: {explain(str(error))}") from None
+    check_input(folder, manifest.input)
+    check_origin(folder, manifest)
+    gives = TASK_OF[manifest.output.decoder]
+    if gives != manifest.pack.task:
+        text = f"'{manifest.output.decoder}' is for {gives}, pack.task says {manifest.pack.task}"
+        raise wrong(folder, "output.decoder", f"{text}; make them agree")
+    return manifest
+
+
+def read_toml(folder: Path) -> dict[str, Any]:
+    """Return the raw tables of `pack.toml`."""
+    path = folder / MANIFEST
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except (FileNotFoundError, NotADirectoryError):
+        raise PackError(f"{folder}: holds no {MANIFEST}; give a model pack's folder") from None
+    except OSError as error:
+        raise PackError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise PackError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PackError(f"{path}: not valid TOML: {error}") from None
+
+
+def check_input(folder: Path, section: InputSection) -> None:
+    """Check what the types cannot say of `[input]`."""
+    channels = 1 if section.color == "gray" else 3
+    for key, value in (("mean", section.mean), ("std", section.std)):
+        numbers = per_channel(value)
+        if isinstance(value, tuple) and section.kind == "image" and len(value) != channels:
+            text = f"{len(value)} values for {channels} channels; give one, or one a channel"
+            raise wrong(folder, f"input.{key}", text)
+        if not all(map(math.isfinite, numbers)):
+            raise wrong(folder, f"input.{key}", "not a finite number; give one")
+    if 0.0 in per_channel(section.std):
+        raise wrong(folder, "input.std", "0 would divide by zero; give 1.0 to leave values as is")
+
+
+def per_channel(value: PerChannel) -> tuple[float, ...]:
+    """Return a number or one per channel as a tuple."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def check_origin(folder: Path, manifest: Manifest) -> None:
+    """Check where the weights come from, and how large they say they are."""
+    model = manifest.model
+    if model.url is not None and not is_fetchable(model.url):
+        raise wrong(folder, "model.url", f"'{model.url}' is not an https, http or file URL")
+    if model.size_bytes is not None and model.size_bytes <= 0:
+        raise wrong(folder, "model.size_bytes", f"{model.size_bytes} is no size; correct it")
+
+
+def is_fetchable(url: str) -> bool:
+    """Say whether a URL is one that `models pull` can ask for."""
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket or a port that is none
+        return False
+    return parts.scheme == "file" or (parts.scheme in ("https", "http") and named)
+
+
+def read_labels(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Return the labels by class id, or none where the pack has no list."""
+    output = manifest.output
+    if output.labels is None:
+        return ()
+    path = folder / output.labels
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except FileNotFoundError:
+        raise wrong(folder, "output.labels", f"{path.name} is not in the pack") from None
+    except OSError as error:
+        raise PackError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise PackError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    check_labels(path, lines)
+    if output.label_offset >= len(lines):
+        text = f"{output.label_offset}, but {path.name} has {len(lines)} lines; correct either"
+        raise wrong(folder, "output.label_offset", text)
+    return tuple(lines[output.label_offset :])
+
+
+def check_labels(path: Path, lines: list[str]) -> None:
+    """Check that each label is fit for a record."""
+    if len(lines) > MAX_LABELS:
+        raise PackError(f"{path}: {len(lines)} labels; at most {MAX_LABELS}")
+    for number, label in enumerate(lines, start=1):
+        if not label:
+            raise PackError(f"{path}: line {number} is empty; write ??? for a class without name")
+        if len(label) > MAX_NAME:
+            raise PackError(f"{path}: line {number} is longer than {MAX_NAME} characters")
+
+
+def wrong(folder: Path, key: str, text: str) -> PackError:
+    """Return the error for one key of `pack.toml`."""
+    return PackError(f"{folder / MANIFEST}: {key}: {text}")

@@ -1,0 +1,194 @@
+"""The model packs on this device: `models/NAME/` in the state folder, and the bundled ones."""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge_runtime.errors import EdgeError, PackError
+from edge_runtime.manifest import Manifest, Pack
+from edge_runtime.packs.files import put_in_place, sync_tree
+from edge_runtime.packs.manifest_file import MANIFEST, open_pack, read_manifest
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A line of `models list`. `state`: installed, bundled (usable as is), available, damaged."""
+
+    name: str
+    version: str
+    task: str
+    size_bytes: int | None
+    state: Literal["installed", "bundled", "available", "damaged"]
+    license: str
+
+
+class PackStore:
+    """Finds, installs and removes packs. Any process may read; one at a time changes (`changing`).
+
+    A pack appears whole or not at all: what is being made lies in folders whose name begins with
+    a dot, which no pack's name does.
+    """
+
+    def __init__(self, state_dir: Path, catalogue: Path) -> None:
+        self._folder = state_dir / "models"
+        self._catalogue = catalogue
+
+    @property
+    def staging(self) -> Path:
+        """Where downloads lie until they are whole; on the packs' own filesystem."""
+        return self._folder / ".staging"
+
+    def find(self, name_or_path: str, base: Path) -> Pack:
+        """Return a pack by its name, else by its folder's path from `base`. Raises PackError."""
+        if name_or_path in names_in(self._folder):
+            return open_pack(self._folder / name_or_path)
+        if name_or_path in names_in(self._catalogue):
+            return self._bundled(name_or_path)
+        folder = base / name_or_path
+        if folder.is_dir():
+            return open_pack(folder)
+        if "/" in name_or_path:
+            raise PackError(f"{folder}: no such folder; correct the path, or give a pack's name")
+        raise self._unknown(name_or_path)
+
+    def manifest(self, name: str) -> Manifest:
+        """Return the catalogue's manifest for a name."""
+        if name not in names_in(self._catalogue):
+            raise self._unknown(name)
+        return read_manifest(self._catalogue / name)
+
+    def list(self) -> tuple[Listed, ...]:
+        """Return every known pack, by name. Hashes are not checked here; `verify` does."""
+        installed = names_in(self._folder)
+        names = sorted({*installed, *names_in(self._catalogue)})
+        return tuple(
+            self._listed(name, self._folder if name in installed else self._catalogue)
+            for name in names
+        )
+
+    def up_to_date(self, name: str) -> bool:
+        """Say whether this device has the catalogue's pack NAME with the right weights."""
+        return any(self._is_intact(place / name) for place in (self._folder, self._catalogue))
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the store for a change; what a killed change left behind is cleared away."""
+        try:
+            self.staging.mkdir(parents=True, exist_ok=True)
+            lock = (self._folder / ".lock").open("ab")
+        except OSError as error:
+            raise EdgeError(
+                f"{self._folder}: cannot be written ({error.strerror}); run this as the user who "
+                "owns it, or give --state-dir"
+            ) from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise EdgeError(
+                    f"{self._folder}: another 'models' command is at work; wait until it is done"
+                ) from None
+            for left in self._folder.glob(".new-*"):
+                shutil.rmtree(left)
+            try:
+                yield
+            except OSError as error:
+                raise EdgeError(f"{error.filename or self._folder}: {error.strerror}") from None
+
+    def install(self, name: str, weights: Path, trial: Callable[[Pack], None]) -> Pack:
+        """Make the catalogue's pack NAME with these weights (they are moved) and put it in place.
+
+        `trial` runs the new pack and raises PackError where it must not be used; what was
+        installed before stays untouched until then. Call it while `changing`.
+        """
+        new, final = self._folder / f".new-{name}", self._folder / name
+        try:
+            manifest = self.manifest(name)
+            copy_declared(self._catalogue / name, new, manifest)
+            weights.replace(new / manifest.model.file)
+            trial(open_pack(new))
+            sync_tree(new)
+            put_in_place(new, final)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        return open_pack(final)
+
+    def remove(self, name: str) -> None:
+        """Delete an installed pack."""
+        if name not in names_in(self._folder):
+            if name in names_in(self._catalogue):
+                raise PackError(f"{name}: not installed; there is nothing to remove")
+            raise self._unknown(name)
+        gone = self._folder / f".new-{name}"
+        (self._folder / name).rename(gone)
+        shutil.rmtree(gone)
+
+    def _is_intact(self, folder: Path) -> bool:
+        try:
+            return open_pack(folder).manifest == self.manifest(folder.name)
+        except PackError:
+            return False
+
+    def _bundled(self, name: str) -> Pack:
+        folder = self._catalogue / name
+        if has_weights(folder, read_manifest(folder)):
+            return open_pack(folder)
+        raise PackError(
+            f"{name}: its weights are not on this device; get them with "
+            f"'edge-runtime models pull {name}', or offline with 'edge-runtime models import'"
+        )
+
+    def _listed(self, name: str, place: Path) -> Listed:
+        try:
+            manifest = read_manifest(place / name)
+        except PackError:
+            return Listed(name, "?", "?", None, "damaged", "?")
+        here = has_weights(place / name, manifest)
+        state: Literal["installed", "bundled", "available", "damaged"]
+        if place == self._folder:
+            state = "installed" if here else "damaged"
+        else:
+            state = "bundled" if here else "available"
+        weights = place / name / manifest.model.file
+        size_bytes = weights.stat().st_size if here else manifest.model.size_bytes
+        pack = manifest.pack
+        return Listed(name, pack.version, pack.task, size_bytes, state, pack.license)
+
+    def _unknown(self, name: str) -> PackError:
+        known = sorted({*names_in(self._folder), *names_in(self._catalogue)})
+        near = " or ".join(difflib.get_close_matches(name, known, n=2)) or ", ".join(known)
+        return PackError(
+            f"'{name}': no such model pack; known here: {near}; 'edge-runtime models list' shows "
+            "all, 'edge-runtime models pull NAME' gets one"
+        )
+
+
+def names_in(folder: Path) -> frozenset[str]:
+    """Return the names of the packs in a folder of packs; none where the folder is not there."""
+    return frozenset(
+        manifest.parent.name
+        for manifest in folder.glob(f"*/{MANIFEST}")
+        if not manifest.parent.name.startswith(".")
+    )
+
+
+def has_weights(folder: Path, manifest: Manifest) -> bool:
+    """Say whether a pack's folder holds its weights' file."""
+    return (folder / manifest.model.file).is_file()
+
+
+def copy_declared(source: Path, target: Path, manifest: Manifest) -> None:
+    """Copy what the manifest names, without the weights: a catalogue's folder may hold more."""
+    inner = [MANIFEST, manifest.output.labels]
+    if manifest.golden is not None:
+        inner += [manifest.golden.input, manifest.golden.expected]
+    for name in filter(None, inner):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target / name)

@@ -1,0 +1,89 @@
+"""The weights' file: known by its SHA-256 alone, whatever it is called and wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_runtime.errors import PackError
+from edge_runtime.manifest import Manifest, ModelSection
+
+CHUNK_BYTES = 1 << 16
+MAX_WEIGHTS_BYTES = 512 * 1024 * 1024
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_weights(folder: Path, manifest: Manifest) -> None:
+    """Check that a pack's weights are there and are the ones that its manifest names."""
+    path = folder / manifest.model.file
+    command = f"'edge-runtime models pull {manifest.pack.name}'"
+    try:
+        found = sha256_of(path)
+    except FileNotFoundError:
+        raise PackError(f"{path}: the weights are not there; get them with {command}") from None
+    except OSError as error:
+        raise PackError(f"{path}: cannot be read ({error.strerror})") from None
+    if found != manifest.model.sha256:
+        raise PackError(f"{path}: {differs(found, manifest.model)}; get it again with {command}")
+
+
+def differs(found: str, model: ModelSection) -> str:
+    """Say which bytes were found and which were expected."""
+    return f"damaged or another model: SHA-256 {found[:8]}…, the pack wants {model.sha256[:8]}…"
+
+
+def take_weights(
+    source: Path,
+    manifest: Manifest,
+    target: Path,
+    bring: Callable[[Path, Path], object],
+    *,
+    shown: str,
+) -> None:
+    """Bring a pack's weights to `target`: `source` itself, or its member if it is a .zip.
+
+    The hash is asked first: a .tflite with metadata is a valid .zip too. `bring` copies or moves;
+    `shown` is what messages call the source.
+    """
+    model = manifest.model
+    found = sha256_of(source)
+    if found == model.sha256:
+        bring(source, target)
+        return
+    if not zipfile.is_zipfile(source):
+        raise PackError(f"{shown}: {differs(found, model)}")
+    member = model.member or model.file
+    extract(source, member, target, model.size_bytes or MAX_WEIGHTS_BYTES, shown=shown)
+    found = sha256_of(target)
+    if found != model.sha256:
+        target.unlink()
+        raise PackError(f"{shown}: {member}: {differs(found, model)}")
+
+
+def extract(archive: Path, member: str, target: Path, limit_bytes: int, *, shown: str) -> None:
+    """Write one member of a .zip to `target`, never more than `limit_bytes`.
+
+    Names inside the archive are only compared, never used as paths; `zipfile` itself gives no
+    more of a member than its declared size.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened, opened.open(member) as packed:
+            size = opened.getinfo(member).file_size
+            if size > limit_bytes:
+                raise PackError(f"{shown}: {member} has {size} bytes, at most {limit_bytes} fit")
+            with target.open("wb") as file:
+                shutil.copyfileobj(packed, file, CHUNK_BYTES)
+    except KeyError:
+        raise PackError(f"{shown}: holds no {member}; give the publisher's archive") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        target.unlink(missing_ok=True)
+        raise PackError(f"{shown}: {member} cannot be unpacked ({error})") from None

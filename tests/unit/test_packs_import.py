@@ -1,0 +1,96 @@
+"""Taking weights from a file or an archive that someone brought."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+from support_packs import WEIGHTS, make_pack, sha256, zipped
+
+from edge_runtime.errors import PackError
+from edge_runtime.manifest import Manifest
+from edge_runtime.packs.manifest_file import read_manifest
+from edge_runtime.packs.pull import import_file
+
+SIZE = len(WEIGHTS)
+
+
+@pytest.fixture
+def staging(tmp_path: Path) -> Path:
+    folder = tmp_path / "staging"
+    folder.mkdir()
+    return folder
+
+
+def member_manifest(folder: Path, member: str = "w") -> Manifest:
+    origin = f'url = "https://x/y.zip"\nmember = "{member}"\nsize_bytes = {SIZE}'
+    return read_manifest(make_pack(folder / "catalogue", origin=origin))
+
+
+def test_import_takes_the_weights_themselves_or_the_archive_that_holds_them(
+    tmp_path: Path, staging: Path
+) -> None:
+    manifest = member_manifest(tmp_path)
+    plain = tmp_path / "any name at all"
+    plain.write_bytes(WEIGHTS)
+    for file in (plain, zipped(tmp_path / "a.zip", w=WEIGHTS)):
+        weights = import_file(manifest, file, staging)
+        assert weights.read_bytes() == WEIGHTS
+        assert weights.parent == staging
+    assert plain.read_bytes() == WEIGHTS
+
+
+def test_import_refuses_other_bytes_naming_both_hashes(tmp_path: Path, staging: Path) -> None:
+    manifest = member_manifest(tmp_path)
+    other = tmp_path / "other.tflite"
+    other.write_bytes(b"not these")
+    for file in (other, zipped(tmp_path / "a.zip", w=b"not these")):
+        with pytest.raises(PackError, match=sha256(b"not these")[:8]) as caught:
+            import_file(manifest, file, staging)
+        assert manifest.model.sha256[:8] in str(caught.value)
+    assert list(staging.iterdir()) == []
+
+
+def test_archives_that_hold_too_much_or_nothing_or_are_broken_are_refused(
+    tmp_path: Path, staging: Path
+) -> None:
+    manifest = member_manifest(tmp_path)
+    too_much = zipped(tmp_path / "large.zip", w=bytes(50 * SIZE))
+    with pytest.raises(PackError, match=f"w has {50 * SIZE} bytes, at most {SIZE} fit"):
+        import_file(manifest, too_much, staging)
+    with pytest.raises(PackError, match=r"holds no w; give the publisher's archive"):
+        import_file(manifest, zipped(tmp_path / "empty.zip", v=WEIGHTS), staging)
+    broken = zipped(tmp_path / "broken.zip", w=WEIGHTS)
+    data = bytearray(broken.read_bytes())
+    data[200] ^= 0xFF
+    broken.write_bytes(data)
+    with pytest.raises(PackError, match="w cannot be unpacked"):
+        import_file(manifest, broken, staging)
+    with pytest.raises(PackError, match=r"gone\.zip: no such file"):
+        import_file(manifest, tmp_path / "gone.zip", staging)
+    assert list(staging.iterdir()) == []
+
+
+def test_an_archive_that_lies_about_a_size_gives_no_more_than_it_declared(
+    tmp_path: Path, staging: Path
+) -> None:
+    archive = zipped(tmp_path / "liar.zip", w=bytes(50 * SIZE))
+    data = archive.read_bytes()
+    honest, claimed = struct.pack("<I", 50 * SIZE), struct.pack("<I", SIZE)
+    assert data.count(honest) == 2
+    archive.write_bytes(data.replace(honest, claimed))
+    with pytest.raises(PackError, match="w cannot be unpacked"):
+        import_file(member_manifest(tmp_path), archive, staging)
+    assert list(staging.iterdir()) == []
+
+
+def test_names_that_climb_out_of_an_archive_reach_nothing(tmp_path: Path, staging: Path) -> None:
+    manifest = member_manifest(tmp_path, "../../escaped")
+    archive = tmp_path / "climbing.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("../../escaped", WEIGHTS)
+    weights = import_file(manifest, archive, staging)
+    assert weights.parent == staging
+    assert not list(tmp_path.parent.rglob("escaped"))

@@ -1,0 +1,99 @@
+"""Reading a pack's folder: each thing that can be wrong is said with its place and the remedy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support_packs import WEIGHTS, make_pack, sha256
+
+from edge_runtime.errors import PackError
+from edge_runtime.packs.manifest_file import open_pack, read_manifest
+
+GOLDEN = '[golden]\ninput = "golden/a.png"\nexpected = "golden/b.json"\n'
+
+
+def test_labels_are_indexed_by_class_id_without_offset_spaces_or_line_ends(tmp_path: Path) -> None:
+    pack = open_pack(make_pack(tmp_path, with_weights=True))
+    assert pack.labels == ("person", "dog")
+    assert pack.ref.full_name == f"toy@{sha256(WEIGHTS)[:8]}"
+    assert pack.weights.read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('kind = "image"', 'color = "rgbx"', "input.color: invalid enum value 'rgbx'"),
+        ('kind = "image"', 'colour = "rgb"', "input.colour: unknown key"),
+        ('kind = "image"', "std = 0.0", "input.std: 0 would divide by zero"),
+        ('kind = "image"', "mean = [1.0, 2.0]", "input.mean: 2 values for 3 channels"),
+        ('kind = "image"', "mean = nan", "input.mean: not a finite number"),
+        ('kind = "image"', 'mean = "grey"', "input.mean: expected"),
+        ('version = "1"', "", "pack.version: missing; add it"),
+        ('name = "toy"', 'name = "../toy"', "pack.name: expected"),
+        ('"weights.tflite"', '"../weights.tflite"', "model.file: expected"),
+        ('"weights.tflite"', '"/etc/passwd"', "model.file: expected"),
+        ('"labels.txt"', '"../labels.txt"', "output.labels: expected"),
+        ("[input]", 'url = "ftp://x/y"\n[input]', "model.url: 'ftp://x/y' is not an https"),
+        ("[input]", 'url = "http://[::1/y"\n[input]', "model.url: 'http://[::1/y' is not an"),
+        ("[input]", 'url = "https:///y"\n[input]', "model.url: 'https:///y' is not an https"),
+        ("[input]", "size_bytes = 0\n[input]", "model.size_bytes: 0 is no size"),
+        ('"ssd"', '"movenet"', "output.decoder: 'movenet' is for pose, pack.task says detection"),
+        ("label_offset = 1", "label_offset = 3", "output.label_offset: 3, but labels.txt has 3"),
+        ('"labels.txt"', '"names.txt"', "output.labels: names.txt is not in the pack"),
+        ("[input]", GOLDEN + "[input]", "golden.input: golden/a.png is not in the pack"),
+        ("[input]", GOLDEN.replace("golden/a", "../a") + "[input]", "golden.input: expected"),
+        ("[input]", "[input", "not valid TOML"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_in_one_line_with_its_place(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    folder = make_pack(tmp_path, with_weights=True)
+    text = (folder / "pack.toml").read_text()
+    assert old in text
+    (folder / "pack.toml").write_text(text.replace(old, new))
+    with pytest.raises(PackError, match=re.escape(said)) as caught:
+        open_pack(folder)
+    assert str(caught.value).startswith(f"{folder}/pack.toml: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (b"background\n\nperson\n", "labels.txt: line 2 is empty"),
+        (b"background\n" + b"x" * 65, "labels.txt: line 2 is longer than 64 characters"),
+        (b"a\n" * 1101, "labels.txt: 1101 labels; at most 1100"),
+        (b"caf\xe9\n", "labels.txt: not UTF-8 text (byte 3)"),
+    ],
+)
+def test_labels_unfit_for_records_are_refused(tmp_path: Path, labels: bytes, said: str) -> None:
+    folder = make_pack(tmp_path, with_weights=True)
+    (folder / "labels.txt").write_bytes(labels)
+    with pytest.raises(PackError, match=re.escape(said)):
+        open_pack(folder)
+
+
+def test_missing_weights_name_the_command_that_gets_them(tmp_path: Path) -> None:
+    folder = make_pack(tmp_path)
+    with pytest.raises(
+        PackError, match=r"weights.tflite: the weights are not there.*models pull toy"
+    ):
+        open_pack(folder)
+
+
+def test_one_flipped_bit_in_the_weights_is_noticed_and_both_hashes_named(tmp_path: Path) -> None:
+    folder = make_pack(tmp_path, with_weights=True)
+    damaged = bytes([WEIGHTS[0] ^ 1]) + WEIGHTS[1:]
+    (folder / "weights.tflite").write_bytes(damaged)
+    with pytest.raises(PackError, match=sha256(damaged)[:8]) as caught:
+        open_pack(folder)
+    assert sha256(WEIGHTS)[:8] in str(caught.value)
+    assert "models pull toy" in str(caught.value)
+
+
+def test_a_folder_without_a_manifest_is_no_pack(tmp_path: Path) -> None:
+    with pytest.raises(PackError, match=r"holds no pack\.toml; give a model pack's folder"):
+        read_manifest(tmp_path)
