@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,25 +16,22 @@ from edge_runtime.options import (
     Camera,
     Config,
     Images,
+    Interval,
     Line,
     RuleOptions,
     SourceOptions,
+    Stream,
     Video,
 )
+from edge_runtime.toml_file import read_toml, typed
 
 
 def load(path: Path) -> Config:
     """Read and check a configuration file. Raises ConfigError with the path within the file."""
     try:
-        raw = tomllib.loads(path.read_bytes().decode())
+        raw = read_toml(path, ConfigError)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; name one with --config") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
     return parse(raw, path)
 
 
@@ -44,41 +39,12 @@ def parse(raw: dict[str, Any], path: Path) -> Config:
     """Turn a parsed file into a checked Config; `path` is for messages and relative paths."""
     if "folder" in raw:
         raise ConfigError(f"{path}: folder: unknown key; remove it")
-    try:
-        config = msgspec.convert(raw, Config, dec_hook=path_from)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {explain(str(error))}") from None
+    config = typed(raw, Config, path, ConfigError)
     config = msgspec.structs.replace(config, folder=path.resolve().parent)
     config = resolve_paths(config)
     check_broker(config.broker, path)
     check_streams(config, path)
     return config
-
-
-def path_from(wanted: type, value: Any) -> Path:
-    """Make a path of a TOML string: the one type that msgspec leaves to us."""
-    if wanted is not Path or not isinstance(value, str) or not value:
-        raise ValueError(f"expected a path, got {value!r}")  # noqa: TRY004 - msgspec wants it so
-    return Path(value)
-
-
-def explain(text: str) -> str:
-    """Turn msgspec's message into `path: what is wrong`, the path as the file spells it."""
-    message, _, where = text.partition(" - at `")
-    where = where.rstrip("`").removeprefix("$").removeprefix(".")
-    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message)
-    missing = re.fullmatch(r"Object missing required field `(.+)`", message)
-    if unknown:
-        return f"{join(where, unknown[1])}: unknown key; remove it or correct its spelling"
-    if missing:
-        return f"{join(where, missing[1])}: missing; add it"
-    message = message.replace("`", "'")
-    return f"{where}: {message[0].lower()}{message[1:]}" if where else message
-
-
-def join(where: str, key: str) -> str:
-    """Return the path of a key within a table."""
-    return f"{where}.{key}" if where else key
 
 
 def resolve_paths(config: Config) -> Config:
@@ -142,6 +108,7 @@ def check_streams(config: Config, path: Path) -> None:
             )
         seen[stream.name] = index
         check_source(stream.source, where)
+        check_rate(stream, where)
         check_rules(stream.rules, where)
 
 
@@ -158,6 +125,16 @@ def check_source(source: SourceOptions, where: str) -> None:
                 f"{where}.source.device: '{scheme}://' is not known; give a path such as "
                 "/dev/video0, an index, or an rtsp:// URL"
             )
+
+
+def check_rate(stream: Stream, where: str) -> None:
+    """Check that a gate lets frames through often enough for the tracker to see a thing twice."""
+    track = stream.tracking
+    if isinstance(stream.gate, Interval) and track and stream.gate.every_s > track.max_lost_s:
+        raise ConfigError(
+            f"{where}.gate.every_s: {stream.gate.every_s:g} s is longer than track.max_lost_s "
+            f"({track.max_lost_s:g} s), so that no track could be followed; raise max_lost_s"
+        )
 
 
 def check_rules(rules: tuple[RuleOptions, ...], where: str) -> None:

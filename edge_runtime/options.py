@@ -194,7 +194,7 @@ class Line(Kind, frozen=True, tag="line"):
     start: Point
     end: Point
     labels: tuple[str, ...] = ()
-    margin: Fraction = 0.01
+    margin: Fraction = 0.03
 
 
 class Dwell(Kind, frozen=True, tag="dwell"):

@@ -61,6 +61,23 @@ class Detection(msgspec.Struct, frozen=True, array_like=True):
     track: int = 0
 
 
+class TrackState(msgspec.Struct, frozen=True):
+    """A confirmed track: best score so far, the boxes where it was last and first seen, and when.
+
+    A track that is coasting (`visible` False) stays where it was last seen, so that no rule
+    counts a movement that nobody saw; `Tracker.predict` says where it may be by now.
+    """
+
+    id: int
+    class_id: int
+    score: float
+    xyxy: Box
+    since_s: float
+    seen_s: float
+    visible: bool
+    first_xyxy: Box
+
+
 class Detections(Record, frozen=True, tag=1):
     """What a detector saw in one frame, best first."""
 

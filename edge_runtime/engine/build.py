@@ -22,7 +22,16 @@ from edge_runtime.errors import ConfigError, SourceError
 from edge_runtime.gate import open_gate
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Camera, Config, Count, Images, SourceOptions, Stream, Synthetic, Video
+from edge_runtime.options import (
+    Camera,
+    Config,
+    Count,
+    Images,
+    SourceOptions,
+    Stream,
+    Synthetic,
+    Video,
+)
 from edge_runtime.outbox import Outbox
 from edge_runtime.publish.contract import Identity, Publisher
 from edge_runtime.rules.base import Rule

@@ -20,10 +20,11 @@ from edge_runtime.records import (
     ModelRef,
     Pose,
     Result,
+    TrackState,
     whole_frame,
 )
 from edge_runtime.rules.base import Rule
-from edge_runtime.track import Tracker, TrackState
+from edge_runtime.track import Tracker
 
 NO_KEYPOINT_SCORE = 0.1  # below it a keypoint is a guess and does not stretch the body's box
 

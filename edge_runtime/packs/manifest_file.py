@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
-from edge_runtime.config import explain
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import InputSection, Manifest, Pack, PerChannel
 from edge_runtime.packs.weights import check_weights
 from edge_runtime.records import MAX_LABELS, MAX_NAME
+from edge_runtime.toml_file import read_toml, typed
 
 MANIFEST = "pack.toml"
 TASK_OF = {
@@ -41,11 +37,11 @@ def open_pack(folder: Path) -> Pack:
 
 def read_manifest(folder: Path) -> Manifest:
     """Read and check `pack.toml` alone. Raises PackError with the path within the file."""
-    raw = read_toml(folder)
     try:
-        manifest = msgspec.convert(raw, Manifest)
-    except msgspec.ValidationError as error:
-        raise PackError(f"{folder / MANIFEST}: {explain(str(error))}") from None
+        raw = read_toml(folder / MANIFEST, PackError)
+    except FileNotFoundError:
+        raise PackError(f"{folder}: holds no {MANIFEST}; give a model pack's folder") from None
+    manifest = typed(raw, Manifest, folder / MANIFEST, PackError)
     check_input(folder, manifest.input)
     check_origin(folder, manifest)
     gives = TASK_OF[manifest.output.decoder]
@@ -53,21 +49,6 @@ def read_manifest(folder: Path) -> Manifest:
         text = f"'{manifest.output.decoder}' is for {gives}, pack.task says {manifest.pack.task}"
         raise wrong(folder, "output.decoder", f"{text}; make them agree")
     return manifest
-
-
-def read_toml(folder: Path) -> dict[str, Any]:
-    """Return the raw tables of `pack.toml`."""
-    path = folder / MANIFEST
-    try:
-        return tomllib.loads(path.read_bytes().decode())
-    except (FileNotFoundError, NotADirectoryError):
-        raise PackError(f"{folder}: holds no {MANIFEST}; give a model pack's folder") from None
-    except OSError as error:
-        raise PackError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise PackError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise PackError(f"{path}: not valid TOML: {error}") from None
 
 
 def check_input(folder: Path, section: InputSection) -> None:

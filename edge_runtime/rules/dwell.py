@@ -1,0 +1,40 @@
+"""Somebody stays in an area."""
+
+from __future__ import annotations
+
+from edge_runtime.clock import Stamp
+from edge_runtime.options import Dwell as DwellOptions
+from edge_runtime.records import Event, TrackState
+from edge_runtime.rules.area import standing_in
+from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes, object_of, of_classes
+from edge_runtime.rules.stays import Stays
+
+
+class Dwell:
+    """One `dwell` a stay, at the first sighting after `after_s` inside; `age_s` is how long."""
+
+    def __init__(self, options: DwellOptions, index: int, classes: Classes) -> None:
+        self._index = index
+        self._classes = classes
+        self._after_s = options.after_s - TIME_TOLERANCE_S
+        self._stays = Stays(standing_in(options.polygon), options.settle_s)
+        self._told: set[int] = set()
+
+    def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
+        at_s = stamp.monotonic_s
+        wanted = of_classes(live, self._classes)
+        for change in self._stays.update(wanted, at_s):
+            self._told.discard(change.track.id)
+        seen = (track for track in wanted if track.visible and track.id not in self._told)
+        events = [event for track in seen if (event := self._judge(track, at_s))]
+        self._told.update(event.object.track for event in events)
+        return tuple(events)
+
+    def finish(self, stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - an end is no dwell
+        return ()
+
+    def _judge(self, track: TrackState, at_s: float) -> Event | None:
+        since_s = self._stays.since_s(track)
+        if since_s is None or at_s - since_s < self._after_s:
+            return None
+        return Event("dwell", object_of(track), self._index, age_s=at_s - since_s)

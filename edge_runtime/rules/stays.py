@@ -1,0 +1,80 @@
+"""Who is inside, with hysteresis: what presence, zones, dwell and counts have in common."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_runtime.records import Event, TrackState
+from edge_runtime.rules.area import Inside
+from edge_runtime.rules.base import TIME_TOLERANCE_S, object_of
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A track came in or left; `since_s` is when the stay began that begins or ends here."""
+
+    track: TrackState
+    came: bool
+    since_s: float
+
+    def event(self, rule: int, at_s: float) -> Event:
+        """Return the change as an `enter` or `exit`."""
+        name = "enter" if self.came else "exit"
+        return Event(name, object_of(self.track), rule, age_s=max(0.0, at_s - self.since_s))
+
+
+class Stay(msgspec.Struct):
+    """One track: on which side it counts, and since when it has been seen on the other."""
+
+    track: TrackState
+    inside: bool = False
+    since_s: float = 0.0
+    turned_at_s: float | None = None
+
+
+class Stays:
+    """Follows which tracks are inside; enter and exit of a track strictly alternate.
+
+    A track changes sides once it was seen on the other for `settle_s` on end. Only sightings
+    count: a track out of sight stays on its side until it is given up, which ends its stay.
+    """
+
+    def __init__(self, is_inside: Inside, settle_s: float) -> None:
+        self._is_inside = is_inside
+        self._settle_s = settle_s
+        self._stays: dict[int, Stay] = {}
+
+    def update(self, live: tuple[TrackState, ...], at_s: float) -> list[Change]:
+        """Take in the tracks of one frame; return who left, then who came."""
+        known = {track.id for track in live}
+        changes = [self._end(id_) for id_ in list(self._stays) if id_ not in known]
+        changes += [self._see(track, at_s) for track in live if track.visible]
+        return sorted((each for each in changes if each), key=lambda each: each.came)
+
+    def finish(self) -> list[Change]:
+        """End every stay."""
+        return [change for id_ in list(self._stays) if (change := self._end(id_))]
+
+    def since_s(self, track: TrackState) -> float | None:
+        """Return when a track's stay began; None where it is not inside."""
+        stay = self._stays.get(track.id)
+        return stay.since_s if stay and stay.inside else None
+
+    def _see(self, track: TrackState, at_s: float) -> Change | None:
+        stay = self._stays.setdefault(track.id, Stay(track))
+        stay.track = track
+        if self._is_inside(track, stay.inside) == stay.inside:
+            stay.turned_at_s = None
+            return None
+        if stay.turned_at_s is None:
+            stay.turned_at_s = at_s
+        if at_s - stay.turned_at_s < self._settle_s - TIME_TOLERANCE_S:
+            return None
+        stay.inside = not stay.inside
+        if stay.inside:
+            stay.since_s = stay.turned_at_s
+        stay.turned_at_s = None
+        return Change(track, stay.inside, stay.since_s)
+
+    def _end(self, track_id: int) -> Change | None:
+        stay = self._stays.pop(track_id)
+        return Change(stay.track, False, stay.since_s) if stay.inside else None

@@ -1,0 +1,32 @@
+"""Enter and exit of an area."""
+
+from __future__ import annotations
+
+from edge_runtime.clock import Stamp
+from edge_runtime.options import Zone as ZoneOptions
+from edge_runtime.records import Event, TrackState
+from edge_runtime.rules.area import standing_in
+from edge_runtime.rules.base import Classes, of_classes
+from edge_runtime.rules.stays import Stays
+
+
+class Zone:
+    """`enter` once a track has stood in the area for `settle_s`, `exit` once it has left.
+
+    A track that is given up inside exits too. `age_s` reaches back to the first step inside: on
+    `exit` it is the time inside, up to the moment at which the exit was known.
+    """
+
+    def __init__(self, options: ZoneOptions, index: int, classes: Classes) -> None:
+        self._index = index
+        self._classes = classes
+        self._stays = Stays(standing_in(options.polygon), options.settle_s)
+
+    def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
+        at_s = stamp.monotonic_s
+        changes = self._stays.update(of_classes(live, self._classes), at_s)
+        return tuple(change.event(self._index, at_s) for change in changes)
+
+    def finish(self, stamp: Stamp) -> tuple[Event, ...]:
+        changes = self._stays.finish()
+        return tuple(change.event(self._index, stamp.monotonic_s) for change in changes)

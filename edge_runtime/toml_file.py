@@ -1,0 +1,105 @@
+"""Reads a TOML file into typed structs; what is wrong is said with its path and what is right."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from edge_runtime.errors import UsageError
+
+T = TypeVar("T")
+
+
+def read_toml(path: Path, error_type: type[UsageError]) -> dict[str, Any]:
+    """Return a file's raw tables. Raises `error_type`; FileNotFoundError is the caller's to tell."""
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except OSError as error:
+        raise error_type(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise error_type(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise error_type(f"{path}: not valid TOML: {error}") from None
+
+
+def typed(raw: dict[str, Any], wanted: type[T], path: Path, error_type: type[UsageError]) -> T:
+    """Turn raw tables into a struct. Raises `error_type` with the path within the file."""
+    try:
+        return msgspec.convert(raw, wanted, dec_hook=path_from)
+    except msgspec.ValidationError as error:
+        raise error_type(f"{path}: {explain(str(error), wanted)}") from None
+
+
+def path_from(wanted: type, value: Any) -> Path:
+    """Make a path of a TOML string: the one type that msgspec leaves to us."""
+    if wanted is not Path or not isinstance(value, str) or not value:
+        raise ValueError(f"expected a path, got {value!r}")
+    return Path(value)
+
+
+def explain(text: str, wanted: type) -> str:
+    """Turn msgspec's message into `path: what is wrong`, the path as the file spells it."""
+    message, _, where = text.partition(" - at `")
+    where = where.rstrip("`").removeprefix("$").removeprefix(".")
+    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message)
+    missing = re.fullmatch(r"Object missing required field `(.+)`", message)
+    if unknown:
+        return f"{join(where, unknown[1])}: unknown key; remove it or correct its spelling"
+    if missing:
+        return f"{join(where, missing[1])}: missing; add it"
+    value = re.fullmatch(r"Invalid (?:enum )?value '(.+)'", message)
+    if value and (known := choices(where, wanted)):
+        return f"{where}: '{value[1]}' is not known; one of {', '.join(known)}"
+    for foreign, ours in (("`", "'"), ("'object'", "'table'"), (" | null", "")):
+        message = message.replace(foreign, ours)
+    return f"{where}: {message[0].lower()}{message[1:]}" if where else message
+
+
+def join(where: str, key: str) -> str:
+    """Return the path of a key within a table."""
+    return f"{where}.{key}" if where else key
+
+
+def choices(where: str, wanted: type) -> list[str]:
+    """Return what may stand at a path: the values of a literal, the kinds of a table."""
+    found: list[inspect.Type] = [inspect.type_info(wanted)]
+    for step in re.findall(r"[^.\[\]]+|\[\d+\]", where):
+        tags = [str(one.tag) for one in structs(found) if one.tag_field == step]
+        if tags:
+            return tags
+        found = items(found) if step.startswith("[") else fields(found, step)
+    return [
+        str(v) for one in plain(found) if isinstance(one, inspect.LiteralType) for v in one.values
+    ]
+
+
+def plain(types: list[inspect.Type]) -> list[inspect.Type]:
+    """Return the types with unions and metadata opened."""
+    out: list[inspect.Type] = []
+    for one in types:
+        if isinstance(one, inspect.Metadata):
+            out += plain([one.type])
+        elif isinstance(one, inspect.UnionType):
+            out += plain(list(one.types))
+        else:
+            out.append(one)
+    return out
+
+
+def structs(types: list[inspect.Type]) -> list[inspect.StructType]:
+    return [one for one in plain(types) if isinstance(one, inspect.StructType)]
+
+
+def items(types: list[inspect.Type]) -> list[inspect.Type]:
+    return [one.item_type for one in plain(types) if isinstance(one, inspect.VarTupleType)]
+
+
+def fields(types: list[inspect.Type], name: str) -> list[inspect.Type]:
+    return [f.type for one in structs(types) for f in one.fields if f.encode_name == name]

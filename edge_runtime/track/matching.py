@@ -1,0 +1,84 @@
+"""Which box shows which track."""
+
+from __future__ import annotations
+
+import math
+
+from edge_runtime.boxes import Box, area, iou
+from edge_runtime.records import Detection
+from edge_runtime.track.candidate import Candidate
+from edge_runtime.track.kalman import centre_and_size
+
+# Second chance by distance: at a few frames a second a thing moves further than its own box.
+GATE_SIGMAS = 3.0
+GATE_MAX_DIAGONALS = 1.5
+GATE_MAX_GROWTH = 2.5
+
+# Two boxes of one class that overlap so much are one object seen twice.
+DUPLICATE_IOU = 0.6
+DUPLICATE_INSIDE = 0.8
+
+
+class Matching:
+    """One frame's assignment of detections to tracks, each to at most one.
+
+    Greedy, best pair first: it differs from an optimal assignment only where two tracks compete
+    for two boxes, where the closest pair is nearly always the right one, and needs no solver.
+    """
+
+    def __init__(self, tracks: list[Candidate], expected: list[Box]) -> None:
+        self.matched: dict[int, Candidate] = {}
+        self._free = dict(enumerate(zip(tracks, expected, strict=True)))
+
+    def by_overlap(
+        self, seen: dict[int, Detection], min_iou: float, *, confirmed_only: bool = False
+    ) -> None:
+        """Match by IoU with the expected box."""
+        pairs = []
+        for number, (track, expected) in self._free.items():
+            if confirmed_only and not track.id:
+                continue
+            for index, each in seen.items():
+                if index not in self.matched and each.class_id == track.class_id:
+                    overlap = iou(expected, each.xyxy)
+                    if overlap >= min_iou:
+                        pairs.append((-overlap, number, index))
+        self._take(pairs)
+
+    def by_distance(self, seen: dict[int, Detection], at_s: float) -> None:
+        """Match what is left by the distance of centres, within the filter's own doubt."""
+        pairs = []
+        for number, (track, expected) in self._free.items():
+            doubt = GATE_SIGMAS * math.sqrt(track.motion.position_variance(at_s))
+            reach = min(GATE_MAX_DIAGONALS, doubt)
+            for index, each in seen.items():
+                if index not in self.matched and each.class_id == track.class_id:
+                    distance = diagonals_apart(expected, each.xyxy)
+                    if distance <= reach:
+                        pairs.append((distance, number, index))
+        self._take(pairs)
+
+    def _take(self, pairs: list[tuple[float, int, int]]) -> None:
+        for _, number, index in sorted(pairs):
+            if number in self._free and index not in self.matched:
+                self.matched[index] = self._free.pop(number)[0]
+
+
+def is_same_object(track: Candidate, class_id: int, box: Box) -> bool:
+    """Say whether a box shows what a track's box of the same frame shows."""
+    overlap = iou(track.box, box)
+    if overlap == 0.0 or class_id != track.class_id:
+        return False
+    sizes = area(track.box), area(box)
+    shared = overlap * sum(sizes) / (1.0 + overlap)
+    return overlap > DUPLICATE_IOU or shared > DUPLICATE_INSIDE * min(sizes)
+
+
+def diagonals_apart(expected: Box, seen: Box) -> float:
+    """Return the distance of two centres in diagonals; infinite where the sizes do not fit."""
+    x, y, width, height = centre_and_size(expected)
+    seen_x, seen_y, seen_width, seen_height = centre_and_size(seen)
+    diagonal, seen_diagonal = math.hypot(width, height), math.hypot(seen_width, seen_height)
+    if max(diagonal, seen_diagonal) >= GATE_MAX_GROWTH * min(diagonal, seen_diagonal):
+        return math.inf
+    return 2.0 * math.hypot(seen_x - x, seen_y - y) / (diagonal + seen_diagonal)

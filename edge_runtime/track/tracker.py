@@ -1,0 +1,157 @@
+"""Ids for objects: detections of one frame after another become tracks.
+
+In the manner of ByteTrack (Zhang et al. 2022): sure boxes are matched first and doubtful ones
+then keep alive what was left over, but never begin a track. Prediction goes by seconds, not
+frames, because the rate of a stream varies. Pure: no clock, no thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from edge_runtime.boxes import Box, clip
+from edge_runtime.options import Track as TrackOptions
+from edge_runtime.records import Detection, TrackState
+from edge_runtime.track.candidate import Candidate
+from edge_runtime.track.matching import Matching, is_same_object
+
+# A doubtful box must lie where the track is expected (ByteTrack's second threshold).
+LOW_SCORE_MIN_IOU = 0.5
+
+# A tentative track dies when this many frames in a row did not show it.
+TENTATIVE_MISSES = 2
+
+
+class TrackerOutput(msgspec.Struct, frozen=True):
+    """The same detections with their track ids, who came, who was given up, and who is there."""
+
+    objects: tuple[Detection, ...]
+    entered: tuple[TrackState, ...] = ()
+    exited: tuple[TrackState, ...] = ()
+    live: tuple[TrackState, ...] = ()
+
+
+class Tracker:
+    """Gives the objects of one stream their ids. Not thread-safe: one caller at a time.
+
+    `high_score` is what begins a track; boxes from `options.low_score` up to it only keep a
+    confirmed one alive. `new_id` issues ids that are unique within a boot, on confirmation only.
+    """
+
+    def __init__(
+        self, options: TrackOptions, *, high_score: float, new_id: Callable[[], int]
+    ) -> None:
+        self._options = options
+        self._high_score = high_score
+        self._new_id = new_id
+        self._tracks: list[Candidate] = []
+
+    def update(self, objects: tuple[Detection, ...], at_s: float) -> TrackerOutput:
+        """Take in what was seen at `at_s` (monotonic seconds of the frame)."""
+        exited = self._give_up(at_s)
+        matched = self._associate(objects, at_s)
+        for track in self._tracks:
+            track.misses += 1
+        for index, track in matched.items():
+            track.see(objects[index], at_s)
+        self._weigh_evidence(objects, matched, at_s)
+        self._tracks = [t for t in self._tracks if t.id or t.misses < TENTATIVE_MISSES]
+        entered = self._confirm()
+        return TrackerOutput(
+            objects=tuple(with_id(seen, matched.get(i)) for i, seen in enumerate(objects)),
+            entered=entered,
+            exited=exited,
+            live=self._live(),
+        )
+
+    def predict(self, at_s: float) -> tuple[TrackState, ...]:
+        """Return the confirmed tracks moved to `at_s`; changes nothing."""
+        return tuple(
+            track.state(clipped(track.motion.box_at(at_s)))
+            for track in self._tracks
+            if track.id and not self._is_lost(track, at_s)
+        )
+
+    def hold(self, at_s: float) -> TrackerOutput:
+        """Take in a frame that was not inferred because nothing moved in it.
+
+        What the last inference showed still stands there, at rest; what it missed stays missed.
+        """
+        for track in self._tracks:
+            if track.visible:
+                track.hold(at_s)
+        return TrackerOutput(objects=(), exited=self._give_up(at_s), live=self._live())
+
+    def unsettled(self, at_s: float) -> bool:
+        """Say whether a track is tentative or out of sight: only inference can settle it."""
+        return any(not (t.id and t.visible) and not self._is_lost(t, at_s) for t in self._tracks)
+
+    def finish(self, at_s: float) -> tuple[TrackState, ...]:  # noqa: ARG002 - ends whatever the time
+        """End every track, as at the end of a file; return those that were confirmed."""
+        live, self._tracks = self._live(), []
+        return live
+
+    def _is_lost(self, track: Candidate, at_s: float) -> bool:
+        return at_s - track.seen_s > self._options.max_lost_s
+
+    def _live(self) -> tuple[TrackState, ...]:
+        return tuple(track.state() for track in self._tracks if track.id)
+
+    def _give_up(self, at_s: float) -> tuple[TrackState, ...]:
+        lost = [track for track in self._tracks if self._is_lost(track, at_s)]
+        self._tracks = [track for track in self._tracks if not self._is_lost(track, at_s)]
+        return tuple(track.state() for track in lost if track.id)
+
+    def _associate(self, objects: tuple[Detection, ...], at_s: float) -> dict[int, Candidate]:
+        """Match detections, by index, to tracks: sure ones, doubtful ones, then by distance."""
+        high = {i: seen for i, seen in enumerate(objects) if seen.score >= self._high_score}
+        low = {
+            i: seen
+            for i, seen in enumerate(objects)
+            if self._options.low_score <= seen.score < self._high_score
+        }
+        expected = [track.motion.box_at(at_s) for track in self._tracks]
+        matching = Matching(self._tracks, expected)
+        matching.by_overlap(high, self._options.min_iou)
+        matching.by_overlap(low, LOW_SCORE_MIN_IOU, confirmed_only=True)
+        matching.by_distance(high, at_s)
+        return matching.matched
+
+    def _weigh_evidence(
+        self, objects: tuple[Detection, ...], matched: dict[int, Candidate], at_s: float
+    ) -> None:
+        """Count sightings of tentative tracks and begin new ones (objects come best first).
+
+        A box that covers an older track's box of this frame is no evidence of a second object.
+        """
+        shown = [track for track in matched.values() if track.id]
+        tentative = [track for track in matched.values() if not track.id]
+        for track in sorted(tentative, key=lambda track: -track.hits):
+            if not any(is_same_object(other, track.class_id, track.box) for other in shown):
+                track.hits += 1
+                shown.append(track)
+        for index, seen in enumerate(objects):
+            if index in matched or seen.score < self._high_score:
+                continue
+            if not any(is_same_object(other, seen.class_id, seen.xyxy) for other in shown):
+                matched[index] = Candidate(seen, at_s)
+                shown.append(matched[index])
+                self._tracks.append(matched[index])
+
+    def _confirm(self) -> tuple[TrackState, ...]:
+        ready = [t for t in self._tracks if not t.id and t.hits >= self._options.min_hits]
+        for track in ready:
+            track.id = self._new_id()
+        return tuple(track.state() for track in ready)
+
+
+def with_id(seen: Detection, track: Candidate | None) -> Detection:
+    """Return a detection with its track's id; box and score stay as they are."""
+    return Detection(seen.class_id, seen.score, seen.xyxy, track.id if track else 0)
+
+
+def clipped(box: Box) -> Box:
+    """Return the part of a box that lies in the frame."""
+    return clip(box[0]), clip(box[1]), clip(box[2]), clip(box[3])

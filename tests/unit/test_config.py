@@ -1,0 +1,144 @@
+"""The configuration file: what it means, and one line for each way to get it wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.config import load
+from edge_runtime.errors import ConfigError
+from edge_runtime.options import Camera, Motion, host_level
+
+GOOD = """
+[device]
+site = "ha-giang"
+[broker]
+url = "mqtts://broker.example:8883"
+[[streams]]
+name = "gate"
+"""
+
+CONTRACT = """
+[device]
+site = "ha-giang"
+name = "gate-3"
+[broker]
+url = "mqtts://broker.ha-giang.example:8883"
+ca_file = "ca.pem"
+[outbox]
+max_mb = 256
+commit_interval_s = 5.0
+[[streams]]
+name = "gate"
+source = { kind = "camera", device = "/dev/video0", width = 1280, height = 720, rate_fps = 10 }
+gate   = { kind = "motion" }
+model  = { pack = "coco-ssd-mobilenet-v1", min_score = 0.5, labels = ["person"] }
+track  = { max_lost_s = 2.0 }
+rules  = [
+  { kind = "zone", name = "yard", polygon = [[0.0, 0.4], [1.0, 0.4], [1.0, 1.0], [0.0, 1.0]] },
+  { kind = "line", name = "gate-line", start = [0.0, 0.6], end = [1.0, 0.6] },
+]
+publish = { mode = "events", encoding = "cbor" }
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "edge.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_documented_example_is_read_with_its_paths_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("x")
+    config = load(write(tmp_path, CONTRACT))
+    assert config.broker.ca_file == tmp_path / "ca.pem"
+    stream = config.streams[0]
+    assert stream.source == Camera("/dev/video0", 1280, 720, 10)
+    assert stream.gate == Motion()
+    assert [rule.name for rule in stream.rules] == ["yard", "gate-line"]
+
+
+def test_everything_that_is_not_needed_has_a_default(tmp_path: Path) -> None:
+    config = load(write(tmp_path, GOOD))
+    assert config.device.level == host_level(__import__("socket").gethostname())
+    assert (config.outbox.max_mb, config.outbox.commit_interval_s) == (256.0, 5.0)
+    assert config.streams[0].publish.mode == "events"
+    assert config.streams[0].publish.encoding == "json"
+
+
+def test_the_shipped_example_is_good() -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    assert load(root / "systemd" / "edge-runtime.toml").streams[0].name == "gate"
+
+
+WRONG = [
+    ("device = {", "not valid TOML"),
+    (GOOD + "nam = 1", "streams[0].nam: unknown key; remove it"),
+    (GOOD.replace('site = "ha-giang"', ""), "device.site: missing; add it"),
+    (GOOD.replace("ha-giang", "Hà Giang"), "device.site: expected 'str' matching regex"),
+    (GOOD.replace("[[streams]]", "[[stream]]"), "streams: missing; add it"),
+    (GOOD.replace("mqtts://broker.example:8883", "http://x"), "broker.url: 'http://x' is not"),
+    (GOOD.replace("mqtts://broker.example:8883", "mqtt://u:p@x"), "broker.url: must hold host"),
+    (
+        GOOD.replace("[[streams]]", 'ca_file = "no.pem"\n[[streams]]'),
+        "no.pem is not there; correct the path",
+    ),
+    (
+        GOOD + 'source = { kind = "camra" }',
+        "streams[0].source.kind: 'camra' is not known; one of camera, ",
+    ),
+    (GOOD + 'source = { device = "x" }', "streams[0].source.kind: missing; add it"),
+    (
+        GOOD + 'source = { kind = "camera", device = "http://x" }',
+        "streams[0].source.device: 'http://' is not known",
+    ),
+    (GOOD + 'source = { kind = "video", path = "no.mp4" }', "streams[0].source.path: "),
+    (GOOD + 'source = "camera"', "streams[0].source: expected 'table', got 'str'"),
+    (
+        GOOD + 'publish = { mode = "always" }',
+        "streams[0].publish.mode: 'always' is not known; one of ",
+    ),
+    (
+        GOOD + 'rules = [{ kind = "zone", name = "a", polygon = [[0, 0], [2, 0], [1, 1]] }]',
+        "streams[0].rules[0].polygon: [2.0, 0.0] lies outside the frame",
+    ),
+    (
+        GOOD + 'rules = [{ kind = "zone", name = "a", polygon = [[0, 0]] }]',
+        "streams[0].rules[0].polygon: expected 'array' of length >= 3",
+    ),
+    (
+        GOOD + 'rules = [{ kind = "line", name = "a", start = [0, 0], end = [0, 0] }]',
+        "streams[0].rules[0].end: same point as start",
+    ),
+    (GOOD + '[[streams]]\nname = "gate"', "streams[1].name: 'gate' is also streams[0].name"),
+    (GOOD.replace('name = "gate"', 'name = "cmd"'), "streams[0].name: 'cmd' is reserved"),
+    (
+        GOOD + 'gate = { kind = "interval", every_s = 60 }',
+        "streams[0].gate.every_s: 60 s is longer than track.max_lost_s",
+    ),
+    (GOOD + "model = { min_score = 1.5 }", "streams[0].model.min_score: expected 'float' <= 1.0"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG, ids=[said[:40] for _, said in WRONG])
+def test_what_is_wrong_is_said_in_one_line_with_its_place(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_no_text_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such file; name one with --config"):
+        load(tmp_path / "none.toml")
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8 text"):
+        load(binary)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
