@@ -1,1 +1,1 @@
-
+"""Output tensors to records: one file a kind of model."""

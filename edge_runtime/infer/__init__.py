@@ -1,1 +1,1 @@
-
+"""Tensor in, tensors out: the inference engines."""

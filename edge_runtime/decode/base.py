@@ -1,0 +1,69 @@
+"""Output tensors to records: what a decoder is, and which one a pack names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol
+
+import msgspec
+
+from edge_runtime.boxes import Placement
+from edge_runtime.errors import PackError
+from edge_runtime.manifest import OutputSection
+from edge_runtime.records import Decoded, Tensor, TensorSpec
+
+KINDS = {
+    "ssd": "edge_runtime.decode.ssd:SsdDecoder",
+    "yolo": "edge_runtime.decode.yolo:YoloDecoder",
+    "classification": "edge_runtime.decode.scores:ScoresDecoder",
+    "movenet": "edge_runtime.decode.movenet:MovenetDecoder",
+}
+
+
+class ModelTensors(msgspec.Struct, frozen=True):
+    """What a decoder is built for. `labels[class_id]` names a class."""
+
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    labels: tuple[str, ...]
+    iou: float
+
+
+class Decoder(Protocol):
+    """Reads a model's outputs. Built with `ModelTensors`; PackError where they do not fit.
+
+    Keeps no state between frames: any thread may call it. Coordinates come out as fractions of
+    the frame, clipped to it; a score that is not finite, or below `min_score`, does not come out.
+    """
+
+    def decode(
+        self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
+    ) -> Decoded:
+        """Return what the outputs (raw, in the model's order) say, best first."""
+        ...
+
+
+class DecoderKind(Protocol):
+    """A decoder's class."""
+
+    def __call__(self, model: ModelTensors) -> Decoder: ...
+
+
+def open_decoder(
+    output: OutputSection,
+    specs: tuple[TensorSpec, ...],
+    labels: tuple[str, ...],
+    *,
+    input_spec: TensorSpec,
+    iou: float | None = None,
+) -> Decoder:
+    """Return the decoder that a pack names. `iou`: of the stream, else the pack's own."""
+    if output.decoder not in KINDS:
+        raise PackError(
+            f'output.decoder: "{output.decoder}" is none of this version\'s decoders: '
+            f"{', '.join(KINDS)}"
+        )
+    module, _, name = KINDS[output.decoder].partition(":")
+    kind: DecoderKind = getattr(import_module(module), name)
+    return kind(ModelTensors(input_spec, specs, labels, output.iou if iou is None else iou))

@@ -1,0 +1,38 @@
+"""What an inference engine is to the pipeline."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edge_runtime.records import Tensor, TensorSpec
+
+
+class Backend(Protocol):
+    """A loaded model with one input. Made ready to run; `close` ends it, and may come twice.
+
+    One thread at a time; different backends run side by side. Raises BackendError.
+    """
+
+    @property
+    def input(self) -> TensorSpec:
+        """The one input."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs, in the model's order."""
+        ...
+
+    def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        """Run once. The outputs are copies of the caller's own, as stored: not dequantised."""
+        ...
+
+    def close(self) -> None:
+        """Let the model and its accelerator go."""
+        ...
+
+
+class BackendFactory(Protocol):
+    """Opens one more backend of the same model: one for every worker. Raises BackendError."""
+
+    def __call__(self) -> Backend: ...

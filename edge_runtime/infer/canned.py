@@ -1,0 +1,86 @@
+"""Recorded outputs in place of a model: for tests, and for replays without the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import msgspec
+import numpy as np
+
+from edge_runtime.errors import BackendError
+from edge_runtime.records import Tensor, TensorSpec
+
+
+class CannedModel(msgspec.Struct, frozen=True):
+    """The tensors of the model that was recorded."""
+
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+
+
+class CannedBackend:
+    """Gives recorded outputs in turn; at the end it begins again with `repeat`, or fails.
+
+    It holds an input to the model's shape and type, as an interpreter does.
+    """
+
+    def __init__(
+        self, model: CannedModel, runs: Sequence[Sequence[Tensor]], *, repeat: bool = False
+    ) -> None:
+        if not runs:
+            raise BackendError("a recording of outputs must hold one run at least")
+        for run in runs:
+            check_tensors("recorded outputs", run, model.outputs)
+        self.input = model.input
+        self.outputs = model.outputs
+        self._runs = runs
+        self._repeat = repeat
+        self._next = 0
+        self._closed = False
+
+    def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        if self._closed:
+            raise BackendError("the model was closed")
+        check_tensors("input", (tensor,), (self.input,))
+        if self._next == len(self._runs):
+            if not self._repeat:
+                raise BackendError(f"the recording ends after {len(self._runs)} runs")
+            self._next = 0
+        self._next += 1
+        return tuple(output.copy() for output in self._runs[self._next - 1])
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def check_tensors(what: str, tensors: Sequence[Tensor], specs: Sequence[TensorSpec]) -> None:
+    """Raise BackendError where tensors are not of the shapes and types of a model."""
+    found = [(tensor.shape, tensor.dtype.name) for tensor in tensors]
+    wanted = [(spec.shape, spec.dtype) for spec in specs]
+    if found != wanted:
+        raise BackendError(f"{what}: {found} where the model has {wanted}")
+
+
+def save_runs(path: Path, model: CannedModel, runs: Sequence[Sequence[Tensor]]) -> None:
+    """Write a recording: one array an output, the runs along its first axis."""
+    arrays: dict[str, Any] = {
+        f"output_{place}": np.stack([run[place] for run in runs])
+        for place in range(len(model.outputs))
+    }
+    described = np.frombuffer(msgspec.json.encode(model), np.uint8)
+    with path.open("wb") as file:
+        np.savez_compressed(file, model=described, **arrays)
+
+
+def load_canned(path: Path, *, repeat: bool = False) -> CannedBackend:
+    """Read a recording that `save_runs` wrote."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            model = msgspec.json.decode(arrays["model"].tobytes(), type=CannedModel)
+            stacks = [arrays[f"output_{place}"] for place in range(len(model.outputs))]
+    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
+        raise BackendError(f"{path}: is no recording of a model's outputs: {error}") from error
+    return CannedBackend(model, list(zip(*stacks, strict=True)), repeat=repeat)

@@ -1,0 +1,166 @@
+"""TensorFlow Lite models, on LiteRT or on tflite-runtime: the same interpreter in both.
+
+A model or a delegate that was never tried may crash the process: `probe` tries it in a child.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from importlib import import_module, metadata, util
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from edge_runtime.errors import BackendError
+from edge_runtime.infer.base import Backend
+from edge_runtime.options import Delegate
+from edge_runtime.records import Tensor, TensorSpec
+
+Runtime: TypeAlias = Literal["auto", "litert", "tflite-runtime"]
+
+MODULES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
+PACKAGES = {"litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
+ADVICE = {
+    "litert": "pip install ai-edge-litert",
+    # It was built for numpy 1: with numpy 2 the import works and the interpreter fails.
+    "tflite-runtime": "pip install tflite-runtime 'numpy<2' 'opencv-python-headless<4.12'",
+}
+
+
+class InterpreterBackend:
+    """A model on an interpreter whose tensors are allocated."""
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+        inputs = interpreter.get_input_details()
+        if len(inputs) != 1:
+            names = ", ".join(str(details["name"]) for details in inputs)
+            raise ValueError(f"it has {len(inputs)} inputs ({names}) and must have one")
+        self._input_place = inputs[0]["index"]
+        self.input = tensor_spec(inputs[0])
+        # A first run: what cannot run fails here and not at a frame, and operators that learn
+        # their outputs' shapes only as they run have told them.
+        interpreter.set_tensor(self._input_place, np.zeros(self.input.shape, self.input.dtype))
+        interpreter.invoke()
+        outputs = interpreter.get_output_details()
+        self._output_places = tuple(details["index"] for details in outputs)
+        self.outputs = tuple(tensor_spec(details) for details in outputs)
+
+    def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        if self._interpreter is None:
+            raise BackendError("the model was closed")
+        try:
+            self._interpreter.set_tensor(self._input_place, tensor)
+            self._interpreter.invoke()
+            return tuple(self._interpreter.get_tensor(place) for place in self._output_places)
+        except (RuntimeError, ValueError) as error:
+            raise BackendError(f"the model failed as it ran: {one_line(error)}") from error
+
+    def close(self) -> None:
+        self._interpreter = None
+
+
+def open_backend(
+    weights: Path, *, runtime: Runtime, delegate: Delegate | None, threads: int = 1
+) -> Backend:
+    """Load a model and run it once, on the delegate where one is given: on nothing else then."""
+    if not weights.is_file():
+        raise BackendError(f"{weights}: no such file; `edge-runtime models pull` fetches weights")
+    name = installed(runtime)
+    module = load(name)
+    delegates = [] if delegate is None else [load_delegate(module, delegate, weights)]
+    try:
+        interpreter = module.Interpreter(
+            model_path=str(weights), num_threads=threads, experimental_delegates=delegates
+        )
+        interpreter.allocate_tensors()
+        return InterpreterBackend(interpreter)
+    except SystemError as error:
+        raise broken(name, error) from error
+    except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+        where = f" on {delegate.library}" if delegate else ""
+        raise BackendError(
+            f"{weights}: {runtime_name(name)} cannot run it{where}: {one_line(error)}"
+        ) from error
+
+
+def runtime_name(runtime: Runtime = "auto") -> str:
+    """Return the runtime's package and version, such as `ai-edge-litert 2.3.0`."""
+    package = PACKAGES[installed(runtime)]
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:  # a distribution's own package
+        return package
+
+
+def installed(runtime: Runtime) -> Runtime:
+    """Return the runtime to use: of `auto` the first that is installed, broken or not."""
+    choices: tuple[Runtime, ...] = ("litert", "tflite-runtime") if runtime == "auto" else (runtime,)
+    for choice in choices:
+        if util.find_spec(MODULES[choice]) is not None:
+            return choice
+    advice = " or ".join(f"`{ADVICE[choice]}`" for choice in choices)
+    raise BackendError(f"engine.runtime {runtime}: no TFLite runtime is installed; {advice}")
+
+
+def load(runtime: Runtime) -> Any:
+    """Import a runtime's interpreter module."""
+    try:
+        return import_module(f"{MODULES[runtime]}.interpreter")
+    except (ImportError, AttributeError, SystemError) as error:
+        raise broken(runtime, error) from error
+
+
+def load_delegate(module: Any, delegate: Delegate, weights: Path) -> Any:
+    """Load an accelerator's library and have it make its delegate."""
+    library = delegate.library
+    # The runtimes' own `load_delegate` leaves half-made objects that complain as they die where
+    # the library is missing or is none: look before.
+    try:
+        functions = ctypes.CDLL(library)
+    except OSError as error:
+        raise BackendError(
+            f"delegate {library}: cannot be loaded ({one_line(error)}); install the accelerator's "
+            "library, or take `delegate` out of the stream's model to run on the CPU"
+        ) from error
+    if not hasattr(functions, "tflite_plugin_create_delegate"):
+        raise BackendError(f"delegate {library}: this library is no TFLite external delegate")
+    # It would run on the CPU, as if there were no accelerator.
+    if "edgetpu" in library and b"edgetpu-custom-op" not in weights.read_bytes():
+        raise BackendError(
+            f"{weights}: is not compiled for the Edge TPU; take the pack's *_edgetpu.tflite, or "
+            "compile it with edgetpu_compiler"
+        )
+    try:
+        return module.load_delegate(library, delegate.options)
+    except (ValueError, RuntimeError) as error:
+        raise BackendError(
+            f"delegate {library}: does not start ({one_line(error)}); is the accelerator plugged "
+            "in, and may this user open it?"
+        ) from error
+
+
+def broken(runtime: Runtime, error: Exception) -> BackendError:
+    """Return the error for a runtime that is installed and does not work."""
+    return BackendError(
+        f"{runtime_name(runtime)} is installed and does not work here, with numpy "
+        f"{np.__version__} ({one_line(error.__cause__ or error)}); `{ADVICE[runtime]}`"
+    )
+
+
+def tensor_spec(details: dict[str, Any]) -> TensorSpec:
+    """Return a tensor's details as the interpreter gives them, as ours."""
+    scale, zero_point = details["quantization"]
+    return TensorSpec(
+        name=str(details["name"]),
+        shape=tuple(int(size) for size in details["shape"]),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's text on one line."""
+    return " ".join(str(error).split()) or type(error).__name__

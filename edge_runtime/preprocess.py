@@ -1,0 +1,195 @@
+"""Frame to input tensor: crop, one resize, colour, then the tensor's own numbers.
+
+Everything that a pixel's value goes through, (pixel - mean) / std and the tensor's quantisation, is
+a function of 256 values, so it is computed once, exactly, as a table. Scratch pictures are kept
+from frame to frame: one `Preprocessor` belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.boxes import FULL_FRAME, Box, Placement, clip
+from edge_runtime.errors import PackError
+from edge_runtime.manifest import InputSection, PerChannel
+from edge_runtime.records import Image, Tensor, TensorSpec
+
+PAD_GREY = 114  # what YOLO models are trained to see around a letterboxed picture
+DTYPES = ("float32", "uint8", "int8")
+CONVERSIONS = {  # (channels of the frame, colour of the model) to OpenCV's code; absent: as it is
+    (3, "rgb"): cv2.COLOR_BGR2RGB,
+    (3, "gray"): cv2.COLOR_BGR2GRAY,
+    (1, "rgb"): cv2.COLOR_GRAY2BGR,
+    (1, "bgr"): cv2.COLOR_GRAY2BGR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How frames of one size reach the tensor: cut `crop`, resize it into `inside` of `canvas`."""
+
+    crop: tuple[slice, slice]
+    canvas: Image
+    inside: Image
+    placement: Placement
+
+
+class Preprocessor:
+    """Fills a model's input tensor from frames, as the pack's `[input]` says."""
+
+    def __init__(self, spec: InputSection, tensor: TensorSpec) -> None:
+        check_input(spec, tensor)
+        self._spec = spec
+        self._tensor = tensor
+        self._height, self._width, self._channels = tensor.shape[1:]
+        self._sign_bit = np.uint8(0x80 if tensor.dtype == "int8" else 0)
+        table = pixel_table(spec, tensor)
+        self._table = None if takes_raw_pixels(table) else table
+        self._coloured = self._scratch(self._channels)
+        self._canvases = {1: self._scratch(1), 3: self._scratch(3)}
+        self._layout_key: tuple[tuple[int, ...], Box] | None = None
+        self._layout: Layout | None = None
+
+    def new_buffer(self) -> Tensor:
+        """Return a tensor to fill, of the model's shape and type."""
+        return np.zeros(self._tensor.shape, self._tensor.dtype)
+
+    def fill(self, image: Image, out: Tensor, region: Box = FULL_FRAME) -> Placement:
+        """Write a picture (BGR or grey), or a region of it in fractions, into `out`."""
+        picture = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
+        layout = self._layout_for(picture, region)
+        height, width = layout.inside.shape[:2]
+        # Bilinear: a tenth of the cost of area averaging, and what the reference code does.
+        cv2.resize(picture[layout.crop], (width, height), dst=layout.inside)
+        self._store(layout.canvas, out[0] if self._channels == 3 else out[0, :, :, 0])
+        return layout.placement
+
+    def _store(self, canvas: Image, out: Tensor) -> None:
+        code = CONVERSIONS.get((channels_of(canvas), self._spec.color))
+        if self._table is None:
+            raw = out.view(np.uint8)
+            recolour(canvas, code, raw)
+            if self._sign_bit:  # pixel - 128, as int8
+                np.bitwise_xor(raw, self._sign_bit, out=raw)
+        elif code is None:
+            cv2.LUT(canvas, self._table, dst=out)
+        else:
+            recolour(canvas, code, self._coloured)
+            cv2.LUT(self._coloured, self._table, dst=out)
+
+    def _layout_for(self, picture: Image, region: Box) -> Layout:
+        key = (picture.shape, region)
+        if self._layout is None or key != self._layout_key:
+            self._layout = self._plan(picture, region)
+            self._layout_key = key
+        return self._layout
+
+    def _plan(self, picture: Image, region: Box) -> Layout:
+        frame_height, frame_width = picture.shape[:2]
+        left, right = pixels(region[0], region[2], frame_width)
+        top, bottom = pixels(region[1], region[3], frame_height)
+        height, width = self._inside_size(bottom - top, right - left)
+        y, x = (self._height - height) // 2, (self._width - width) // 2
+        canvas = self._canvases[channels_of(picture)]
+        canvas[:] = PAD_GREY
+        x_share, y_share = (right - left) / frame_width, (bottom - top) / frame_height
+        return Layout(
+            crop=(slice(top, bottom), slice(left, right)),
+            canvas=canvas,
+            inside=canvas[y : y + height, x : x + width],
+            placement=Placement(
+                x_offset=left / frame_width - x / width * x_share,
+                y_offset=top / frame_height - y / height * y_share,
+                x_scale=self._width / width * x_share,
+                y_scale=self._height / height * y_share,
+            ),
+        )
+
+    def _inside_size(self, height: int, width: int) -> tuple[int, int]:
+        if self._spec.resize == "stretch":
+            return self._height, self._width
+        ratio = min(self._height / height, self._width / width)
+        return (
+            max(1, min(self._height, round(height * ratio))),
+            max(1, min(self._width, round(width * ratio))),
+        )
+
+    def _scratch(self, channels: int) -> Image:
+        size = (self._height, self._width)
+        return np.zeros(size if channels == 1 else (*size, channels), np.uint8)
+
+
+def check_input(spec: InputSection, tensor: TensorSpec) -> None:
+    """Raise PackError where the model's input tensor is not what the manifest says."""
+    if spec.kind != "image":
+        raise PackError(f'input.kind: "{spec.kind}" is no picture; this stream gives pictures')
+    channels = 1 if spec.color == "gray" else 3
+    if len(tensor.shape) != 4 or tensor.shape[0] != 1 or min(tensor.shape) < 1:
+        raise PackError(
+            f"the model's input has shape {list(tensor.shape)}; "
+            "pictures need [1, height, width, channels]"
+        )
+    if tensor.shape[3] != channels:
+        raise PackError(
+            f'input.color: "{spec.color}" gives {channels} channel(s) in the last place, '
+            f"the model's input has shape {list(tensor.shape)}"
+        )
+    if tensor.dtype not in DTYPES:
+        raise PackError(f"the model's input is {tensor.dtype}; known are {', '.join(DTYPES)}")
+    for name, values in (("mean", as_array(spec.mean)), ("std", as_array(spec.std))):
+        if values.size not in (1, channels) or not np.isfinite(values).all():
+            raise PackError(f"input.{name}: wants one finite number, or {channels}")
+    if (as_array(spec.std) == 0.0).any():
+        raise PackError("input.std: 0 would divide by zero; 1 leaves values as they are")
+
+
+def pixel_table(spec: InputSection, tensor: TensorSpec) -> NDArray[Any]:
+    """Return what each pixel value is stored as: shape (1, 256, 1 or channels)."""
+    real = (np.arange(256.0)[:, None] - as_array(spec.mean)) / as_array(spec.std)
+    if tensor.dtype == "float32":
+        return real.astype(np.float32)[None]
+    limits = np.iinfo(tensor.dtype)
+    stored = np.rint(real / (tensor.scale or 1.0)) + tensor.zero_point
+    table: NDArray[Any] = np.clip(stored, limits.min, limits.max).astype(tensor.dtype)[None]
+    return table
+
+
+def takes_raw_pixels(table: NDArray[Any]) -> bool:
+    """Say whether an 8-bit tensor is meant to take pixels as they are (int8: less 128).
+
+    Within one step: a model of mean and std 127.5 has a tensor of scale 1/128 and zero point
+    128, which by the formula is pixel * 1.004; its publishers feed it raw pixels.
+    """
+    if table.dtype == np.float32:
+        return False
+    raw = np.arange(256)[None, :, None] + np.iinfo(table.dtype).min
+    return bool(np.abs(table - raw).max() <= 1)
+
+
+def recolour(picture: Image, code: int | None, out: Image) -> None:
+    """Convert a picture's colours into `out`, or copy it where there is nothing to convert."""
+    if code is None:
+        np.copyto(out, picture)
+    else:
+        cv2.cvtColor(picture, code, dst=out)
+
+
+def as_array(values: PerChannel) -> NDArray[np.float64]:
+    """Return one number, or one per channel, as an array."""
+    return np.atleast_1d(np.asarray(values, np.float64))
+
+
+def channels_of(picture: Image) -> int:
+    """Return 1 for a grey picture, 3 for a coloured one."""
+    return 1 if picture.ndim == 2 else 3
+
+
+def pixels(start: float, end: float, size: int) -> tuple[int, int]:
+    """Return a span given in fractions as pixels, at least one."""
+    first = min(round(clip(start) * size), size - 1)
+    return first, max(first + 1, round(clip(end) * size))

@@ -1,0 +1,257 @@
+"""Interpreters: real models, damaged files, delegates and runtimes that are missing or broken."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from importlib import util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.errors import BackendError
+from edge_runtime.infer.litert import MODULES, Runtime, open_backend, runtime_name
+from edge_runtime.infer.probe import ProbeReport, probe
+from edge_runtime.options import Delegate
+from edge_runtime.records import TensorSpec
+
+RUNTIMES: tuple[Runtime, ...] = ("litert", "tflite-runtime")
+MISSING = [name for name in RUNTIMES if util.find_spec(MODULES[name]) is None]
+CHILD_TIMEOUT_S = 60.0
+# A model of one ADD of two float tensors, `left` and `right`.
+TWO_INPUTS = (
+    "eNptjzsOwjAMhr/QIFVqVDF06BHYuQNiYGBgZOUlwQL0dhyFQ3ACgp04CCQSOZb9P2L3wHq+nEFLx4RALR0vFVJBr+Gg"
+    "kuwSAs9XjM7w8FF5eXNvpZ4SG9N06GlTVm7z5S+nKbpFzL4jC0z/r1eZ/9Rmuou2TvNk7DqcE79oH4brP2OJy3F/uBlW"
+    "OMG2x3YpfPU/bXdK/+E74/h04Q1USRkL"
+)
+
+
+@pytest.fixture
+def person_model(data: Path) -> Path:
+    return data / "models" / "vww_96_int8.tflite"
+
+
+def refusal(
+    weights: Path,
+    *,
+    runtime: Runtime = "auto",
+    delegate: Delegate | None = None,
+    timeout_s: float = CHILD_TIMEOUT_S,
+) -> str:
+    """Return why the child refuses a model: one line."""
+    with pytest.raises(BackendError) as error:
+        probe(weights, runtime=runtime, delegate=delegate, timeout_s=timeout_s)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# Opening
+
+
+def test_specs_are_the_model_s_own(person_model: Path) -> None:
+    backend = open_backend(person_model, runtime="auto", delegate=None)
+    assert backend.input == TensorSpec(
+        "input_1_int8", (1, 96, 96, 3), "int8", 0.003921568859368563, -128
+    )
+    assert backend.outputs == (TensorSpec("Identity_int8", (1, 2), "int8", 0.00390625, -128),)
+
+
+def test_outputs_are_the_caller_s_own(person_model: Path) -> None:
+    backend = open_backend(person_model, runtime="auto", delegate=None)
+    black = np.full((1, 96, 96, 3), -128, np.int8)
+    first = backend.infer(black)[0]
+    kept = first.copy()
+    backend.infer(np.full((1, 96, 96, 3), 127, np.int8))
+    assert np.array_equal(first, kept)
+
+
+def test_wrong_tensor_is_refused_and_the_model_still_runs(person_model: Path) -> None:
+    backend = open_backend(person_model, runtime="auto", delegate=None)
+    for tensor in (np.zeros((1, 32, 32, 3), np.int8), np.zeros((1, 96, 96, 3), np.float32)):
+        with pytest.raises(BackendError, match="failed as it ran"):
+            backend.infer(tensor)
+    assert backend.infer(np.zeros((1, 96, 96, 3), np.int8))[0].shape == (1, 2)
+
+
+def test_closed_backend_refuses_and_closes_twice(person_model: Path) -> None:
+    backend = open_backend(person_model, runtime="auto", delegate=None)
+    backend.close()
+    backend.close()
+    with pytest.raises(BackendError, match="closed"):
+        backend.infer(np.zeros((1, 96, 96, 3), np.int8))
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match=r"gone\.tflite: no such file"):
+        open_backend(tmp_path / "gone.tflite", runtime="auto", delegate=None)
+
+
+def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "text.tflite"
+    path.write_text("no model at all, only text")
+    assert str(path) in refusal(path)
+
+
+def test_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "two.tflite"
+    path.write_bytes(zlib.decompress(base64.b64decode(TWO_INPUTS)))
+    with pytest.raises(BackendError, match=r"two\.tflite: .*2 inputs \(left, right\)"):
+        open_backend(path, runtime="auto", delegate=None)
+
+
+# Runtimes
+
+
+def test_runtime_is_named_with_its_version() -> None:
+    assert runtime_name().split()[0] in ("ai-edge-litert", "tflite-runtime")
+    assert runtime_name().split()[1][0].isdigit()
+
+
+@pytest.mark.skipif(not MISSING, reason="both runtimes are installed")
+def test_missing_runtime_says_what_to_install(tmp_path: Path) -> None:
+    path = tmp_path / "any.tflite"
+    path.touch()
+    with pytest.raises(BackendError, match=f"runtime {MISSING[0]}.*pip install"):
+        open_backend(path, runtime=MISSING[0], delegate=None)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class Interpreter:\n    def __init__(self, **_): raise SystemError('exception set')",
+        "raise ImportError('numpy.core.multiarray failed to import')",
+    ],
+    ids=["tflite-runtime 2.14 on numpy 2", "cannot be imported"],
+)
+def test_broken_runtime_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    package = tmp_path / "tflite_runtime"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "interpreter.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    weights = tmp_path / "any.tflite"
+    weights.touch()
+    why = refusal(weights, runtime="tflite-runtime")
+    assert "does not work here, with numpy" in why
+    assert "'numpy<2'" in why
+
+
+# Delegates
+
+
+def build_delegate(folder: Path, body: str, *, name: str = "libdelegate.so") -> Delegate:
+    """Compile a TFLite external delegate whose creation runs `body`."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler to build a delegate with (Debian: apt-get install gcc)")
+    library = folder / name
+    source = folder / "delegate.c"
+    source.write_text(
+        "#include <signal.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+        "void *tflite_plugin_create_delegate(char **k, char **v, size_t n, void (*r)(const char *))"
+        f"{{ {body} return NULL; }}\n"
+        "void tflite_plugin_destroy_delegate(void *delegate) {}\n"
+    )
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    return Delegate(str(library))
+
+
+def test_missing_delegate_is_no_reason_to_run_on_the_cpu(person_model: Path) -> None:
+    with pytest.raises(BackendError, match=r"libnowhere\.so: cannot be loaded.*install"):
+        open_backend(person_model, runtime="auto", delegate=Delegate("libnowhere.so"))
+
+
+def test_library_that_is_no_delegate_is_refused(person_model: Path) -> None:
+    with pytest.raises(BackendError, match=r"libm\.so\.6: this library is no TFLite"):
+        open_backend(person_model, runtime="auto", delegate=Delegate("libm.so.6"))
+
+
+def test_delegate_that_does_not_start_says_so(person_model: Path, tmp_path: Path) -> None:
+    delegate = build_delegate(tmp_path, 'r("no device found");')
+    with pytest.raises(BackendError, match=r"does not start.*plugged in"):
+        open_backend(person_model, runtime="auto", delegate=delegate)
+
+
+def test_model_not_compiled_for_the_edge_tpu_is_refused(person_model: Path, tmp_path: Path) -> None:
+    delegate = build_delegate(tmp_path, "", name="libedgetpu.so.1")
+    with pytest.raises(BackendError, match=r"not compiled for the Edge TPU.*edgetpu_compiler"):
+        open_backend(person_model, runtime="auto", delegate=delegate)
+
+
+@pytest.mark.parametrize("signal", ["SIGSEGV", "SIGABRT", "SIGKILL"])
+def test_delegate_that_crashes_takes_only_the_child(
+    person_model: Path, tmp_path: Path, signal: str
+) -> None:
+    delegate = build_delegate(tmp_path, f"raise({signal});")
+    why = refusal(person_model, delegate=delegate)
+    assert signal in why
+    assert delegate.library in why
+    assert "update it" in why
+
+
+def test_delegate_that_hangs_is_ended(person_model: Path, tmp_path: Path) -> None:
+    delegate = build_delegate(tmp_path, "for (;;) pause();")
+    assert "did not run within 2 s" in refusal(person_model, delegate=delegate, timeout_s=2.0)
+
+
+def test_delegate_that_ends_the_child_is_reported(person_model: Path, tmp_path: Path) -> None:
+    delegate = build_delegate(tmp_path, "_exit(3);")
+    assert "ended with status 3" in refusal(person_model, delegate=delegate)
+
+
+def test_child_does_not_get_the_board_s_memory(person_model: Path, tmp_path: Path) -> None:
+    delegate = build_delegate(tmp_path, "_exit(malloc((size_t)3 << 30) ? 1 : 7);")
+    assert "ended with status 7" in refusal(person_model, delegate=delegate)
+
+
+# Damaged weights
+
+
+def test_probe_reports_what_a_good_model_has(person_model: Path) -> None:
+    report = probe(person_model, runtime="auto", delegate=None, timeout_s=CHILD_TIMEOUT_S)
+    backend = open_backend(person_model, runtime="auto", delegate=None)
+    assert report == ProbeReport(runtime_name(), backend.input, backend.outputs)
+
+
+def damaged(model: bytes) -> list[tuple[str, bytes]]:
+    """Return truncated, bit-flipped and overwritten variants of a model, and plain noise."""
+    random = np.random.default_rng(7)
+    variants = [(f"cut-{share}", model[: len(model) * share // 100]) for share in range(5, 100, 12)]
+    for number in range(10):
+        flipped = bytearray(model)
+        # The graph's tables lie at the end of the file; flips in the weights go unnoticed.
+        for place in random.integers(len(model) * 9 // 10, len(model), 2**number):
+            flipped[place] ^= 1 << int(random.integers(8))
+        variants.append((f"flip-{2**number}", bytes(flipped)))
+    variants.append(("zeros-at-end", model[:-4096] + bytes(4096)))
+    variants.append(("noise-after-header", model[:64] + random.bytes(len(model) - 64)))
+    variants.append(("empty", b""))
+    return variants
+
+
+def outcome(weights: Path) -> ProbeReport | BackendError:
+    try:
+        return probe(weights, runtime="auto", delegate=None, timeout_s=CHILD_TIMEOUT_S)
+    except BackendError as error:
+        return error
+
+
+def test_damaged_weights_never_crash_the_caller(person_model: Path, tmp_path: Path) -> None:
+    paths = []
+    for name, content in damaged(person_model.read_bytes()):
+        paths.append(tmp_path / f"{name}.tflite")
+        paths[-1].write_bytes(content)
+    with ThreadPoolExecutor(2) as pool:
+        found = dict(zip(paths, pool.map(outcome, paths), strict=True))
+    refused = {path.stem: str(why) for path, why in found.items() if isinstance(why, BackendError)}
+    assert len(paths) >= 20
+    assert {"cut-5", "cut-53", "noise-after-header", "empty"} <= refused.keys()
+    for name, why in refused.items():
+        assert f"{name}.tflite" in why
+        assert "\n" not in why
