@@ -160,7 +160,7 @@ class ModelUse(Section, frozen=True):
     pack: str = "coco-ssd-mobilenet-v1"
     min_score: Fraction = 0.5
     labels: tuple[str, ...] = ()
-    iou: Fraction = 0.45
+    iou: Fraction | None = None
     delegate: Delegate | Literal["edgetpu"] | None = None
 
     @property

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def read_toml(path: Path, error_type: type[UsageError]) -> dict[str, Any]:
-    """Return a file's raw tables. Raises `error_type`; FileNotFoundError is the caller's to tell."""
+    """Return a file's raw tables. Raises `error_type`, or FileNotFoundError."""
     try:
         return tomllib.loads(path.read_bytes().decode())
     except (FileNotFoundError, NotADirectoryError):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from edge_runtime.decode.base import Decoder, open_decoder
+from edge_runtime.errors import PackError
 from edge_runtime.infer.base import Backend
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Delegate
@@ -34,14 +35,17 @@ class Kit:
     def __init__(self, model: Model) -> None:
         manifest = model.pack.manifest
         self._backend = model.open_backend(model.pack, model.delegate)
-        self._preprocessor = Preprocessor(manifest.input, self._backend.input)
-        self._decoder: Decoder = open_decoder(
-            manifest.output,
-            self._backend.outputs,
-            model.pack.labels,
-            input_spec=self._backend.input,
-            iou=model.iou,
-        )
+        try:
+            self._preprocessor = Preprocessor(manifest.input, self._backend.input)
+            self._decoder: Decoder = open_decoder(
+                manifest.output,
+                self._backend.outputs,
+                model.pack.labels,
+                input_spec=self._backend.input,
+                iou=model.iou,
+            )
+        except PackError as error:
+            raise PackError(f"{model.pack.folder / 'pack.toml'}: {error}") from None
         self._buffer = self._preprocessor.new_buffer()
 
     def run(self, image: Image, min_score: float) -> Decoded:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 from edge_runtime.engine.kit import Model
 from edge_runtime.errors import ConfigError, PackError
 from edge_runtime.infer.base import Backend
+from edge_runtime.infer.litert import Runtime
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, Delegate, Stream
 from edge_runtime.packs.store import PackStore
-
-Runtime = Literal["auto", "litert", "tflite-runtime"]
 
 
 def open_pack_backend(runtime: Runtime) -> Callable[[Pack, Delegate | None], Backend]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,46 +17,43 @@ import msgspec
 import numpy as np
 
 from edge_runtime.engine.kit import Kit, Model
-from edge_runtime.engine.models import Runtime, open_pack_backend
+from edge_runtime.engine.models import open_pack_backend
 from edge_runtime.errors import BackendError, EdgeError, PackError, UsageError
-from edge_runtime.infer.litert import runtime_name
+from edge_runtime.infer.child import ask_child, be_confined
+from edge_runtime.infer.litert import Runtime, runtime_name
+from edge_runtime.infer.probe import advice, subject_of
 from edge_runtime.manifest import GoldenSection, Pack
 from edge_runtime.options import Delegate
 from edge_runtime.packs.manifest_file import MANIFEST, open_pack
 from edge_runtime.records import Classification, Decoded, Detections, Pose
+from edge_runtime.sources.images import load_picture
 
 TRIAL_TIMEOUT_S = 120.0
 
 
 def try_pack(pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None = None) -> None:
-    """Run a pack's trial in a child. Raises PackError or BackendError, whatever the bytes."""
-    where = f"{pack.folder}: model.file"
-    request = {"folder": str(pack.folder), "runtime": runtime, "delegate": delegate}
+    """Run a pack's trial in a child. Raises PackError or BackendError, whatever the bytes.
+
+    What crashes with a delegate may be the delegate's fault, which is the world's (BackendError);
+    without one it is the pack's.
+    """
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", "edge_runtime.engine.trial"],
-            input=msgspec.json.encode(request),
-            capture_output=True,
-            timeout=TRIAL_TIMEOUT_S,
-            check=False,
+        answer = ask_child(
+            __name__,
+            msgspec.json.encode(Request(str(pack.folder), runtime, delegate)),
+            subject=subject_of(pack.weights, delegate),
+            timeout_s=TRIAL_TIMEOUT_S,
+            advice=advice(delegate),
         )
-    except subprocess.TimeoutExpired:
-        raise PackError(
-            f"{where}: the model gave no answer within {TRIAL_TIMEOUT_S:.0f} s; "
-            "get the pack again or use another"
-        ) from None
-    if child.returncode < 0:
-        raise PackError(
-            f"{where}: the inference engine crashed on this model (signal {-child.returncode}); "
-            "it is damaged or not made for this engine: get the pack again or use another"
-        )
-    try:
-        answer = json.loads(child.stdout)
-    except ValueError:
-        last = child.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise PackError(f"{where}: the trial failed ({last or 'no output'})") from None
-    if answer["error"]:
-        raise (PackError if answer["usage"] else BackendError)(answer["error"])
+        verdict = msgspec.json.decode(answer, type=Verdict)
+    except BackendError as error:
+        if delegate is None:
+            raise PackError(str(error)) from None
+        raise
+    except msgspec.DecodeError:
+        raise PackError(f"{pack.folder}: the trial gave no answer that can be read") from None
+    if verdict.error:
+        raise (PackError if verdict.usage else BackendError)(verdict.error)
 
 
 class TrialLedger:
@@ -113,16 +109,9 @@ def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> None:
     if golden is None:
         kit.run(np.zeros((64, 64, 3), np.uint8), 0.5)
         return
-    image = read_picture(pack.folder / golden.input)
+    image = load_picture(pack.folder / golden.input)
     expected = json.loads((pack.folder / golden.expected).read_bytes())
     check_golden(kit.run(image, golden.min_score), expected, pack, golden)
-
-
-def read_picture(path: Path) -> Any:
-    """Read a golden input as BGR."""
-    from edge_runtime.sources.images import load_picture
-
-    return load_picture(path)
 
 
 def check_golden(
@@ -189,7 +178,7 @@ def short(value: Any) -> str:
     return text if len(text) <= 120 else text[:117] + "…"
 
 
-class Request(msgspec.Struct):
+class Request(msgspec.Struct, frozen=True):
     """What the child is asked to try."""
 
     folder: str
@@ -197,20 +186,29 @@ class Request(msgspec.Struct):
     delegate: Delegate | None = None
 
 
-def main() -> None:
-    """Child's entry: a request on standard input, `{error, usage}` on standard output."""
-    request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
-    # The engine's own chatter goes to standard error, whatever it prints.
-    answer = os.dup(1)
-    os.dup2(2, 1)
-    error, usage = "", False
+class Verdict(msgspec.Struct, frozen=True):
+    """What came of it: an empty error is a pass; `usage` says that the pack is at fault."""
+
+    error: str = ""
+    usage: bool = False
+
+
+def judge(request: Request) -> Verdict:
+    """Run the trial (in the child)."""
     try:
         run_trial(open_pack(Path(request.folder)), request.runtime, request.delegate)
     except EdgeError as problem:
-        error, usage = str(problem), isinstance(problem, UsageError)
+        return Verdict(str(problem), isinstance(problem, UsageError))
     except (ValueError, RuntimeError, MemoryError, OSError) as problem:
-        error, usage = f"{request.folder}: {type(problem).__name__}: {problem}", True
-    os.write(answer, json.dumps({"error": error, "usage": usage}).encode())
+        return Verdict(f"{request.folder}: {type(problem).__name__}: {problem}", usage=True)
+    return Verdict()
+
+
+def main() -> None:
+    """Be the child: a request as JSON on standard input, the verdict on standard output."""
+    channel = be_confined()
+    verdict = judge(msgspec.json.decode(sys.stdin.buffer.read(), type=Request))
+    os.write(channel, msgspec.json.encode(verdict))
 
 
 if __name__ == "__main__":

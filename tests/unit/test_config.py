@@ -77,7 +77,8 @@ WRONG = [
     (GOOD + "nam = 1", "streams[0].nam: unknown key; remove it"),
     (GOOD.replace('site = "ha-giang"', ""), "device.site: missing; add it"),
     (GOOD.replace("ha-giang", "Hà Giang"), "device.site: expected 'str' matching regex"),
-    (GOOD.replace("[[streams]]", "[[stream]]"), "streams: missing; add it"),
+    (GOOD.replace("[[streams]]", "[[stream]]"), "stream: unknown key; remove it"),
+    (GOOD.partition("[[streams]]")[0], "streams: missing; add it"),
     (GOOD.replace("mqtts://broker.example:8883", "http://x"), "broker.url: 'http://x' is not"),
     (GOOD.replace("mqtts://broker.example:8883", "mqtt://u:p@x"), "broker.url: must hold host"),
     (

@@ -1,0 +1,63 @@
+"""A child process for what may crash: it crashes alone, with bounded memory and time.
+
+tflite-runtime does not check a model's file, and a stock libedgetpu crashes on newer runtimes:
+either takes the process with it that tries them first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from edge_runtime.errors import BackendError
+
+# A damaged file made tflite-runtime fill 8 GB; models for these boards need a tenth of this.
+MEMORY_LIMIT_BYTES = 1 << 30
+
+
+def ask_child(module: str, request: bytes, *, subject: str, timeout_s: float, advice: str) -> bytes:
+    """Run a module as a child and return its answer: the last line of its standard output.
+
+    Raises BackendError where it crashes, hangs or says nothing; `subject` and `advice` are the
+    words for people: what was tried, and what to do.
+    """
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", module],
+            input=request,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(
+            f"{subject}: did not run within {timeout_s:g} s and was ended; {advice}"
+        ) from error
+    if child.returncode < 0:
+        name = signal.Signals(-child.returncode).name
+        raise BackendError(f"{subject}: crashed its test process ({name}); {advice}")
+    answer = child.stdout.strip().rpartition(b"\n")[2]
+    if not answer:
+        said = child.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise BackendError(
+            f"{subject}: its test process ended with status {child.returncode}: {said}"
+        )
+    return answer
+
+
+def be_confined() -> int:
+    """Bound what this child may do to the board; return a descriptor for its answer alone."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is expected: no core on the card
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    # A board with less than that: the kernel is to end this process, not the daemon.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    # Engines print to standard output as they please: only the answer may go there.
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    return answer
