@@ -59,10 +59,16 @@ class Broker(Section, frozen=True):
 
 
 class OutboxOptions(Section, frozen=True):
-    """`[outbox]`: bytes on disk, and what a power cut may cost."""
+    """`[outbox]`: bytes on disk, and what a power cut may cost.
+
+    `backlog_per_s` is what an old backlog may send beside live results; `replay_share` the part
+    of `max_mb` that keeps acknowledged results, should a consumer ask for them again.
+    """
 
     max_mb: Annotated[float, Meta(ge=1.0, le=1_000_000.0)] = 256.0
     commit_interval_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 5.0
+    backlog_per_s: Annotated[float, Meta(gt=0.0, le=1_000_000.0)] = 50.0
+    replay_share: Fraction = 0.25
 
 
 class EngineOptions(Section, frozen=True):

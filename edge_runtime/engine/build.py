@@ -8,6 +8,8 @@ import random
 import sys
 from collections.abc import Callable
 
+import cv2
+
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.encode import Encoder, StreamNames, Topics
@@ -63,6 +65,8 @@ def build_streams(
     track_ids: itertools.count[int],
 ) -> list[Running]:
     """Make every stream's task and capture; nothing is started."""
+    # One core a worker: OpenCV's own threads would take the cores from the other workers.
+    cv2.setNumThreads(1)
 
     def build(stream: Stream) -> Running:
         pack = packs[stream.name]

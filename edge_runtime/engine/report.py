@@ -12,7 +12,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.encode import Encoder, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
 from edge_runtime.engine.capture import Running
-from edge_runtime.outbox import Outbox
+from edge_runtime.outbox import Outbox, OutboxHealth
 from edge_runtime.publish.contract import LinkHealth, Publisher
 from edge_runtime.records import Message
 
@@ -50,7 +50,7 @@ class Report:
             "state": state_of(self._streams, outbox.state),
             "clock": "synced" if stamp.trusted else "unsynced",
             "streams": {s.task.name: msgspec.to_builtins(s.task.health) for s in self._streams},
-            "outbox": msgspec.to_builtins(outbox),
+            "outbox": outbox_fields(outbox),
             "link": link_fields(self._publisher().health()),
             "board": msgspec.to_builtins(self._board.vitals()),
         }
@@ -63,6 +63,21 @@ class Report:
             for s in self._streams
         )
         return f"{streams}; link {self._publisher().health().state}; {self._outbox.pending()} to go"
+
+
+def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:
+    """Return how the outbox stands; what is nothing is left out, for health crosses the link."""
+    fields: dict[str, Any] = {"state": outbox.state, "pending": outbox.pending}
+    optional = {
+        "reason": outbox.reason,
+        "oldest_ts": outbox.oldest_pending_ts,
+        "dropped": outbox.dropped,
+        "summarised": outbox.summarised,
+        "rejected": outbox.rejected,
+    }
+    fields.update({key: value for key, value in optional.items() if value})
+    fields["bytes"] = outbox.bytes_used
+    return fields
 
 
 def link_fields(link: LinkHealth) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Daemon:
         self._track_ids = itertools.count(1)
         self._wanted = threading.Event()
         self._want: Literal["", "stop", "reload"] = ""
+        self.publisher: Publisher | None = None  # of the session at work: the outbox wakes it
 
     def stop(self) -> None:
         """Ask for a clean stop; from a signal handler."""
@@ -121,7 +122,13 @@ class Daemon:
         return fresh
 
     def _open_outbox(self, config: Config) -> Outbox:
-        return Outbox.open(self._state_dir / "outbox", config.outbox, self._clock)
+        folder = self._state_dir / "outbox"
+        return Outbox.open(folder, config.outbox, self._clock, on_ready=self._results_ready)
+
+    def _results_ready(self) -> None:
+        publisher = self.publisher
+        if publisher is not None:
+            publisher.wake()
 
     def _take_want(self) -> Literal["", "stop", "reload"]:
         want, self._want = self._want, ""
@@ -158,7 +165,9 @@ class Session:
         self._publisher = daemon._make_publisher(
             config, Identity.of(topics.site, topics.device), outbox, self._status, self._clock
         )
-        outbox.on_ready = self._publisher.wake
+        daemon.publisher = self._publisher
+        self._outbox_commits = -1
+        self._outbox_moved_s = self._clock.monotonic()
         self._next_health_s = self._clock.monotonic() + HEALTH_INTERVAL_S
         self._next_feed_s = 0.0
 
@@ -218,11 +227,19 @@ class Session:
             return
         self._next_feed_s = now_s + max(1.0, self._daemon._notifier.watchdog_s / 4)
         pairs = [(stream.task, stream.capture) for stream in self._streams]
-        still = standstill(pairs, self._outbox.waiting_s(now_s), now_s)
+        still = standstill(pairs, self._outbox_idle_s(now_s), now_s)
         if still:
             log.error("standing still, the watchdog is not fed: %s", still)
         else:
             self._daemon._notifier.alive()
+
+    def _outbox_idle_s(self, now_s: float) -> float:
+        """Return how long results have waited for a commit while the disk is said to work."""
+        health = self._outbox.health()
+        if not health.uncommitted or health.commits != self._outbox_commits or health.reason:
+            self._outbox_commits = health.commits
+            self._outbox_moved_s = now_s
+        return now_s - self._outbox_moved_s
 
     def _stop(self) -> None:
         """Stop from the source towards the broker, so that nothing that was made is lost."""
@@ -232,4 +249,4 @@ class Session:
             self._kits.close()
         self._outbox.flush(STOP_TIMEOUT_S)
         self._publisher.stop(STOP_TIMEOUT_S)
-        self._outbox.on_ready = None
+        self._daemon.publisher = None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.sources.scene_shapes import Shape
 
-FOG_LENGTH_M = 34.0
+FOG_LENGTH_M = 40.0
 SUBPIXEL_BITS = 4
 EMISSIVE = ("light", "tail")
 

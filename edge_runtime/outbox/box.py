@@ -1,0 +1,186 @@
+"""Store and forward: what the engine and the publisher see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge_runtime.clock import Clock
+from edge_runtime.options import OutboxOptions
+from edge_runtime.outbox.budget import Budget
+from edge_runtime.outbox.files import Folder
+from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayAnswer
+from edge_runtime.outbox.lanes import Lanes
+from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.opening import StoreError, find_boot, open_database
+from edge_runtime.outbox.pacing import Bucket, Pacing
+from edge_runtime.outbox.rows import boot_of, seq_of
+from edge_runtime.outbox.store import Connect, connect
+from edge_runtime.outbox.worker import Worker, for_people
+from edge_runtime.outbox.writer import Writer
+from edge_runtime.records import Result, Stored
+
+READ_TIMEOUT_S = 2.0
+
+
+class Outbox:
+    """Results on disk until a broker took them: at least once, in order within their lane.
+
+    One writer thread of its own; every method may be called from any thread. A disk that fails
+    is a state in `health`, never an exception; `open` alone raises, OutboxError.
+    """
+
+    def __init__(self, ledger: Ledger, writer: Writer, worker: Worker, clock: Clock) -> None:
+        self._ledger = ledger
+        self._lanes = ledger.lanes
+        self._writer = writer
+        self._worker = worker
+        self._clock = clock
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        options: OutboxOptions,
+        clock: Clock,
+        *,
+        on_ready: Callable[[], None] | None = None,
+        pacing: Pacing | None = None,
+        connect: Connect = connect,
+    ) -> Outbox:
+        """Open or make the outbox in a folder. `on_ready`: there are rows to take.
+
+        It runs in the writer's thread and must only hand over.
+        """
+        held = Folder(folder)
+        try:
+            return cls._open(held, options, clock, on_ready or _nothing, pacing, connect)
+        except StoreError as error:
+            held.close()
+            raise for_people(error) from error
+        except BaseException:
+            held.close()
+            raise
+
+    @classmethod
+    def _open(
+        cls,
+        folder: Folder,
+        options: OutboxOptions,
+        clock: Clock,
+        on_ready: Callable[[], None],
+        pacing: Pacing | None,
+        connect: Connect,
+    ) -> Outbox:
+        max_bytes = int(options.max_mb * 1_000_000)
+        budget = Budget(max_bytes, int(max_bytes * options.replay_share))
+        pacing = pacing or Pacing(per_s=options.backlog_per_s)
+        store, state, why = open_database(folder, budget, connect)
+        last = max(folder.read_boot(), state.boot if state is not None else 0)
+        boot = 1 + (last or find_boot(folder))
+        lanes = Lanes(boot, clock, Bucket(pacing, clock.monotonic()))
+        ledger = Ledger(folder, budget, clock, lanes, boot)
+        ledger.adopt(store, state)
+        folder.write_boot(boot)
+        worker = Worker(ledger, clock, connect)
+        worker.begin(why)
+        writer = Writer(worker, options.commit_interval_s, clock, on_ready)
+        writer.start()
+        return cls(ledger, writer, worker, clock)
+
+    @property
+    def boot(self) -> int:
+        """The counter that survives restarts."""
+        return self._ledger.boot
+
+    def append(self, result: Result) -> None:
+        """Take a result over. Blocks only while the writer is thousands of results behind."""
+        self._writer.append(result)
+
+    def take(self, limit: int) -> list[Stored]:
+        """Return the next committed rows to send; they are on their way until acknowledged."""
+        taken = self._lanes.take(limit)
+        if not taken and self._lanes.starving() and self._worker.fault is None:
+            self._writer.do(self._ledger.refill, READ_TIMEOUT_S)
+            taken = self._lanes.take(limit)
+        wake_at_s = self._lanes.paced_until_s() if len(taken) < limit else None
+        records = self._ledger.can_issue()
+        if records or wake_at_s is not None or self._lanes.hungry():
+            self._writer.want(records=records, wake_at_s=wake_at_s)
+        stamps, models = self._ledger.stamps, self._ledger.models
+        return [
+            Stored(
+                row, boot_of(row), seq_of(row), record.stream,
+                stamps.mend(boot_of(row), record.stamp), record.body, models.get(record.model), late,
+            )
+            for row, record, late in taken
+        ]  # fmt: skip
+
+    def acknowledge(self, rows: Sequence[int]) -> None:
+        """Note that the broker took rows; a row that is not on its way is passed over."""
+        for row in rows:
+            self._lanes.acknowledge(row)
+
+    def reject(self, row: int, reason: str) -> None:
+        """Set a row aside that the broker refuses for good; a gap declares it."""
+        lane = self._lanes.lane_of(row)
+        if lane is not None:
+            self._writer.refuse(lane, row)
+            self._lanes.acknowledge(row)
+
+    def connected(self, at_s: float) -> None:
+        """Note that the link is up since a monotonic time: what was made before is backlog."""
+        self._lanes.connected(at_s)
+        self._writer.want()
+
+    def disconnected(self) -> None:
+        """Note that the link is down: what was on its way is pending again."""
+        self._lanes.disconnected()
+        self._writer.want()
+
+    def pending(self) -> int:
+        """Return how many results are not yet acknowledged, committed or not."""
+        return self._writer.uncommitted() + self._ledger.pending()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Commit now what was appended; False where the disk does not let it happen in time."""
+        return self._writer.do(self._writer.flush, timeout_s)
+
+    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
+        """Send acknowledged rows again that are still kept."""
+        answers: list[ReplayAnswer] = []
+        self._writer.do(lambda: answers.append(self._ledger.replay(boot, from_seq, to_seq)), 10.0)
+        if answers:
+            return answers[0]
+        return ReplayAnswer(0, 0, 0, max(0, to_seq - from_seq + 1))
+
+    def health(self) -> OutboxHealth:
+        """Return a snapshot of how it stands."""
+        ledger, worker = self._ledger, self._worker
+        state: Condition = "ok"
+        reason = worker.reason
+        if self._closed:
+            state = "closed"
+        elif worker.fault is not None:
+            state = "corrupt_salvaging" if worker.fault == "corrupt" else worker.fault
+        elif worker.is_salvaging:
+            state, reason = "corrupt_salvaging", worker.moved_aside
+        return OutboxHealth(
+            state=state, reason=reason, pending=self.pending(),
+            uncommitted=self._writer.uncommitted(), bytes_used=ledger.folder.bytes_used(),
+            bytes_limit=ledger.budget.max_bytes, oldest_pending_ts=self._lanes.oldest_s(),
+            dropped=ledger.tally.dropped, summarised=ledger.tally.summarised,
+            rejected=ledger.tally.rejected, commits=ledger.commits,
+            last_commit_s=self._writer.turn_s,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Commit everything and end the writer."""
+        if not self._closed:
+            self._closed = True
+            self._writer.close()
+
+
+def _nothing() -> None:
+    return

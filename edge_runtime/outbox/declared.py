@@ -1,0 +1,154 @@
+"""What will not come, on record until a `gap` says so: runs of seqs with a count and a reason.
+
+A declaration has no seq of its own until it is sent, so that neighbours can still be merged: a
+long outage makes few gaps, not millions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from itertools import pairwise
+
+import msgspec
+
+from edge_runtime.outbox.rows import Damaged, Table, seal, unseal
+from edge_runtime.outbox.store import Store
+from edge_runtime.records import Gap
+
+MAX_HOLES = 512
+
+
+class Hole(msgspec.Struct, array_like=True, order=True):
+    """Of the seqs first..last of a boot, `count` will not come."""
+
+    boot: int
+    reason: str
+    first: int
+    last: int
+    count: int
+    key: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether none of the run will come."""
+        return self.count == self.last - self.first + 1
+
+    def gap(self, boot: int) -> Gap:
+        """Return the record that says so, as made in `boot`."""
+        of_boot = 0 if self.boot == boot else self.boot
+        return Gap(self.first, self.last, self.count, self.reason, of_boot)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Hole).decode
+
+
+class Declared:
+    """The declarations in memory, and what of them is not saved. The writer's thread alone."""
+
+    def __init__(self) -> None:
+        self._holes: list[Hole] = []
+        self._next_key = 1
+        self._changed: dict[int, Hole | None] = {}
+
+    def mark(self) -> tuple[list[Hole], int]:
+        """Return what `restore` needs where a transaction fails."""
+        return list(self._holes), self._next_key
+
+    def restore(self, mark: tuple[list[Hole], int]) -> None:
+        """Forget what was not committed."""
+        self._holes, self._next_key = mark
+        self._changed = {}
+
+    def load(self, store: Store) -> None:
+        """Read the table."""
+        self._holes = sorted(unpack_hole(key, data) for key, data in store.read(Table.DECLARED))
+        self._next_key = 1 + (store.last(Table.DECLARED) or 0)
+        self._changed = {}
+
+    def add(self, boot: int, first: int, last: int, reason: str, count: int | None = None) -> None:
+        """Declare seqs; touching runs of one boot and reason become one."""
+        hole = Hole(boot, reason, first, last, last - first + 1 if count is None else count)
+        at = bisect_left(self._holes, hole)
+        for near in (at - 1, at):
+            if 0 <= near < len(self._holes) and _touch(self._holes[near], hole):
+                hole = self._merge(self._holes[near], hole)
+                break
+        else:
+            hole.key = self._next_key
+            self._next_key += 1
+            insort(self._holes, hole)
+        self._changed[hole.key] = hole
+        if len(self._holes) > MAX_HOLES:
+            self._coarsen()
+
+    def take(self, limit: int) -> list[Hole]:
+        """Remove declarations that become records in this transaction."""
+        taken, self._holes = self._holes[:limit], self._holes[limit:]
+        for hole in taken:
+            self._changed[hole.key] = None
+        return taken
+
+    def restate(self, boot: int, last: int, reason: str, instead: str) -> None:
+        """Give declarations up to a seq another reason."""
+        for hole in [h for h in self._holes if h.boot == boot and h.reason == reason]:
+            if hole.last <= last:
+                self._holes.remove(hole)
+                self._changed[hole.key] = None
+                self.add(boot, hole.first, hole.last, instead, hole.count)
+
+    def save(self, store: Store) -> None:
+        """Write what changed. It stays so until `saved`."""
+        for key, hole in self._changed.items():
+            if hole is None:
+                store.delete(Table.DECLARED, key - 1, key)
+            else:
+                store.put(Table.DECLARED, [(key, seal(Table.DECLARED, key, _encode(hole)))])
+
+    def saved(self) -> None:
+        """Note that the transaction went through."""
+        self._changed = {}
+
+    def __iter__(self) -> Iterator[Hole]:
+        return iter(self._holes)
+
+    def __len__(self) -> int:
+        return len(self._holes)
+
+    def _merge(self, old: Hole, new: Hole) -> Hole:
+        self._holes.remove(old)
+        first, last = min(old.first, new.first), max(old.last, new.last)
+        whole = old.is_whole and new.is_whole and _touch(old, new)
+        count = last - first + 1 if whole else min(old.count + new.count, last - first + 1)
+        merged = Hole(old.boot, old.reason, first, last, count, old.key)
+        insort(self._holes, merged)
+        return merged
+
+    def _coarsen(self) -> None:
+        """Merge the two neighbours with the least between them, so that the table stays small."""
+        pairs = [
+            (later.first - earlier.last, at)
+            for at, (earlier, later) in enumerate(pairwise(self._holes))
+            if (earlier.boot, earlier.reason) == (later.boot, later.reason)
+        ]
+        if pairs:
+            _, at = min(pairs)
+            later = self._holes.pop(at + 1)
+            self._changed[later.key] = None
+            merged = self._merge(self._holes[at], later)
+            self._changed[merged.key] = merged
+
+
+def _touch(a: Hole, b: Hole) -> bool:
+    if (a.boot, a.reason) != (b.boot, b.reason):
+        return False
+    return a.first <= b.last + 1 and b.first <= a.last + 1
+
+
+def unpack_hole(key: int, data: bytes) -> Hole:
+    """Check and decode a declaration; raise Damaged."""
+    try:
+        return _decode(unseal(key, data)[1])
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Damaged(f"declaration {key}: {error}") from error

@@ -1,0 +1,149 @@
+"""The outbox's folder: the lock, the boot counter, the ballast, files moved aside, and bytes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from pathlib import Path
+from zlib import crc32
+
+from edge_runtime.errors import OutboxError
+
+DATABASE = "outbox.db"
+ASIDE = re.compile(r"^outbox\.corrupt-(\d+)\.db$")
+
+
+class Folder:
+    """Held by one process while it is open. Raises OSError, and OutboxError for people."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise OutboxError(
+                f"the outbox cannot use {path}: {error.strerror}; make it a folder that this "
+                "program may write to, or name another one with --state-dir"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise OutboxError(
+                f"the outbox {path} is held by another process; stop that one first, "
+                "or name another folder with --state-dir"
+            ) from error
+
+    @property
+    def database(self) -> Path:
+        """The database's file."""
+        return self.path / DATABASE
+
+    @property
+    def ballast(self) -> Path:
+        """The file that is given up when the disk is full."""
+        return self.path / "ballast"
+
+    def read_boot(self) -> int:
+        """Return the last boot, 0 where the file is missing or damaged."""
+        try:
+            number, _, check = (self.path / "boot").read_bytes().strip().partition(b" ")
+        except OSError:
+            return 0
+        return int(number) if number.isdigit() and check == _check(number) else 0
+
+    def write_boot(self, boot: int) -> None:
+        """Write the counter durably, over itself: that needs no room on a full disk."""
+        number = b"%019d" % boot
+        file = os.open(self.path / "boot", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(file, number + b" " + _check(number) + b"\n", 0)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        self.sync()
+
+    def sync(self) -> None:
+        """Make names durable: files created, renamed and deleted."""
+        file = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def hold_ballast(self, size: int) -> bool:
+        """Claim the ballast's blocks where the disk has several times that to spare."""
+        if self.ballast.exists() and self.ballast.stat().st_size == size:
+            return True
+        disk = os.statvfs(self.path)
+        if disk.f_bavail * disk.f_frsize < 4 * size:
+            return False
+        file = os.open(self.ballast, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(file, 0, size)
+        finally:
+            os.close(file)
+        return True
+
+    def drop_ballast(self) -> bool:
+        """Give the ballast up; False where it is gone already."""
+        if not self.ballast.exists():
+            return False
+        self.ballast.unlink()
+        return True
+
+    def asides(self) -> list[Path]:
+        """Return the databases that were moved aside, oldest first."""
+        found = [(int(m[1]), p) for p in self.path.iterdir() if (m := ASIDE.match(p.name))]
+        return [path for _, path in sorted(found)]
+
+    def move_aside(self) -> Path:
+        """Rename the database and its log; return the new name."""
+        newest = max((int(p.name.split("-")[1].split(".")[0]) for p in self.asides()), default=0)
+        aside = self.path / f"outbox.corrupt-{newest + 1}.db"
+        # The log first: it alone would be taken for the log of the next database.
+        log = log_of(self.database)
+        if log.exists():
+            log.rename(log_of(aside))
+        if self.database.exists():
+            self.database.rename(aside)
+        else:
+            aside.touch()
+        self.sync()
+        return aside
+
+    def delete_aside(self, aside: Path) -> None:
+        """Delete a database that was moved aside, and its log."""
+        log_of(aside).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
+        self.sync()
+
+    def aside_bytes(self) -> int:
+        """Return what files moved aside occupy."""
+        return sum(_size(p) + _size(log_of(p)) for p in self.asides())
+
+    def bytes_used(self) -> int:
+        """Return what all files of the folder occupy."""
+        return sum(_size(p) for p in self.path.iterdir())
+
+    def close(self) -> None:
+        """Let the folder go."""
+        os.close(self._lock)
+
+
+def log_of(database: Path) -> Path:
+    """Return the name of a database's write-ahead log."""
+    return database.with_name(database.name + "-wal")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _check(number: bytes) -> bytes:
+    return b"%08x" % crc32(number)

@@ -1,0 +1,298 @@
+"""What is sent next: alarms in strict order, then live results beside a trickle of backlog."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from itertools import pairwise
+
+from edge_runtime.clock import Clock
+from edge_runtime.outbox.front import Front
+from edge_runtime.outbox.pacing import Bucket
+from edge_runtime.outbox.rows import LANES, LAST_ROW, Row, Table, boot_of
+from edge_runtime.outbox.state import Run
+
+READ_AHEAD = 256
+MAX_FRONTS = 64
+
+Taken = tuple[int, Row, bool]
+
+
+class Lanes:
+    """Pending rows as runs, shared by the publisher's and the writer's thread.
+
+    Alarms keep one order, old before new: a subscriber that keeps the last event as the state
+    must never see an old one after a newer. Plain results made since the link came up overtake
+    those that waited; within each of the two the order is kept.
+    """
+
+    def __init__(self, boot: int, clock: Clock, bucket: Bucket) -> None:
+        self._boot = boot
+        self._clock = clock
+        self._bucket = bucket
+        self._lock = threading.RLock()
+        self._fronts: list[Front] = []
+        self._where: dict[int, Front] = {}
+        self._pending = [0, 0, 0]
+        self._tails = [0, 0, 0]
+        self._up_at_s: float | None = None
+        self.kept_bytes = 0
+        self.held = 0
+        self.changes = 0
+
+    def start(
+        self, runs: Sequence[Run], pending: Sequence[int], tails: Sequence[int], kept_bytes: int
+    ) -> None:
+        """Begin with what a database holds; what earlier boots left is backlog."""
+        with self._lock:
+            self._fronts = [Front(run.lane, run.after, run.upto) for run in runs]
+            self._where = {}
+            self._pending = list(pending)
+            self._tails = list(tails)
+            self.kept_bytes = kept_bytes
+            for lane in LANES:
+                if not any(f.is_open for f in self._of(lane)):
+                    self._add(Front(lane, self._tails[lane], LAST_ROW))
+            self._split()
+
+    # The publisher's side
+
+    def take(self, limit: int) -> list[Taken]:
+        """Hand out the next rows; the flag is `late`."""
+        now_s = self._clock.monotonic()
+        out: list[Taken] = []
+        with self._lock:
+            self._pop(self._of(Table.ALARM), limit, out)
+            room = limit - len(out)
+            old = self._backlog()
+            granted = min(self._bucket.grant(now_s), room) if old else 0
+            live = self._live()
+            if live.ready:
+                self._bucket.saw_live(now_s)
+                granted = min(granted, max(1, room // 4))
+            waiting = min(granted, sum(len(front.ready) for front in old))
+            self._pop([live], room - waiting, out)
+            before = len(out)
+            self._pop(old, min(granted, limit - before), out)
+            self._bucket.spend(len(out) - before)
+        return out
+
+    def starving(self) -> bool:
+        """Say whether rows that may go now wait on disk, unread."""
+        with self._lock:
+            groups = [self._of(Table.ALARM), [self._live()]]
+            if self._bucket.grant(self._clock.monotonic()) > 0:
+                groups.append(self._backlog())
+            return any(self._unread(group)[:1] for group in groups)
+
+    def paced_until_s(self) -> float | None:
+        """Return when backlog that waits for its turn may go on; None where none waits."""
+        with self._lock:
+            if any(f.ready or not self._is_dry(f) for f in self._backlog()):
+                return self._bucket.next_at_s(self._clock.monotonic())
+            return None
+
+    def acknowledge(self, row: int) -> bool:
+        """Mark a row as delivered. False: it is not on its way (any more)."""
+        with self._lock:
+            front = self._where.pop(row, None)
+            if front is None:
+                return False
+            size = front.acknowledge(row)
+            if not front.replay:
+                self._pending[front.lane] -= 1
+                self.kept_bytes += size
+            self._drop_done()
+            return True
+
+    def lane_of(self, row: int) -> Table | None:
+        """Return the lane of a row that is on its way."""
+        with self._lock:
+            front = self._where.get(row)
+            return None if front is None else front.lane
+
+    def connected(self, at_s: float) -> None:
+        """Take what was made before `at_s` for backlog."""
+        with self._lock:
+            if self._up_at_s is not None:
+                self._bucket.restart(at_s)
+            self._up_at_s = at_s
+            self._join()
+            self._split()
+
+    def disconnected(self) -> None:
+        """Make what is on its way pending again, in the same order."""
+        with self._lock:
+            self._where = {}
+            for front in self._fronts:
+                front.rewind()
+
+    # The writer's side
+
+    def hungry(self) -> list[Front]:
+        """Return the fronts to read ahead: (front, after, upto) are theirs to read."""
+        with self._lock:
+            groups = (self._of(Table.ALARM), [self._live()], self._backlog())
+            fronts = [front for group in groups for front in self._unread(group)[:2]]
+            return [front for front in fronts if len(front.ready) < READ_AHEAD // 2]
+
+    def fill(self, front: Front, after: int, rows: Sequence[tuple[int, Row, int]]) -> bool:
+        """Hand over what was read after `after`. False: the front was moved meanwhile."""
+        with self._lock:
+            if front.cursor != after or front not in self._fronts:
+                return False
+            full = len(rows) >= READ_AHEAD
+            end = min(front.upto, self._tails[front.lane])
+            front.fill(rows, rows[-1][0] if full else max(end, after))
+            self._drop_done()
+            return True
+
+    def committed(self, added: Sequence[int], tails: Sequence[int]) -> None:
+        """Count rows that can be read from now on."""
+        with self._lock:
+            self._pending = [have + new for have, new in zip(self._pending, added, strict=True)]
+            self._tails = list(tails)
+
+    def fronts(self, lane: Table) -> list[Front]:
+        """Return a lane's fronts, oldest first."""
+        with self._lock:
+            return self._of(lane)
+
+    def reclaim(self, front: Front) -> int:
+        """Forget what was read ahead; return after which row nothing was handed out."""
+        with self._lock:
+            return front.unread()
+
+    def removed(self, front: Front, upto: int, rows: int) -> None:
+        """Note that pending rows of a front are gone from disk, up to `upto`."""
+        with self._lock:
+            self.changes += 1
+            self._pending[front.lane] -= rows
+            front.skip_to(upto)
+            self._drop_done()
+
+    def kept(self, lane: Table) -> list[tuple[int, int]]:
+        """Return the ranges (after, upto] of a lane that are not pending: the replay window.
+
+        Up to `held` lie rows that are still being salvaged.
+        """
+        with self._lock:
+            found, after = [], self.held
+            for front in self._of(lane):
+                if front.after > after:
+                    found.append((after, front.after))
+                after = front.upto
+            return found
+
+    def add(self, runs: Sequence[Run], pending: Sequence[int]) -> None:
+        """Take salvaged rows in: late, before everything else of their lane."""
+        with self._lock:
+            self.changes += 1
+            for run in runs:
+                self._add(Front(run.lane, run.after, run.upto, late=True))
+            self._pending = [have + new for have, new in zip(self._pending, pending, strict=True)]
+
+    def replay(self, lane: Table, after: int, upto: int) -> None:
+        """Send rows once more that are not pending."""
+        with self._lock:
+            again = [f for f in self._fronts if f.replay and f.lane == lane]
+            if not any(f.after < upto and after < f.upto for f in again):
+                self._add(Front(lane, after, upto, replay=True))
+
+    def snapshot(self) -> tuple[tuple[Run, ...], tuple[int, ...], tuple[int, ...], int]:
+        """Return runs, pending rows and tails by lane, and the bytes of the replay window."""
+        with self._lock:
+            runs = tuple(Run(f.lane, f.after, f.upto) for f in self._fronts if not f.replay)
+            return runs, tuple(self._pending), tuple(self._tails), self.kept_bytes
+
+    def balanced(self) -> bool:
+        """Say whether no lane counts rows that are neither to be read nor on their way."""
+        with self._lock:
+            return all(self._pending[lane] == 0 for lane in LANES if self._is_empty(lane))
+
+    def uncount(self, lane: Table, rows: int = 1) -> None:
+        """Note that pending rows are gone from disk."""
+        with self._lock:
+            self.changes += 1
+            self._pending[lane] -= rows
+
+    def forget_kept(self, size: int) -> None:
+        """Note that acknowledged rows are gone from disk."""
+        with self._lock:
+            self.changes += 1
+            self.kept_bytes = max(0, self.kept_bytes - size)
+
+    def counts(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return pending rows and tails, by lane."""
+        with self._lock:
+            return tuple(self._pending), tuple(self._tails)
+
+    def pending(self) -> int:
+        """Return how many committed rows are not acknowledged."""
+        with self._lock:
+            return sum(self._pending)
+
+    def oldest_s(self) -> float | None:
+        """Return the wall time of the oldest pending row that is in memory."""
+        with self._lock:
+            heads = [s for f in self._fronts if not f.replay and (s := f.oldest_s()) is not None]
+            return min(heads, default=None)
+
+    # Inside, under the lock
+
+    def _of(self, lane: Table) -> list[Front]:
+        return [f for f in self._fronts if f.lane == lane and not f.replay]
+
+    def _live(self) -> Front:
+        return self._of(Table.PLAIN)[-1]
+
+    def _backlog(self) -> list[Front]:
+        replays = [f for f in self._fronts if f.replay]
+        return [*self._of(Table.LATE), *self._of(Table.PLAIN)[:-1], *replays]
+
+    def _unread(self, fronts: Sequence[Front]) -> list[Front]:
+        return [front for front in fronts if not self._is_dry(front)]
+
+    def _is_empty(self, lane: Table) -> bool:
+        fronts = self._of(lane)
+        return not any(f.ready or f.flying for f in fronts) and not self._unread(fronts)
+
+    def _is_dry(self, front: Front) -> bool:
+        return front.is_dry(self._tails[front.lane])
+
+    def _add(self, front: Front) -> None:
+        self._fronts.append(front)
+        self._fronts.sort(key=lambda f: f.after)
+
+    def _pop(self, fronts: Sequence[Front], limit: int, out: list[Taken]) -> None:
+        for front in fronts:
+            while limit > 0 and front.ready:
+                row, record, _ = front.pop()
+                self._where[row] = front
+                out.append((row, record, front.late or self._is_late(front.lane, row, record)))
+                limit -= 1
+            if front.ready or (not front.replay and not self._is_dry(front)):
+                return
+
+    def _is_late(self, lane: Table, row: int, record: Row) -> bool:
+        if lane == Table.LATE or boot_of(row) != self._boot:
+            return True
+        return self._up_at_s is not None and record.monotonic_s < self._up_at_s
+
+    def _join(self) -> None:
+        for lane in LANES:
+            fronts = self._of(lane)
+            for earlier, later in pairwise(fronts):
+                if later.join(earlier):
+                    self._fronts.remove(earlier)
+
+    def _split(self) -> None:
+        plain = self._of(Table.PLAIN)
+        live, tail = plain[-1], self._tails[Table.PLAIN]
+        if live.after < tail and len(plain) < MAX_FRONTS:
+            live.upto = tail
+            self._add(Front(Table.PLAIN, tail, LAST_ROW))
+            self._drop_done()
+
+    def _drop_done(self) -> None:
+        self._fronts = [f for f in self._fronts if not f.is_done(self._tails[f.lane])]

@@ -1,0 +1,412 @@
+"""The books: every transaction of the outbox, and what memory knows of the database.
+
+Used by the writer's thread alone (and by `open` before that thread starts).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+
+import msgspec
+
+from edge_runtime.clock import Clock, Stamp
+from edge_runtime.outbox.budget import Budget
+from edge_runtime.outbox.declared import Declared
+from edge_runtime.outbox.files import Folder
+from edge_runtime.outbox.front import Front
+from edge_runtime.outbox.health import ReplayAnswer
+from edge_runtime.outbox.intake import Item, Lost, table_of
+from edge_runtime.outbox.lanes import READ_AHEAD, Lanes
+from edge_runtime.outbox.models import Models
+from edge_runtime.outbox.rows import (
+    LANES,
+    LAST_ROW,
+    Damaged,
+    Row,
+    Table,
+    boot_of,
+    key,
+    pack,
+    seq_of,
+    unpack,
+)
+from edge_runtime.outbox.stamps import Stamps
+from edge_runtime.outbox.state import STATE_ROW, Old, Run, State, Tally, pack_state
+from edge_runtime.outbox.store import Store
+from edge_runtime.outbox.summaries import Summaries
+from edge_runtime.records import NO_MODEL, Body, ModelRef
+
+SAVE_EVERY_S = 30.0
+SAVE_EVERY_ROWS = 1000
+ISSUE_AT_ONCE = 64
+MAX_REPLAY = 100_000
+# The stream that gaps are published under: they speak of the device's seqs, not of a stream's.
+GAP_STREAM = "outbox"
+
+
+class Ledger:
+    """What is on disk, and the one place that changes it."""
+
+    def __init__(
+        self, folder: Folder, budget: Budget, clock: Clock, lanes: Lanes, boot: int
+    ) -> None:
+        self.folder = folder
+        self.budget = budget
+        self.clock = clock
+        self.lanes = lanes
+        self.boot = boot
+        self.seq = 0
+        self.declared = Declared()
+        self.summaries = Summaries()
+        self.models = Models(boot)
+        self.stamps = Stamps(boot, {}, 0.0, clock.monotonic())
+        self.tally = Tally()
+        self.ends: dict[int, int] = {}
+        self.old: dict[str, Old] = {}
+        self._store: Store | None = None
+        self._version = 0
+        self._saved_at_s = clock.monotonic()
+        self._unsaved_rows = 0
+        self._known_epoch = False
+        self.stale = False
+        self.commits = 0
+
+    # Opening and closing
+
+    @property
+    def store(self) -> Store:
+        """The open database."""
+        assert self._store is not None, "the database is not open"
+        return self._store
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a database to work on."""
+        return self._store is not None
+
+    def adopt(self, store: Store, state: State | None) -> None:
+        """Take a database over: one of an earlier boot, a fresh one, or the same one reopened."""
+        here = key(self.boot, self.seq)
+        if state is None:
+            state = self._fresh(here)
+        counts, tails = self._recount(store, state, here)
+        self.declared.load(store)
+        self.models.load(store)
+        self.summaries.load(state.waiting)
+        self.tally, self.old, self._version = state.tally, dict(state.old), state.version
+        self.ends = dict(state.ends)
+        self.lanes.held = state.held
+        if state.boot != self.boot:
+            self.ends[state.boot] = max(
+                [state.seq, *(seq_of(tail) for tail in tails if boot_of(tail) == state.boot)]
+            )
+            floor_s = max([state.newest_s, *self._newest(store, tails)])
+            self.stamps = Stamps(self.boot, state.epochs, floor_s, self.clock.monotonic())
+        self._store = store
+        self.fit()
+        with self.transaction():
+            for lane in LANES:
+                store.delete(lane, here, LAST_ROW)
+            self._forget_models(store)
+            self.lanes.start(state.runs, counts, tails, state.kept_bytes)
+            self.save_state()
+        self.stale = False
+
+    def _fresh(self, here: int) -> State:
+        """Return the state of an empty database beside what was moved aside."""
+        names = [aside.name for aside in self.folder.asides()]
+        old = {name: self.old.get(name, Old()) for name in names}
+        return State(
+            self.boot, tails=(here, here, here), seq=self.seq, tally=self.tally, old=old,
+            held=here if old else 0,
+        )  # fmt: skip
+
+    def _recount(self, store: Store, state: State, here: int) -> tuple[list[int], list[int]]:
+        """Count what came after the state was saved; rows after `here` were never promised."""
+        counts, tails = [], []
+        for lane, pending, tail in zip(LANES, state.pending, state.tails, strict=True):
+            more = store.count(lane, tail, here) if tail < here else 0
+            fewer = store.count(lane, here, tail) if tail > here else 0
+            counts.append(pending + more - fewer)
+            tails.append(max(min(tail, here), store.last(lane, here) or 0))
+        return counts, tails
+
+    def _newest(self, store: Store, tails: Sequence[int]) -> Iterator[float]:
+        for lane, tail in zip(LANES, tails, strict=True):
+            for row, data in store.read(lane, tail - 1, tail):
+                yield unpack(row, data).wall_s
+
+    def _forget_models(self, store: Store) -> None:
+        firsts = [first for lane in LANES if (first := store.first(lane)) is not None]
+        oldest = min((boot_of(first) for first in firsts), default=self.boot)
+        if not self.old and not self.summaries.total():
+            self.models.forget_before(oldest, store)
+            self.ends = {boot: end for boot, end in self.ends.items() if boot >= oldest}
+
+    def fit(self) -> None:
+        """Let the database grow as far as files moved aside leave it room."""
+        self.store.limit_pages(self.budget.pages(self.folder.aside_bytes()))
+
+    def close(self) -> None:
+        """Let the database go; nothing is written but what the log holds."""
+        store, self._store = self._store, None
+        if store is not None:
+            with contextlib.suppress(sqlite3.Error, OSError):
+                store.close()
+
+    # Transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit everything that is done inside, or nothing, in memory as well as on disk.
+
+        What was done to the lanes cannot be undone: then `stale` asks for `adopt`.
+        """
+        marks = self.declared.mark(), self.summaries.mark(), self.tally
+        changes = self.lanes.changes
+        try:
+            with self.store.transaction():
+                yield
+                self.models.save(self.store)
+                self.declared.save(self.store)
+        except BaseException:
+            self.declared.restore(marks[0])
+            self.summaries.restore(marks[1])
+            self.tally = marks[2]
+            self.stale = self.stale or self.lanes.changes != changes
+            raise
+        self.models.saved()
+        self.declared.saved()
+        self.commits += 1
+
+    def commit(self, group: Sequence[Item]) -> int:
+        """Write results: seqs in their order, holes for what was lost before it came here.
+
+        Returns how many items went: a group ends where it has the bytes of one transaction.
+        """
+        seq, size, done = self.seq, 0, 0
+        rows: dict[Table, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
+        with self.transaction():
+            for item in group:
+                done += 1
+                if isinstance(item, Lost):
+                    self.lose(self.boot, seq + 1, seq + item.count, item.count)
+                    seq += item.count
+                else:
+                    seq += 1
+                    table = table_of(item)
+                    rows[table].append(
+                        self.pack(table, seq, item.stream, item.stamp, item.body, item.model)
+                    )
+                    size += len(rows[table][-1][1])
+                    if size >= self.budget.group_bytes:
+                        break
+            added = self._put(rows)
+            self._unsaved_rows += done
+            if self._is_due():
+                self.save_state(added, seq)
+        self._committed(added, seq)
+        return done
+
+    def pack(
+        self, table: Table, seq: int, stream: str, stamp: Stamp, body: Body, model: ModelRef
+    ) -> tuple[int, bytes]:
+        """Return a row of this boot."""
+        stamp = self.stamps.accept(stamp)
+        row = key(self.boot, seq)
+        record = Row(
+            self.models.key(model), stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body
+        )
+        return row, pack(table, row, record)
+
+    def lose(self, boot: int, first: int, last: int, count: int) -> None:
+        """Declare results that the disk had no room for."""
+        self.declared.add(boot, first, last, "disk_full", count)
+        self.tally = msgspec.structs.replace(self.tally, dropped=self.tally.dropped + count)
+
+    def can_issue(self) -> bool:
+        """Say whether declarations or summaries wait to become records."""
+        room = self.lanes.counts()[0][Table.LATE] < ISSUE_AT_ONCE
+        return len(self.declared) > 0 or (room and self.summaries.total() > 0)
+
+    def issue(self) -> int:
+        """Make records of declarations and summaries that wait; return how many."""
+        seq, now = self.seq, self.clock.now()
+        rows: dict[Table, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
+        with self.transaction():
+            for hole in self.declared.take(ISSUE_AT_ONCE):
+                seq += 1
+                gap = hole.gap(self.boot)
+                rows[Table.ALARM].append(
+                    self.pack(Table.ALARM, seq, GAP_STREAM, now, gap, NO_MODEL)
+                )
+            level = self.summaries.oldest_level()
+            if level is not None and self.lanes.counts()[0][Table.LATE] < ISSUE_AT_ONCE:
+                for one in self.summaries.take(
+                    self.store, level, ISSUE_AT_ONCE, self.budget.group_bytes
+                ):
+                    seq += 1
+                    stamp = self.stamps.mend(one.boot, one.stamp)
+                    record = Row(
+                        one.model, one.stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted,
+                        one.record(),
+                    )  # fmt: skip
+                    row = key(self.boot, seq)
+                    rows[Table.LATE].append((row, pack(Table.LATE, row, record)))
+            added = self._put(rows)
+            self.save_state(added, seq)
+        self._committed(added, seq)
+        return sum(len(new) for new in rows.values())
+
+    def reject(self, lane: Table, row: int) -> None:
+        """Set a row aside that the broker will never take, and declare it."""
+        with self.transaction():
+            found = self.store.read(lane, row - 1, row)
+            if found:
+                self.store.put(Table.REJECTED, found)
+                self.store.delete(lane, row - 1, row)
+            # A gap for a refused gap would be refused as well, for ever.
+            if lane != Table.ALARM or not found or unpack(*found[0]).body.KIND != "gap":
+                self.declared.add(boot_of(row), seq_of(row), seq_of(row), "rejected")
+            self.tally = msgspec.structs.replace(self.tally, rejected=self.tally.rejected + 1)
+            oldest_kept = self.store.nth(Table.REJECTED, 0, LAST_ROW, 100)
+            if oldest_kept is not None:
+                first = self.store.first(Table.REJECTED) or 0
+                self.store.delete(Table.REJECTED, first - 1, first)
+            self.save_state()
+
+    def _put(self, rows: dict[Table, list[tuple[int, bytes]]]) -> list[tuple[int, int]]:
+        """Insert by lane; return by lane how many and the last row's number."""
+        _, tails = self.lanes.counts()
+        added = []
+        for lane in LANES:
+            if rows[lane]:
+                self.store.put(lane, rows[lane])
+            added.append((len(rows[lane]), rows[lane][-1][0] if rows[lane] else tails[lane]))
+        return added
+
+    def _committed(self, added: Sequence[tuple[int, int]], seq: int) -> None:
+        self.seq = seq
+        self.lanes.committed([new for new, _ in added], [tail for _, tail in added])
+
+    # The state
+
+    def _is_due(self) -> bool:
+        return (
+            self._unsaved_rows >= SAVE_EVERY_ROWS
+            or self.clock.monotonic() - self._saved_at_s >= SAVE_EVERY_S
+            or self._known_epoch != (self.boot in self.stamps.epochs)
+        )
+
+    def save_state(
+        self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
+    ) -> None:
+        """Write what memory knows, in the open transaction."""
+        state = self.state(added, seq, clean=clean)
+        self.store.put(Table.META, [(STATE_ROW, pack_state(state))])
+        self._version = state.version
+        self._saved_at_s = self.clock.monotonic()
+        self._unsaved_rows = 0
+        self._known_epoch = self.boot in self.stamps.epochs
+
+    def state(
+        self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
+    ) -> State:
+        """Return what memory knows, with rows that are just being added."""
+        runs, counts, tails, kept_bytes = self.lanes.snapshot()
+        if added:
+            counts = tuple(have + new for have, (new, _) in zip(counts, added, strict=True))
+            tails = tuple(tail for _, tail in added)
+        return State(
+            boot=self.boot, runs=runs, pending=counts, tails=tails,
+            seq=self.seq if seq is None else seq, kept_bytes=kept_bytes,
+            waiting=tuple(self.summaries.waiting), newest_s=self.stamps.newest_s,
+            epochs=self.stamps.epochs, ends=self.ends, tally=self.tally, old=self.old,
+            held=self.lanes.held, clean=clean, version=self._version + 1,
+        )  # fmt: skip
+
+    # Reading ahead
+
+    def refill(self) -> bool:
+        """Read ahead what the lanes have room for; raise Damaged where a row is not whole."""
+        filled = False
+        for front in self.lanes.hungry():
+            after = front.cursor
+            rows = self._read(front, after)
+            filled = self.lanes.fill(front, after, rows) or filled
+        if not self.lanes.balanced():
+            raise Damaged("rows that were counted are not there")
+        return filled
+
+    def _read(self, front: Front, after: int) -> list[tuple[int, Row, int]]:
+        rows: list[tuple[int, Row, int]] = []
+        found = self.store.read(front.lane, after, front.upto, READ_AHEAD)
+        keys = [after, *(row for row, _ in found)]
+        if any(later <= earlier for earlier, later in pairwise(keys)):
+            raise Damaged("rows out of order")
+        for at, (row, data) in enumerate(found):
+            try:
+                rows.append((row, unpack(row, data), len(data)))
+            except Damaged:
+                following = keys[at + 2] if at + 2 < len(keys) else row + 1
+                self._condemn(front.lane, keys[at], row, following)
+        return rows
+
+    def _condemn(self, lane: Table, before: int, row: int, following: int) -> None:
+        """Delete a damaged row and declare it.
+
+        The flipped bit may be in its key: what is sure is only between which rows it lies.
+        """
+        boot = boot_of(row)
+        first = seq_of(before) + 1 if boot_of(before) == boot else seq_of(row)
+        last = seq_of(following) - 1 if boot_of(following) == boot else seq_of(row)
+        with self.transaction():
+            self.declared.add(boot, first, last, "corrupt", 1)
+            self.store.delete(lane, row - 1, row)
+            self.lanes.uncount(lane)
+            self.save_state()
+
+    def note_old(self, name: str, old: Old) -> None:
+        """Remember how far a file moved aside was searched, in the open transaction."""
+        self.old[name] = old
+        self.save_state()
+
+    def release(self) -> None:
+        """Make everything that was salvaged pending: nothing is left to be taken over."""
+        held = self.lanes.held
+        counts = [self.store.count(lane, 0, held) for lane in LANES]
+        self.lanes.held = 0
+        runs = [Run(lane, 0, held) for lane, n in zip(LANES, counts, strict=True) if n]
+        self.lanes.add(runs, counts)
+        with self.transaction():
+            self.save_state()
+
+    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
+        """Have acknowledged rows sent again; a request is cut to MAX_REPLAY seqs."""
+        to_seq = min(to_seq, from_seq + MAX_REPLAY - 1)
+        end = self.seq if boot == self.boot else self.ends.get(boot, to_seq)
+        if not (1 <= boot <= self.boot and 1 <= from_seq <= to_seq):
+            return ReplayAnswer(0, 0, 0, max(0, to_seq - from_seq + 1))
+        last = min(to_seq, end)
+        sent = pending = 0
+        for lane in LANES:
+            after, upto = key(boot, from_seq) - 1, key(boot, last)
+            here = self.store.count(lane, after, upto)
+            for kept_after, kept_upto in self.lanes.kept(lane):
+                low, high = max(kept_after, after), min(kept_upto, upto)
+                rows = self.store.count(lane, low, high) if low < high else 0
+                if rows:
+                    self.lanes.replay(lane, low, high)
+                sent, here = sent + rows, here - rows
+            pending += here
+        made = max(0, last - from_seq + 1)
+        unknown = to_seq - from_seq + 1 - made
+        return ReplayAnswer(sent, pending, made - sent - pending, unknown)
+
+    def pending(self) -> int:
+        """Return rows, summaries and declarations that are still to be delivered."""
+        return self.lanes.pending() + self.summaries.total() + len(self.declared)

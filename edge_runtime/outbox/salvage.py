@@ -1,0 +1,204 @@
+"""Taking over what can be believed of a database that was moved aside, in small steps."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from edge_runtime.outbox.budget import PAGE_BYTES
+from edge_runtime.outbox.declared import unpack_hole
+from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.models import unpack_model
+from edge_runtime.outbox.pages import Found, Pages
+from edge_runtime.outbox.rows import (
+    LANES,
+    LAST_ROW,
+    Damaged,
+    Table,
+    boot_of,
+    key,
+    seq_of,
+)
+from edge_runtime.outbox.spans import Spans
+from edge_runtime.outbox.state import Old, State, unpack_state
+from edge_runtime.outbox.summaries import LEVEL_BITS, unpack_summary
+
+STEP_PAGES = 64
+# Left to what is made meanwhile.
+LEAVE_PAGES = 8
+
+
+class Salvage:
+    """Takes over one file. `run` yields after each bounded step, in the writer's thread.
+
+    The file is searched once for its state, models and declarations, then emptied from its end,
+    which is cut off on the way: the two databases never need more room than the one had.
+    """
+
+    def __init__(self, ledger: Ledger, aside: Path) -> None:
+        self._ledger = ledger
+        self._aside = aside
+        self._old = ledger.old.get(aside.name, Old())
+        self._seen = Spans()
+        self._far: dict[int, set[int]] = defaultdict(set)
+
+    def run(self) -> Iterator[None]:
+        """Do it all; what a crash interrupts is taken up again at the next start."""
+        with Pages(self._aside) as pages:
+            yield from self._find_state(pages)
+            yield from self._take_others(pages)
+            for last in range(pages.count, 0, -STEP_PAGES):
+                first = max(1, last - STEP_PAGES + 1)
+                numbers = {*range(first, last + 1), *self._far.pop(last, ())}
+                self._take_results(row for n in sorted(numbers) for row in pages.rows(n))
+                self._cut(first - 1)
+                yield
+        self._finish()
+
+    def _find_state(self, pages: Pages) -> Iterator[None]:
+        """Find the newest state in the file, and keep it in the new database."""
+        if self._old.state is not None:
+            return
+        best: State | None = None
+        for number in range(1, pages.count + 1):
+            for table, row, data, _ in pages.rows(number):
+                if table == Table.META:
+                    best = _newer(best, row, data)
+            if number % STEP_PAGES == 0:
+                yield
+        self._old = msgspec.structs.replace(self._old, state=best)
+        with self._ledger.transaction():
+            self._ledger.note_old(self._aside.name, self._old)
+
+    def _take_others(self, pages: Pages) -> Iterator[None]:
+        """Take over what is no result, and learn which results lie on several pages."""
+        for first in range(1, pages.count + 1, STEP_PAGES):
+            numbers = range(first, min(first + STEP_PAGES, pages.count + 1))
+            others = []
+            for number in numbers:
+                for found in pages.rows(number):
+                    if found[0] not in LANES:
+                        others.append(found)
+                    elif found[3] > number:
+                        # In whose step its last page falls: steps count down from the end.
+                        step = pages.count - (pages.count - found[3]) // STEP_PAGES * STEP_PAGES
+                        self._far[step].add(number)
+            if first > self._old.pages and others:
+                self._old = msgspec.structs.replace(self._old, pages=numbers[-1])
+                with self._ledger.transaction():
+                    for table, row, data, _ in others:
+                        self._take_other(table, row, data)
+                    self._ledger.note_old(self._aside.name, self._old)
+            yield
+
+    def _take_other(self, table: Table, row: int, data: bytes) -> None:
+        ledger = self._ledger
+        if table == Table.MODEL:
+            ledger.models.adopt(row, unpack_model(row, data))
+        elif table == Table.DECLARED:
+            hole = unpack_hole(row, data)
+            ledger.declared.add(hole.boot, hole.first, hole.last, hole.reason, hole.count)
+        elif table == Table.SUMMARY:
+            one = unpack_summary(row, data)
+            ledger.summaries.absorb(ledger.store, [one], row >> LEVEL_BITS)
+        elif table == Table.REJECTED:
+            ledger.store.put(Table.REJECTED, [(row, data)])
+
+    def _take_results(self, rows: Iterable[Found]) -> None:
+        ledger = self._ledger
+        found = [f for f in rows if f[0] in LANES and f[1] <= ledger.lanes.held]
+        with ledger.transaction():
+            for lane, row, data, _ in found:
+                if row not in self._seen and self._is_pending(lane, row):
+                    if ledger.store.free_pages() < LEAVE_PAGES + len(data) // PAGE_BYTES:
+                        ledger.lose(boot_of(row), seq_of(row), seq_of(row), 1)
+                    else:
+                        ledger.store.put(lane, [(row, data)])
+                self._seen.add(row, row)
+            ledger.save_state()
+
+    def _is_pending(self, lane: Table, row: int) -> bool:
+        state = self._old.state
+        if state is None or row <= state.held:
+            return True
+        return any(r.lane == lane and r.after < row <= r.upto for r in state.runs)
+
+    def _cut(self, pages: int) -> None:
+        """Give back the room of what was taken over."""
+        if self._aside.stat().st_size > pages * PAGE_BYTES:
+            os.truncate(self._aside, pages * PAGE_BYTES)
+            self._ledger.fit()
+
+    def _finish(self) -> None:
+        """Declare what was pending and is nowhere; then the file can go."""
+        ledger = self._ledger
+        with ledger.transaction():
+            for row in self._present(list(self._pending_ranges())):
+                self._seen.add(row, row)
+            for first, last in self._pending_ranges():
+                for lost, upto in self._seen.missing(first, last):
+                    self._declare(boot_of(lost), seq_of(lost), seq_of(upto))
+            boot, end = self._uncertain()
+            if boot:
+                ledger.declared.add(boot, end + 1, end + 1, "corrupt", 0)
+            ledger.old.pop(self._aside.name, None)
+            ledger.save_state()
+        ledger.folder.delete_aside(self._aside)
+        ledger.fit()
+
+    def _declare(self, boot: int, first: int, last: int) -> None:
+        said = [(h.first, h.last) for h in self._ledger.declared if h.boot == boot]
+        for lost, upto in list(Spans(said).missing(first, last)):
+            self._ledger.declared.add(boot, lost, upto, "corrupt")
+
+    def _pending_ranges(self) -> Iterator[tuple[int, int]]:
+        """Yield the row numbers, by boot, among which everything was pending in some lane."""
+        state = self._old.state
+        ends = self._ends()
+        runs = [(0, LAST_ROW)] if state is None else [(r.after, r.upto) for r in state.runs]
+        for boot, (first, last) in sorted(ends.items()):
+            spans = Spans()
+            for after, upto in runs:
+                spans.add(max(after + 1, key(boot, first)), min(upto, key(boot, last)))
+            yield from spans
+
+    def _ends(self) -> dict[int, tuple[int, int]]:
+        """Return the first and last seq that are known to have been, by boot."""
+        ends: dict[int, tuple[int, int]] = {}
+        for first, last in self._seen:
+            boot = boot_of(first)
+            low, high = ends.get(boot, (seq_of(first), 0))
+            ends[boot] = min(low, seq_of(first)), max(high, seq_of(last))
+        state = self._old.state
+        if state is not None:
+            for boot, end in {**state.ends, state.boot: state.seq}.items():
+                ends[boot] = 1, max(end, ends.get(boot, (1, 0))[1])
+        return ends
+
+    def _uncertain(self) -> tuple[int, int]:
+        """Return the boot after whose last known seq more may have been; 0: nothing more was."""
+        state = self._old.state
+        if state is not None and state.clean:
+            return 0, 0
+        ends = self._ends()
+        boot = max(ends, default=max(0, boot_of(self._ledger.lanes.held) - 1))
+        return boot, ends.get(boot, (0, 0))[1]
+
+    def _present(self, ranges: list[tuple[int, int]]) -> Iterator[int]:
+        """Yield what an earlier run of this salvage took over."""
+        for first, last in ranges:
+            for lost, upto in list(self._seen.missing(first, last)):
+                for lane in LANES:
+                    yield from self._ledger.store.keys(lane, lost - 1, upto)
+
+
+def _newer(best: State | None, row: int, data: bytes) -> State | None:
+    try:
+        state = unpack_state(row, data)
+    except Damaged:
+        return best
+    return state if best is None or state.version > best.version else best

@@ -1,0 +1,67 @@
+"""The database's shape and settings: SQL text alone."""
+
+from __future__ import annotations
+
+from edge_runtime.outbox.budget import PAGE_BYTES, Budget
+from edge_runtime.outbox.rows import Table
+
+VERSION = 1
+APPLICATION_ID = 0x45524F42  # "EROB"
+MAGIC = b"SQLite format 3\0"
+
+NAMES = {table: table.name.lower() for table in Table}
+
+
+def settings(budget: Budget) -> tuple[str, ...]:
+    """Return the pragmas of a connection, in the order that SQLite wants them.
+
+    EXCLUSIVE: one connection, no shared memory file, and no reader that keeps the log from being
+    folded, so that its size is bounded. FULL: with NORMAL a power cut loses what was committed.
+    secure_delete, on by default in Debian, would write every deleted page once more.
+    """
+    return (
+        f"PRAGMA page_size={PAGE_BYTES}",
+        "PRAGMA auto_vacuum=NONE",
+        "PRAGMA locking_mode=EXCLUSIVE",
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA secure_delete=OFF",
+        "PRAGMA cell_size_check=ON",
+        "PRAGMA temp_store=MEMORY",
+        "PRAGMA cache_size=-1024",
+        f"PRAGMA wal_autocheckpoint={budget.wal_frames}",
+        f"PRAGMA journal_size_limit={budget.wal_bytes}",
+    )
+
+
+CREATE = (
+    *(
+        f"CREATE TABLE IF NOT EXISTS {name} (row INTEGER PRIMARY KEY, data BLOB NOT NULL)"
+        for name in NAMES.values()
+    ),
+    f"PRAGMA application_id={APPLICATION_ID}",
+    f"PRAGMA user_version={VERSION}",
+)
+
+# Identical on a retry: a commit that failed after its write may have been kept all the same.
+PUT = {t: f"INSERT OR REPLACE INTO {n} (row, data) VALUES (?, ?)" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
+READ = {
+    t: f"SELECT row, data FROM {n} WHERE row > ? AND row <= ? ORDER BY row LIMIT ?"  # noqa: S608  names are the enum's
+    for t, n in NAMES.items()
+}
+KEYS = {
+    t: f"SELECT row FROM {n} WHERE row > ? AND row <= ? ORDER BY row LIMIT ?"  # noqa: S608  names are the enum's
+    for t, n in NAMES.items()
+}
+NTH = {
+    t: f"SELECT row FROM {n} WHERE row > ? AND row <= ? ORDER BY row LIMIT 1 OFFSET ?"  # noqa: S608  names are the enum's
+    for t, n in NAMES.items()
+}
+DELETE = {t: f"DELETE FROM {n} WHERE row > ? AND row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
+COUNT = {t: f"SELECT count(*) FROM {n} WHERE row > ? AND row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
+SIZE = {
+    t: f"SELECT count(*), total(length(data)) FROM {n} WHERE row > ? AND row <= ?"  # noqa: S608  names are the enum's
+    for t, n in NAMES.items()
+}
+FIRST = {t: f"SELECT min(row) FROM {n}" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
+LAST_UPTO = {t: f"SELECT max(row) FROM {n} WHERE row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's

@@ -1,0 +1,83 @@
+"""What the outbox knows besides its rows, saved in their transactions as one small row."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_runtime.outbox.rows import Damaged, Table, seal, unseal
+from edge_runtime.outbox.store import Store
+
+STATE_ROW = 1
+
+
+class Run(msgspec.Struct, frozen=True, array_like=True):
+    """Pending rows of a lane: after < row <= upto."""
+
+    lane: Table
+    after: int
+    upto: int
+
+
+class Tally(msgspec.Struct, frozen=True, array_like=True):
+    """What was done to results since the database was made."""
+
+    dropped: int = 0
+    summarised: int = 0
+    rejected: int = 0
+
+
+class Old(msgspec.Struct, frozen=True, array_like=True):
+    """A file moved aside: its own last state where it was found, and pages searched so far."""
+
+    state: State | None = None
+    pages: int = 0
+
+
+class State(msgspec.Struct, frozen=True, array_like=True):
+    """A consistent picture as of one commit.
+
+    `pending` and `tails` are by lane: rows after a tail came later and are counted when the
+    database is opened. `ends` holds the last seq of earlier boots, `old` what is known of
+    files moved aside; rows up to `held` are still being taken over from them. `clean`: nothing
+    came after.
+    """
+
+    boot: int
+    runs: tuple[Run, ...] = ()
+    pending: tuple[int, ...] = (0, 0, 0)
+    tails: tuple[int, ...] = (0, 0, 0)
+    seq: int = 0
+    kept_bytes: int = 0
+    waiting: tuple[int, ...] = ()
+    newest_s: float = 0.0
+    epochs: dict[int, float] = {}
+    ends: dict[int, int] = {}
+    tally: Tally = Tally()
+    old: dict[str, Old] = {}
+    held: int = 0
+    clean: bool = False
+    version: int = 0
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(State).decode
+
+
+def pack_state(state: State) -> bytes:
+    """Encode and seal the state."""
+    return seal(Table.META, STATE_ROW, _encode(state))
+
+
+def unpack_state(row: int, data: bytes) -> State:
+    """Check and decode a state; raise Damaged."""
+    try:
+        return _decode(unseal(row, data)[1])
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Damaged(f"state: {error}") from error
+
+
+def load_state(store: Store) -> State | None:
+    """Return the state in a database; None in a fresh one."""
+    for row, data in store.read(Table.META):
+        return unpack_state(row, data)
+    return None

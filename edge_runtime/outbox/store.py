@@ -1,0 +1,173 @@
+"""The database file: one connection, used by one thread at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge_runtime.errors import OutboxError
+from edge_runtime.outbox import schema
+from edge_runtime.outbox.budget import PAGE_BYTES, Budget
+from edge_runtime.outbox.rows import LAST_ROW, Table
+
+QUICK_CHECK_BYTES = 8_000_000
+
+
+class Cursor(Protocol):
+    """What is used of a cursor."""
+
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    """What is used of `sqlite3.Connection`, in autocommit mode; errors are sqlite3's."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor: ...
+    def close(self) -> None: ...
+
+
+Connect = Callable[[Path], Connection]
+
+
+def connect(path: Path) -> Connection:
+    """Open with the standard library, transactions left to the caller."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+
+
+class Store:
+    """Rows by table and key range. Raises sqlite3.Error."""
+
+    def __init__(self, path: Path, budget: Budget, connect: Connect = connect) -> None:
+        self.path = path
+        self._connection = connect(path)
+        try:
+            self._set_up(budget)
+        except BaseException:
+            self.close()
+            raise
+
+    def _set_up(self, budget: Budget) -> None:
+        for pragma in schema.settings(budget):
+            self._connection.execute(pragma).fetchall()
+        version = self._value("PRAGMA user_version")
+        if version > schema.VERSION:
+            raise OutboxError(
+                f"{self.path} was made by a newer version of this program (format {version}, "
+                f"known here: {schema.VERSION}); install that version again, or move the file away"
+            )
+        if version < schema.VERSION:
+            with self.transaction():
+                for sql in schema.CREATE:
+                    self._connection.execute(sql)
+        elif self.path.stat().st_size <= QUICK_CHECK_BYTES:
+            self._quick_check()
+
+    def _quick_check(self) -> None:
+        found = self._value("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end, durably; roll back on any exception."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # SQLite has rolled back by itself, as it does where the disk is full or broken.
+            return
+
+    def put(self, table: Table, rows: Iterable[tuple[int, bytes]]) -> None:
+        """Insert rows, or write them again."""
+        self._connection.executemany(schema.PUT[table], rows)
+
+    def read(
+        self, table: Table, after: int = 0, upto: int = LAST_ROW, limit: int = -1
+    ) -> list[tuple[int, bytes]]:
+        """Return rows with after < row <= upto, in order."""
+        return self._connection.execute(schema.READ[table], (after, upto, limit)).fetchall()
+
+    def keys(self, table: Table, after: int, upto: int) -> Iterator[int]:
+        """Yield the keys of a range, a bounded piece in memory at a time."""
+        while True:
+            piece = self._connection.execute(schema.KEYS[table], (after, upto, 4096)).fetchall()
+            yield from (row for (row,) in piece)
+            if len(piece) < 4096:
+                return
+            after = piece[-1][0]
+
+    def delete(self, table: Table, after: int, upto: int) -> None:
+        """Delete rows with after < row <= upto."""
+        self._connection.execute(schema.DELETE[table], (after, upto))
+
+    def nth(self, table: Table, after: int, upto: int, offset: int) -> int | None:
+        """Return the key of the row that many places into a range."""
+        found = self._connection.execute(schema.NTH[table], (after, upto, offset)).fetchone()
+        return None if found is None else int(found[0])
+
+    def count(self, table: Table, after: int = 0, upto: int = LAST_ROW) -> int:
+        """Count a range (reads its pages)."""
+        return int(self._connection.execute(schema.COUNT[table], (after, upto)).fetchone()[0])
+
+    def size(self, table: Table, after: int, upto: int) -> tuple[int, int]:
+        """Return rows and bytes of a range (reads its pages)."""
+        rows, size = self._connection.execute(schema.SIZE[table], (after, upto)).fetchone()
+        return int(rows), int(size)
+
+    def first(self, table: Table) -> int | None:
+        """Return the least key, without a scan."""
+        return self._optional(schema.FIRST[table], ())
+
+    def last(self, table: Table, upto: int = LAST_ROW) -> int | None:
+        """Return the greatest key up to a limit, without a scan."""
+        return self._optional(schema.LAST_UPTO[table], (upto,))
+
+    def limit_pages(self, pages: int) -> None:
+        """Set how far the file may grow."""
+        self._connection.execute(f"PRAGMA max_page_count={pages}").fetchall()
+
+    def pages(self) -> int:
+        """Return the file's size in pages."""
+        return int(self._value("PRAGMA page_count"))
+
+    def free_pages(self) -> int:
+        """Return how many pages can still be filled."""
+        spare = self._value("PRAGMA max_page_count") - self._value("PRAGMA page_count")
+        return int(spare + self._value("PRAGMA freelist_count"))
+
+    def close(self) -> None:
+        """Fold the log in and let the file go."""
+        self._connection.close()
+
+    def _value(self, sql: str) -> Any:
+        return self._connection.execute(sql).fetchone()[0]
+
+    def _optional(self, sql: str, parameters: Sequence[Any]) -> int | None:
+        value = self._connection.execute(sql, parameters).fetchone()[0]
+        return None if value is None else int(value)
+
+
+def looks_whole(path: Path) -> bool:
+    """Say whether the header is one of ours and the file as long as it says."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = file.read(100)
+    if size == 0:
+        return True
+    if len(header) < 100 or not header.startswith(schema.MAGIC):
+        return False
+    pages = int.from_bytes(header[28:32], "big")
+    return int.from_bytes(header[16:18], "big") == PAGE_BYTES and pages * PAGE_BYTES <= size

@@ -1,0 +1,145 @@
+"""What a publisher needs of the rest, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+
+from edge_runtime.records import Message, Stored
+
+MQTT_311 = 4
+MQTT_5 = 5
+
+LinkState: TypeAlias = Literal["connecting", "connected", "waiting", "stopped"]
+CommandReply: TypeAlias = Callable[[bytes], None]
+OnCommand: TypeAlias = Callable[[str, bytes, CommandReply], None]
+Encode: TypeAlias = Callable[[Stored], Message]
+
+
+class Queue(Protocol):
+    """Records on disk, in the order in which they are to go. All calls: the publisher's thread.
+
+    A row that was taken is in flight: `take` gives it again only after `disconnected`, and then
+    in its old place. A row leaves by `acknowledge` or `reject` alone.
+    """
+
+    def take(self, limit: int) -> list[Stored]:
+        """Return at most `limit` further rows, and mark them as in flight."""
+        ...
+
+    def acknowledge(self, rows: Sequence[int]) -> None:
+        """Let go of rows that the broker has accepted."""
+        ...
+
+    def reject(self, row: int, reason: str) -> None:
+        """No broker will ever accept this row: set it aside and account for it in a gap."""
+        ...
+
+    def connected(self, at_s: float) -> None:
+        """Note that a connection stands since `at_s` (monotonic): older rows are late."""
+        ...
+
+    def disconnected(self) -> None:
+        """Give again what is in flight: what became of it is not known."""
+        ...
+
+    def pending(self) -> int:
+        """Return how many rows are not acknowledged yet."""
+        ...
+
+
+class StatusMessages(Protocol):
+    """The device's retained messages, made afresh at each call. All calls: publisher's thread."""
+
+    def birth(self) -> Message:
+        """Return the status that follows each connect."""
+        ...
+
+    def will(self) -> Message:
+        """Return the status that the broker publishes when the device falls silent."""
+        ...
+
+    def stopped(self) -> Message:
+        """Return the status of a clean stop."""
+        ...
+
+    def health(self) -> Message:
+        """Return the present health, which follows each birth."""
+        ...
+
+
+class Publisher(Protocol):
+    """Takes rows from the queue and delivers them. Any thread may call any method."""
+
+    def start(self) -> None:
+        """Start the thread that delivers. Once in a publisher's life."""
+        ...
+
+    def wake(self) -> None:
+        """Say that the queue has new rows. Never blocks."""
+        ...
+
+    def publish_retained(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message as soon as may be; of one topic the latest wins."""
+        ...
+
+    def stop(self, timeout_s: float) -> None:
+        """Let what is in flight be acknowledged, for `timeout_s` at most, and end."""
+        ...
+
+    def health(self) -> LinkHealth:
+        """Return the state of the link."""
+        ...
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who the device is to the broker. The client id is stable, so that it is known by it."""
+
+    site: str
+    device: str
+    client_id: str
+
+    @classmethod
+    def of(cls, site: str, device: str) -> Identity:
+        """Return the identity of a device: its client id is `edge-{site}-{device}`."""
+        return cls(site, device, f"edge-{site}-{device}")
+
+    @property
+    def root(self) -> str:
+        """The topic level under which everything of the device lies."""
+        return f"edge/v1/{self.site}/{self.device}"
+
+    @property
+    def command_root(self) -> str:
+        """The topic level of its commands."""
+        return f"{self.root}/cmd"
+
+
+class LinkHealth(msgspec.Struct, frozen=True):
+    """The state of the link; times are monotonic.
+
+    `reason` is one line for people: why the link is as it is, and what to do. `since_s` is when it
+    was gained or lost; `last_ack_s` advances while anything is in flight and the broker answers.
+    Maxima are what the broker granted on this connection (packet size 0: no limit). `by_kind` is
+    (messages, bytes) of PUBLISH packets by what they are.
+    """
+
+    state: LinkState
+    reason: str
+    since_s: float
+    attempts: int = 0
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    rejected: int = 0
+    in_flight: int = 0
+    bytes_out: int = 0
+    last_ack_s: float | None = None
+    broker: str = ""
+    protocol: int = 0
+    receive_maximum: int = 0
+    alias_maximum: int = 0
+    max_packet_bytes: int = 0
+    by_kind: dict[str, tuple[int, int]] = {}

@@ -1,0 +1,296 @@
+"""One connection to one broker: the only file that knows paho.
+
+Each connection has a paho client of its own, driven from the publisher's thread. So paho's queue,
+its retransmission and its reconnecting, none of which can be bounded, never come into play: what
+is not acknowledged when a connection ends is in the outbox still, and is sent anew.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_runtime.clock import Clock
+from edge_runtime.options import Broker
+from edge_runtime.publish.contract import MQTT_5, Identity
+from edge_runtime.publish.endpoint import Endpoint
+from edge_runtime.publish.reasons import LinkError, dismissed, refused, unreachable
+from edge_runtime.publish.tls import context_for, password_of
+from edge_runtime.publish.waker import Waker
+from edge_runtime.publish.wire import Alias
+from edge_runtime.records import Message
+
+MAX_COMMAND_BYTES = 65_536
+MAX_COMMANDS_UNANSWERED = 8
+ERROR_EVENTS = select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """What the broker allows on this connection. `max_packet_bytes` 0: no limit."""
+
+    receive_maximum: int = 65_535
+    alias_maximum: int = 0
+    max_packet_bytes: int = 0
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """A PUBACK: code 0 in MQTT 3.1.1."""
+
+    packet_id: int
+    code: int
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A message to the device. `reply_to` and `correlation` as the sender gave them."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    reply_to: str | None = None
+    correlation: bytes | None = None
+
+
+class Link:
+    """Open it, turn it until it is lost, close it; all in one thread."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        endpoint: Endpoint,
+        protocol: int,
+        identity: Identity,
+        will: Message,
+        *,
+        clock: Clock,
+        waker: Waker,
+    ) -> None:
+        self.protocol = protocol
+        self.granted: Granted | None = None
+        self.lost: LinkError | None = None
+        self.acks: list[Ack] = []
+        self.commands: list[Command] = []
+        self.subscribed: list[int] = []
+        self._broker = broker
+        self._endpoint = endpoint
+        self._clock = clock
+        self._waker = waker
+        self._paho_says = ""
+        self._client = self._new_client(identity, will)
+
+    @property
+    def mqtt5(self) -> bool:
+        """Whether the connection speaks MQTT 5."""
+        return self.protocol == MQTT_5
+
+    def open(self, give_up: Callable[[], bool]) -> Granted:
+        """Connect and wait for the broker's answer. Raises LinkError."""
+        trusted = self._clock.now().trusted
+        if self._endpoint.tls:
+            context = context_for(self._broker, self._endpoint.name, clock_trusted=trusted)
+            self._client.tls_set_context(context)
+        if self._broker.username is not None:
+            self._client.username_pw_set(self._broker.username, password_of(self._broker))
+        try:
+            self._client.connect(
+                self._endpoint.host,
+                self._endpoint.port,
+                keepalive=self._broker.keepalive_s,
+                properties=self._connect_properties(),
+            )
+        except (OSError, ValueError) as error:
+            raise unreachable(error, str(self._endpoint), clock_trusted=trusted) from error
+        return self._await_answer(give_up)
+
+    def turn(self, timeout_s: float) -> None:
+        """Wait for traffic, for `wake` or `timeout_s`, and do what the network asks for."""
+        sock = self._client.socket()
+        if sock is None:
+            self._lose(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            return
+        events = self._waker.wait(sock, timeout_s, write=self._client.want_write())  # type: ignore[arg-type]
+        if events & select.POLLOUT:
+            self._lose(self._client.loop_write())
+        if events & (select.POLLIN | ERROR_EVENTS):
+            self._read()
+        self._lose(self._client.loop_misc())
+
+    def publish(
+        self, message: Message, alias: Alias | None = None, correlation: bytes | None = None
+    ) -> int:
+        """Send a message at QoS 1 and return its packet id. Raises LinkError."""
+        known = alias is not None and alias.known
+        info = self._client.publish(
+            "" if known else message.topic,
+            message.payload,
+            qos=1,
+            retain=message.retain,
+            properties=publish_properties(message, alias, correlation) if self.mqtt5 else None,
+        )
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._lose(info.rc)
+            raise self.lost or LinkError("the connection broke while sending")
+        if alias is not None:
+            alias.known = True
+        return info.mid
+
+    def subscribe(self, topic_filter: str) -> None:
+        """Subscribe at QoS 1; the answer comes into `subscribed`."""
+        self._lose(self._client.subscribe(topic_filter, qos=1)[0])
+
+    def disconnect(self, deadline_s: float) -> None:
+        """Take leave, so that the will is not published; wait until that is sent."""
+        self._client.disconnect()
+        while self._client.socket() is not None and self._clock.monotonic() < deadline_s:
+            self.turn(deadline_s - self._clock.monotonic())
+
+    def close(self) -> None:
+        """Let go of the socket without taking leave; harmless after `disconnect`."""
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _new_client(self, identity: Identity, will: Message) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=identity.client_id,
+            clean_session=None if self.mqtt5 else True,
+            protocol=MQTTProtocolVersion(self.protocol),
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = self._broker.connect_timeout_s
+        client.max_inflight_messages_set(0)  # the session's own window limits
+        client.will_set(will.topic, will.payload, qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_log = self._on_log
+        return client
+
+    def _connect_properties(self) -> Properties | None:
+        if not self.mqtt5:
+            return None
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.ReceiveMaximum = MAX_COMMANDS_UNANSWERED
+        properties.MaximumPacketSize = MAX_COMMAND_BYTES
+        return properties
+
+    def _await_answer(self, give_up: Callable[[], bool]) -> Granted:
+        deadline_s = self._clock.monotonic() + self._broker.connect_timeout_s
+        while self.granted is None:
+            left_s = deadline_s - self._clock.monotonic()
+            if self.lost is not None:
+                raise self.lost
+            if give_up():
+                raise LinkError("the device is stopping")
+            if left_s <= 0:
+                raise LinkError(f"{self._endpoint}: connected, but no answer to MQTT's CONNECT")
+            self.turn(left_s)
+        # Only the handshake's errors are told by paho's log alone; its debug lines cost time.
+        self._client.on_log = None
+        return self.granted
+
+    def _read(self) -> None:
+        while (sock := self._client.socket()) is not None:
+            self._lose(self._client.loop_read())
+            # TLS may hold decrypted bytes of which poll knows nothing.
+            pending = getattr(sock, "pending", None)
+            if self.lost is not None or pending is None or not pending():
+                return
+
+    def _lose(self, code: MQTTErrorCode) -> None:
+        if code == MQTTErrorCode.MQTT_ERR_SUCCESS or self.lost is not None:
+            return
+        if code == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
+            self.lost = LinkError("the broker fell silent: no answer within the keepalive")
+        elif "CERTIFICATE_REQUIRED" in self._paho_says:
+            self.lost = LinkError(
+                "the broker asks for a client certificate; give broker.cert_file and key_file"
+            )
+        elif self.granted is None:
+            # A broker that misses a client certificate may close before its alert is read.
+            asks = self._endpoint.tls and self._broker.cert_file is None
+            hint = "; does it ask for a client certificate (broker.cert_file)?" if asks else ""
+            self.lost = LinkError(
+                f"{self._endpoint}: the connection was closed instead of an answer to CONNECT"
+                + hint,
+                answered=False,
+            )
+        else:
+            self.lost = LinkError("the connection broke")
+
+    # paho calls these within `turn`, partly under locks of its own: they only hand over.
+
+    def _on_connect(
+        self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, properties: Any
+    ) -> None:
+        if reason.is_failure:
+            self.lost = refused(reason.value)
+            return
+        self.granted = Granted(
+            receive_maximum=getattr(properties, "ReceiveMaximum", 65_535),
+            alias_maximum=getattr(properties, "TopicAliasMaximum", 0),
+            max_packet_bytes=getattr(properties, "MaximumPacketSize", 0),
+        )
+
+    def _on_disconnect(
+        self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if self.lost is not None:
+            return
+        if flags.is_disconnect_packet_from_server:
+            self.lost = dismissed(reason.value)
+        elif reason.getName() == "Keep alive timeout":
+            self._lose(MQTTErrorCode.MQTT_ERR_KEEPALIVE)
+
+    def _on_publish(
+        self, _client: Any, _data: Any, packet_id: int, reason: ReasonCode, _properties: Any
+    ) -> None:
+        self.acks.append(Ack(packet_id, reason.value))
+
+    def _on_subscribe(
+        self, _client: Any, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        self.subscribed.extend(reason.value for reason in reasons)
+
+    def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+        self.commands.append(
+            Command(
+                message.topic,
+                bytes(message.payload),
+                message.retain,
+                getattr(message.properties, "ResponseTopic", None),
+                getattr(message.properties, "CorrelationData", None),
+            )
+        )
+
+    def _on_log(self, _client: Any, _data: Any, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._paho_says = text
+
+
+def publish_properties(
+    message: Message, alias: Alias | None, correlation: bytes | None
+) -> Properties:
+    """Return the properties of a PUBLISH. With an alias the content type is left out.
+
+    The payload's first byte says the same ('{' is JSON), and the content type would cost more
+    than the topic that the alias saves.
+    """
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if alias is not None:
+        properties.TopicAlias = alias.number
+    else:
+        properties.ContentType = message.content_type
+    if correlation is not None:
+        properties.CorrelationData = correlation
+    return properties

@@ -1,0 +1,274 @@
+"""The MQTT publisher: one thread connects, delivers, and connects again."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+
+from edge_runtime.backoff import Backoff
+from edge_runtime.clock import Clock
+from edge_runtime.errors import ConfigError
+from edge_runtime.options import Broker
+from edge_runtime.publish.contract import (
+    MQTT_5,
+    MQTT_311,
+    Encode,
+    Identity,
+    LinkHealth,
+    LinkState,
+    OnCommand,
+    Queue,
+    StatusMessages,
+)
+from edge_runtime.publish.discover import Discover, find_brokers
+from edge_runtime.publish.endpoint import Endpoint, endpoint_of
+from edge_runtime.publish.extras import Extra, Extras
+from edge_runtime.publish.ledger import Ledger
+from edge_runtime.publish.link import Granted, Link
+from edge_runtime.publish.reasons import ALIAS_INVALID, UNSUPPORTED_PROTOCOL, LinkError
+from edge_runtime.publish.session import Desk, Session, SessionLimits
+from edge_runtime.publish.waker import Waker
+from edge_runtime.publish.wire import kind_of
+from edge_runtime.records import Message
+
+log = logging.getLogger("edge_runtime.publish")
+
+FIRST_RETRY_S = 1.0
+# A connection that stood for less does not end the back-off: two devices of one name, or a broker
+# that dies of what it is sent, would otherwise be met with a connect a second for ever.
+STEADY_S = 30.0
+ACK_TIMEOUT_S = 20.0
+LAST_WORDS_S = 0.5
+MAX_NOTES = 64
+
+
+class MqttPublisher:
+    """Delivers the queue's rows at QoS 1. The thread is called `mqtt`; see `Publisher`."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        identity: Identity,
+        queue: Queue,
+        encode: Encode,
+        status: StatusMessages,
+        *,
+        clock: Clock,
+        on_command: OnCommand | None = None,
+        jitter: random.Random | None = None,
+        ack_timeout_s: float = ACK_TIMEOUT_S,
+        discover: Discover = find_brokers,
+    ) -> None:
+        if broker.url == "discover" and broker.ca_file is None:
+            raise ConfigError(
+                'broker.ca_file: missing beside url = "discover"; a broker found on the local '
+                "network must prove who it is: give the CA that signed its certificate"
+            )
+        jitter = jitter or random.Random()  # noqa: S311  spreads a fleet, keeps no secret
+        self._broker = broker
+        self._clock = clock
+        self._ack_timeout_s = ack_timeout_s
+        self._discover = discover
+        self._waker = Waker()
+        self._stop_asked = threading.Event()
+        self._stop_by_s = 0.0
+        self._desk = Desk(
+            identity, queue, encode, status, on_command, clock, jitter,
+            Extras(), Ledger(), self._note, self._recovered, self._waker.wake,
+        )  # fmt: skip
+        self._retry = Backoff(FIRST_RETRY_S, broker.retry_max_s, jitter)
+        self._protocol = MQTT_5
+        self._aliases = True
+        self._state: LinkState = "connecting"
+        self._reason = "not connected yet"
+        self._since_s = clock.monotonic()
+        self._attempts = 0
+        self._notes: set[str] = set()
+        self._link: Link | None = None
+        self._session: Session | None = None
+        self._address = ""
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._waker.wake()
+
+    def publish_retained(self, topic: str, payload: bytes) -> None:
+        message = Message(topic, payload, "application/json", retain=True)
+        self._desk.extras.put(Extra(message, kind_of(topic)))
+        self._waker.wake()
+
+    def stop(self, timeout_s: float) -> None:
+        self._stop_by_s = self._clock.monotonic() + timeout_s
+        self._stop_asked.set()
+        self._waker.wake()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s + LAST_WORDS_S)
+        else:
+            self._waker.close()
+
+    def health(self) -> LinkHealth:
+        ledger, link, session = self._desk.ledger, self._link, self._session
+        granted = (link.granted if link is not None else None) or Granted(receive_maximum=0)
+        return LinkHealth(
+            state=self._state,
+            reason=self._reason,
+            since_s=self._since_s,
+            attempts=self._attempts,
+            sent=ledger.sent,
+            acknowledged=ledger.acknowledged,
+            refused=ledger.refused,
+            rejected=ledger.rejected,
+            in_flight=len(session.window) if session is not None else 0,
+            bytes_out=ledger.bytes_out,
+            last_ack_s=ledger.last_ack_s,
+            broker=self._address,
+            protocol=link.protocol if link is not None else 0,
+            receive_maximum=granted.receive_maximum,
+            alias_maximum=granted.alias_maximum,
+            max_packet_bytes=granted.max_packet_bytes,
+            by_kind=ledger.by_kind(),
+        )
+
+    def _run(self) -> None:
+        while not self._stop_asked.is_set():
+            wait_s = self._attempt()
+            if not self._stop_asked.is_set():
+                self._stop_asked.wait(wait_s)
+        self._turn_to("stopped", "stopped")
+        self._waker.close()
+
+    def _attempt(self) -> float:
+        """Connect, and deliver until the link is lost; return how long to wait."""
+        self._attempts += 1
+        if self._state != "connecting":
+            self._turn_to("connecting", self._reason)
+        started_s = self._clock.monotonic()
+        error = LinkError("stopping")
+        try:
+            self._deliver(self._connect())
+        except LinkError as lost:
+            error = lost
+        except Exception as fault:
+            # Whatever it is (an outbox that cannot write, a packet that paho cannot parse), the
+            # thread must outlive it: a dead one looks connected and delivers nothing.
+            error = LinkError(f"internal error: {type(fault).__name__}: {fault}".splitlines()[0])
+            if str(error) != self._reason:
+                log.exception("the publisher failed, and goes on")
+        self._learn(error)
+        if self._clock.monotonic() - started_s >= STEADY_S:
+            self._retry.reset()
+        if not self._stop_asked.is_set():
+            self._tell("waiting", str(error))
+        return error.wait_at_least_s + self._retry.next_s()
+
+    def _learn(self, error: LinkError) -> None:
+        if error.code == ALIAS_INVALID:
+            self._aliases = False
+
+    def _connect(self) -> Link:
+        error = LinkError("no broker found on the local network; is one announced by mDNS?")
+        for endpoint in self._endpoints():
+            try:
+                return self._connect_to(endpoint)
+            except LinkError as failed:
+                error = failed
+        raise error
+
+    def _endpoints(self) -> list[Endpoint]:
+        if self._broker.url == "discover":
+            return self._discover()
+        return [endpoint_of(self._broker.url)]
+
+    def _connect_to(self, endpoint: Endpoint) -> Link:
+        """Open a link with MQTT 5, and with 3.1.1 where the broker does not know 5.
+
+        Some brokers just close the connection on MQTT 5, and so does a bad network. So the two
+        are tried back to back, and 3.1.1 is settled on only where it is answered.
+        """
+        self._address = str(endpoint)
+        try:
+            return self._open(endpoint, self._protocol)
+        except LinkError as error:
+            old = error.code == UNSUPPORTED_PROTOCOL or not error.answered
+            if self._protocol != MQTT_5 or not old or self._stop_asked.is_set():
+                raise
+            refusal = error
+        try:
+            link = self._open(endpoint, MQTT_311)
+        except LinkError as error:
+            raise error if error.answered else refusal from None
+        self._protocol = MQTT_311
+        return link
+
+    def _open(self, endpoint: Endpoint, protocol: int) -> Link:
+        link = Link(
+            self._broker,
+            endpoint,
+            protocol,
+            self._desk.identity,
+            self._desk.status.will(),
+            clock=self._clock,
+            waker=self._waker,
+        )
+        try:
+            link.open(self._stop_asked.is_set)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _deliver(self, link: Link) -> None:
+        desk = self._desk
+        granted = link.granted
+        assert granted is not None
+        limits = SessionLimits(
+            self._broker.max_inflight, self._ack_timeout_s, self._broker.keepalive_s, self._aliases
+        )
+        session = Session(desk, link, granted, limits)
+        self._link, self._session = link, session
+        try:
+            desk.queue.connected(self._clock.monotonic())
+            self._tell("connected", self._standing(link.protocol))
+            session.greet()
+            while not self._stop_asked.is_set():
+                session.turn()
+            session.farewell(self._stop_by_s)
+        finally:
+            self._link = self._session = None
+            session.close()
+
+    def _tell(self, state: LinkState, reason: str) -> None:
+        """Change state; log it unless it was for the same reason before."""
+        if reason != self._reason:
+            level = logging.INFO if state == "connected" else logging.WARNING
+            log.log(level, "%s", reason)
+        self._turn_to(state, reason)
+
+    def _turn_to(self, state: LinkState, reason: str) -> None:
+        if (state == "connected") != (self._state == "connected"):
+            self._since_s = self._clock.monotonic()
+        self._state, self._reason = state, reason
+
+    def _recovered(self) -> None:
+        """Forget what was noted on this connection: it is over."""
+        self._reason = self._standing(self._protocol)
+
+    def _standing(self, protocol: int) -> str:
+        return f"connected to {self._address} by {name_of(protocol)}"
+
+    def _note(self, text: str) -> None:
+        """Log what is wrong on a link that stands: each thing once, until the notes are full."""
+        if text not in self._notes and len(self._notes) < MAX_NOTES:
+            self._notes.add(text)
+            log.warning("%s", text)
+        if self._state == "connected":
+            self._reason = f"connected, but {text}"
+
+
+def name_of(protocol: int) -> str:
+    """Return a protocol level as people know it."""
+    return "MQTT 5" if protocol == MQTT_5 else "MQTT 3.1.1 (the broker has no MQTT 5)"

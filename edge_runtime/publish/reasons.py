@@ -1,0 +1,131 @@
+"""Why there is no link, in one line for people: what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from edge_runtime.errors import EdgeError
+
+TAKEN_OVER = 0x8E
+ALIAS_INVALID = 0x94
+PACKET_TOO_LARGE = 0x95
+QUOTA_EXCEEDED = 0x97
+UNSUPPORTED_PROTOCOL = 0x84
+
+# Another device of the same name would be thrown out in its turn: without a long wait the two
+# would throw each other out for ever.
+TAKEN_OVER_WAIT_S = 60.0
+
+# Reason codes of a PUBACK that no later try will change.
+PERMANENT = {
+    0x87: "not authorised to publish this topic",
+    0x90: "topic name not allowed",
+    0x99: "payload format not allowed",
+}
+
+BROKER_SAYS = {
+    0x81: "malformed packet",
+    0x82: "protocol error",
+    0x84: "it speaks neither MQTT 5 nor 3.1.1",
+    0x85: "client id not allowed; change device.site or device.name, or the broker's rules",
+    0x86: "wrong user name or password; check broker.username and broker.password_file",
+    0x87: "not authorised; check broker.username, broker.password_file and the broker's rules",
+    0x88: "it is not available now",
+    0x89: "it is busy",
+    0x8A: "this device is banned; ask who runs the broker",
+    0x8B: "it is shutting down",
+    0x8D: "it heard nothing from us for longer than the keepalive",
+    0x8E: "another client took over this device's name; give each device its own device.name",
+    0x93: "more messages in flight than it allows",
+    0x94: "topic alias not accepted",
+    0x95: "packet too large",
+    0x97: "quota exceeded",
+    0x98: "ended by its administrator",
+    0x9A: "retained messages are not supported; the device's status needs them",
+    0x9B: "QoS 1 is not supported; results need it",
+    0x9C: "use another server; correct broker.url",
+    0x9D: "the server has moved; correct broker.url",
+    0x9F: "too many connections in a short time",
+}
+
+NETWORK_SAYS: tuple[tuple[type[OSError], str], ...] = (
+    (socket.gaierror, "the name cannot be resolved; check broker.url and the network's DNS"),
+    (
+        ConnectionRefusedError,
+        "nothing listens on this port; is the broker running, is the port right?",
+    ),
+    (ConnectionResetError, "the connection was reset; check the port, and whether it speaks TLS"),
+    (TimeoutError, "no answer in time; check the network, a firewall, the address"),
+)
+
+# X509_V_ERR_… of <openssl/x509_vfy.h>
+NOT_YET_VALID = 9
+EXPIRED = 10
+UNKNOWN_CA = (18, 19, 20, 21)
+WRONG_NAME = (62, 64)
+
+
+class LinkError(EdgeError):
+    """There is no link. `answered`: the broker itself said so, by `code` where it gave one."""
+
+    def __init__(
+        self, text: str, *, code: int = 0, answered: bool = True, wait_at_least_s: float = 0.0
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.answered = answered
+        self.wait_at_least_s = wait_at_least_s
+
+
+def refused(code: int) -> LinkError:
+    """Return the error of a CONNACK that says no."""
+    return LinkError(f"the broker refused the connection: {says(code)}", code=code)
+
+
+def dismissed(code: int) -> LinkError:
+    """Return the error of a DISCONNECT from the broker."""
+    wait_s = TAKEN_OVER_WAIT_S if code == TAKEN_OVER else 0.0
+    return LinkError(
+        f"the broker ended the connection: {says(code)}", code=code, wait_at_least_s=wait_s
+    )
+
+
+def says(code: int) -> str:
+    """Return a reason code of MQTT 5 in words."""
+    return BROKER_SAYS.get(code, f"reason 0x{code:02x}") if code else "it gave no reason"
+
+
+def unreachable(error: Exception, address: str, *, clock_trusted: bool) -> LinkError:
+    """Return the error of a connection that could not be opened."""
+    return LinkError(f"{address}: {why_unreachable(error, clock_trusted=clock_trusted)}")
+
+
+def why_unreachable(error: Exception, *, clock_trusted: bool) -> str:
+    """Say what stood in the way of TCP or TLS."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return why_unverified(error, clock_trusted=clock_trusted)
+    if isinstance(error, ssl.SSLError):
+        why = getattr(error, "reason", None) or str(error)
+        if why == "WRONG_VERSION_NUMBER":
+            return "does not speak TLS on this port; correct the port, or write mqtt://"
+        return f"TLS failed ({why.lower().replace('_', ' ')})"
+    for kind, why in NETWORK_SAYS:
+        if isinstance(error, kind):
+            return why
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror.lower()}; check the network"
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) -> str:
+    """Say what is wrong with the broker's certificate."""
+    if error.verify_code in (NOT_YET_VALID, EXPIRED):
+        what = "is not valid yet" if error.verify_code == NOT_YET_VALID else "has expired"
+        clock = "" if clock_trusted else " (this device's clock is not set yet)"
+        return f"the broker's certificate {what}; renew it, or check both clocks{clock}"
+    if error.verify_code in UNKNOWN_CA:
+        return "the broker's certificate is not signed by a trusted CA; check broker.ca_file"
+    if error.verify_code in WRONG_NAME:
+        return "the broker's certificate is for another host name; check broker.url"
+    return f"the broker's certificate is not accepted ({error.verify_message})"

@@ -1,0 +1,265 @@
+"""One connection's life: birth, then records and extras within the window, commands, farewell."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from edge_runtime.backoff import Backoff
+from edge_runtime.clock import Clock
+from edge_runtime.publish.contract import Encode, Identity, OnCommand, Queue, StatusMessages
+from edge_runtime.publish.extras import Extra, Extras
+from edge_runtime.publish.ledger import Ledger
+from edge_runtime.publish.link import Ack, Command, Granted, Link
+from edge_runtime.publish.reasons import PACKET_TOO_LARGE, PERMANENT, LinkError, says
+from edge_runtime.publish.refusals import Refusals
+from edge_runtime.publish.window import Sent, Window
+from edge_runtime.publish.wire import Alias, AliasTable, kind_of, wire_bytes
+from edge_runtime.records import Message, Stored
+
+log = logging.getLogger("edge_runtime.publish")
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+LONGEST_WAIT_S = 15.0
+FAILURE = 0x80
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """What every session of a publisher works with."""
+
+    identity: Identity
+    queue: Queue
+    encode: Encode
+    status: StatusMessages
+    on_command: OnCommand | None
+    clock: Clock
+    jitter: random.Random
+    extras: Extras
+    ledger: Ledger
+    note: Callable[[str], None]
+    recovered: Callable[[], None]
+    wake: Callable[[], None]
+
+
+class SessionLimits(msgspec.Struct, frozen=True):
+    """Bounds of one session. The broker's own bounds come on top."""
+
+    max_inflight: int
+    ack_timeout_s: float
+    keepalive_s: float
+    aliases: bool
+
+
+class Session:
+    """Between a link that is open and the queue; all in the publisher's thread."""
+
+    def __init__(self, desk: Desk, link: Link, granted: Granted, limits: SessionLimits) -> None:
+        self._desk = desk
+        self._link = link
+        self._max_packet_bytes = granted.max_packet_bytes
+        self._longest_wait_s = min(limits.keepalive_s / 4.0, LONGEST_WAIT_S)
+        self._aliases = AliasTable(granted.alias_maximum if limits.aliases else 0)
+        self._draining = False
+        self.window = Window(
+            min(limits.max_inflight, granted.receive_maximum), limits.ack_timeout_s
+        )
+        self._refusals = Refusals(Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, desk.jitter))
+
+    def greet(self) -> None:
+        """Subscribe to the device's commands, and say that it is there and how it is."""
+        if self._desk.on_command is not None:
+            self._link.subscribe(f"{self._desk.identity.command_root}/#")
+        for message in (self._desk.status.birth(), self._desk.status.health()):
+            self._desk.extras.put(Extra(message, kind_of(message.topic)))
+
+    def turn(self, longest_s: float | None = None) -> None:
+        """Send what may go, wait for traffic, and deal with it. Raises LinkError."""
+        self._send()
+        self._link.turn(self._wait_s() if longest_s is None else longest_s)
+        self._settle()
+        self._obey()
+        if self._link.lost is not None:
+            raise self._link.lost
+        overdue_at_s = self.window.overdue_at_s()
+        if overdue_at_s is not None and self._desk.clock.monotonic() >= overdue_at_s:
+            raise LinkError("the broker does not acknowledge what it is sent")
+
+    def farewell(self, deadline_s: float) -> None:
+        """Publish the clean stop, let the window drain, take leave. Raises LinkError."""
+        self._draining = True
+        self._turn_until(lambda: self.window.room > 0, deadline_s)
+        if self.window.room <= 0:
+            # One more would break the broker's limit. Without leave-taking it publishes the will.
+            raise LinkError("stopped without the broker's acknowledgement")
+        stopped = self._desk.status.stopped()
+        self._transmit(Sent(extra=Extra(stopped, kind_of(stopped.topic))), stopped)
+        self._turn_until(lambda: len(self.window) == 0, deadline_s)
+        self._link.disconnect(deadline_s)
+
+    def close(self) -> None:
+        """End the session, however it ended: what was in flight goes back."""
+        self._link.close()
+        unanswered = self.window.drain()
+        if self._link.lost is not None and self._link.lost.code == PACKET_TOO_LARGE:
+            self._reject_largest(unanswered)
+        for sent in unanswered:
+            if sent.extra is not None:
+                self._desk.extras.put_back(sent.extra)
+        self._desk.queue.disconnected()
+
+    def _turn_until(self, done: Callable[[], bool], deadline_s: float) -> None:
+        while not done() and (left_s := deadline_s - self._desk.clock.monotonic()) > 0:
+            self.turn(left_s)
+
+    def _wait_s(self) -> float:
+        now_s = self._desk.clock.monotonic()
+        waits_s = [self._longest_wait_s]
+        overdue_at_s = self.window.overdue_at_s()
+        if overdue_at_s is not None:
+            waits_s.append(overdue_at_s - now_s)
+        if self._refusals.resumes_at_s() > now_s:
+            waits_s.append(self._refusals.resumes_at_s() - now_s)
+        return max(0.0, min(waits_s))
+
+    def _send(self) -> None:
+        while self.window.room > 0 and (extra := self._desk.extras.take()) is not None:
+            self._send_extra(extra)
+        if self._draining or self.window.room <= 0:
+            return
+        now_s = self._desk.clock.monotonic()
+        rows = self._refusals.next(now_s, self.window.room, self.window.rows, self._desk.queue.take)
+        for stored in rows:
+            self._send_row(stored)
+
+    def _send_row(self, stored: Stored) -> None:
+        try:
+            message = self._desk.encode(stored)
+        except Exception as error:  # one bad record must not stop those behind it
+            self._reject(stored, f"cannot be encoded: {error}")
+            return
+        if self._too_large(message, self._alias_of(message)):
+            self._reject(stored, f"larger than the broker takes ({self._max_packet_bytes} bytes)")
+        else:
+            self._transmit(Sent(stored=stored), message, self._alias_of(message))
+
+    def _send_extra(self, extra: Extra) -> None:
+        if self._too_large(extra.message, None, extra.correlation):
+            self._desk.note(f"{extra.kind} message is larger than the broker takes: not sent")
+            return
+        try:
+            self._transmit(Sent(extra=extra), extra.message)
+        except ValueError as error:  # paho's word for a topic with wildcards
+            self._desk.note(f"{extra.kind} message not sent: {error}")
+
+    def _alias_of(self, message: Message) -> Alias | None:
+        return self._aliases.of(message.topic) if self._link.mqtt5 else None
+
+    def _too_large(
+        self, message: Message, alias: Alias | None, correlation: bytes | None = None
+    ) -> bool:
+        size = wire_bytes(message, alias, mqtt5=self._link.mqtt5, correlation=correlation)
+        return 0 < self._max_packet_bytes < size
+
+    def _transmit(self, sent: Sent, message: Message, alias: Alias | None = None) -> None:
+        correlation = sent.extra.correlation if sent.extra is not None else None
+        size = wire_bytes(message, alias, mqtt5=self._link.mqtt5, correlation=correlation)
+        try:
+            packet_id = self._link.publish(message, alias, correlation)
+        except LinkError:
+            if sent.extra is not None:
+                self._desk.extras.put_back(sent.extra)
+            raise
+        sent = msgspec.structs.replace(sent, packet_bytes=size)
+        self.window.add(packet_id, sent, self._desk.clock.monotonic())
+        self._desk.ledger.count(kind_of_sent(sent), size)
+
+    def _settle(self) -> None:
+        now_s = self._desk.clock.monotonic()
+        acks, self._link.acks = self._link.acks, []
+        accepted: list[int] = []
+        for ack in acks:
+            sent = self.window.remove(ack.packet_id, now_s)
+            if sent is None:
+                continue
+            self._desk.ledger.last_ack_s = now_s
+            if sent.extra is not None:
+                self._settle_extra(sent.extra, ack)
+            elif sent.stored is not None and ack.code < FAILURE:
+                accepted.append(sent.stored.row)
+                if self._refusals.accepted(sent.stored.row):
+                    self._desk.recovered()
+            elif sent.stored is not None:
+                self._settle_refusal(sent.stored, ack.code, now_s)
+        if accepted:
+            self._desk.queue.acknowledge(accepted)
+            self._desk.ledger.acknowledged += len(accepted)
+
+    def _settle_extra(self, extra: Extra, ack: Ack) -> None:
+        if ack.code >= FAILURE:
+            self._desk.note(f"the broker refuses {extra.kind} messages: {says(ack.code)}")
+
+    def _settle_refusal(self, stored: Stored, code: int, now_s: float) -> None:
+        self._desk.ledger.refused += 1
+        if code in PERMANENT:
+            self._reject(stored, f"rejected by the broker: {PERMANENT[code]}")
+        elif self._refusals.refused(stored, code, now_s):
+            self._reject(stored, f"refused by the broker again and again: {says(code)}")
+        else:
+            self._desk.note(f"the broker refuses records for now: {says(code)}; trying again")
+
+    def _reject(self, stored: Stored, reason: str) -> None:
+        self._refusals.forget(stored.row)
+        self._desk.queue.reject(stored.row, reason)
+        self._desk.ledger.rejected += 1
+        self._desk.note(f"{stored.body.KIND} record set aside: {reason}")
+
+    def _reject_largest(self, unanswered: list[Sent]) -> None:
+        # The broker hangs up without a word on which packet it minds; sent again, it would hang
+        # up again, for ever.
+        rows = [sent for sent in unanswered if sent.stored is not None]
+        if rows:
+            largest = max(rows, key=lambda sent: sent.packet_bytes)
+            assert largest.stored is not None
+            self._reject(largest.stored, "larger than the broker takes: it hung up on it")
+
+    def _obey(self) -> None:
+        answers, self._link.subscribed = self._link.subscribed, []
+        if any(code >= FAILURE for code in answers):
+            self._desk.note("the broker does not let this device receive commands")
+        commands, self._link.commands = self._link.commands, []
+        for command in commands:
+            self._obey_one(command)
+
+    def _obey_one(self, command: Command) -> None:
+        name = command.topic.removeprefix(f"{self._desk.identity.command_root}/")
+        if command.retained:
+            # It would come again with every connect: a retained "restart" restarts for ever.
+            self._desk.note(f"retained command '{name}' ignored; publish commands not retained")
+            return
+        try:
+            if self._desk.on_command is not None:
+                self._desk.on_command(name, command.payload, self._reply_to(name, command))
+        except Exception:
+            log.exception("command '%s' failed", name)
+
+    def _reply_to(self, name: str, command: Command) -> Callable[[bytes], None]:
+        topic = command.reply_to or f"{self._desk.identity.root}/reply/{name}"
+
+        def reply(payload: bytes) -> None:
+            message = Message(topic, payload, "application/json")
+            self._desk.extras.put(Extra(message, "reply", command.correlation))
+            self._desk.wake()
+
+        return reply
+
+
+def kind_of_sent(sent: Sent) -> str:
+    """Return what a message is counted as."""
+    if sent.stored is not None:
+        return sent.stored.body.KIND
+    assert sent.extra is not None
+    return sent.extra.kind

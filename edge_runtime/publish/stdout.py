@@ -1,0 +1,129 @@
+"""The publisher of runs without a broker: one JSON line a message, on standard output."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TextIO
+
+import msgspec
+
+from edge_runtime.clock import Clock
+from edge_runtime.publish.contract import Encode, LinkHealth, Queue, StatusMessages
+from edge_runtime.publish.ledger import Ledger
+from edge_runtime.publish.wire import kind_of
+from edge_runtime.records import Message, Stored
+
+log = logging.getLogger("edge_runtime.publish")
+
+BATCH = 20
+
+
+class StdoutPublisher:
+    """Prints rows and takes what was printed for delivered. See `Publisher`."""
+
+    def __init__(
+        self, queue: Queue, encode: Encode, status: StatusMessages, clock: Clock, out: TextIO
+    ) -> None:
+        self._queue = queue
+        self._encode = encode
+        self._status = status
+        self._clock = clock
+        self._out = out
+        self._ledger = Ledger()
+        self._news = threading.Event()
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._reason = "printing to standard output"
+        self._since_s = clock.monotonic()
+        self._thread = threading.Thread(target=self._run, name="stdout", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._news.set()
+
+    def publish_retained(self, topic: str, payload: bytes) -> None:
+        try:
+            self._print_status(Message(topic, payload, "application/json", retain=True))
+        except OSError as error:
+            self._give_up(error)
+
+    def stop(self, timeout_s: float) -> None:
+        self._stopping = True
+        self._news.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def health(self) -> LinkHealth:
+        ledger = self._ledger
+        return LinkHealth(
+            state="connected" if self._thread.is_alive() else "stopped",
+            reason=self._reason,
+            since_s=self._since_s,
+            sent=ledger.sent,
+            acknowledged=ledger.acknowledged,
+            rejected=ledger.rejected,
+            bytes_out=ledger.bytes_out,
+            last_ack_s=ledger.last_ack_s,
+            by_kind=ledger.by_kind(),
+        )
+
+    def _run(self) -> None:
+        try:
+            self._queue.connected(self._clock.monotonic())
+            self._print_status(self._status.birth())
+            self._print_rows()
+            while not self._stopping:
+                self._news.wait()
+                self._news.clear()
+                self._print_rows()
+            self._print_status(self._status.stopped())
+        except OSError as error:
+            self._give_up(error)
+        finally:
+            self._queue.disconnected()
+
+    def _give_up(self, error: OSError) -> None:
+        """Say that whoever read us is gone (a closed pipe). The rows stay in the outbox."""
+        reason = f"standard output cannot be written: {error.strerror}"
+        if reason != self._reason:
+            log.warning("%s", reason)
+        self._reason = reason
+
+    def _print_rows(self) -> None:
+        while not self._stopping and (rows := self._queue.take(BATCH)):
+            for stored in rows:
+                self._print_row(stored)
+
+    def _print_row(self, stored: Stored) -> None:
+        try:
+            message = self._encode(stored)
+        except Exception as error:  # one bad record must not stop those behind it
+            self._ledger.rejected += 1
+            self._queue.reject(stored.row, f"cannot be encoded: {error}")
+            return
+        self._print(message, stored.body.KIND)
+        self._queue.acknowledge([stored.row])
+        self._ledger.acknowledged += 1
+        self._ledger.last_ack_s = self._clock.monotonic()
+
+    def _print_status(self, message: Message) -> None:
+        self._print(message, kind_of(message.topic))
+
+    def _print(self, message: Message, kind: str) -> None:
+        line = line_of(message)
+        with self._lock:
+            self._out.write(line)
+            self._out.flush()
+        self._ledger.count(kind, len(line))
+
+
+def line_of(message: Message) -> str:
+    """Return a message as a line: JSON payloads as they are, CBOR in base64."""
+    payload: object = message.payload
+    if message.content_type == "application/json":
+        payload = msgspec.Raw(message.payload)
+    body = {"topic": message.topic, "content_type": message.content_type, "payload": payload}
+    return msgspec.json.encode(body).decode() + "\n"
