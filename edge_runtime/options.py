@@ -161,7 +161,10 @@ EDGE_TPU = Delegate("libedgetpu.so.1")
 
 
 class ModelUse(Section, frozen=True):
-    """`model`: a pack by name in the store or by path, and how its results are read."""
+    """`model`: a pack by name in the store or by path, and how its results are read.
+
+    What scores above `min_score` counts.
+    """
 
     pack: str = "coco-ssd-mobilenet-v1"
     min_score: Fraction = 0.5

@@ -70,10 +70,8 @@ def run_demo(folder: Path, pack: Path, seconds: float | None) -> None:
         subscriber = Subscriber(Broker(url), f"{ROOT}/#")
         subscriber.connect()
         command = [sys.executable, "-m", "edge_runtime", "run", "--config", str(config)]
-        daemon = subprocess.Popen(
-            [*command, "--state-dir", str(folder / "state")],
-            stderr=(folder / "daemon.log").open("wb"),
-        )
+        with (folder / "daemon.log").open("wb") as log:
+            daemon = subprocess.Popen([*command, "--state-dir", str(folder / "state")], stderr=log)
         results = 0
         try:
             results = show(subscriber, TableView(sys.stdout.isatty()), seconds=seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import random
 import sys
@@ -119,9 +120,9 @@ def build_pipeline(stream: Stream, pack: Pack, new_id: Callable[[], int]) -> Pip
         stream.name,
         pack.ref,
         publish=stream.publish,
-        min_score=stream.model.min_score,
+        min_score=confident_score(stream),
         class_ids=label_ids(stream.model.labels, pack),
-        tracker=Tracker(options, high_score=stream.model.min_score, new_id=new_id)
+        tracker=Tracker(options, high_score=confident_score(stream), new_id=new_id)
         if options is not None
         else None,
         rules=build_rules(stream, pack.labels),
@@ -138,10 +139,18 @@ def build_rules(stream: Stream, labels: tuple[str, ...]) -> tuple[Rule, ...]:
     return rules
 
 
+def confident_score(stream: Stream) -> float:
+    """Return the least score that counts: the next number above `min_score`.
+
+    Quantised scores often lie on the threshold itself, so that "above" must mean above.
+    """
+    return math.nextafter(stream.model.min_score, 2.0)
+
+
 def low_score(stream: Stream) -> float:
     """Return the least score that is decoded: a tracker makes use of weak objects too."""
     track = stream.tracking
-    return min(stream.model.min_score, track.low_score) if track else stream.model.min_score
+    return min(confident_score(stream), track.low_score) if track else confident_score(stream)
 
 
 def settle_s(stream: Stream) -> float:

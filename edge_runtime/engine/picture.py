@@ -58,7 +58,13 @@ def draw(image: Image, seen: Detections, pack: Pack) -> Image:
         corner = (round(x1 * width), round(y1 * height))
         cv2.rectangle(canvas, corner, (round(x2 * width), round(y2 * height)), colour, 2)
         text = f"{pack.ref.label(one.class_id)} {one.score:.2f}"
-        place = (corner[0], max(12, corner[1] - 5))
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+        write(canvas, text, (corner[0], max(16, corner[1])), colour)
     return canvas
+
+
+def write(canvas: Image, text: str, corner: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    """Write a label on a filled ground, above and to the right of a corner."""
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+    x, y = corner
+    cv2.rectangle(canvas, (x - 1, y - height - 6), (x + width + 3, y), colour, cv2.FILLED)
+    cv2.putText(canvas, text, (x + 1, y - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1)

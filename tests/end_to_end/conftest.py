@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.broker import Mosquitto
+from support.daemon import Daemon, Ear, command
+from support.paths import ROOT
 
-from conftest import ROOT, Mosquitto
-from edge_runtime.packs.catalogue import bundled_models
-from edge_runtime.packs.pull import import_file
-from edge_runtime.packs.store import PackStore
-from support.daemon import Daemon, Ear
 
 HEAD = """
 [device]
@@ -35,9 +33,10 @@ MODELS = {
 def packs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a state folder whose store holds the four packs of the catalogue."""
     state = tmp_path_factory.mktemp("packs")
-    store = PackStore(state, bundled_models())
     for name, file in MODELS.items():
-        import_file(store, name, data / "models" / file)
+        weights = str(data / "models" / file)
+        done = command("models", "import", name, weights, "--state-dir", str(state))
+        assert done.returncode == 0, done.stderr
     return state
 
 

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge_runtime.encode.reader import Decoded, Reader
 
 STOP_S = 30.0
+RUN = (sys.executable, "-m", "edge_runtime", "run")
 
 
 class Daemon:
@@ -34,8 +35,7 @@ class Daemon:
     def start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edge_runtime", "run", "--config", str(self.config)]
-                + ["--state-dir", str(self.state), *self._options],
+                [*RUN, "--config", self.config, "--state-dir", self.state, *self._options],
                 stderr=log,
                 stdout=log,
             )

@@ -8,10 +8,9 @@ from edge_runtime import options
 from edge_runtime.boxes import Point
 from edge_runtime.clock import Stamp
 from edge_runtime.options import Polygon, RuleOptions
-from edge_runtime.records import Event
+from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.base import Rule, RuleRecord
 from edge_runtime.rules.build import open_rule
-from edge_runtime.records import TrackState
 
 LABELS = ("person", "bicycle", "car")
 PERSON, CAR = 0, 2

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from support.paths import ROOT
 from support_http import Publisher, serving
 
 from edge_runtime.cli import paths

@@ -24,7 +24,7 @@ def test_labels_are_indexed_by_class_id_without_offset_spaces_or_line_ends(tmp_p
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('kind = "image"', 'color = "rgbx"', "input.color: 'rgbx' is not known; one of bgr, gray, rgb"),
+        ('kind = "image"', 'color = "rgbx"', "input.color: 'rgbx' is not known; one of bgr, gray"),
         ('kind = "image"', 'colour = "rgb"', "input.colour: unknown key"),
         ('kind = "image"', "std = 0.0", "input.std: 0 would divide by zero"),
         ('kind = "image"', "mean = [1.0, 2.0]", "input.mean: 2 values for 3 channels"),

@@ -1,0 +1,1 @@
+"""Helpers shared by the suites: real sockets and real packets, nothing patched."""

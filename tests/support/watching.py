@@ -1,0 +1,52 @@
+"""A subscriber on a real broker, for tests: everything that comes, in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+T = TypeVar("T")
+
+
+class Watcher:
+    """Subscribes to `edge/#` at QoS 1. Use as a context manager."""
+
+    def __init__(self, port: int, topic_filter: str = "edge/#") -> None:
+        self.messages: list[mqtt.MQTTMessage] = []
+        self._changed = threading.Condition()
+        self._subscribed = threading.Event()
+        self._filter = topic_filter
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.on_connect = lambda client, *_: client.subscribe(self._filter, qos=1)
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = self._on_message
+        self._client.connect("127.0.0.1", port)
+
+    def __enter__(self) -> Watcher:
+        self._client.loop_start()
+        assert self._subscribed.wait(20)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def payloads(self, topic: str) -> list[bytes]:
+        return [bytes(m.payload) for m in self.messages if m.topic == topic]
+
+    def wait_for(self, look: Callable[[], T], what: str) -> T:
+        with self._changed:
+            assert self._changed.wait_for(look, 20), f"never: {what}"
+            return look()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        self._client.publish(topic, payload, qos=1)
+
+    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        with self._changed:
+            self.messages.append(message)
+            self._changed.notify_all()
