@@ -74,6 +74,12 @@ def check_broker(broker: Broker, path: Path) -> None:
     def wrong(key: str, text: str) -> ConfigError:
         return ConfigError(f"{path}: broker.{key}: {text}")
 
+    if broker.url == "discover" and broker.ca_file is None:
+        raise wrong(
+            "ca_file",
+            'missing beside url = "discover"; a broker found on the local network must prove who '
+            "it is: give the CA that signed its certificate",
+        )
     if broker.url != "discover":
         try:
             parts = urlsplit(broker.url)

@@ -85,6 +85,7 @@ WRONG = [
         GOOD.replace("[[streams]]", 'ca_file = "no.pem"\n[[streams]]'),
         "no.pem is not there; correct the path",
     ),
+    (GOOD.replace("mqtts://broker.example:8883", "discover"), "broker.ca_file: missing beside url"),
     (
         GOOD + 'source = { kind = "camra" }',
         "streams[0].source.kind: 'camra' is not known; one of camera, ",
