@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import free_port
+from support.broker import free_port
 from support_http import Publisher, serving
 from support_packs import WEIGHTS, make_pack, sha256, zipped
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import free_port
+from support.broker import free_port
 from support_media import read_some
 from support_rtsp import RtspCamera
 
