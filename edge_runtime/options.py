@@ -20,7 +20,7 @@ FramesPerSecond = Annotated[float, Meta(gt=0.0, le=1000.0)]
 Pixels = Annotated[int, Meta(ge=16, le=16384)]
 Polygon = Annotated[tuple[Point, ...], Meta(min_length=3, max_length=64)]
 
-RESERVED_STREAM_NAMES = ("cmd", "reply", "status", "health")
+RESERVED_STREAM_NAMES = ("cmd", "reply", "status", "health", "outbox")
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
