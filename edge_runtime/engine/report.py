@@ -13,7 +13,7 @@ from edge_runtime.encode import Encoder, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
 from edge_runtime.engine.capture import Running
 from edge_runtime.outbox import Outbox, OutboxHealth
-from edge_runtime.publish.contract import LinkHealth, Publisher
+from edge_runtime.publish.contract import LinkHealth
 from edge_runtime.records import Message
 
 
@@ -32,13 +32,13 @@ class Report:
         outbox: Outbox,
         board: Board,
         clock: Clock,
-        publisher: Callable[[], Publisher],
+        link: Callable[[], LinkHealth],
     ) -> None:
         self._streams = streams
         self._outbox = outbox
         self._board = board
         self._clock = clock
-        self._publisher = publisher
+        self._link = link
 
     def health(self) -> dict[str, Any]:
         """Return the health record, ready for JSON."""
@@ -51,7 +51,7 @@ class Report:
             "clock": "synced" if stamp.trusted else "unsynced",
             "streams": {s.task.name: msgspec.to_builtins(s.task.health) for s in self._streams},
             "outbox": outbox_fields(outbox),
-            "link": link_fields(self._publisher().health()),
+            "link": link_fields(self._link()),
             "board": msgspec.to_builtins(self._board.vitals()),
         }
 
@@ -62,7 +62,7 @@ class Report:
             + (f" ({s.task.health.reason})" if s.task.health.reason else "")
             for s in self._streams
         )
-        return f"{streams}; link {self._publisher().health().state}; {self._outbox.pending()} to go"
+        return f"{streams}; link {self._link().state}; {self._outbox.pending()} to go"
 
 
 def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:
