@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_runtime.clock import Clock
 from edge_runtime.options import OutboxOptions
+from edge_runtime.outbox import issuing, reading
 from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.files import Folder
 from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayAnswer
@@ -14,13 +16,16 @@ from edge_runtime.outbox.lanes import Lanes
 from edge_runtime.outbox.ledger import Ledger
 from edge_runtime.outbox.opening import StoreError, find_boot, open_database
 from edge_runtime.outbox.pacing import Bucket, Pacing
-from edge_runtime.outbox.rows import boot_of, seq_of
+from edge_runtime.outbox.rows import Row, boot_of, seq_of
 from edge_runtime.outbox.store import Connect, connect
 from edge_runtime.outbox.worker import Worker, for_people
 from edge_runtime.outbox.writer import Writer
-from edge_runtime.records import Result, Stored
+from edge_runtime.records import Result, Stored, Summary
 
 READ_TIMEOUT_S = 2.0
+REPLAY_TIMEOUT_S = 10.0
+
+_log = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -94,6 +99,11 @@ class Outbox:
         """The counter that survives restarts."""
         return self._ledger.boot
 
+    @property
+    def moved_aside(self) -> str:
+        """Why the last database was moved aside; empty where none was since the start."""
+        return self._worker.moved_aside
+
     def append(self, result: Result) -> None:
         """Take a result over. Blocks only while the writer is thousands of results behind."""
         self._writer.append(result)
@@ -102,20 +112,21 @@ class Outbox:
         """Return the next committed rows to send; they are on their way until acknowledged."""
         taken = self._lanes.take(limit)
         if not taken and self._lanes.starving() and self._worker.fault is None:
-            self._writer.do(self._ledger.refill, READ_TIMEOUT_S)
+            self._writer.do(lambda: reading.refill(self._ledger), READ_TIMEOUT_S)
             taken = self._lanes.take(limit)
         wake_at_s = self._lanes.paced_until_s() if len(taken) < limit else None
-        records = self._ledger.can_issue()
+        records = issuing.can_issue(self._ledger)
         if records or wake_at_s is not None or self._lanes.hungry():
             self._writer.want(records=records, wake_at_s=wake_at_s)
-        stamps, models = self._ledger.stamps, self._ledger.models
-        return [
-            Stored(
-                row, boot_of(row), seq_of(row), record.stream,
-                stamps.mend(boot_of(row), record.stamp), record.body, models.get(record.model), late,
-            )
-            for row, record, late in taken
-        ]  # fmt: skip
+        return [self._stored(*one) for one in taken]
+
+    def _stored(self, row: int, record: Row, late: bool) -> Stored:
+        boot, model = boot_of(row), self._ledger.models.get(record.model)
+        stamp = record.stamp
+        if not isinstance(record.body, Summary):
+            # A summary's own time may be of an earlier boot; it was mended when it was made.
+            stamp = self._ledger.stamps.mend(boot, stamp)
+        return Stored(row, boot, seq_of(row), record.stream, stamp, record.body, model, late)
 
     def acknowledge(self, rows: Sequence[int]) -> None:
         """Note that the broker took rows; a row that is not on its way is passed over."""
@@ -126,11 +137,17 @@ class Outbox:
         """Set a row aside that the broker refuses for good; a gap declares it."""
         lane = self._lanes.lane_of(row)
         if lane is not None:
+            _log.warning("outbox: boot %d seq %d refused: %s", boot_of(row), seq_of(row), reason)
             self._writer.refuse(lane, row)
             self._lanes.acknowledge(row)
 
     def connected(self, at_s: float) -> None:
-        """Note that the link is up since a monotonic time: what was made before is backlog."""
+        """Note that the link is up since a monotonic time: what was made before is backlog.
+
+        What still waits for a commit is committed first, so that it keeps its place in it.
+        """
+        if self._writer.uncommitted():
+            self.flush(READ_TIMEOUT_S)
         self._lanes.connected(at_s)
         self._writer.want()
 
@@ -140,20 +157,25 @@ class Outbox:
         self._writer.want()
 
     def pending(self) -> int:
-        """Return how many results are not yet acknowledged, committed or not."""
-        return self._writer.uncommitted() + self._ledger.pending()
+        """Return how many results are not yet acknowledged, committed or not.
+
+        A database that is still being salvaged counts for one at least.
+        """
+        known = self._writer.uncommitted() + self._ledger.pending()
+        return known + self._worker.is_salvaging
 
     def flush(self, timeout_s: float) -> bool:
         """Commit now what was appended; False where the disk does not let it happen in time."""
         return self._writer.do(self._writer.flush, timeout_s)
 
-    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
-        """Send acknowledged rows again that are still kept."""
+    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer | None:
+        """Send acknowledged rows again that are still kept; None: the disk cannot tell now."""
         answers: list[ReplayAnswer] = []
-        self._writer.do(lambda: answers.append(self._ledger.replay(boot, from_seq, to_seq)), 10.0)
-        if answers:
-            return answers[0]
-        return ReplayAnswer(0, 0, 0, max(0, to_seq - from_seq + 1))
+        self._writer.do(
+            lambda: answers.append(reading.replay(self._ledger, boot, from_seq, to_seq)),
+            REPLAY_TIMEOUT_S,
+        )
+        return answers[0] if answers else None
 
     def health(self) -> OutboxHealth:
         """Return a snapshot of how it stands."""

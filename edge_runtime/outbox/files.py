@@ -94,6 +94,13 @@ class Folder:
         self.ballast.unlink()
         return True
 
+    def is_read_only(self) -> bool:
+        """Say whether the file system is mounted read-only, as the kernel does after errors."""
+        try:
+            return bool(os.statvfs(self.path).f_flag & os.ST_RDONLY)
+        except OSError:
+            return False
+
     def asides(self) -> list[Path]:
         """Return the databases that were moved aside, oldest first."""
         found = [(int(m[1]), p) for p in self.path.iterdir() if (m := ASIDE.match(p.name))]

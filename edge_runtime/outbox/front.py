@@ -35,6 +35,11 @@ class Front:
         """Whether rows that come later belong to it."""
         return self.upto == LAST_ROW
 
+    @property
+    def acknowledged_ahead(self) -> int:
+        """How many rows after `after` are acknowledged already."""
+        return len(self._acknowledged)
+
     def is_dry(self, tail: int) -> bool:
         """Say whether everything on disk was read."""
         return self.cursor >= min(self.upto, tail)

@@ -13,7 +13,8 @@ from edge_runtime.outbox.rows import LANES, LAST_ROW, Row, Table, boot_of
 from edge_runtime.outbox.state import Run
 
 READ_AHEAD = 256
-MAX_FRONTS = 64
+# Beyond it a reconnect starts no new run: the state stays small through weeks of a flapping link.
+MAX_FRONTS = 256
 
 Taken = tuple[int, Row, bool]
 
@@ -37,6 +38,7 @@ class Lanes:
         self._tails = [0, 0, 0]
         self._up_at_s: float | None = None
         self.kept_bytes = 0
+        self.acknowledged = 0
         self.held = 0
         self.changes = 0
 
@@ -55,8 +57,6 @@ class Lanes:
                     self._add(Front(lane, self._tails[lane], LAST_ROW))
             self._split()
 
-    # The publisher's side
-
     def take(self, limit: int) -> list[Taken]:
         """Hand out the next rows; the flag is `late`."""
         now_s = self._clock.monotonic()
@@ -65,7 +65,9 @@ class Lanes:
             self._pop(self._of(Table.ALARM), limit, out)
             room = limit - len(out)
             old = self._backlog()
-            granted = min(self._bucket.grant(now_s), room) if old else 0
+            flying = sum(len(front.flying) for front in old)
+            granted = self._bucket.room(limit + len(self._where), flying, now_s) if old else 0
+            granted = min(granted, self._bucket.grant(now_s), room)
             live = self._live()
             if live.ready:
                 self._bucket.saw_live(now_s)
@@ -99,6 +101,7 @@ class Lanes:
             if front is None:
                 return False
             size = front.acknowledge(row)
+            self.acknowledged += 1
             if not front.replay:
                 self._pending[front.lane] -= 1
                 self.kept_bytes += size
@@ -127,8 +130,6 @@ class Lanes:
             for front in self._fronts:
                 front.rewind()
 
-    # The writer's side
-
     def hungry(self) -> list[Front]:
         """Return the fronts to read ahead: (front, after, upto) are theirs to read."""
         with self._lock:
@@ -136,14 +137,19 @@ class Lanes:
             fronts = [front for group in groups for front in self._unread(group)[:2]]
             return [front for front in fronts if len(front.ready) < READ_AHEAD // 2]
 
-    def fill(self, front: Front, after: int, rows: Sequence[tuple[int, Row, int]]) -> bool:
-        """Hand over what was read after `after`. False: the front was moved meanwhile."""
+    def end_of(self, front: Front) -> int:
+        """Return the last row that a front can have on disk."""
+        with self._lock:
+            return min(front.upto, self._tails[front.lane])
+
+    def fill(
+        self, front: Front, after: int, rows: Sequence[tuple[int, Row, int]], end: int
+    ) -> bool:
+        """Hand over what was read after `after`, up to `end`. False: the front was moved."""
         with self._lock:
             if front.cursor != after or front not in self._fronts:
                 return False
-            full = len(rows) >= READ_AHEAD
-            end = min(front.upto, self._tails[front.lane])
-            front.fill(rows, rows[-1][0] if full else max(end, after))
+            front.fill(rows, end)
             self._drop_done()
             return True
 
@@ -202,8 +208,13 @@ class Lanes:
     def snapshot(self) -> tuple[tuple[Run, ...], tuple[int, ...], tuple[int, ...], int]:
         """Return runs, pending rows and tails by lane, and the bytes of the replay window."""
         with self._lock:
-            runs = tuple(Run(f.lane, f.after, f.upto) for f in self._fronts if not f.replay)
-            return runs, tuple(self._pending), tuple(self._tails), self.kept_bytes
+            pending = list(self._pending)
+            runs = []
+            for front in (f for f in self._fronts if not f.replay):
+                runs.append(Run(front.lane, front.after, front.upto))
+                # A run cannot say that later rows of it were acknowledged first: they come again.
+                pending[front.lane] += front.acknowledged_ahead
+            return tuple(runs), tuple(pending), tuple(self._tails), self.kept_bytes
 
     def balanced(self) -> bool:
         """Say whether no lane counts rows that are neither to be read nor on their way."""
@@ -227,18 +238,11 @@ class Lanes:
         with self._lock:
             return tuple(self._pending), tuple(self._tails)
 
-    def pending(self) -> int:
-        """Return how many committed rows are not acknowledged."""
-        with self._lock:
-            return sum(self._pending)
-
     def oldest_s(self) -> float | None:
         """Return the wall time of the oldest pending row that is in memory."""
         with self._lock:
             heads = [s for f in self._fronts if not f.replay and (s := f.oldest_s()) is not None]
             return min(heads, default=None)
-
-    # Inside, under the lock
 
     def _of(self, lane: Table) -> list[Front]:
         return [f for f in self._fronts if f.lane == lane and not f.replay]

@@ -9,7 +9,6 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 
 import msgspec
 
@@ -17,15 +16,12 @@ from edge_runtime.clock import Clock, Stamp
 from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.declared import Declared
 from edge_runtime.outbox.files import Folder
-from edge_runtime.outbox.front import Front
-from edge_runtime.outbox.health import ReplayAnswer
 from edge_runtime.outbox.intake import Item, Lost, table_of
-from edge_runtime.outbox.lanes import READ_AHEAD, Lanes
+from edge_runtime.outbox.lanes import Lanes
 from edge_runtime.outbox.models import Models
 from edge_runtime.outbox.rows import (
     LANES,
     LAST_ROW,
-    Damaged,
     Row,
     Table,
     boot_of,
@@ -38,14 +34,11 @@ from edge_runtime.outbox.stamps import Stamps
 from edge_runtime.outbox.state import STATE_ROW, Old, Run, State, Tally, pack_state
 from edge_runtime.outbox.store import Store
 from edge_runtime.outbox.summaries import Summaries
-from edge_runtime.records import NO_MODEL, Body, ModelRef
+from edge_runtime.records import Body, ModelRef
 
 SAVE_EVERY_S = 30.0
 SAVE_EVERY_ROWS = 1000
-ISSUE_AT_ONCE = 64
-MAX_REPLAY = 100_000
-# The stream that gaps are published under: they speak of the device's seqs, not of a stream's.
-GAP_STREAM = "outbox"
+SAVE_EVERY_ACKNOWLEDGED = 250  # what is not saved is sent again: frequent kills must not stop it
 
 
 class Ledger:
@@ -70,6 +63,7 @@ class Ledger:
         self._store: Store | None = None
         self._version = 0
         self._saved_at_s = clock.monotonic()
+        self._saved_acknowledged = 0
         self._unsaved_rows = 0
         self._known_epoch = False
         self.stale = False
@@ -205,11 +199,11 @@ class Ledger:
                     size += len(rows[table][-1][1])
                     if size >= self.budget.group_bytes:
                         break
-            added = self._put(rows)
+            added = self.put(rows)
             self._unsaved_rows += done
             if self._is_due():
                 self.save_state(added, seq)
-        self._committed(added, seq)
+        self.committed(added, seq)
         return done
 
     def pack(
@@ -228,58 +222,7 @@ class Ledger:
         self.declared.add(boot, first, last, "disk_full", count)
         self.tally = msgspec.structs.replace(self.tally, dropped=self.tally.dropped + count)
 
-    def can_issue(self) -> bool:
-        """Say whether declarations or summaries wait to become records."""
-        room = self.lanes.counts()[0][Table.LATE] < ISSUE_AT_ONCE
-        return len(self.declared) > 0 or (room and self.summaries.total() > 0)
-
-    def issue(self) -> int:
-        """Make records of declarations and summaries that wait; return how many."""
-        seq, now = self.seq, self.clock.now()
-        rows: dict[Table, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
-        with self.transaction():
-            for hole in self.declared.take(ISSUE_AT_ONCE):
-                seq += 1
-                gap = hole.gap(self.boot)
-                rows[Table.ALARM].append(
-                    self.pack(Table.ALARM, seq, GAP_STREAM, now, gap, NO_MODEL)
-                )
-            level = self.summaries.oldest_level()
-            if level is not None and self.lanes.counts()[0][Table.LATE] < ISSUE_AT_ONCE:
-                for one in self.summaries.take(
-                    self.store, level, ISSUE_AT_ONCE, self.budget.group_bytes
-                ):
-                    seq += 1
-                    stamp = self.stamps.mend(one.boot, one.stamp)
-                    record = Row(
-                        one.model, one.stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted,
-                        one.record(),
-                    )  # fmt: skip
-                    row = key(self.boot, seq)
-                    rows[Table.LATE].append((row, pack(Table.LATE, row, record)))
-            added = self._put(rows)
-            self.save_state(added, seq)
-        self._committed(added, seq)
-        return sum(len(new) for new in rows.values())
-
-    def reject(self, lane: Table, row: int) -> None:
-        """Set a row aside that the broker will never take, and declare it."""
-        with self.transaction():
-            found = self.store.read(lane, row - 1, row)
-            if found:
-                self.store.put(Table.REJECTED, found)
-                self.store.delete(lane, row - 1, row)
-            # A gap for a refused gap would be refused as well, for ever.
-            if lane != Table.ALARM or not found or unpack(*found[0]).body.KIND != "gap":
-                self.declared.add(boot_of(row), seq_of(row), seq_of(row), "rejected")
-            self.tally = msgspec.structs.replace(self.tally, rejected=self.tally.rejected + 1)
-            oldest_kept = self.store.nth(Table.REJECTED, 0, LAST_ROW, 100)
-            if oldest_kept is not None:
-                first = self.store.first(Table.REJECTED) or 0
-                self.store.delete(Table.REJECTED, first - 1, first)
-            self.save_state()
-
-    def _put(self, rows: dict[Table, list[tuple[int, bytes]]]) -> list[tuple[int, int]]:
+    def put(self, rows: dict[Table, list[tuple[int, bytes]]]) -> list[tuple[int, int]]:
         """Insert by lane; return by lane how many and the last row's number."""
         _, tails = self.lanes.counts()
         added = []
@@ -289,7 +232,8 @@ class Ledger:
             added.append((len(rows[lane]), rows[lane][-1][0] if rows[lane] else tails[lane]))
         return added
 
-    def _committed(self, added: Sequence[tuple[int, int]], seq: int) -> None:
+    def committed(self, added: Sequence[tuple[int, int]], seq: int) -> None:
+        """Note rows that went through, and the last seq given."""
         self.seq = seq
         self.lanes.committed([new for new, _ in added], [tail for _, tail in added])
 
@@ -298,9 +242,14 @@ class Ledger:
     def _is_due(self) -> bool:
         return (
             self._unsaved_rows >= SAVE_EVERY_ROWS
+            or self.acknowledged_is_due()
             or self.clock.monotonic() - self._saved_at_s >= SAVE_EVERY_S
             or self._known_epoch != (self.boot in self.stamps.epochs)
         )
+
+    def acknowledged_is_due(self) -> bool:
+        """Say whether so much was acknowledged since the last save that it is worth a write."""
+        return self.lanes.acknowledged - self._saved_acknowledged >= SAVE_EVERY_ACKNOWLEDGED
 
     def save_state(
         self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
@@ -311,6 +260,7 @@ class Ledger:
         self._version = state.version
         self._saved_at_s = self.clock.monotonic()
         self._unsaved_rows = 0
+        self._saved_acknowledged = self.lanes.acknowledged
         self._known_epoch = self.boot in self.stamps.epochs
 
     def state(
@@ -329,47 +279,6 @@ class Ledger:
             held=self.lanes.held, clean=clean, version=self._version + 1,
         )  # fmt: skip
 
-    # Reading ahead
-
-    def refill(self) -> bool:
-        """Read ahead what the lanes have room for; raise Damaged where a row is not whole."""
-        filled = False
-        for front in self.lanes.hungry():
-            after = front.cursor
-            rows = self._read(front, after)
-            filled = self.lanes.fill(front, after, rows) or filled
-        if not self.lanes.balanced():
-            raise Damaged("rows that were counted are not there")
-        return filled
-
-    def _read(self, front: Front, after: int) -> list[tuple[int, Row, int]]:
-        rows: list[tuple[int, Row, int]] = []
-        found = self.store.read(front.lane, after, front.upto, READ_AHEAD)
-        keys = [after, *(row for row, _ in found)]
-        if any(later <= earlier for earlier, later in pairwise(keys)):
-            raise Damaged("rows out of order")
-        for at, (row, data) in enumerate(found):
-            try:
-                rows.append((row, unpack(row, data), len(data)))
-            except Damaged:
-                following = keys[at + 2] if at + 2 < len(keys) else row + 1
-                self._condemn(front.lane, keys[at], row, following)
-        return rows
-
-    def _condemn(self, lane: Table, before: int, row: int, following: int) -> None:
-        """Delete a damaged row and declare it.
-
-        The flipped bit may be in its key: what is sure is only between which rows it lies.
-        """
-        boot = boot_of(row)
-        first = seq_of(before) + 1 if boot_of(before) == boot else seq_of(row)
-        last = seq_of(following) - 1 if boot_of(following) == boot else seq_of(row)
-        with self.transaction():
-            self.declared.add(boot, first, last, "corrupt", 1)
-            self.store.delete(lane, row - 1, row)
-            self.lanes.uncount(lane)
-            self.save_state()
-
     def note_old(self, name: str, old: Old) -> None:
         """Remember how far a file moved aside was searched, in the open transaction."""
         self.old[name] = old
@@ -385,28 +294,6 @@ class Ledger:
         with self.transaction():
             self.save_state()
 
-    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
-        """Have acknowledged rows sent again; a request is cut to MAX_REPLAY seqs."""
-        to_seq = min(to_seq, from_seq + MAX_REPLAY - 1)
-        end = self.seq if boot == self.boot else self.ends.get(boot, to_seq)
-        if not (1 <= boot <= self.boot and 1 <= from_seq <= to_seq):
-            return ReplayAnswer(0, 0, 0, max(0, to_seq - from_seq + 1))
-        last = min(to_seq, end)
-        sent = pending = 0
-        for lane in LANES:
-            after, upto = key(boot, from_seq) - 1, key(boot, last)
-            here = self.store.count(lane, after, upto)
-            for kept_after, kept_upto in self.lanes.kept(lane):
-                low, high = max(kept_after, after), min(kept_upto, upto)
-                rows = self.store.count(lane, low, high) if low < high else 0
-                if rows:
-                    self.lanes.replay(lane, low, high)
-                sent, here = sent + rows, here - rows
-            pending += here
-        made = max(0, last - from_seq + 1)
-        unknown = to_seq - from_seq + 1 - made
-        return ReplayAnswer(sent, pending, made - sent - pending, unknown)
-
     def pending(self) -> int:
         """Return rows, summaries and declarations that are still to be delivered."""
-        return self.lanes.pending() + self.summaries.total() + len(self.declared)
+        return sum(self.lanes.counts()[0]) + self.summaries.total() + len(self.declared)

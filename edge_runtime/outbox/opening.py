@@ -12,6 +12,7 @@ from edge_runtime.outbox.pages import Pages
 from edge_runtime.outbox.rows import LANES, Damaged, Table, boot_of
 from edge_runtime.outbox.state import State, load_state, unpack_state
 from edge_runtime.outbox.store import Connect, Store, looks_whole
+from edge_runtime.outbox.wal import Log
 
 StoreError = (sqlite3.Error, OSError, Damaged)
 
@@ -25,7 +26,10 @@ def open_database(
         store = None
         try:
             _check_file(folder, budget)
+            log = Log(log_of(folder.database))
             store = Store(folder.database, budget, connect)
+            if log.lost(store.fold()):
+                raise Damaged("the log is broken, with commits after the break")
             return store, load_state(store), why
         except StoreError as error:
             if store is not None:

@@ -38,6 +38,7 @@ class Bucket:
         self._tokens = float(pacing.burst)
         self._filled_at_s = at_s
         self._live_at_s = -math.inf
+        self._full = False
 
     def restart(self, at_s: float) -> None:
         """Wait for a random part of the jitter, as after a reconnect."""
@@ -60,16 +61,31 @@ class Bucket:
         self._filled_at_s = at_s
         return int(self._tokens)
 
+    def room(self, window: int, flying: int, at_s: float) -> int:
+        """Return how many more backlog rows may be on their way, of a window's rows.
+
+        While live results come, half of the window is theirs: where the backlog has filled it,
+        the next live one waits for an acknowledgement, which is a whole round trip.
+        """
+        most = window if self.is_quiet(at_s) else max(1, window // 2)
+        self._full = flying >= most
+        return max(0, most - flying)
+
     def spend(self, rows: int) -> None:
         """Take the tokens of what was sent."""
         self._tokens = max(0.0, self._tokens - rows)
 
-    def next_at_s(self, at_s: float) -> float:
-        """Return when there will be a burst worth waking up for."""
+    def next_at_s(self, at_s: float) -> float | None:
+        """Return when there will be a burst worth waking up for; None: an acknowledgement will."""
+        if self._full:
+            return None
         rate = self._rate(at_s)
         wanted = min(10.0, float(self._pacing.burst))
         return max(at_s, self._filled_at_s) + max(0.0, wanted - self._tokens) / rate
 
+    def is_quiet(self, at_s: float) -> bool:
+        """Say whether no live results share the link."""
+        return at_s - self._live_at_s >= self._pacing.quiet_s
+
     def _rate(self, at_s: float) -> float:
-        quiet = at_s - self._live_at_s >= self._pacing.quiet_s
-        return self._pacing.per_s * (self._pacing.idle_factor if quiet else 1.0)
+        return self._pacing.per_s * (self._pacing.idle_factor if self.is_quiet(at_s) else 1.0)

@@ -1,18 +1,18 @@
 """Rows straight from the pages of a broken database, whatever became of its trees.
 
-Layout: https://www.sqlite.org/fileformat2.html, sections 1.6 (b-tree pages), 2.1 (records) and 4
-(the write-ahead log). Nothing read here is believed: each row's CRC decides.
+Layout: https://www.sqlite.org/fileformat2.html, sections 1.6 (b-tree pages) and 2.1 (records).
+Nothing read here is believed: each row's CRC decides.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_runtime.outbox.budget import FRAME_BYTES, PAGE_BYTES, WAL_HEADER_BYTES
+from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.files import log_of
 from edge_runtime.outbox.rows import Damaged, Table, unseal
+from edge_runtime.outbox.wal import Log
 
 LEAF = 13
 MOST_ON_PAGE = PAGE_BYTES - 35
@@ -28,7 +28,7 @@ class Pages:
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
         self._log = log_of(path).open("rb") if log_of(path).exists() else None
-        self._frames = self._index_log()
+        self._frames = Log(log_of(path)).committed()
         size = path.stat().st_size
         self.count = max([-(-size // PAGE_BYTES), *self._frames])
 
@@ -89,24 +89,6 @@ class Pages:
             return self._log.read(PAGE_BYTES)
         self._file.seek((number - 1) * PAGE_BYTES)
         return self._file.read(PAGE_BYTES)
-
-    def _index_log(self) -> dict[int, int]:
-        """Return where the newest committed version of each page lies in the log."""
-        if self._log is None:
-            return {}
-        salt = self._log.read(WAL_HEADER_BYTES)[16:24]
-        committed: dict[int, int] = {}
-        open_frames: dict[int, int] = {}
-        offset = WAL_HEADER_BYTES
-        while len(head := self._log.read(24)) == 24 and head[8:16] == salt:
-            number, pages_after = struct.unpack(">II", head[:8])
-            open_frames[number] = offset + 24
-            if pages_after:
-                committed |= open_frames
-                open_frames = {}
-            offset += FRAME_BYTES
-            self._log.seek(offset)
-        return {n: at for n, at in committed.items() if n < 1 << 31}
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -23,6 +23,10 @@ class Damaged(Exception):  # noqa: N818  it is a finding that is handled, never 
     """A row that does not pass its CRC, or does not decode."""
 
 
+class Unbalanced(Damaged):
+    """Rows that were counted are not to be found: the tree leads past them."""
+
+
 class Table(IntEnum):
     """The tables, by the byte that starts each row of theirs."""
 
@@ -77,14 +81,15 @@ def seq_of(row: int) -> int:
 def seal(table: Table, row: int, payload: bytes) -> bytes:
     """Return table byte + payload + CRC-32 of key, table byte and payload."""
     data = table.to_bytes(1, "big") + payload
-    return data + crc32(data, crc32(row.to_bytes(8, "big"))).to_bytes(4, "little")
+    return data + crc32(data, crc32(row.to_bytes(8, "big", signed=True))).to_bytes(4, "little")
 
 
-def unseal(row: int, data: bytes) -> tuple[Table, bytes]:
+def unseal(row: int, data: object) -> tuple[Table, bytes]:
     """Return table and payload; raise Damaged where the CRC does not match."""
-    if len(data) < 5 or crc32(data[:-4], crc32(row.to_bytes(8, "big"))) != int.from_bytes(
-        data[-4:], "little"
-    ):
+    if not isinstance(data, bytes) or len(data) < 5:
+        raise Damaged(f"row {row}")
+    check = crc32(data[:-4], crc32(row.to_bytes(8, "big", signed=True)))
+    if check != int.from_bytes(data[-4:], "little"):
         raise Damaged(f"row {row}")
     return Table(data[0]), data[1:-4]
 

@@ -27,9 +27,9 @@ from edge_runtime.outbox.spans import Spans
 from edge_runtime.outbox.state import Old, State, unpack_state
 from edge_runtime.outbox.summaries import LEVEL_BITS, unpack_summary
 
-STEP_PAGES = 64
+STEP_PAGES = 128
 # Left to what is made meanwhile.
-LEAVE_PAGES = 8
+LEAVE_PAGES = 16
 
 
 class Salvage:
@@ -61,7 +61,7 @@ class Salvage:
 
     def _find_state(self, pages: Pages) -> Iterator[None]:
         """Find the newest state in the file, and keep it in the new database."""
-        if self._old.state is not None:
+        if self._old.is_searched:
             return
         best: State | None = None
         for number in range(1, pages.count + 1):
@@ -70,7 +70,7 @@ class Salvage:
                     best = _newer(best, row, data)
             if number % STEP_PAGES == 0:
                 yield
-        self._old = msgspec.structs.replace(self._old, state=best)
+        self._old = Old(best, is_searched=True)
         with self._ledger.transaction():
             self._ledger.note_old(self._aside.name, self._old)
 

@@ -27,9 +27,10 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Old(msgspec.Struct, frozen=True, array_like=True):
-    """A file moved aside: its own last state where it was found, and pages searched so far."""
+    """A file moved aside: its own last state if it has one, and pages taken over so far."""
 
     state: State | None = None
+    is_searched: bool = False
     pages: int = 0
 
 

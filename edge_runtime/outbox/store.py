@@ -36,7 +36,10 @@ Connect = Callable[[Path], Connection]
 
 def connect(path: Path) -> Connection:
     """Open with the standard library, transactions left to the caller."""
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+    # A flipped bit makes text of a blob: it must reach the CRC, not fail to decode.
+    connection.text_factory = bytes
+    return connection
 
 
 class Store:
@@ -69,8 +72,8 @@ class Store:
 
     def _quick_check(self) -> None:
         found = self._value("PRAGMA quick_check(1)")
-        if found != "ok":
-            raise sqlite3.DatabaseError(f"database disk image is malformed: {found}")
+        if found not in ("ok", b"ok"):
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {found!r}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -147,6 +150,10 @@ class Store:
         """Return how many pages can still be filled."""
         spare = self._value("PRAGMA max_page_count") - self._value("PRAGMA page_count")
         return int(spare + self._value("PRAGMA freelist_count"))
+
+    def fold(self) -> int:
+        """Fold the log into the file; return how many frames of it SQLite believed."""
+        return int(self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
 
     def close(self) -> None:
         """Fold the log in and let the file go."""

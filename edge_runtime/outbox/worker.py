@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
+import msgspec
+
 from edge_runtime.clock import Clock
 from edge_runtime.errors import OutboxError
+from edge_runtime.outbox import issuing
 from edge_runtime.outbox.ageing import Ageing
 from edge_runtime.outbox.faults import Fault, fault_of
 from edge_runtime.outbox.intake import Item
 from edge_runtime.outbox.ledger import Ledger
 from edge_runtime.outbox.opening import StoreError, open_database, set_aside
-from edge_runtime.outbox.rows import Table
+from edge_runtime.outbox.rows import Table, Unbalanced
 from edge_runtime.outbox.salvage import Salvage
 from edge_runtime.outbox.state import Old
 from edge_runtime.outbox.store import Connect
@@ -72,12 +75,12 @@ class Worker:
     def reject(self, lane: Table, row: int) -> None:
         """Quarantine a row that the broker refused."""
         self._ageing.make_room(self.ledger.budget.headroom_pages)
-        self.ledger.reject(lane, row)
+        issuing.reject(self.ledger, lane, row)
 
     def issue(self) -> None:
         """Make records of what waits to be declared or told in summary."""
         self._ageing.make_room(self.ledger.budget.headroom_pages)
-        self.ledger.issue()
+        issuing.issue(self.ledger)
 
     def salvage(self) -> None:
         """Do one step of the salvage, the newest file first."""
@@ -122,20 +125,24 @@ class Worker:
                         )
             self.begin(why)
 
-    def failed(self, error: Exception) -> None:
-        """Note a fault; a corrupt database is moved aside, and the next turn opens a fresh one."""
+    def failed(self, error: Exception) -> bool:
+        """Note a fault. True: it was made way for, and another try may help at once.
+
+        Where the disk is full the ballast goes; a corrupt database is moved aside for a fresh one.
+        """
         fault = fault_of(error)
         if fault == "disk_full" and self._drop_ballast():
-            self.retry_at_s = 0.0
-            return
+            return True
         if fault == "corrupt":
-            self._set_aside(error)
-            return
+            return self._set_aside(error)
+        if fault == "io_error" and self.ledger.folder.is_read_only():
+            fault = "read_only"
         if fault != "disk_full":
             self.ledger.close()
         self.fault, self.reason = fault, reason_of(fault, error)
         self.retry_at_s = self._clock.monotonic() + self._retry_s
         self._retry_s = min(RETRY_MOST_S, 2 * self._retry_s)
+        return False
 
     def succeeded(self) -> None:
         """Note that the disk works."""
@@ -148,22 +155,24 @@ class Worker:
             self._ballast_at_s = now_s + BALLAST_EVERY_S
             self._hold_ballast()
 
-    def _set_aside(self, error: Exception) -> None:
+    def _set_aside(self, error: Exception) -> bool:
         ledger = self.ledger
         _log.error("outbox: %s is damaged (%s): moved aside", ledger.folder.database, error)
-        exact = ledger.state(clean=True)
+        exact = msgspec.structs.replace(ledger.state(clean=True), old={})
         was_open = ledger.is_open
         ledger.close()
         self._salvage = None
         try:
             set_aside(ledger.folder, ledger.budget)
         except OSError as again:
-            self.failed(again)
-            return
+            return self.failed(again)
         if was_open:
             newest = ledger.folder.asides()[-1].name
-            ledger.old[newest] = Old(exact)
+            # Where the books do not balance, what is behind the fronts cannot be relied on either.
+            known = None if isinstance(error, Unbalanced) else exact
+            ledger.old[newest] = Old(known, is_searched=True)
         self.moved_aside = str(error)
+        return True
 
     def _drop_ballast(self) -> bool:
         try:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from edge_runtime.clock import Clock
+from edge_runtime.outbox import issuing, reading
 from edge_runtime.outbox.intake import Intake
 from edge_runtime.outbox.opening import StoreError
 from edge_runtime.outbox.rows import Table
@@ -96,7 +97,8 @@ class Writer:
         self._settle()
         with self._worker.ledger.transaction():
             self._worker.ledger.save_state()
-        self._worker.ledger.refill()
+        if reading.refill(self._worker.ledger):
+            self._on_ready()  # `_read_ahead` will find nothing left to read, and say nothing
 
     def close(self) -> None:
         """Commit everything and end the thread."""
@@ -148,7 +150,8 @@ class Writer:
             else:
                 self._read_ahead()
         except StoreError as error:
-            self._worker.failed(error)
+            if self._worker.failed(error):
+                self._turn([job for job in jobs if not job.ok], closing=closing)
         with self._condition:
             self._intake.failing = self._worker.fault is not None
             self._condition.notify_all()
@@ -162,6 +165,9 @@ class Writer:
             self.flush()
         elif due_s is not None and self._clock.monotonic() >= due_s:
             self._commit()
+        elif self._worker.ledger.acknowledged_is_due():
+            with self._worker.ledger.transaction():
+                self._worker.ledger.save_state()
         self._settle()
         for job in jobs:
             job.work()
@@ -190,7 +196,7 @@ class Writer:
     def _issue(self) -> None:
         with self._condition:
             wanted, self._wants_records = self._wants_records, False
-        if wanted and self._worker.ledger.can_issue():
+        if wanted and issuing.can_issue(self._worker.ledger):
             self._worker.issue()
             self._wants_rows = True
 
@@ -200,9 +206,16 @@ class Writer:
             woken = self._wake_at_s is not None and self._clock.monotonic() >= self._wake_at_s
             if woken:
                 self._wake_at_s = None
-        filled = wanted and self._worker.ledger.refill()
+        filled = wanted and reading.refill(self._worker.ledger)
         if filled or woken:
+            self._ring()
+
+    def _ring(self) -> None:
+        try:
             self._on_ready()
+        except Exception:
+            # Whatever a listener does wrong must not end the thread that keeps the results.
+            _log.exception("outbox: on_ready failed")
 
     def _end(self) -> None:
         lost = self.uncommitted()

@@ -1,0 +1,73 @@
+"""The write-ahead log as a file: which pages its commits wrote, and whether all were believed.
+
+Layout: https://www.sqlite.org/fileformat2.html, section 4. SQLite ignores a log from the first
+frame on that does not pass its checksum: right after a power cut, but a flipped bit would take
+every later commit with it, silently.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from edge_runtime.outbox.budget import FRAME_BYTES, WAL_HEADER_BYTES
+
+MAGIC = 0x377F0682
+HEAD_BYTES = 24
+
+
+class Log:
+    """The frames of one generation, in order; checksums of frames are not looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self.pages: list[int] = []
+        self.commits: list[int] = []
+        self.is_whole = True
+        if path.exists() and path.stat().st_size > WAL_HEADER_BYTES:
+            self._read(path)
+
+    def _read(self, path: Path) -> None:
+        with path.open("rb") as file:
+            header = file.read(WAL_HEADER_BYTES)
+            self.is_whole = _header_is_whole(header)
+            salt = header[16:24]
+            while len(head := file.read(HEAD_BYTES)) == HEAD_BYTES:
+                page, size_after = struct.unpack(">II", head[:8])
+                if not self.is_whole and not self.pages:
+                    salt = head[8:16]
+                # Frames of an older generation, and damaged ones, hold a place alone.
+                ours = head[8:16] == salt
+                self.pages.append(page if ours else 0)
+                if ours and size_after:
+                    self.commits.append(len(self.pages))
+                file.seek(FRAME_BYTES - HEAD_BYTES, 1)
+
+    def committed(self) -> dict[int, int]:
+        """Return where the newest committed version of each page lies in the file."""
+        end = self.commits[-1] if self.commits else 0
+        return {
+            page: WAL_HEADER_BYTES + at * FRAME_BYTES + HEAD_BYTES
+            for at, page in enumerate(self.pages[:end])
+            if 0 < page < 1 << 31
+        }
+
+    def lost(self, believed: int) -> bool:
+        """Say whether commits are there that SQLite, believing so many frames, leaves out.
+
+        One commit beyond is what a power cut leaves of a commit that never returned; a second one
+        was begun only after the first was safe.
+        """
+        beyond = sum(1 for end in self.commits if end > believed)
+        return beyond >= (2 if self.is_whole else 1)
+
+
+def _header_is_whole(header: bytes) -> bool:
+    magic = int.from_bytes(header[:4], "big")
+    if magic & ~1 != MAGIC:
+        return False
+    words = struct.unpack(f"{'>' if magic & 1 else '<'}6I", header[:24])
+    first = second = 0
+    for one, two in zip(words[::2], words[1::2], strict=True):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + two + first) & 0xFFFFFFFF
+    return struct.pack(">II", first, second) == header[24:]

@@ -1,0 +1,82 @@
+"""What a record costs: bytes written and syncs by rate and commit interval, and rows a second.
+
+Bytes are whole blocks of 4 KiB that a sync brings to the card (needs apsw); rows a second are
+those of the standard library's SQLite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from outbox_disk import BLOCK, Disk
+from outbox_tools import FAST, open_box, plain
+
+from edge_runtime.clock import ManualClock, SystemClock
+from edge_runtime.options import OutboxOptions
+from edge_runtime.outbox import Outbox
+
+
+def wear(folder: Path, *, per_s: int, commit_s: float, hours: float) -> tuple[float, float]:
+    """Return bytes a record and syncs an hour of a day in which all is delivered at once."""
+    clock = ManualClock()
+    disk = Disk(f"cost-{per_s}-{commit_s}")
+    options = OutboxOptions(max_mb=16.0, commit_interval_s=3600.0)
+    box = Outbox.open(folder, options, clock, pacing=FAST, connect=disk.connect)
+    box.connected(clock.monotonic())
+    disk.blocks_written = disk.syncs = number = 0
+    for _ in range(int(hours * 3600 / commit_s)):
+        for _ in range(int(per_s * commit_s)):
+            number += 1
+            box.append(plain(number, clock.now(), objects=3))
+            clock.advance(1 / per_s)
+        # A commit as its time would bring it, without the state that `flush` saves.
+        assert box._writer.do(box._writer._commit, 10.0)
+        while rows := box.take(100):
+            box.acknowledge([stored.row for stored in rows])
+    written, syncs = disk.blocks_written * BLOCK, disk.syncs
+    box.close()
+    return written / number, syncs / hours
+
+
+def speed(folder: Path, results: int) -> tuple[float, float]:
+    """Return rows a second of CPU time going in (5 s commits) and coming out."""
+    clock = SystemClock()
+    box = open_box(folder, clock, max_mb=256.0, commit_s=5.0)
+    started = time.process_time()
+    for number in range(results):
+        box.append(plain(number, clock.now(), objects=3))
+    assert box.flush(60.0)
+    seconds_in = time.process_time() - started
+    started = time.process_time()
+    while rows := box.take(20):
+        box.acknowledge([stored.row for stored in rows])
+    seconds_out = time.process_time() - started
+    assert box.pending() == 0
+    box.close()
+    return results / seconds_in, results / seconds_out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument("--results", type=int, default=100_000)
+    options = parser.parse_args()
+    for per_s in (1, 100):
+        for commit_s in (1.0, 5.0, 10.0):
+            hours = options.hours if per_s == 1 else options.hours / 20
+            with tempfile.TemporaryDirectory() as folder:
+                each, syncs = wear(Path(folder), per_s=per_s, commit_s=commit_s, hours=hours)
+            print(
+                f"{per_s:4} a second, commit every {commit_s:4.0f} s: {each:7,.0f} B a record, "
+                f"{each * per_s * 86_400 / 1e6:7,.0f} MB a day, {syncs:6,.0f} syncs an hour"
+            )
+    with tempfile.TemporaryDirectory() as folder:
+        rows_in, rows_out = speed(Path(folder), options.results)
+    print(f"{rows_in:,.0f} rows a second in, {rows_out:,.0f} out, of one core")
+
+
+if __name__ == "__main__":
+    main()
