@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from edge_runtime.options import Fraction, Section
+from edge_runtime.options import Fraction, Kind, Section
 from edge_runtime.records import ModelRef
 
 PackName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -17,6 +17,8 @@ InnerPath = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*){0,4}$")
 ]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Hertz = Annotated[float, Meta(gt=0.0, le=10_000_000.0)]
+HertzOrZero = Annotated[float, Meta(ge=0.0, le=10_000_000.0)]
 PerChannel = float | Annotated[tuple[float, ...], Meta(min_length=1, max_length=3)]
 
 
@@ -40,14 +42,69 @@ class ModelSection(Section, frozen=True):
     size_bytes: int | None = None
 
 
+class StatisticLevels(Kind, frozen=True, tag="statistics"):
+    """Statistics of the window without its mean, each in dB (20 log10): all scale alike in int8."""
+
+    of: Annotated[
+        tuple[Literal["rms", "peak", "crest_factor", "kurtosis"], ...], Meta(min_length=1)
+    ]
+
+
+class BandLevels(Kind, frozen=True, tag="bands"):
+    """Power in `count` bands of equal width, in dB relative to their mean: gain does not matter.
+
+    `segment`: samples a frame of the Welch spectrum.
+    """
+
+    low_hz: HertzOrZero
+    high_hz: Hertz
+    count: Annotated[int, Meta(ge=2, le=1024)]
+    segment: Annotated[int, Meta(ge=16, le=65536)] = 512
+
+
+class EnvelopeLevels(Kind, frozen=True, tag="envelope"):
+    """The envelope of a carrier band: its modulation depth, then its lines at shaft orders, in dB.
+
+    A line is the greatest amplitude within `tolerance` (a fraction) of order times shaft speed,
+    relative to the median around. `shaft_hz` holds where the stream does not give a speed.
+    """
+
+    band_hz: tuple[Hertz, Hertz]
+    orders: Annotated[tuple[Hertz, ...], Meta(min_length=1, max_length=256)]
+    shaft_hz: Hertz
+    tolerance: Fraction = 0.03
+
+
+class LogMelLevels(Kind, frozen=True, tag="log_mel"):
+    """A log-mel spectrogram, flattened frame by frame."""
+
+    n_fft: Annotated[int, Meta(ge=16, le=65536)]
+    hop: Annotated[int, Meta(ge=1, le=65536)]
+    mels: Annotated[int, Meta(ge=1, le=1024)]
+    scale: Literal["slaney", "htk"] = "slaney"
+    power: Literal[1, 2] = 2
+
+
+FeatureOptions: TypeAlias = StatisticLevels | BandLevels | EnvelopeLevels | LogMelLevels
+
+
 class InputSection(Section, frozen=True):
-    """`[input]`: real value = (pixel - mean) / std; quantisation is read from the tensor."""
+    """`[input]`: real value = (pixel - mean) / std; quantisation is read from the tensor.
+
+    Windows have `size` samples at `rate_hz`, one every `hop` (not set: every `size`); other rates
+    are resampled. The real value is (feature - mean) / std, all `features` one after the other,
+    channel after channel; without features the model takes the samples themselves.
+    """
 
     kind: Literal["image", "window"] = "image"
     color: Literal["rgb", "bgr", "gray"] = "rgb"
     resize: Literal["stretch", "letterbox"] = "stretch"
     mean: PerChannel = 0.0
     std: PerChannel = 1.0
+    rate_hz: Hertz | None = None
+    size: Annotated[int, Meta(ge=2, le=1_048_576)] | None = None
+    hop: Annotated[int, Meta(ge=1, le=1_048_576)] | None = None
+    features: Annotated[tuple[FeatureOptions, ...], Meta(max_length=32)] = ()
 
 
 class OutputSection(Section, frozen=True):

@@ -25,6 +25,7 @@ MAX_LABELS = 1100
 MAX_NAME = 64
 
 Image: TypeAlias = NDArray[np.uint8]
+Signal: TypeAlias = NDArray[np.float32]
 Tensor: TypeAlias = NDArray[Any]
 
 
@@ -34,6 +35,33 @@ class Frame(msgspec.Struct, frozen=True):
     index: int
     image: Image
     stamp: Stamp
+
+
+class Samples(msgspec.Struct, frozen=True):
+    """Raw rows of a sensor, float32 (n, channels), n >= 1, all finite; never leaves the device.
+
+    `stamp` and `index` are those of the first row; the others follow at `rate_hz` (0: it has no
+    fixed rate, and each block is one row). `gap`: data is missing between this block and the last.
+    """
+
+    index: int
+    values: Signal
+    stamp: Stamp
+    rate_hz: float
+    channels: tuple[str, ...]
+    gap: bool = False
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Raw window of a signal without a gap, float32 (n, channels); never leaves the device.
+
+    `stamp` is the moment of its last sample, `index` its number in the stream.
+    """
+
+    values: Signal
+    stamp: Stamp
+    rate_hz: float
+    index: int
 
 
 class TensorSpec(msgspec.Struct, frozen=True):
@@ -160,15 +188,17 @@ class Event(Record, frozen=True, tag=6):
 
     `rule` is the place of the rule in the stream's list (-1: none), `age_s` how long before the
     event's own moment the state began that it reports or ends (a duration, so that a clock that
-    is mended later mends it too).
+    is mended later mends it too). An alarm has its `measure`, and an `object` where a model says
+    what it is; every other event has an object.
     """
 
     KIND: ClassVar[str] = "event"
     event: str
-    object: Detection
+    object: Detection | None
     rule: int = -1
     direction: str = ""
     age_s: float | None = None
+    measure: Measure | None = None
 
     def __post_init__(self) -> None:
         if self.event not in EVENTS or self.direction not in ("", *DIRECTIONS):

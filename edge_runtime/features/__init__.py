@@ -1,0 +1,1 @@
+"""Windows of a signal to the numbers that a model takes. numpy alone, vectorised over windows."""

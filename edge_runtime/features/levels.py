@@ -1,0 +1,158 @@
+"""The features that a pack can name: each a function from windows to levels of one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from edge_runtime.errors import PackError
+from edge_runtime.features import statistics
+from edge_runtime.features.envelope import envelope
+from edge_runtime.features.mel import log_mel, mel_filters
+from edge_runtime.features.signals import Doubles, Reals, Signal, centred, power_db, single
+from edge_runtime.features.spectrum import (
+    amplitude_spectrum,
+    band_energies,
+    frequencies_hz,
+    welch,
+)
+from edge_runtime.manifest import (
+    BandLevels,
+    EnvelopeLevels,
+    FeatureOptions,
+    LogMelLevels,
+    StatisticLevels,
+)
+
+Extract: TypeAlias = Callable[[Signal, float | None], Reals]  # windows, shaft speed in Hz
+
+STATISTICS = {
+    "rms": statistics.rms,
+    "peak": statistics.peak,
+    "crest_factor": statistics.crest_factor,
+    "kurtosis": statistics.kurtosis,
+}
+FLOOR_ORDERS = (0.25, 1.5)  # the median is taken from 0.25 shaft orders to 1.5 times the highest
+
+
+def extractor(options: FeatureOptions, rate_hz: float, size: int) -> Extract:
+    """Return the function of one `[[input.features]]`. Raises PackError where it cannot be."""
+    if isinstance(options, StatisticLevels):
+        return statistic_levels(options)
+    if isinstance(options, BandLevels):
+        return band_levels(options, rate_hz, size)
+    if isinstance(options, EnvelopeLevels):
+        return envelope_levels(options, rate_hz, size)
+    return log_mel_levels(options, rate_hz, size)
+
+
+def statistic_levels(options: StatisticLevels) -> Extract:
+    """Return what gives 20 log10 of the statistics."""
+
+    def extract(windows: Signal, _shaft_hz: float | None) -> Reals:
+        values = centred(windows)
+        return amplitude_db(np.stack([STATISTICS[name](values) for name in options.of], axis=-1))
+
+    return extract
+
+
+def band_levels(options: BandLevels, rate_hz: float, size: int) -> Extract:
+    """Return what gives the bands' powers in dB, relative to their mean in dB."""
+    check_band((options.low_hz, options.high_hz), rate_hz)
+    check_frame(options.segment, size)
+    width_hz = (options.high_hz - options.low_hz) / options.count
+    if width_hz < rate_hz / options.segment:
+        raise PackError(
+            f"input.features: bands of {width_hz:g} Hz are narrower than the spectrum's bins of "
+            f"{rate_hz / options.segment:g} Hz; take fewer bands or a longer segment"
+        )
+    bins_hz = frequencies_hz(options.segment, rate_hz)
+    edges_hz = np.linspace(options.low_hz, options.high_hz, options.count + 1)
+
+    def extract(windows: Signal, _shaft_hz: float | None) -> Reals:
+        density = welch(windows, rate_hz, options.segment)
+        levels = power_db(band_energies(density, bins_hz, edges_hz))
+        return single(levels - levels.mean(axis=-1, keepdims=True))
+
+    return extract
+
+
+def envelope_levels(options: EnvelopeLevels, rate_hz: float, size: int) -> Extract:
+    """Return what gives the envelope's modulation depth and its lines at the orders, in dB."""
+    check_band(options.band_hz, rate_hz)
+    bins_hz = frequencies_hz(size, rate_hz)
+    check_orders(options, options.shaft_hz, bins_hz)
+
+    def extract(windows: Signal, shaft_hz: float | None) -> Reals:
+        shape = envelope(windows, rate_hz, options.band_hz)
+        depth = statistics.ratio(shape.std(axis=-1), shape.mean(axis=-1))
+        speed_hz = options.shaft_hz if shaft_hz is None else shaft_hz
+        lines = order_lines(amplitude_spectrum(shape), bins_hz, options, speed_hz)
+        return amplitude_db(np.concatenate([depth[..., np.newaxis], lines], axis=-1))
+
+    return extract
+
+
+def order_lines(
+    spectrum: Reals, bins_hz: Doubles, options: EnvelopeLevels, speed_hz: float
+) -> Doubles:
+    """Return the greatest amplitude around each order over the median of all, (..., orders)."""
+    check_orders(options, speed_hz, bins_hz)
+    centres = np.asarray(options.orders) * speed_hz
+    around = FLOOR_ORDERS[0] * speed_hz, FLOOR_ORDERS[1] * centres.max()
+    first, stop = np.searchsorted(bins_hz, around)
+    floor = np.median(spectrum[..., first:stop], axis=-1)
+    # Half a bin more on both sides: the nearest bin is in, however narrow the tolerance.
+    reach = centres * options.tolerance + bins_hz[1] / 2.0
+    low, high = np.searchsorted(bins_hz, (centres - reach, centres + reach))
+    lines = [spectrum[..., a:b].max(axis=-1) for a, b in zip(low, high, strict=True)]
+    return statistics.ratio(np.stack(lines, axis=-1), floor[..., np.newaxis])
+
+
+def log_mel_levels(options: LogMelLevels, rate_hz: float, size: int) -> Extract:
+    """Return what gives a log-mel spectrogram, frame after frame."""
+    check_frame(options.n_fft, size)
+    filters = mel_filters(rate_hz, options.n_fft, options.mels, scale=options.scale)
+
+    def extract(windows: Signal, _shaft_hz: float | None) -> Reals:
+        levels = log_mel(
+            windows, filters, n_fft=options.n_fft, hop=options.hop, power=options.power
+        )
+        return levels.reshape(*levels.shape[:-2], -1)
+
+    return extract
+
+
+def amplitude_db(amplitudes: Signal) -> Reals:
+    """Return 20 log10 of amplitudes, floored at -200 dB."""
+    return single(power_db(np.square(amplitudes, dtype=np.float64)))
+
+
+def check_band(band_hz: tuple[float, float], rate_hz: float) -> None:
+    """Raise PackError for a band that is empty or goes past half the rate."""
+    if not band_hz[0] < band_hz[1] <= rate_hz / 2.0:
+        raise PackError(
+            f"input.features: no band from {band_hz[0]:g} to {band_hz[1]:g} Hz at "
+            f"{rate_hz:g} samples a second; it must rise, up to {rate_hz / 2.0:g} Hz"
+        )
+
+
+def check_orders(options: EnvelopeLevels, speed_hz: float, bins_hz: Doubles) -> None:
+    """Raise PackError for a speed at which the orders leave the envelope's spectrum."""
+    reach_hz = FLOOR_ORDERS[1] * max(options.orders) * speed_hz
+    if not bins_hz[1] <= speed_hz * min(options.orders) <= reach_hz <= bins_hz[-1]:
+        raise PackError(
+            f"input.features: at {speed_hz:g} turns a second the orders {list(options.orders)} do "
+            f"not fit into the envelope's spectrum, {bins_hz[1]:g} to {bins_hz[-1]:g} Hz; correct "
+            "the shaft speed, or take longer windows"
+        )
+
+
+def check_frame(frame: int, size: int) -> None:
+    """Raise PackError for a frame that is longer than the window."""
+    if frame > size:
+        raise PackError(
+            f"input.features: a frame of {frame} samples is longer than the window of {size}"
+        )
