@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -19,6 +20,9 @@ SecondsOrZero = Annotated[float, Meta(ge=0.0, le=31_536_000.0)]
 FramesPerSecond = Annotated[float, Meta(gt=0.0, le=1000.0)]
 Pixels = Annotated[int, Meta(ge=16, le=16384)]
 Polygon = Annotated[tuple[Point, ...], Meta(min_length=3, max_length=64)]
+
+FLOAT32_MAX = 3.4028234e38
+MAX_PAYLOAD_BYTES = 4096
 
 RESERVED_STREAM_NAMES = ("cmd", "reply", "status", "health", "outbox")
 
@@ -69,6 +73,15 @@ class OutboxOptions(Section, frozen=True):
     commit_interval_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 5.0
     backlog_per_s: Annotated[float, Meta(gt=0.0, le=1_000_000.0)] = 50.0
     replay_share: Fraction = 0.25
+
+
+class UplinkOptions(Section, frozen=True):
+    """`[uplink]`: bytes a UTC day, MQTT messages as they go on the wire. 0: no limit.
+
+    Near the limit streams publish less: every_inference becomes events, then counts.
+    """
+
+    daily_mb: Annotated[float, Meta(ge=0.0, le=1_000_000.0)] = 0.0
 
 
 class EngineOptions(Section, frozen=True):
@@ -126,7 +139,193 @@ class Synthetic(Kind, frozen=True, tag="synthetic"):
     faults: tuple[Fault, ...] = ()
 
 
-SourceOptions: TypeAlias = Camera | Video | Images | Synthetic
+class Channel(Section, frozen=True):
+    """One value of a sensor: raw * scale + offset; a row with one outside min..max is refused."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,31}$")]
+    unit: Annotated[str, Meta(max_length=16)] = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.scale) and self.scale and isfinite(self.offset)):
+            raise ValueError("scale and offset must be finite numbers, and scale not 0")
+        low, high = self.bounds
+        if not low < high:
+            raise ValueError("min must be less than max")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value taken; NaN and infinity lie outside of any bounds."""
+        low = -FLOAT32_MAX if self.min is None else self.min
+        high = FLOAT32_MAX if self.max is None else self.max
+        return max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX)
+
+
+class Column(Channel, frozen=True):
+    """A value of a text line. `at`: its place in a CSV line (0: first), its key in a JSON line."""
+
+    at: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] | None = None
+
+
+class Lines(Kind, frozen=True, tag="lines"):
+    """Text lines, CSV or JSON. Without any `at`, a CSV line has exactly these columns in order."""
+
+    columns: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=64)]
+    format: Literal["csv", "json"] = "csv"
+    separator: Annotated[str, Meta(pattern=r"^[ -/:-~\t]$")] = ","
+    decimal: Literal[".", ","] = "."
+    max_line_bytes: Annotated[int, Meta(ge=16, le=65536)] = 1024
+
+    def __post_init__(self) -> None:
+        place = int if self.format == "csv" else str
+        if any(not isinstance(column.at, place | None) for column in self.columns):
+            raise ValueError("at must be a number in a CSV line, and a key in a JSON line")
+        if self.separator == self.decimal:
+            raise ValueError("separator and decimal must differ")
+
+
+NumberType: TypeAlias = Literal[
+    "int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"
+]
+
+
+class Field(Channel, frozen=True):
+    """A value of a binary row; `skip` bytes before it mean nothing."""
+
+    type: NumberType = "int16"
+    skip: Annotated[int, Meta(ge=0, le=255)] = 0
+
+
+class Layout(Kind, frozen=True):
+    """A binary frame's inside: header, up to `rows` rows of `fields`, trailer, check."""
+
+    fields: Annotated[tuple[Field, ...], Meta(min_length=1, max_length=64)]
+    rows: Annotated[int, Meta(ge=1, le=1024)] = 1
+    endian: Literal["little", "big"] = "little"
+    header_bytes: Annotated[int, Meta(ge=0, le=255)] = 0
+    trailer_bytes: Annotated[int, Meta(ge=0, le=255)] = 0
+    check: Literal["none", "crc16-ccitt-false", "crc16-xmodem", "crc16-modbus", "crc32"] = "none"
+
+    def __post_init__(self) -> None:
+        # Bounds what a false frame start makes us wait for, and what a check costs.
+        if self.payload_bytes > MAX_PAYLOAD_BYTES:
+            raise ValueError(
+                f"a frame of {self.payload_bytes} bytes; at most {MAX_PAYLOAD_BYTES}: lower rows"
+            )
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of one row."""
+        bits = (int("".join(filter(str.isdigit, field.type))) for field in self.fields)
+        return sum(bits) // 8 + sum(field.skip for field in self.fields)
+
+    @property
+    def payload_bytes(self) -> int:
+        """The size of a full frame without sync, length and check."""
+        return self.header_bytes + self.rows * self.row_bytes + self.trailer_bytes
+
+
+class Binary(Layout, frozen=True, tag="binary", kw_only=True):
+    """sync, [length of the payload], payload, [check]. `check_covers` `frame`: sync too.
+
+    Without a length each frame is full.
+    """
+
+    sync: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}){1,8}$")]
+    length: Literal["none", "uint8", "uint16"] = "none"
+    check_covers: Literal["body", "frame"] = "body"
+
+
+class Slip(Layout, frozen=True, tag="slip"):
+    """RFC 1055 packets."""
+
+
+class Cobs(Layout, frozen=True, tag="cobs"):
+    """Consistent Overhead Byte Stuffing; a zero byte ends each packet."""
+
+
+class Nmea(Kind, frozen=True, tag="nmea"):
+    """A GNSS receiver (NMEA 0183, RMC and GGA): one row for each moment that has all `values`."""
+
+    values: Annotated[
+        tuple[Literal["latitude", "longitude", "speed", "altitude", "satellites", "hdop"], ...],
+        Meta(min_length=1),
+    ] = ("latitude", "longitude", "speed", "satellites")
+
+
+class Register(Channel, frozen=True, kw_only=True):
+    """A value of a Modbus device. `words`: which of two registers comes first."""
+
+    address: Annotated[int, Meta(ge=0, le=65535)]
+    type: Literal["int16", "uint16", "int32", "uint32", "float32"] = "int16"
+    table: Literal["holding", "input"] = "holding"
+    words: Literal["high-first", "low-first"] = "high-first"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.address == 65535 and self.type.endswith("32"):
+            raise ValueError("address 65535 leaves no room for a 32-bit value")
+
+
+class Modbus(Kind, frozen=True, tag="modbus"):
+    """A Modbus RTU device that is asked for its registers every `every_s`."""
+
+    registers: Annotated[tuple[Register, ...], Meta(min_length=1, max_length=64)]
+    device: Annotated[int, Meta(ge=1, le=247)] = 1
+    every_s: Seconds = 1.0
+    timeout_s: Annotated[float, Meta(ge=0.02, le=5.0)] = 0.5
+
+
+FramingOptions: TypeAlias = Lines | Binary | Slip | Cobs | Nmea | Modbus
+
+
+class Serial(Kind, frozen=True, tag="serial"):
+    """A sensor on a serial port: a device path or another URL of pyserial's.
+
+    `rate_hz`: of a sampled signal (0: readings that come when they come). `silent_s`: a sensor
+    that sent nothing valid for so long is lost.
+    """
+
+    url: Annotated[str, Meta(min_length=1)]
+    framing: FramingOptions
+    baud: Annotated[int, Meta(ge=50, le=12_000_000)] = 115_200
+    bytesize: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd", "mark", "space"] = "none"
+    stopbits: Literal[1, 2] = 1
+    rate_hz: Annotated[float, Meta(ge=0.0, le=1_000_000.0)] = 0.0
+    silent_s: Seconds = 10.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.framing, Modbus) and self.silent_s <= self.framing.every_s:
+            raise ValueError("silent_s must be longer than framing.every_s")
+        if isinstance(self.framing, Modbus | Nmea) and self.rate_hz:
+            raise ValueError("rate_hz is for sampled signals; remove it beside this framing")
+
+    @property
+    def byte_s(self) -> float:
+        """How long one byte is on the wire: a start bit, data, parity, stop bits."""
+        return (1 + self.bytesize + (self.parity != "none") + self.stopbits) / self.baud
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the values in a row."""
+        named: tuple[Channel, ...]
+        match self.framing:
+            case Nmea(values=values):
+                return values
+            case Lines(columns=columns):
+                named = columns
+            case Modbus(registers=registers):
+                named = registers
+            case _:
+                named = self.framing.fields
+        return tuple(channel.name for channel in named)
+
+
+SourceOptions: TypeAlias = Camera | Video | Images | Synthetic | Serial
 
 
 class Always(Kind, frozen=True, tag="always"):
@@ -140,11 +339,16 @@ class Interval(Kind, frozen=True, tag="interval"):
 
 
 class Motion(Kind, frozen=True, tag="motion"):
-    """Frames in which something moves are inferred, and one every `still_s` all the same."""
+    """Frames in which something moves are inferred, and one every `still_s` all the same.
+
+    `crop`: where little of the frame moves, that part alone is inferred, at the camera's own
+    resolution, which finds smaller things.
+    """
 
     threshold: Annotated[int, Meta(ge=1, le=255)] = 12
     min_area: Fraction = 0.002
     still_s: Seconds = 30.0
+    crop: bool = False
 
 
 GateOptions: TypeAlias = Always | Interval | Motion
@@ -225,32 +429,98 @@ class Count(Kind, frozen=True, tag="count"):
     labels: tuple[str, ...] = ()
 
 
-RuleOptions: TypeAlias = Zone | Line | Dwell | Count
+class Threshold(Kind, frozen=True, tag="threshold"):
+    """`alarm` once a channel has been above or below a limit for `min_s` on end, then `clear`.
+
+    It clears once the channel has been back within the limit, by `hysteresis`, for `min_s`; for
+    `cool_down_s` after that there is no new alarm. Beside a model the channels are a classifier's
+    labels, or `score`.
+    """
+
+    name: Name
+    channel: str
+    above: float | None = None
+    below: float | None = None
+    hysteresis: Annotated[float, Meta(ge=0.0)] = 0.0
+    min_s: SecondsOrZero = 0.0
+    cool_down_s: SecondsOrZero = 0.0
+
+    def __post_init__(self) -> None:
+        if self.above is None and self.below is None:
+            raise ValueError("a threshold needs above, below or both")
+        if not all(isfinite(limit) for limit in (*self.limits, self.hysteresis)):
+            raise ValueError("above, below and hysteresis must be finite numbers")
+        if len(self.limits) == 2 and self.limits[0] - self.limits[1] <= 2.0 * self.hysteresis:
+            raise ValueError("above must be more than below, by more than twice hysteresis")
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """The limits that are set."""
+        return tuple(limit for limit in (self.above, self.below) if limit is not None)
+
+
+PictureRule: TypeAlias = Zone | Line | Dwell | Count
+RuleOptions: TypeAlias = PictureRule | Threshold
+
+
+PublishMode: TypeAlias = Literal["every_inference", "events", "interval"]
 
 
 class Publish(Section, frozen=True):
-    """`publish`: which results, in which encoding. `every_s` belongs to the mode `interval`."""
+    """`publish`: which results, in which encoding. `every_s` belongs to the mode `interval`.
 
-    mode: Literal["events", "every_inference", "interval"] = "events"
+    Of a sensor `events` are its alarms, and its values by exception: once a channel is farther
+    than its `dead_band` from what was last sent, and every `heartbeat_s` in any case. A channel
+    without a dead band is sent along with the others.
+    """
+
+    mode: PublishMode = "events"
     encoding: Literal["json", "cbor"] = "json"
     every_s: Seconds = 60.0
+    heartbeat_s: Seconds = 60.0
+    dead_band: dict[str, Annotated[float, Meta(ge=0.0)]] = {}
 
 
 class Stream(Section, frozen=True):
-    """`[[streams]]`: one source on its way to results."""
+    """`[[streams]]`: one source on its way to results.
+
+    `rate` adaptive: as few inferences as give the same events within 0.5 s. Frames are inferred
+    rarely while nothing moves, now and then while tracks are steady, each while one is new.
+    """
 
     name: Name
     source: SourceOptions = Camera()
     gate: GateOptions = Always()
-    model: ModelUse = ModelUse()
+    model: ModelUse | None = None
     track: Track | None = None
     rules: tuple[RuleOptions, ...] = ()
     publish: Publish = Publish()
+    rate: Literal["full", "adaptive"] = "full"
+
+    @property
+    def has_model(self) -> bool:
+        """A model looks at pictures in any case, at a sensor's samples where one is named."""
+        return self.model is not None or not isinstance(self.source, Serial)
+
+    @property
+    def model_use(self) -> ModelUse:
+        """How the model is used: as configured, or the default one."""
+        return self.model or ModelUse()
+
+    @property
+    def picture_rules(self) -> tuple[PictureRule, ...]:
+        """The rules about tracks."""
+        return tuple(rule for rule in self.rules if not isinstance(rule, Threshold))
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """The rules about a sensor's channels."""
+        return tuple(rule for rule in self.rules if isinstance(rule, Threshold))
 
     @property
     def tracking(self) -> Track | None:
-        """The tracker's options: events and rules need one even where none is configured."""
-        if self.track is None and (self.rules or self.publish.mode == "events"):
+        """The tracker's options: rules, events and counts need one where none is configured."""
+        if self.track is None and (self.rules or self.publish.mode != "every_inference"):
             return Track()
         return self.track
 
@@ -262,6 +532,7 @@ class Config(Section, frozen=True):
     broker: Broker
     streams: Annotated[tuple[Stream, ...], Meta(min_length=1, max_length=64)]
     outbox: OutboxOptions = OutboxOptions()
+    uplink: UplinkOptions = UplinkOptions()
     engine: EngineOptions = EngineOptions()
     folder: Path = Path()
 

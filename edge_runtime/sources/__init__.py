@@ -12,6 +12,7 @@ KINDS = {
     "camera": "edge_runtime.sources.camera:CameraSource",
     "video": "edge_runtime.sources.video:VideoSource",
     "images": "edge_runtime.sources.images:ImagesSource",
+    "serial": "edge_runtime.sources.serial_port:SerialSource",
     "synthetic": "edge_runtime.sources.synthetic:SyntheticSource",
 }
 

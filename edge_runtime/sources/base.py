@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from edge_runtime.clock import Clock
 from edge_runtime.errors import SourceError
-from edge_runtime.records import Frame
+from edge_runtime.records import Frame, Samples
 
 CLOSE_CHECK_S = 0.2
+
+S = TypeVar("S", Frame, Samples)
 
 
 class Source(Protocol):
@@ -26,10 +28,10 @@ class Source(Protocol):
         """Raise SourceError where it cannot be opened, within its own timeouts."""
         ...
 
-    def read(self) -> Frame | None:
-        """Wait for the next sample; None: it has come to its end for good.
+    def read(self) -> Frame | Samples | None:
+        """Wait for the next frame or block; None: it has come to its end for good.
 
-        `Frame.index` rises by one a sample. Raises SourceError when the source was lost or
+        `index` rises by one a frame, or a row. Raises SourceError when the source was lost or
         closed: close it, then open it again.
         """
         ...
@@ -43,7 +45,7 @@ class Source(Protocol):
         ...
 
 
-class BaseSource:
+class BaseSource(Generic[S]):
     """The life cycle, once: a kind fills in `_open`, `_read` and `_release`.
 
     `_release` never runs beside `_open` or `_read`: freeing a native capture under a call that
@@ -69,7 +71,7 @@ class BaseSource:
         finally:
             self._release_if_closed()
 
-    def read(self) -> Frame | None:
+    def read(self) -> S | None:
         try:
             with self._in_use:
                 self._check_open()
@@ -102,7 +104,7 @@ class BaseSource:
     def _open(self) -> None:
         raise NotImplementedError
 
-    def _read(self) -> Frame | None:
+    def _read(self) -> S | None:
         raise NotImplementedError
 
     def _release(self) -> None:

@@ -18,7 +18,7 @@ RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
 MAX_UNDECODABLE = 30
 
 
-class CameraSource(BaseSource):
+class CameraSource(BaseSource[Frame]):
     """Frames as a camera sends them, stamped when they were grabbed."""
 
     def __init__(self, options: Camera, clock: Clock) -> None:

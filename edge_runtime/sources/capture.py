@@ -19,6 +19,9 @@ FFMPEG_ENVIRONMENT = {
     # Over UDP a lost packet smears the picture for seconds; FFmpeg has no parameter for it.
     "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp",
 }
+# One for each core by default: they hold a frame each, give the newest so many frames late, and
+# take the cores from the inference workers. The decoder has the stream's capture thread.
+ONE_THREAD = (cv2.CAP_PROP_N_THREADS, 1)
 
 
 def quiet_opencv() -> None:
@@ -28,12 +31,13 @@ def quiet_opencv() -> None:
 
 def open_file(path: str) -> cv2.VideoCapture:
     """Open a video file; it may come back not opened."""
-    return _open(path, cv2.CAP_FFMPEG, [])
+    return _open(path, cv2.CAP_FFMPEG, [ONE_THREAD])
 
 
 def open_network(url: str, open_timeout_s: float, read_timeout_s: float) -> cv2.VideoCapture:
     """Open a stream. The timeouts only work as parameters, with the backend named."""
     wanted = [
+        ONE_THREAD,
         (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, math.ceil(open_timeout_s * 1000)),
         (cv2.CAP_PROP_READ_TIMEOUT_MSEC, math.ceil(read_timeout_s * 1000)),
     ]

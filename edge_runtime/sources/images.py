@@ -18,7 +18,7 @@ SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", "
 RATE_FPS = 1.0
 
 
-class ImagesSource(BaseSource):
+class ImagesSource(BaseSource[Frame]):
     """Pictures of a folder. One that cannot be read keeps its second and is counted: `skipped`."""
 
     def __init__(self, options: Images, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from edge_runtime.sources.base import BaseSource
 from edge_runtime.sources.scene import Scene, SceneObject
 
 
-class SyntheticSource(BaseSource):
+class SyntheticSource(BaseSource[Frame]):
     """Frame `index` is the scene's picture `index`, whatever was closed and opened in between.
 
     In real time it is stamped as a camera is, when it is taken; otherwise in media time. A fault

@@ -20,7 +20,7 @@ COMPLETE = 0.95
 DAMAGED_GRABS = 100
 
 
-class VideoSource(BaseSource):
+class VideoSource(BaseSource[Frame]):
     """Frames of a file: each of them, or at the file's own rate with the late ones left out.
 
     `rate_fps` is the file's own rate, known once it is open. A file that is opened again begins

@@ -1,0 +1,63 @@
+"""The inside of a binary frame: header, rows, trailer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_runtime.framing.checks import CHECKS
+from edge_runtime.framing.rows import Raw
+from edge_runtime.options import Layout
+
+
+class Payload:
+    """Finds the rows of a payload, and decodes the rows of many payloads at once."""
+
+    def __init__(self, options: Layout) -> None:
+        self.check = CHECKS[options.check]
+        self.max_bytes = options.payload_bytes
+        self._options = options
+        self._names = [f"f{i}" for i in range(len(options.fields))]
+        self._dtype = row_dtype(options)
+
+    def fits(self, size: int) -> bool:
+        """Say whether a payload of this size holds whole rows, at least one, not too many."""
+        options = self._options
+        inside = size - options.header_bytes - options.trailer_bytes
+        return 0 < inside <= options.rows * options.row_bytes and inside % options.row_bytes == 0
+
+    def rows(self, payload: bytes) -> bytes:
+        """Return the part of a payload that fits which holds the rows."""
+        options = self._options
+        return payload[options.header_bytes : len(payload) - options.trailer_bytes]
+
+    def is_intact(self, covered: bytes, check: bytes) -> bool:
+        """Say whether the bytes are as the sensor sent them."""
+        order = self._options.endian
+        return self.check.of(covered) == int.from_bytes(check, order)
+
+    def decode(self, parts: list[bytes]) -> Raw:
+        """Return the rows of several payloads as (n, channels)."""
+        table = np.frombuffer(b"".join(parts), self._dtype)
+        raw = np.empty((len(table), len(self._names)))
+        with np.errstate(invalid="ignore"):  # a signalling NaN is refused later, as any other
+            for column, name in enumerate(self._names):
+                raw[:, column] = table[name]
+        return raw
+
+
+def row_dtype(options: Layout) -> np.dtype[np.void]:
+    """Return one row as numpy reads it, packed but for what is skipped."""
+    formats = [np.dtype(field.type).newbyteorder(options.endian) for field in options.fields]
+    offsets = []
+    at = 0
+    for field, form in zip(options.fields, formats, strict=True):
+        offsets.append(at + field.skip)
+        at += field.skip + form.itemsize
+    return np.dtype(
+        {
+            "names": [f"f{i}" for i in range(len(formats))],
+            "formats": formats,
+            "offsets": offsets,
+            "itemsize": options.row_bytes,
+        }
+    )

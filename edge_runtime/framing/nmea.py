@@ -1,0 +1,115 @@
+"""NMEA 0183 of a GNSS receiver: RMC and GGA sentences, joined by the moment that they tell of."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import xor
+
+from edge_runtime.framing.rows import Row, Rows, Run, Stage, as_array
+from edge_runtime.framing.splitter import Splitter
+from edge_runtime.options import Channel, Nmea
+
+KNOT_M_PER_S = 1852.0 / 3600.0
+MAX_SENTENCE_BYTES = 128  # the standard allows 82; some receivers exceed it
+
+CHANNELS = {
+    "latitude": Channel("latitude", "lat", min=-90.0, max=90.0),
+    "longitude": Channel("longitude", "lon", min=-180.0, max=180.0),
+    "speed": Channel("speed", "m/s", min=0.0),
+    "altitude": Channel("altitude", "m"),
+    "satellites": Channel("satellites", "count", min=0.0),
+    "hdop": Channel("hdop", "/", min=0.0),
+}
+
+Known = dict[str, float]
+
+
+class NmeaFraming:
+    """One row for each moment of which all wanted values came; none without a fix."""
+
+    def __init__(self, options: Nmea) -> None:
+        self.rows = Rows([CHANNELS[name] for name in options.values])
+        self._wanted = options.values
+        self._stage: Stage[Row] = Stage(self.rows, as_array)
+        self._splitter = Splitter(b"\n", MAX_SENTENCE_BYTES, self._stage.lose)
+        self.reset()
+
+    def reset(self) -> None:
+        self._splitter.reset()
+        self._moment = b""
+        self._known: Known = {}
+
+    def feed(self, data: bytes) -> list[Run]:
+        for piece in self._splitter.pieces(data):
+            garbage, dollar, sentence = piece.strip().rpartition(b"$")
+            if garbage:
+                self._stage.lose(None, len(garbage))
+            if dollar:
+                self._take(sentence)
+        return self._stage.take()
+
+    def _take(self, sentence: bytes) -> None:
+        body, star, told = sentence.partition(b"*")
+        if not star or len(told) != 2:
+            self._stage.lose("parse", len(sentence))
+        elif b"%02X" % reduce(xor, body, 0) != told.upper():
+            self._stage.lose("checksum", len(sentence))
+        else:
+            try:
+                self._read(body.split(b","))
+            except (ValueError, IndexError):
+                self._stage.lose("parse", len(sentence))
+
+    def _read(self, fields: list[bytes]) -> None:
+        # The first two letters name the constellation (GP, GL, GN …) and change nothing.
+        read = {b"RMC": read_rmc, b"GGA": read_gga}.get(fields[0][2:])
+        if read is None:
+            return
+        known = read(fields)
+        if known is None:
+            self.rows.tally.empty += 1
+            return
+        if fields[1] != self._moment:
+            self._moment, self._known = fields[1], {}
+        was_whole = self._is_whole()
+        self._known |= known
+        if self._is_whole() and not was_whole:
+            self._stage.add([self._known[name] for name in self._wanted])
+
+    def _is_whole(self) -> bool:
+        return all(name in self._known for name in self._wanted)
+
+
+def read_rmc(fields: list[bytes]) -> Known | None:
+    """time, A: valid, latitude, N or S, longitude, E or W, speed in knots, …"""
+    if fields[2] != b"A":
+        return None
+    return {**position(fields[3:7]), "speed": float(fields[7]) * KNOT_M_PER_S}
+
+
+def read_gga(fields: list[bytes]) -> Known | None:
+    """time, latitude, N or S, longitude, E or W, quality (0: none), satellites, HDOP, height, …"""
+    if int(fields[6]) == 0:
+        return None
+    return {
+        **position(fields[2:6]),
+        "satellites": float(fields[7]),
+        "hdop": float(fields[8]),
+        "altitude": float(fields[9]),
+    }
+
+
+def position(fields: list[bytes]) -> Known:
+    latitude, north_south, longitude, east_west = fields
+    return {
+        "latitude": degrees(latitude, north_south, b"NS"),
+        "longitude": degrees(longitude, east_west, b"EW"),
+    }
+
+
+def degrees(field: bytes, side: bytes, sides: bytes) -> float:
+    """Return ddmm.mmmm or dddmm.mmmm as degrees, negative on the second side."""
+    whole, minutes = divmod(float(field), 100.0)
+    if minutes >= 60.0 or len(side) != 1 or side not in sides:
+        raise ValueError("no such angle")
+    return (whole + minutes / 60.0) * (1.0 if side == sides[:1] else -1.0)

@@ -1,0 +1,55 @@
+"""Says of a port that works how well it works."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from edge_runtime.framing.rows import Reason, Tally
+
+INTERVAL_S = 10.0
+BEARABLE = 0.01  # share of frames; a cable picks up a spark now and then
+RATE_TOLERANCE = 0.05  # a sensor's own oscillator without a crystal is no better than 2 %
+
+
+class Quality:
+    """Looks at a tally every ten seconds. `rate_hz`: what should come (0: no fixed rate)."""
+
+    def __init__(self, tally: Tally, rate_hz: float) -> None:
+        self._tally = tally
+        self._rate_hz = rate_hz
+        self.restart(0.0)
+
+    def restart(self, now_s: float) -> None:
+        """Begin a new interval: the port was opened."""
+        self._text = ""
+        self._since_s = now_s
+        self._good, self._bad = self._tally.good, Counter(self._tally.bad)
+
+    def notice(self, now_s: float) -> str:
+        """Return what a technician should know of the last interval; empty: nothing."""
+        if (passed_s := now_s - self._since_s) >= INTERVAL_S:
+            text = self._look(passed_s)
+            self.restart(now_s)
+            self._text = text
+        return self._text
+
+    def _look(self, passed_s: float) -> str:
+        refused = self._tally.bad - self._bad
+        good, bad = self._tally.good - self._good, refused.total()
+        if bad > BEARABLE * (good + bad):
+            return (
+                f"{bad} of {good + bad} frames were refused in {passed_s:.0f} s "
+                f"({shown(refused)}); check baud, framing, cable and earth"
+            )
+        wanted = self._rate_hz * passed_s
+        if wanted and abs(good - wanted) > RATE_TOLERANCE * wanted + 2:
+            return (
+                f"{good / passed_s:.4g} samples/s come, not the {self._rate_hz:g} of rate_hz; "
+                "correct rate_hz, or the sensor's own setting"
+            )
+        return ""
+
+
+def shown(bad: Counter[Reason]) -> str:
+    """Return the reasons with their counts, most frequent first."""
+    return ", ".join(f"{reason} {count}" for reason, count in bad.most_common())

@@ -1,0 +1,50 @@
+"""Notices that a sensor sends nothing valid any more, and says what it may be."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from edge_runtime.framing.quality import shown
+from edge_runtime.framing.rows import Reason, Tally
+
+
+class Silence:
+    """Watches a tally: valid rows must come at least every `limit_s`."""
+
+    def __init__(self, tally: Tally, limit_s: float) -> None:
+        self._tally = tally
+        self._limit_s = limit_s
+        self.restart(0.0)
+
+    def restart(self, now_s: float) -> None:
+        """Begin to wait for the next row."""
+        self._since_s = now_s
+        self._good, self._empty = self._tally.good, self._tally.empty
+        self._bad: Counter[Reason] = Counter(self._tally.bad)
+        self._bytes = 0
+
+    def reason(self, size: int, now_s: float, said: str) -> str:
+        """Take note of `size` bytes; return why the sensor is lost, or nothing while it is not.
+
+        `said`: a device's own words, where it refuses to answer.
+        """
+        self._bytes += size
+        if self._tally.good > self._good:
+            self.restart(now_s)
+        if now_s - self._since_s < self._limit_s:
+            return ""
+        return self._explain(said)
+
+    def _explain(self, said: str) -> str:
+        refused = self._tally.bad - self._bad
+        time = f"for {self._limit_s:g} s"
+        if said:
+            return f"the device refuses {time} ({said}); check the registers' table and address"
+        if self._tally.empty > self._empty:
+            return f"no position {time}; give the receiver's antenna a view of the sky"
+        if set(refused) == {"unanswered"}:
+            return f"the device gave no answer {time}; check device, baud, power and wires (A, B)"
+        if self._bytes or refused:
+            found = [f"{self._bytes} bytes"] * (self._bytes > 0) + [shown(refused)] * bool(refused)
+            return f"nothing valid {time} ({', '.join(found)}); check baud, parity and framing"
+        return f"nothing came {time}; check the sensor's power, and that its TX is on our RX"

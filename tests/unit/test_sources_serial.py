@@ -1,0 +1,401 @@
+"""The serial source on ptys and sockets: what every source promises, unplugging, silence."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import serial
+from serial import rfc2217
+
+from edge_runtime.clock import SystemClock
+from edge_runtime.errors import SourceError
+from edge_runtime.options import Binary, Column, Field, Lines, Serial
+from edge_runtime.records import Samples
+from edge_runtime.sources.serial_port import SerialSource, cannot_open
+from support.serial_device import SerialDevice, frame, repeating
+
+LINES = Lines(columns=(Column("t", unit="Cel"), Column("n")))
+FRAMES = Binary(
+    fields=(Field("x", unit="m/s2"), Field("n")), sync="aa55", check="crc16-ccitt-false"
+)
+RATE_HZ = 10_000.0
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[SerialDevice]:
+    with SerialDevice(tmp_path) as made:
+        yield made
+
+
+def lines_source(url: object, silent_s: float = 10.0) -> SerialSource:
+    return SerialSource(Serial(url=str(url), framing=LINES, silent_s=silent_s), SystemClock())
+
+
+def sampled_source(url: object) -> SerialSource:
+    options = Serial(url=str(url), framing=FRAMES, rate_hz=RATE_HZ, baud=921_600)
+    return SerialSource(options, SystemClock())
+
+
+def line(number: int) -> bytes:
+    return f"20.5,{number}\n".encode()
+
+
+def frames(number: int) -> bytes:
+    return b"".join(frame((7, (20 * number + i) % 30_000)) for i in range(20))
+
+
+def take(source: SerialSource, blocks: int) -> list[Samples]:
+    made = []
+    for _ in range(blocks):
+        block = source.read()
+        assert isinstance(block, Samples)
+        made.append(block)
+    return made
+
+
+@contextmanager
+def served(send: bytes) -> Iterator[str]:
+    """Serve a sensor's bytes over TCP again and again, as a serial server does."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+        clients: list[socket.socket] = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    clients.append(server.accept()[0])
+                except OSError:
+                    return
+
+        def step(_number: int) -> None:
+            for client in list(clients):
+                try:
+                    client.sendall(send)
+                except OSError:
+                    clients.remove(client)
+                    client.close()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.shutdown, socket.SHUT_RDWR)
+        stack.callback(lambda: [client.close() for client in clients])
+        stack.enter_context(repeating(step))
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+
+
+class TcpConnection:
+    """What pyserial's RFC 2217 server answers through."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self.write = client.sendall
+
+
+def serve_rfc2217(server: socket.socket) -> None:
+    """Be a serial server for one client: negotiate, then send lines until it goes."""
+    client = server.accept()[0]
+    client.settimeout(0.002)
+    port = serial.serial_for_url("loop://", timeout=0.1)
+    negotiation = rfc2217.PortManager(port, TcpConnection(client))
+    with client, contextlib.suppress(ConnectionError):
+        while True:
+            with contextlib.suppress(TimeoutError):
+                received = client.recv(1024)
+                if not received:
+                    return
+                list(negotiation.filter(received))
+            client.sendall(line(1))
+
+
+@pytest.fixture(params=["lines on a pty", "samples on a pty", "lines on a socket"])
+def source(request: pytest.FixtureRequest, device: SerialDevice) -> Iterator[SerialSource]:
+    with ExitStack() as stack:
+        match request.param:
+            case "lines on a pty":
+                stack.enter_context(repeating(lambda number: device.write(line(number))))
+                made = lines_source(device.path)
+            case "samples on a pty":
+                stack.enter_context(repeating(lambda number: device.write(frames(number))))
+                made = sampled_source(device.path)
+            case _:
+                made = lines_source(stack.enter_context(served(line(1))))
+        yield made
+        made.close()
+
+
+def test_blocks_are_numbered_rows_in_the_order_of_their_moments(source: SerialSource) -> None:
+    source.open()
+    blocks = take(source, 4)
+    assert blocks[0].index == 0
+    for block in blocks:
+        assert block.values.dtype == np.float32
+        assert block.values.shape[1:] == (2,)
+        assert block.channels == source.channels
+        assert len(source.units) == 2
+    for before, after in pairwise(blocks):
+        assert after.index == before.index + len(before.values)
+        assert before.stamp.monotonic_s < after.stamp.monotonic_s
+        assert before.stamp.wall_s < after.stamp.wall_s
+
+
+def test_a_block_stays_as_it_was_when_the_next_one_is_read(source: SerialSource) -> None:
+    source.open()
+    first = take(source, 1)[0]
+    kept = first.values.copy()
+    take(source, 3)
+    assert np.array_equal(first.values, kept)
+
+
+def test_a_source_that_works_as_asked_has_no_notice(source: SerialSource) -> None:
+    source.open()
+    take(source, 2)
+    assert source.notice == ""
+    assert source.tally.bad == {}
+
+
+def test_reading_before_opening_is_refused(source: SerialSource) -> None:
+    with pytest.raises(SourceError, match="closed"):
+        source.read()
+
+
+def test_closing_twice_is_fine_and_reading_afterwards_is_refused(source: SerialSource) -> None:
+    source.open()
+    take(source, 1)
+    source.close()
+    source.close()
+    with pytest.raises(SourceError, match="closed"):
+        source.read()
+
+
+def test_a_source_opened_again_goes_on_counting_behind_a_gap(source: SerialSource) -> None:
+    source.open()
+    before = take(source, 2)
+    source.close()
+    source.open()
+    after = take(source, 2)
+    assert after[0].index == before[-1].index + len(before[-1].values)
+    assert before[-1].stamp.monotonic_s < after[0].stamp.monotonic_s
+    assert (before[0].gap, after[0].gap) == (False, True)
+
+
+def test_close_from_another_thread_ends_the_reading(source: SerialSource) -> None:
+    source.open()
+    read_until_closed(source, lambda: take(source, 2))
+
+
+def test_close_ends_the_reading_of_a_sensor_that_is_silent(device: SerialDevice) -> None:
+    source = lines_source(device.path, silent_s=1000.0)
+    source.open()
+    read_until_closed(source, lambda: take(source, 1))
+
+
+def read_until_closed(source: SerialSource, reading: object) -> None:
+    begun = threading.Event()
+    told: list[str] = []
+
+    def read_on() -> None:
+        begun.set()
+        try:
+            while True:
+                source.read()
+        except SourceError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=read_on)
+    thread.start()
+    assert begun.wait(30)
+    source.close()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert "closed" in told[0]
+
+
+def test_every_row_of_a_stream_comes_through_in_order(device: SerialDevice) -> None:
+    source = sampled_source(device.path)
+    source.open()
+    with repeating(lambda number: device.write(frames(number)), every_s=0.01):
+        rows = np.concatenate([block.values for block in take(source, 10)])
+    steps = np.diff(rows[:, 1])
+    assert len(rows) > 100
+    assert (steps == 1).all()
+    assert (rows[:, 0] == 7).all()
+    source.close()
+
+
+def test_garbage_in_a_stream_is_counted_and_marked(device: SerialDevice) -> None:
+    source = sampled_source(device.path)
+    source.open()
+
+    def step(number: int) -> None:
+        device.write(frames(number) if number % 10 else frame((1, 2))[:-1] + b"!")
+
+    with repeating(step):
+        blocks = take(source, 20)
+    assert source.tally.bad["checksum"] >= 1
+    assert sum(block.gap for block in blocks) >= 1
+    source.close()
+
+
+def unplug_and_plug(device: SerialDevice, times: int) -> None:
+    source = lines_source(device.path)
+    rows = 0
+    with repeating(lambda number: device.write(line(number))):
+        for turn in range(times):
+            source.open()
+            (block,) = take(source, 1)
+            assert block.gap == (turn > 0)
+            assert block.index == rows
+            device.unplug()
+            rows += 1
+            with pytest.raises(  # noqa: PT012 - rows already on their way come first
+                SourceError, match=r"the port is gone .*; check its plug and cable"
+            ):
+                while True:
+                    rows += len(take(source, 1)[0].values)
+            source.close()
+            with pytest.raises(SourceError, match="no such port; plug the adapter in"):
+                source.open()
+            device.plug()
+
+
+def test_a_sensor_may_be_unplugged_and_plugged_in_again(device: SerialDevice) -> None:
+    unplug_and_plug(device, 20)
+
+
+@pytest.mark.long
+def test_a_sensor_may_be_unplugged_many_times(device: SerialDevice) -> None:
+    before = open_files()
+    unplug_and_plug(device, 100)
+    assert open_files() == before
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_silent_sensor_is_said_to_be_silent(device: SerialDevice) -> None:
+    source = lines_source(device.path, silent_s=0.3)
+    source.open()
+    with pytest.raises(SourceError, match=r"nothing came for 0\.3 s; check the sensor's power"):
+        source.read()
+    source.close()
+
+
+def test_a_sensor_that_talks_nonsense_is_told_from_a_silent_one(device: SerialDevice) -> None:
+    source = lines_source(device.path, silent_s=0.3)
+    source.open()
+    with (
+        repeating(lambda _number: device.write(b"\xf3\x9c\n")),
+        pytest.raises(SourceError, match=r"nothing valid for 0\.3 s .*check baud, parity and fram"),
+    ):
+        source.read()
+    source.close()
+
+
+def test_a_loop_port_opens_and_is_silent() -> None:
+    source = lines_source("loop://", silent_s=0.3)
+    source.open()
+    with pytest.raises(SourceError, match="loop://: nothing came"):
+        source.read()
+    source.close()
+
+
+# pyserial 3.5 starts its RFC 2217 reader with `Thread.setDaemon` and `setName`.
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")
+def test_a_port_over_rfc_2217_is_read_as_any_other() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve_rfc2217, args=(server,))
+        thread.start()
+        source = lines_source(f"rfc2217://127.0.0.1:{server.getsockname()[1]}")
+        source.open()
+        assert [block.values.tolist() for block in take(source, 3)] == [[[20.5, 1.0]]] * 3
+        source.close()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_a_server_that_hangs_up_is_a_port_that_is_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = lines_source(f"socket://127.0.0.1:{server.getsockname()[1]}")
+        source.open()
+        server.accept()[0].close()
+        with pytest.raises(SourceError, match="the port is gone"):
+            source.read()
+        source.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("/dev/serial/by-id/nothing", "no such port; plug the adapter in, or see `ls /dev/serial"),
+        ("/dev/null", "/dev/null: not a serial port; name one from `ls"),
+        ("nonsense://x", "nonsense://x: cannot be opened .*check url"),
+        ("socket://127.0.0.1:1", "cannot be opened .*refused"),
+    ],
+)
+def test_what_cannot_be_opened_says_why_and_may_come_later(url: str, text: str) -> None:
+    source = lines_source(url)
+    for _ in range(2):
+        with pytest.raises(SourceError, match=text):
+            source.open()
+
+
+def test_a_port_that_another_has_is_refused(device: SerialDevice) -> None:
+    first, second = lines_source(device.path), lines_source(device.path)
+    first.open()
+    with pytest.raises(SourceError, match="another program holds it"):
+        second.open()
+    first.close()
+    second.open()
+    second.close()
+
+
+def test_a_port_without_permission_says_which_group() -> None:
+    assert "add the user to the group dialout" in cannot_open("/dev/ttyS0", PermissionError(13, ""))
+
+
+FEEDER = """
+import os, sys, time
+for number in range(10_000):
+    os.write(int(sys.argv[1]), b"1.5,%d\\n" % number)
+    time.sleep(0.001)
+"""
+
+
+def test_a_process_that_feeds_is_read_like_a_sensor() -> None:
+    master, slave = os.openpty()
+    source = lines_source(os.ttyname(slave))
+    source.open()
+    child = subprocess.Popen([sys.executable, "-c", FEEDER, str(master)], pass_fds=[master])
+    try:
+        numbers = [int(block.values[0, 1]) for block in take(source, 20)]
+    finally:
+        child.kill()
+        child.wait()
+        source.close()
+        os.close(master)
+        os.close(slave)
+    assert numbers == list(range(numbers[0], numbers[0] + 20))
+
+
+def test_a_serial_source_imports_neither_opencv_nor_modbus() -> None:
+    code = (
+        "import sys\n"
+        "from edge_runtime.sources.serial_port import SerialSource\n"
+        "from edge_runtime.options import Nmea, Serial\n"
+        "from edge_runtime.clock import SystemClock\n"
+        "SerialSource(Serial(url='loop://', framing=Nmea()), SystemClock())\n"
+        "assert 'cv2' not in sys.modules\n"
+        "assert 'minimalmodbus' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
