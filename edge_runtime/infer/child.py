@@ -10,7 +10,6 @@ import contextlib
 import os
 import resource
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -26,11 +25,14 @@ def ask_child(module: str, request: bytes, *, subject: str, timeout_s: float, ad
     Raises BackendError where it crashes, hangs or says nothing; `subject` and `advice` are the
     words for people: what was tried, and what to do.
     """
+    import subprocess  # a start whose models were tried before needs none
+
     try:
         child = subprocess.run(
             [sys.executable, "-m", module],
             input=request,
             capture_output=True,
+            process_group=0,  # a Ctrl-C is the parent's alone: it must not look like a crash
             timeout=timeout_s,
             check=False,
         )

@@ -6,7 +6,7 @@ A model or a delegate that was never tried may crash the process: `probe` tries 
 from __future__ import annotations
 
 import ctypes
-from importlib import import_module, metadata, util
+from importlib import import_module, util
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_runtime.errors import BackendError
 from edge_runtime.infer.base import Backend
+from edge_runtime.infer.chatter import without_chatter
 from edge_runtime.options import Delegate
 from edge_runtime.records import Tensor, TensorSpec
 
@@ -26,6 +27,10 @@ ADVICE = {
     # It was built for numpy 1: with numpy 2 the import works and the interpreter fails.
     "tflite-runtime": "pip install tflite-runtime 'numpy<2' 'opencv-python-headless<4.12'",
 }
+
+
+class ModelRefusedError(BackendError):
+    """A runtime that works cannot run the model, on the CPU: the file is at fault."""
 
 
 class InterpreterBackend:
@@ -71,22 +76,26 @@ def open_backend(
     module = load(name)
     delegates = [] if delegate is None else [load_delegate(module, delegate, weights)]
     try:
-        interpreter = module.Interpreter(
-            model_path=str(weights), num_threads=threads, experimental_delegates=delegates
-        )
-        interpreter.allocate_tensors()
+        with without_chatter():
+            interpreter = module.Interpreter(
+                model_path=str(weights), num_threads=threads, experimental_delegates=delegates
+            )
+            interpreter.allocate_tensors()
         return InterpreterBackend(interpreter)
     except SystemError as error:
         raise broken(name, error) from error
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
         where = f" on {delegate.library}" if delegate else ""
-        raise BackendError(
+        refusal = BackendError if delegate else ModelRefusedError
+        raise refusal(
             f"{weights}: {runtime_name(name)} cannot run it{where}: {one_line(error)}"
         ) from error
 
 
 def runtime_name(runtime: Runtime = "auto") -> str:
     """Return the runtime's package and version, such as `ai-edge-litert 2.3.0`."""
+    from importlib import metadata  # costs 1.5 MB, for what one trial asks
+
     package = PACKAGES[installed(runtime)]
     try:
         return f"{package} {metadata.version(package)}"

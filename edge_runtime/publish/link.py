@@ -193,7 +193,9 @@ class Link:
             if give_up():
                 raise LinkError("the device is stopping")
             if left_s <= 0:
-                raise LinkError(f"{self._endpoint}: connected, but no answer to MQTT's CONNECT")
+                raise LinkError(
+                    f"{self._endpoint}: connected, but no answer to MQTT's CONNECT", answered=False
+                )
             self.turn(left_s)
         # Only the handshake's errors are told by paho's log alone; its debug lines cost time.
         self._client.on_log = None

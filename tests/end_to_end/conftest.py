@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from support.broker import Mosquitto
 from support.daemon import Daemon, Ear, command
 from support.paths import ROOT
-
 
 HEAD = """
 [device]

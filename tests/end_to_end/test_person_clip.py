@@ -8,10 +8,10 @@ from typing import Any
 
 import cv2
 import pytest
-from support.broker import Mosquitto
-from support.daemon import Daemon, Ear, command, without_duplicates
 
 from edge_runtime.infer.litert import open_backend
+from support.broker import Mosquitto
+from support.daemon import Daemon, Ear, command, without_duplicates
 
 RUN_S = 240.0
 CLIP = "one-by-one-person-detection.mp4"

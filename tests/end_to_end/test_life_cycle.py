@@ -1,0 +1,219 @@
+"""Starting, stopping, reloading, dying: what a supervisor and a subscriber see of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.broker import Mosquitto
+from support.daemon import RUN, STOP_S, Daemon, Ear, command, without_duplicates
+from support.road import head, stream, synthetic
+from support.waiting import until
+
+ENDLESS = synthetic("rate_fps = 20")
+
+
+def statuses(ear: Ear) -> list[str]:
+    return [one["state"] for one in ear.of("status")]
+
+
+# Ends
+
+
+@pytest.mark.parametrize(
+    ("sent", "exit_status", "state"),
+    [
+        (signal.SIGTERM, 0, "stopped"),
+        (signal.SIGINT, 0, "stopped"),
+        (signal.SIGKILL, -signal.SIGKILL, "offline"),
+    ],
+)
+def test_the_last_status_says_how_it_ended(
+    sent: signal.Signals,
+    exit_status: int,
+    state: str,
+    daemon: Callable[..., Daemon],
+    ear: Ear,
+    mosquitto: Mosquitto,
+) -> None:
+    run = daemon(stream(source=ENDLESS))
+    process = run.start()
+    ear.wait_for(lambda heard: bool(heard.of("detections")))
+    process.send_signal(sent)
+    assert process.wait(STOP_S) == exit_status
+    ear.wait_for(lambda heard: statuses(heard)[-1] == state)
+    assert statuses(ear) == ["online", state]
+    assert "Traceback" not in run.text()
+    # It is retained: who comes later is told as well.
+    later = Ear(mosquitto.port)
+    later.wait_for(lambda heard: bool(heard.of("status")) and bool(heard.of("health")))
+    later.close()
+    assert statuses(later) == [state]
+    assert all(m.retain for m in later.raw)
+    assert all(len(m.payload) < 1024 for m in later.raw if m.topic.endswith("/health"))
+
+
+def test_what_was_made_survives_a_stop_and_comes_late(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path)
+    # Media time soon over: what bears a time before the first connection is late.
+    source = synthetic("frames = 10, rate_fps = 1000, realtime = false")
+    run = Daemon(tmp_path, head(broker.url) + stream(source=source))
+    run.start()
+    until(lambda: "10 results to deliver" in run.text(), "all results in the outbox")
+    assert run.stop() == 0
+    broker.start()
+    ear = Ear(broker.port)
+    try:
+        run.start()
+        assert run.wait(STOP_S) == 0, run.text()
+        ear.wait_for(lambda heard: len(without_duplicates(heard.of("detections"))) == 20)
+    finally:
+        ear.close()
+        broker.stop()
+    records = without_duplicates(ear.of("detections"))
+    assert sorted((r["boot"], r["seq"]) for r in records) == [
+        (boot, seq) for boot in (1, 2) for seq in range(1, 11)
+    ]
+    assert all(r["late"] for r in records if r["boot"] == 1)
+    assert ear.of("status")[0]["boot"] == 2
+
+
+def test_a_second_daemon_on_the_same_state_says_who_is_in_its_way(
+    daemon: Callable[..., Daemon], ear: Ear
+) -> None:
+    run = daemon(stream(source=ENDLESS))
+    run.start()
+    ear.wait_for(lambda heard: bool(heard.of("detections")))
+    second = command("run", "--config", str(run.config), "--state-dir", str(run.state))
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert "held by another process" in second.stderr
+    assert run.stop() == 0
+
+
+# Reloads
+
+
+def test_a_reload_brings_the_changed_stream_in_a_new_birth(
+    daemon: Callable[..., Daemon], ear: Ear
+) -> None:
+    run = daemon(stream("road", ENDLESS))
+    process = run.start()
+    ear.wait_for(lambda heard: bool(heard.of("detections")))
+    run.config.write_text(run.config.read_text().replace('name = "road"', 'name = "yard"'))
+    process.send_signal(signal.SIGHUP)
+    ear.wait_for(lambda heard: heard.raw[-1].topic.split("/")[4] == "yard")
+    assert run.stop() == 0
+    births = [one for one in ear.of("status") if one["state"] == "online"]
+    assert [list(birth["streams"]) for birth in births] == [["road"], ["yard"]]
+    assert [birth["boot"] for birth in births] == [1, 1]
+    seqs = [one["seq"] for one in without_duplicates(ear.of("detections"))]
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_a_broken_file_leaves_the_old_configuration_at_work(
+    daemon: Callable[..., Daemon], ear: Ear
+) -> None:
+    run = daemon(stream(source=ENDLESS))
+    process = run.start()
+    ear.wait_for(lambda heard: bool(heard.of("detections")))
+    run.config.write_text(run.config.read_text().replace("rate_fps", "rate_fsp"))
+    process.send_signal(signal.SIGHUP)
+    until(lambda: "the configuration stays as it was" in run.text(), "a line in the log")
+    assert "streams[0].source.rate_fsp" in run.text()
+    seen = len(ear.of("detections"))
+    ear.wait_for(lambda heard: len(heard.of("detections")) > seen + 5)
+    assert run.stop() == 0
+    # The old streams were never interrupted: one birth.
+    assert statuses(ear) == ["online", "stopped"]
+
+
+# Sources that misbehave
+
+
+def test_a_source_that_fails_is_opened_again_and_the_others_go_on(
+    daemon: Callable[..., Daemon], ear: Ear
+) -> None:
+    fault = 'faults = [{ at = 5, kind = "fail" }]'
+    run = daemon(
+        stream("gate", synthetic(f"frames = 12, realtime = false, {fault}"))
+        + stream("road", synthetic("frames = 30, realtime = false"))
+    )
+    run.start()
+    assert run.wait(STOP_S) == 0, run.text()
+    ear.wait_for(lambda heard: len(heard.of("detections")) == 42)
+    topics = [m.topic.split("/")[4] for m in ear.raw if m.topic.endswith("/detections")]
+    assert (topics.count("gate"), topics.count("road")) == (12, 30)
+    assert "stream gate: degraded: the scripted fault at frame 5" in run.text()
+    assert "stream gate: back" in run.text()
+    assert "stream road: degraded" not in run.text()
+
+
+def test_pictures_that_freeze_or_change_their_size_are_pictures_all_the_same(
+    daemon: Callable[..., Daemon], ear: Ear
+) -> None:
+    faults = (
+        'faults = [{ at = 3, kind = "freeze", frames = 3 }, '
+        '{ at = 8, kind = "resize", frames = 3 }]'
+    )
+    run = daemon(stream(source=synthetic(f"frames = 14, realtime = false, {faults}")))
+    run.start()
+    assert run.wait(STOP_S) == 0, run.text()
+    ear.wait_for(lambda heard: len(heard.of("detections")) == 14)
+    records = ear.of("detections")
+    assert [r["objects"] for r in records[3:6]] == [records[2]["objects"]] * 3
+    assert "degraded" not in run.text()
+
+
+# The service manager
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """Return the socket of a service manager."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(tmp_path / "notify"))
+        channel.settimeout(STOP_S)
+        yield channel
+
+
+def heard_until(manager: socket.socket, wanted: str) -> list[str]:
+    """Return the first lines of notifications up to one that begins so."""
+    lines: list[str] = []
+    while not lines or not lines[-1].startswith(wanted):
+        lines.append(manager.recv(4096).decode().partition("\n")[0])
+        assert lines[-1] in (wanted, "WATCHDOG=1", "RELOADING=1") or "STATUS" in lines[-1], lines
+    return lines
+
+
+def test_the_service_manager_is_told_of_every_turn(
+    tmp_path: Path, mosquitto: Mosquitto, manager: socket.socket
+) -> None:
+    run = Daemon(tmp_path, head(mosquitto.url) + stream(source=ENDLESS))
+    environment = {
+        **os.environ,
+        "NOTIFY_SOCKET": str(tmp_path / "notify"),
+        "WATCHDOG_USEC": "1000000",
+    }
+    process = subprocess.Popen(
+        [*RUN, "--config", run.config, "--state-dir", run.state],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert heard_until(manager, "READY=1") == ["READY=1"]
+        assert set(heard_until(manager, "WATCHDOG=1")) <= {"WATCHDOG=1"}
+        process.send_signal(signal.SIGHUP)
+        assert set(heard_until(manager, "READY=1")) <= {"WATCHDOG=1", "RELOADING=1", "READY=1"}
+        process.send_signal(signal.SIGTERM)
+        assert set(heard_until(manager, "STOPPING=1")) <= {"WATCHDOG=1", "STOPPING=1"}
+        assert process.wait(STOP_S) == 0
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,117 @@
+"""`edge-runtime status` beside a real daemon: at work, within its day's bytes, killed, started."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.engine.status import ask
+from support.daemon import Daemon, Ear, command
+from support.paths import ROOT
+from support.waiting import until
+
+STREAM = f"""
+[uplink]
+daily_mb = 0.01
+
+[[streams]]
+name = "road"
+source = {{ kind = "synthetic", width = 320, height = 180 }}
+model = {{ pack = "{ROOT / "models" / "village-road"}" }}
+publish = {{ mode = "every_inference" }}
+"""
+
+
+def asked(run: Daemon) -> tuple[int, dict[str, Any]]:
+    done = command("status", "--json", "--state-dir", str(run.state))
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def pid(run: Daemon) -> int:
+    """Return the process that answers; 0: none does, or the folder is not there yet."""
+    if not run.state.is_dir():
+        return 0
+    told = ask(run.state)
+    return told["pid"] if told is not None else 0
+
+
+def test_status_tells_of_a_daemon_that_works_is_thrifty_and_is_killed(
+    daemon: Callable[..., Daemon], ear: Ear
+) -> None:
+    run = daemon(STREAM)
+    process = run.start()
+    # 10 kB are soon sent: the device publishes events, then counts, and says why.
+    ear.wait_for(lambda heard: len(heard.of("detections")) > 20)
+    status = until(
+        lambda: (told := ask(run.state)) and told["uplink"].get("step") == "counts" and told,
+        "the last step",
+        within_s=60,
+        every_s=0.1,
+    )
+    assert (status["pid"], status["state"]) == (process.pid, "degraded")
+    assert status["streams"]["road"]["state"] == "running"
+    assert status["link"]["state"] == "connected"
+    assert status["outbox"]["state"] == "ok"
+    uplink = status["uplink"]
+    assert uplink["bytes"] == sum(uplink["by_kind"].values()) >= 9_500
+    assert uplink["by_kind"]["detections"] > uplink["by_kind"]["status"] > 100
+    assert "uplink.daily_mb = 0.01" in uplink["reason"]
+    log = run.text()
+    assert (log.count("publish events until"), log.count("publish counts until")) == (1, 1)
+
+    words = command("status", "--state-dir", str(run.state))
+    assert words.returncode == 0
+    for word in ("degraded", "road: running", "connected", "to deliver", "detections"):
+        assert word in words.stdout
+    mode = (run.state / "status.sock").stat().st_mode
+    assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode)) == (True, 0o600)
+
+    process.kill()
+    process.wait()
+    code, rest = asked(run)
+    assert (code, rest["running"]) == (1, False)
+    assert rest["outbox"]["boot"] == status["boot"]
+    assert not rest["outbox"]["exact"]
+
+    again = run.start()
+    until(lambda: pid(run) == again.pid, "the next daemon answers", within_s=60)
+    assert run.stop() == 0
+    assert not (run.state / "status.sock").exists()
+    code, rest = asked(run)
+    assert (code, rest["outbox"]["exact"], rest["outbox"]["note"]) == (1, True, "")
+    # A clean stop saved the ledger.
+    assert rest["uplink"]["bytes"] > 0
+
+
+def test_status_where_no_daemon_ever_was(tmp_path: Path) -> None:
+    done = command("status", "--state-dir", str(tmp_path / "nothing"))
+    assert done.returncode == 1
+    assert "none runs" in done.stdout
+    assert "No such file or directory" in done.stdout
+    assert done.stderr == ""
+
+
+def test_status_of_files_that_are_no_outbox(tmp_path: Path) -> None:
+    (tmp_path / "outbox").mkdir()
+    (tmp_path / "outbox" / "outbox.db").write_bytes(os.urandom(8192))
+    (tmp_path / "uplink.json").write_text("{")
+    done = command("status", "--state-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "will salvage what it can" in done.stdout
+    assert "counted from zero" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_state_folder_with_a_long_name_has_a_socket_too(
+    tmp_path: Path, daemon: Callable[..., Daemon]
+) -> None:
+    run = daemon(STREAM)
+    run.state = tmp_path / ("a" * 120) / "state"
+    process = run.start()
+    until(lambda: pid(run) == process.pid, "an answer", within_s=60)
+    assert run.stop() == 0

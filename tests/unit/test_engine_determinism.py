@@ -1,0 +1,114 @@
+"""The same clip gives the same records, whatever the number of workers and their timing."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.clock import ManualClock
+from edge_runtime.engine.build import build_streams
+from edge_runtime.engine.kit import Kits
+from edge_runtime.engine.trial import TrialLedger
+from edge_runtime.infer.pool import Pool
+from edge_runtime.options import (
+    Always,
+    Broker,
+    Config,
+    Device,
+    GateOptions,
+    Line,
+    ModelUse,
+    Motion,
+    Publish,
+    Stream,
+    Synthetic,
+    Video,
+)
+from edge_runtime.records import Result
+from support.engine import Results, no_limit, road_pack
+from support.road import CLIP, PACK
+
+DONE_S = 60.0
+LINE = Line("middle", (0.5, 0.0), (0.5, 1.0))
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> TrialLedger:
+    """Let the trial of the pack be taken once."""
+    return TrialLedger(tmp_path_factory.mktemp("state"))
+
+
+def run(streams: tuple[Stream, ...], workers: int, ledger: TrialLedger) -> Results:
+    """Run streams to their ends in this process."""
+    clock, pool, kits, results = ManualClock(), Pool(workers), Kits(), Results()
+    made = build_streams(
+        Config(Device("test", "board"), Broker("mqtt://nowhere.example"), streams),
+        {stream.name: road_pack() for stream in streams},
+        pool=pool,
+        kits=kits,
+        sink=results,
+        clock=clock,
+        ledger=ledger,
+        track_ids=itertools.count(1),
+        uplink=no_limit(clock),
+    )
+    pool.start()
+    for one in made:
+        one.capture.start()
+    for one in made:
+        assert one.capture.ended.wait(DONE_S), one.task.health
+        assert one.task.finish(DONE_S)
+        assert one.task.health.reason == ""
+    assert pool.stop(DONE_S)
+    kits.close()
+    return results
+
+
+def road(name: str, gate: GateOptions, frames: int = 40) -> Stream:
+    return Stream(
+        name,
+        Synthetic(rate_fps=5.0, frames=frames, realtime=False),
+        gate=gate,
+        model=ModelUse(str(PACK)),
+        rules=(LINE,),
+        publish=Publish("every_inference"),
+    )
+
+
+def plain(results: list[Result]) -> list[object]:
+    """Return records without the track ids, which streams that run side by side share."""
+    return [(one.stamp, one.kind, one.model.sha256) for one in results]
+
+
+@pytest.mark.parametrize("gate", [Always(), Motion()], ids=["always", "motion"])
+def test_one_worker_and_three_make_the_same_records(gate: GateOptions, ledger: TrialLedger) -> None:
+    alone = run((road("road", gate),), 1, ledger).kept
+    assert len(alone) >= 10
+    assert {one.kind for one in alone} >= {"detections"}
+    assert run((road("road", gate),), 3, ledger).kept == alone
+
+
+def test_a_stream_s_records_do_not_depend_on_its_neighbours(ledger: TrialLedger) -> None:
+    alone = run((road("road", Always()),), 1, ledger).of("road")
+    neighbour = road("yard", Motion(), frames=25)
+    beside = run((road("road", Always()), neighbour), 3, ledger)
+    assert plain(beside.of("road")) == plain(alone)
+    assert len(beside.of("yard")) > 0
+
+
+def test_a_real_file_s_records_bear_its_own_time(ledger: TrialLedger, tmp_path: Path) -> None:
+    stream = Stream(
+        "clip",
+        Video(CLIP, realtime=False),
+        gate=Motion(),
+        model=ModelUse(str(PACK)),
+        publish=Publish("events"),
+    )
+    first, second = (run((stream,), workers, ledger).kept for workers in (1, 2))
+    assert first == second
+    assert {one.kind for one in first} == {"event"}
+    assert {one.body.event for one in first} == {"enter", "exit"}  # type: ignore[union-attr]
+    span_s = first[-1].stamp.monotonic_s - first[0].stamp.monotonic_s
+    assert span_s > 5.0  # media time: the manual clock never moved
