@@ -12,6 +12,7 @@ from edge_runtime.boxes import Point
 from edge_runtime.errors import ConfigError
 from edge_runtime.options import (
     RESERVED_STREAM_NAMES,
+    Always,
     Broker,
     Camera,
     Config,
@@ -19,8 +20,10 @@ from edge_runtime.options import (
     Interval,
     Line,
     RuleOptions,
+    Serial,
     SourceOptions,
     Stream,
+    Threshold,
     Video,
 )
 from edge_runtime.toml_file import read_toml, typed
@@ -114,8 +117,9 @@ def check_streams(config: Config, path: Path) -> None:
             )
         seen[stream.name] = index
         check_source(stream.source, where)
+        check_kind(stream, where)
         check_rate(stream, where)
-        check_rules(stream.rules, where)
+        check_rules(stream, where)
 
 
 def check_source(source: SourceOptions, where: str) -> None:
@@ -136,6 +140,9 @@ def check_source(source: SourceOptions, where: str) -> None:
 def check_rate(stream: Stream, where: str) -> None:
     """Check that a gate lets frames through often enough for the tracker to see a thing twice."""
     track = stream.tracking
+    if stream.rate == "adaptive" and (track is None or isinstance(stream.gate, Interval)):
+        needs = "a tracker; add `track = {}`" if track is None else 'a gate "always" or "motion"'
+        raise ConfigError(f"{where}.rate: adaptive needs {needs}")
     if isinstance(stream.gate, Interval) and track and stream.gate.every_s > track.max_lost_s:
         raise ConfigError(
             f"{where}.gate.every_s: {stream.gate.every_s:g} s is longer than track.max_lost_s "
@@ -143,10 +150,35 @@ def check_rate(stream: Stream, where: str) -> None:
         )
 
 
-def check_rules(rules: tuple[RuleOptions, ...], where: str) -> None:
+def check_kind(stream: Stream, where: str) -> None:
+    """Check that pictures and sensors have what is theirs alone."""
+    if isinstance(stream.source, Serial):
+        pictures = {"gate": Always(), "track": None, "rate": "full"}
+        foreign = [key for key, unset in pictures.items() if getattr(stream, key) != unset]
+        foreign += ["rules"] * bool(stream.picture_rules)
+        if foreign:
+            raise ConfigError(f"{where}.{foreign[0]}: is about pictures; remove it from a sensor")
+        if not stream.has_model:
+            check_channels(stream, stream.source.channels, where)
+    elif stream.thresholds or stream.publish.dead_band:
+        key = "rules" if stream.thresholds else "publish.dead_band"
+        raise ConfigError(f"{where}.{key}: is for sensors; remove it beside pictures")
+
+
+def check_channels(stream: Stream, channels: tuple[str, ...], where: str) -> None:
+    """Check that rules and dead bands are about channels that there are."""
+    named = [(f"rules[{i}].channel", rule.channel) for i, rule in enumerate(stream.thresholds)]
+    named += [("publish.dead_band", name) for name in stream.publish.dead_band]
+    for key, name in named:
+        if name not in channels:
+            known = ", ".join(channels[:8]) + (" …" if len(channels) > 8 else "")
+            raise ConfigError(f"{where}.{key}: '{name}' is no channel here; there are {known}")
+
+
+def check_rules(stream: Stream, where: str) -> None:
     """Check names and coordinates of the rules."""
     names: set[str] = set()
-    for number, rule in enumerate(rules):
+    for number, rule in enumerate(stream.rules):
         at = f"{where}.rules[{number}]"
         if rule.name in names:
             raise ConfigError(f"{at}.name: '{rule.name}' is used twice; names must differ")
@@ -166,4 +198,6 @@ def rule_points(rule: RuleOptions) -> list[tuple[str, tuple[Point, ...]]]:
     """Return the points of a rule by the key that holds them."""
     if isinstance(rule, Line):
         return [("start", (rule.start,)), ("end", (rule.end,))]
+    if isinstance(rule, Threshold):
+        return []
     return [("polygon", rule.polygon or ())]

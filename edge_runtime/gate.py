@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Protocol
 
 import cv2
+import msgspec
 import numpy as np
 
+from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.options import Always, GateOptions, Interval, Motion
 from edge_runtime.records import Frame, Image
 
@@ -17,11 +20,23 @@ SMALL_PX = 160  # the longer side of the picture that motion is looked for in
 # someone who stood there for a minute, so that no ghost is left when they go.
 QUICK_PER_S = 4.0
 SLOW_PER_S = 0.2
+# The crop: of what moved so long ago at most; larger than this part of the frame's width it gains
+# little over the whole; smaller it is a few pixels blown up.
+REGION_S = 1.0
+LARGEST_CROP = 0.7
+SMALLEST_CROP = 0.25
+CROP_MARGIN = 0.2
+CROP_STEP = 1 / 16
 SCENE_CHANGE = 0.4  # of the pixels at once: the light or the camera changed, nothing that moves
 
 
 class Gate(Protocol):
     """Asked about every frame of one stream, in order, from one thread; keeps what it needs."""
+
+    @property
+    def region(self) -> Box:
+        """The part of the frame that was admitted last to infer, in fractions."""
+        ...
 
     def admits(self, frame: Frame) -> bool:
         """Say whether to infer this frame. The first one always is."""
@@ -46,12 +61,16 @@ def open_gate(options: GateOptions, *, settle_s: float = 0.0) -> Gate:
 class AlwaysGate:
     """Every frame."""
 
+    region = FULL_FRAME
+
     def admits(self, frame: Frame) -> bool:  # noqa: ARG002 - the protocol's
         return True
 
 
 class IntervalGate:
     """One frame in `every_s`, on a grid, so that the mean rate does not depend on the camera's."""
+
+    region = FULL_FRAME
 
     def __init__(self, options: Interval) -> None:
         self._every_s = options.every_s
@@ -69,31 +88,63 @@ class IntervalGate:
 class MotionGate:
     """Frames in which enough pixels differ from all that was there before.
 
-    Works on a grey picture of 160 pixels. Nothing is missed for the sake of a change of light:
-    it lets one frame through and starts from a new background.
+    Nothing is missed for the sake of a change of light: it lets one frame through.
     """
 
     def __init__(self, options: Motion, settle_s: float) -> None:
-        self._options = options
+        self._still_s = options.still_s
+        self._detector = MotionDetector(options)
         self._settle_s = settle_s
+        self._admitted_s = -math.inf
+
+    @property
+    def region(self) -> Box:
+        return self._detector.region
+
+    def admits(self, frame: Frame) -> bool:
+        now_s = frame.stamp.monotonic_s
+        motion = self._detector.look(frame)
+        is_moving = now_s - motion.moved_s <= self._settle_s
+        is_due = now_s - self._admitted_s >= self._still_s
+        if motion.is_new_scene or is_moving or is_due:
+            self._admitted_s = now_s
+            return True
+        return False
+
+
+class Movement(msgspec.Struct, frozen=True):
+    """What one frame shows: whether all of it is new, and when something moved last."""
+
+    is_new_scene: bool
+    moved_s: float
+
+
+class MotionDetector:
+    """Holds frames against what was there before, on a grey picture of 160 pixels.
+
+    A new scene (the light or the camera changed) starts from a new background.
+    """
+
+    def __init__(self, options: Motion) -> None:
+        self._options = options
         self._picture: SmallPicture | None = None
+        self._mask: Image = np.zeros((1, 1), np.uint8)
         self._backgrounds: tuple[Background, ...] = ()
         self._seen_s = 0.0
         self._moved_s = -math.inf
-        self._admitted_s = -math.inf
+        self._moving: deque[tuple[float, Box]] = deque()
+        self.region = FULL_FRAME  # of the latest frame, what to look at
 
-    def admits(self, frame: Frame) -> bool:
+    def look(self, frame: Frame) -> Movement:
+        """Take in the next frame."""
         now_s = frame.stamp.monotonic_s
         changed = self._take(frame.image, now_s)
         is_new_scene = changed > SCENE_CHANGE
         if not is_new_scene and changed > 0.0 and changed >= self._options.min_area:
             self._moved_s = now_s
-        is_moving = now_s - self._moved_s <= self._settle_s
-        is_due = now_s - self._admitted_s >= self._options.still_s
-        if is_new_scene or is_moving or is_due:
-            self._admitted_s = now_s
-            return True
-        return False
+        if self._options.crop:
+            self.region = self._region(now_s, is_new_scene=is_new_scene)
+        return Movement(is_new_scene, self._moved_s)
 
     def _take(self, image: Image, now_s: float) -> float:
         """Return which fraction of the picture is not background, and learn from it."""
@@ -119,7 +170,44 @@ class MotionGate:
         quick, slow = (background.difference(grey) for background in self._backgrounds)
         cv2.min(quick, slow, dst=quick)
         cv2.threshold(quick, self._options.threshold, 1, cv2.THRESH_BINARY, dst=quick)
+        self._mask = quick
         return cv2.countNonZero(quick) / quick.size
+
+    def _region(self, now_s: float, *, is_new_scene: bool) -> Box:
+        """Return where things moved of late; the whole frame where that is unknown or large."""
+        if self._moved_s == now_s:
+            self._moving.append((now_s, bounds(self._mask)))
+        while len(self._moving) > 1 and now_s - self._moving[0][0] > REGION_S:
+            self._moving.popleft()
+        if is_new_scene or not self._moving or now_s - self._moved_s > REGION_S:
+            return FULL_FRAME
+        return crop_around([box for _, box in self._moving])
+
+
+def bounds(mask: Image) -> Box:
+    """Return the box around all pixels that are set, in fractions."""
+    x, y, width, height = cv2.boundingRect(mask)
+    rows, columns = mask.shape
+    return x / columns, y / rows, (x + width) / columns, (y + height) / rows
+
+
+def crop_around(boxes: list[Box]) -> Box:
+    """Return the crop that holds all boxes, of the frame's own shape, with a margin.
+
+    The frame's shape, because a model that is fed whole frames has learnt things so stretched.
+    In steps, so that it does not change with every frame.
+    """
+    x1, y1 = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    x2, y2 = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    side = max(x2 - x1, y2 - y1) * (1.0 + 2.0 * CROP_MARGIN)
+    side = max(SMALLEST_CROP, math.ceil(side / CROP_STEP) * CROP_STEP)
+    if side > LARGEST_CROP:
+        return FULL_FRAME
+    left, top = (
+        min(max(0.0, math.floor((low + high - side) / 2.0 / CROP_STEP) * CROP_STEP), 1.0 - side)
+        for low, high in ((x1, x2), (y1, y2))
+    )
+    return left, top, left + side, top + side
 
 
 class SmallPicture:

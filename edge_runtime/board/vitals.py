@@ -47,13 +47,13 @@ class Board:
         return max(values, default=None)
 
     def _first_number(self, path: str) -> float | None:
-        words = read(self._root / path).split()
-        return float(words[0]) if words else None
+        return first_number(read(self._root / path))
 
     def _kilobytes(self, path: str, key: str) -> float | None:
         for line in read(self._root / path).splitlines():
             if line.startswith(key):
-                return round(int(line.split()[1]) / 1024.0, 1)
+                kilobytes = first_number(line.removeprefix(key))
+                return None if kilobytes is None else round(kilobytes / 1024.0, 1)
         return None
 
     def _disk_free_mb(self) -> float | None:
@@ -70,6 +70,14 @@ def read(path: Path) -> str:
         return path.read_text().strip()
     except OSError:
         return ""
+
+
+def first_number(text: str) -> float | None:
+    """Return the number that a text begins with; a kernel that says otherwise says nothing."""
+    try:
+        return float(text.split(maxsplit=1)[0])
+    except (IndexError, ValueError):
+        return None
 
 
 def whole(value: float | None) -> int | None:

@@ -15,7 +15,9 @@ COMMANDS = {
     "run": "edge_runtime.cli.run:run",
     "check": "edge_runtime.cli.check:check",
     "demo": "edge_runtime.cli.demo:demo",
+    "bench": "edge_runtime.cli.bench:bench",
     "watch": "edge_runtime.cli.watch:watch",
+    "status": "edge_runtime.cli.status:status",
     "models": "edge_runtime.cli.models:models",
 }
 
@@ -46,14 +48,13 @@ def main() -> None:
         status = cli.main(prog_name="edge-runtime", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         click.echo(f"edge-runtime: {error.format_message()}", err=True)
         sys.exit(2)
     except EdgeError as error:
         fail(error)
-    except BrokenPipeError:
-        # `watch --json | head`: the reader has left, which is no error.
-        sys.stderr.close()
-        sys.exit(0)
     # `--help` and `--version` end with a status of their own.
     sys.exit(status if isinstance(status, int) else 0)

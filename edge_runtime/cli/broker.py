@@ -34,10 +34,10 @@ asyncio.run(main())
 
 
 @contextlib.contextmanager
-def loopback_broker(folder: Path) -> Iterator[tuple[str, str]]:
+def loopback_broker(folder: Path, *, embedded: bool = False) -> Iterator[tuple[str, str]]:
     """Run a broker while the context lasts; give its URL and what it is."""
     port = free_port()
-    command, name = broker_command(folder, port)
+    command, name = broker_command(folder, port, embedded=embedded)
     with (folder / "broker.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
@@ -48,10 +48,10 @@ def loopback_broker(folder: Path) -> Iterator[tuple[str, str]]:
         process.wait()
 
 
-def broker_command(folder: Path, port: int) -> tuple[list[str], str]:
+def broker_command(folder: Path, port: int, *, embedded: bool) -> tuple[list[str], str]:
     """Return how to start a broker on a port, and its name."""
     search = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
-    mosquitto = shutil.which("mosquitto", path=search)
+    mosquitto = None if embedded else shutil.which("mosquitto", path=search)
     if mosquitto:
         settings = folder / "mosquitto.conf"
         settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")

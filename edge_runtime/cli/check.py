@@ -8,7 +8,7 @@ import click
 
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, Stream
+from edge_runtime.options import Config, Serial, Stream
 
 
 @click.command()
@@ -17,22 +17,22 @@ from edge_runtime.options import Config, Stream
 def check(config_file: Path, state_dir: Path) -> None:
     """Check a configuration and its packs, and print what would run."""
     from edge_runtime.clock import SystemClock
-    from edge_runtime.config import load
-    from edge_runtime.engine.build import check_files, worker_count
-    from edge_runtime.engine.models import find_packs
+    from edge_runtime.engine.build import load_checked, worker_count
     from edge_runtime.engine.trial import try_pack
     from edge_runtime.errors import BackendError
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
 
-    config = load(config_file)
-    packs = find_packs(config, PackStore(state_dir, bundled_models()))
-    check_files(config, SystemClock())
+    store = PackStore(state_dir, bundled_models())
+    config, packs = load_checked(config_file, store, SystemClock())
     notes: list[str] = []
     for index, stream in enumerate(config.streams):
-        delegate = stream.model.accelerator
+        pack = packs.get(stream.name)
+        if pack is None:
+            continue
+        delegate = stream.model_use.accelerator
         try:
-            try_pack(packs[stream.name], runtime=config.engine.runtime, delegate=delegate)
+            try_pack(pack, runtime=config.engine.runtime, delegate=delegate)
         except BackendError as error:
             if delegate is None:
                 raise
@@ -52,19 +52,31 @@ def describe(config: Config, packs: dict[str, Pack], workers: int) -> None:
         f"outbox   {config.outbox.max_mb:g} MB, commits every {config.outbox.commit_interval_s:g} s"
     )
     for stream in config.streams:
-        click.echo(f"stream   {stream.name}: {describe_stream(stream, packs[stream.name])}")
+        click.echo(f"stream   {stream.name}: {describe_stream(stream, packs.get(stream.name))}")
 
 
-def describe_stream(stream: Stream, pack: Pack) -> str:
+def describe_stream(stream: Stream, pack: Pack | None) -> str:
     """Return a stream as one line."""
     source = stream.source
     what = getattr(source, "device", None) or getattr(source, "path", None) or ""
-    parts = [
-        f"{source.__struct_config__.tag} {what}".strip(),
-        f"gate {stream.gate.__struct_config__.tag}",
-        f"{pack.ref.full_name} at {stream.model.min_score:g}"
-        + (f" [{', '.join(stream.model.labels)}]" if stream.model.labels else ""),
-        *(f"{rule.__struct_config__.tag} {rule.name}" for rule in stream.rules),
-        f"{stream.publish.mode} as {stream.publish.encoding}",
-    ]
+    parts = (
+        [f"serial {source.url}", describe_framing(source)]
+        if isinstance(source, Serial)
+        else [
+            f"{source.__struct_config__.tag} {what}".strip(),
+            f"gate {stream.gate.__struct_config__.tag}",
+        ]
+    )
+    if pack is not None:
+        use = stream.model_use
+        labels = f" [{', '.join(use.labels)}]" if use.labels else ""
+        parts.append(f"{pack.ref.full_name} at {use.min_score:g}{labels}")
+    parts += [f"{rule.__struct_config__.tag} {rule.name}" for rule in stream.rules]
+    parts.append(f"{stream.publish.mode} as {stream.publish.encoding}")
     return " > ".join(parts)
+
+
+def describe_framing(source: Serial) -> str:
+    """Return what a sensor sends as a few words."""
+    rate = f" at {source.rate_hz:g} Hz" if source.rate_hz else ""
+    return f"{source.framing.__struct_config__.tag} {', '.join(source.channels)}{rate}"

@@ -19,6 +19,10 @@ from edge_runtime.cli.paths import state_dir_option
 @click.option("--verbose", is_flag=True, help="Log more.")
 def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None:
     """Run the daemon: SIGTERM and SIGINT stop it cleanly, SIGHUP reads the configuration again."""
+    from edge_runtime.engine import startup
+
+    startup.before_imports()
+
     from edge_runtime.board.notify import Notifier
     from edge_runtime.clock import SystemClock
     from edge_runtime.engine.build import build_mqtt, build_stdout

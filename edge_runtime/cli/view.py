@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
@@ -10,11 +11,15 @@ from typing import Any, Protocol
 import click
 import msgspec
 
+from edge_runtime.cli.heal import COMMAND, Healer
+from edge_runtime.cli.holes import Holes
 from edge_runtime.encode.reader import Decoded, PayloadError, Reader
+from edge_runtime.encode.topics import parse_topic
 from edge_runtime.publish.subscriber import Received, Subscriber
 
 SHOWN_EVENTS = 12
 REFRESH_S = 0.2
+GRACE_S = 30.0
 
 
 class View(Protocol):
@@ -25,6 +30,10 @@ class View(Protocol):
 
     def message(self, decoded: Decoded, received: Received) -> None:
         """Show a message."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Tell something beside the messages: a hole, what was done about it."""
         ...
 
     def tick(self) -> None:
@@ -40,9 +49,12 @@ class LinesView:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def message(self, decoded: Decoded, received: Received) -> None:
+    def message(self, decoded: Decoded, received: Received) -> None:  # noqa: ARG002 - protocol
         sys.stdout.write(msgspec.json.encode(decoded).decode() + "\n")
         sys.stdout.flush()
+
+    def notice(self, text: str) -> None:
+        tell(text)
 
     def tick(self) -> None: ...
 
@@ -98,6 +110,12 @@ class TableView:
         else:
             self.tick()
 
+    def notice(self, text: str) -> None:
+        if self._live is None:
+            tell(text)
+        else:
+            self._events.append(text)
+
     def tick(self) -> None:
         now_s = time.monotonic()
         if self._live is not None and now_s - self._drawn_s >= REFRESH_S:
@@ -131,33 +149,79 @@ class TableView:
         return Group(table, lines)
 
 
-def show(subscriber: Subscriber, view: View, *, seconds: float | None) -> int:
+class Listener:
+    """Decodes what comes, leaves repetitions out, shows the rest, and minds the holes."""
+
+    def __init__(self, view: View, subscriber: Subscriber, *, heal: bool, grace_s: float) -> None:
+        self._view = view
+        self._reader = Reader()
+        self._holes = Holes(grace_s)
+        publish = subscriber.publish if heal else None
+        self._healer = Healer(self._holes, grace_s, view.notice, publish)
+
+    @property
+    def repeated(self) -> int:
+        """How many records came more than once."""
+        return self._holes.repeated
+
+    def take(self, received: Received, now_s: float) -> int:
+        """Take one message; 1 where it was a result that did not come before."""
+        address = parse_topic(received.topic)
+        if address is not None and (address.stream, address.kind) == ("reply", COMMAND):
+            self._healer.answer(address.site, address.device, received.payload, now_s)
+            return 0
+        try:
+            decoded = self._reader.decode(received.topic, received.payload)
+        except PayloadError as error:
+            self._view.notice(str(error))
+            return 0
+        if decoded is None or not self._holes.note(decoded, now_s):
+            return 0
+        self._view.message(decoded, received)
+        return 1 if decoded.stream else 0
+
+    def tick(self, now_s: float) -> None:
+        """Do what is due."""
+        self._healer.tick(now_s)
+        self._view.tick()
+
+
+def show(
+    subscriber: Subscriber,
+    view: View,
+    *,
+    seconds: float | None,
+    heal: bool = False,
+    grace_s: float = GRACE_S,
+) -> int:
     """Show messages for a time, or for ever; return how many results there were."""
-    reader = Reader()
+    listener = Listener(view, subscriber, heal=heal, grace_s=grace_s)
     results = 0
     until_s = time.monotonic() + seconds if seconds is not None else None
-    with view:
-        for received in subscriber.messages(REFRESH_S):
-            if received is not None:
-                results += show_one(reader, view, received)
-            else:
-                view.tick()
-            if until_s is not None and time.monotonic() >= until_s:
-                break
+    try:
+        with view:
+            for received in subscriber.messages(REFRESH_S):
+                now_s = time.monotonic()
+                if received is not None:
+                    results += listener.take(received, now_s)
+                listener.tick(now_s)
+                if until_s is not None and now_s >= until_s:
+                    break
+    except BrokenPipeError:
+        # `watch --json | head`: the reader has left, which is no error. What is still in the
+        # buffer must go somewhere when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        if listener.repeated:
+            tell(f"{listener.repeated} records came more than once and were left out")
+        if subscriber.overflowed:
+            tell(f"{subscriber.overflowed} messages came faster than they could be shown")
     return results
 
 
-def show_one(reader: Reader, view: View, received: Received) -> int:
-    """Show one message; 1 where it was a result."""
-    try:
-        decoded = reader.decode(received.topic, received.payload)
-    except PayloadError as error:
-        click.echo(f"edge-runtime: {error}", err=True)
-        return 0
-    if decoded is None:
-        return 0
-    view.message(decoded, received)
-    return 1 if decoded.stream else 0
+def tell(text: str) -> None:
+    """Say something on standard error: standard output is for what was received."""
+    click.echo(f"edge-runtime: {text}", err=True)
 
 
 def summarise(decoded: Decoded) -> str:
@@ -168,7 +232,13 @@ def summarise(decoded: Decoded) -> str:
     if "objects" in payload:
         return ", ".join(thing(one) for one in payload["objects"]) or "nothing"
     if decoded.kind == "event":
-        words = [payload["event"], thing(payload["object"])]
+        words = [payload["event"]]
+        if "object" in payload:
+            words.append(thing(payload["object"]))
+        if "channel" in payload:
+            words.append(
+                f"{payload['channel']} {payload['value']:g} {payload.get('unit', '')}".strip()
+            )
         if "rule" in payload:
             words.append(f"at {payload['rule']}")
         if "direction" in payload:

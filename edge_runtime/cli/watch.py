@@ -15,6 +15,15 @@ from edge_runtime.encode.topics import ROOT
 @click.option("--site", default="+", show_default="all", help="One site.")
 @click.option("--device", default="+", show_default="all", help="One device.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a message.")
+@click.option("--heal", is_flag=True, help="Ask devices to send again what is missing.")
+@click.option(
+    "--grace",
+    "grace_s",
+    type=click.FloatRange(min=0.0),
+    default=30.0,
+    show_default=True,
+    help="Seconds that late records have to fill a hole before it is told.",
+)
 @click.option("--seconds", type=float, help="End after this time.")
 @click.option("--ca-file", type=click.Path(path_type=Path), help="CA of the broker.")
 @click.option("--cert-file", type=click.Path(path_type=Path), help="Client certificate.")
@@ -26,6 +35,8 @@ def watch(
     site: str,
     device: str,
     as_json: bool,
+    heal: bool,
+    grace_s: float,
     seconds: float | None,
     ca_file: Path | None,
     cert_file: Path | None,
@@ -33,7 +44,7 @@ def watch(
     username: str | None,
     password_file: Path | None,
 ) -> None:
-    """Show what devices publish, decoded."""
+    """Show what devices publish, decoded; tell of holes in `seq` on standard error."""
     from edge_runtime.cli.view import LinesView, TableView, show
     from edge_runtime.config import check_broker
     from edge_runtime.options import Broker
@@ -45,7 +56,7 @@ def watch(
     subscriber.connect()
     view = LinesView() if as_json else TableView(sys.stdout.isatty())
     try:
-        show(subscriber, view, seconds=seconds)
+        show(subscriber, view, seconds=seconds, heal=heal, grace_s=grace_s)
     except KeyboardInterrupt:
         pass
     finally:

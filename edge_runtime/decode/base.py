@@ -9,7 +9,6 @@ from typing import Protocol
 import msgspec
 
 from edge_runtime.boxes import Placement
-from edge_runtime.errors import PackError
 from edge_runtime.manifest import OutputSection
 from edge_runtime.records import Decoded, Tensor, TensorSpec
 
@@ -18,6 +17,7 @@ KINDS = {
     "yolo": "edge_runtime.decode.yolo:YoloDecoder",
     "classification": "edge_runtime.decode.scores:ScoresDecoder",
     "movenet": "edge_runtime.decode.movenet:MovenetDecoder",
+    "reconstruction": "edge_runtime.decode.reconstruction:ReconstructionDecoder",
 }
 
 
@@ -40,7 +40,10 @@ class Decoder(Protocol):
     def decode(
         self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
     ) -> Decoded:
-        """Return what the outputs (raw, in the model's order) say, best first."""
+        """Return what the outputs (raw, in the model's order) say, best first.
+
+        Of a window the input comes after the outputs.
+        """
         ...
 
 
@@ -59,11 +62,6 @@ def open_decoder(
     iou: float | None = None,
 ) -> Decoder:
     """Return the decoder that a pack names. `iou`: of the stream, else the pack's own."""
-    if output.decoder not in KINDS:
-        raise PackError(
-            f'output.decoder: "{output.decoder}" is none of this version\'s decoders: '
-            f"{', '.join(KINDS)}"
-        )
     module, _, name = KINDS[output.decoder].partition(":")
     kind: DecoderKind = getattr(import_module(module), name)
     return kind(ModelTensors(input_spec, specs, labels, output.iou if iou is None else iou))

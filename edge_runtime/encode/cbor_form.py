@@ -56,7 +56,11 @@ def event(body: Event) -> Fields:
         fields[Key.RULE.value] = body.rule
     if body.direction:
         fields[Key.DIRECTION.value] = DIRECTIONS.index(body.direction)
-    fields[Key.OBJECT.value] = object_row(body.object)
+    if body.object is not None:
+        fields[Key.OBJECT.value] = object_row(body.object)
+    if body.measure is not None:
+        measure = body.measure
+        fields[Key.MEASURE.value] = [measure.name, measure.unit, scaled(measure.value, THOUSANDTH)]
     if body.age_s is not None:
         fields[Key.SINCE.value] = scaled(body.age_s, THOUSANDTH)
     return fields

@@ -60,7 +60,7 @@ class Encoder:
         self._streams = dict(streams)
         self._models: list[ModelRef] = []
         for names in self._streams.values():
-            if names.model not in self._models:
+            if names.model != NO_MODEL and names.model not in self._models:
                 self._models.append(names.model)
 
     def encode(self, stored: Stored) -> Message:
@@ -88,7 +88,9 @@ class Encoder:
         """Return the retained status that says what runs and lists labels, rules and models."""
         streams: dict[str, Any] = {}
         for name, names in self._streams.items():
-            entry: dict[str, Any] = {"model": names.model.full_name, "kind": names.kind}
+            entry: dict[str, Any] = {"kind": names.kind}
+            if names.model != NO_MODEL:
+                entry["model"] = names.model.full_name
             if names.labels:
                 entry["labels"] = list(names.labels)
             if names.rules:

@@ -14,6 +14,7 @@ from edge_runtime.records import (
     Detections,
     Event,
     Gap,
+    Measure,
     ModelRef,
     Pose,
     Stored,
@@ -44,9 +45,19 @@ def event(body: Event, stored: Stored, rules: tuple[str, ...]) -> dict[str, Any]
         fields["rule"] = rules[body.rule]
     if body.direction:
         fields["direction"] = body.direction
-    fields["object"] = json_object(body.object, stored.model)
+    if body.object is not None:
+        fields["object"] = json_object(body.object, stored.model)
+    if body.measure is not None:
+        fields.update(json_measure(body.measure))
     if body.age_s is not None:
         fields["since"] = round(stored.stamp.wall_s - body.age_s, 3)
+    return fields
+
+
+def json_measure(measure: Measure) -> dict[str, Any]:
+    fields: dict[str, Any] = {"channel": measure.name, "value": round(measure.value, 3)}
+    if measure.unit:
+        fields["unit"] = measure.unit
     return fields
 
 

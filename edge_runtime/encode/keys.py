@@ -48,6 +48,7 @@ class Key(IntEnum):
     TO_SEQ = 23
     REASON = 24  # place in GAP_REASONS
     OF_BOOT = 25  # gap: where it speaks of an earlier boot
+    MEASURE = 26  # event: channel (text), unit (text), value (1/1000)
 
 
 # SenML labels of RFC 8428 section 6, table 4.

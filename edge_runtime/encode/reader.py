@@ -175,7 +175,11 @@ def event_fields(
         fields["rule"] = named(raw[Key.RULE], rules)
     if Key.DIRECTION in raw:
         fields["direction"] = DIRECTIONS[raw[Key.DIRECTION]]
-    fields["object"] = object_fields(raw[Key.OBJECT], labels)
+    if Key.OBJECT in raw:
+        fields["object"] = object_fields(raw[Key.OBJECT], labels)
+    if Key.MEASURE in raw:
+        channel, unit, value = raw[Key.MEASURE]
+        fields.update(channel=channel, value=value / THOUSANDTH, **({"unit": unit} if unit else {}))
     if Key.SINCE in raw:
         fields["since"] = round(wall_s - raw[Key.SINCE] / THOUSANDTH, 3)
     return fields

@@ -44,7 +44,9 @@ def marks(stored: Stored) -> dict[Any, Any]:
 
 
 def json_record(measure: Measure) -> dict[str, Any]:
-    fields: dict[str, Any] = {"n": measure.name, "u": measure.unit, "v": measure.value}
+    fields: dict[str, Any] = {"n": measure.name, "v": measure.value}
+    if measure.unit:  # RFC 8428 knows no empty unit
+        fields["u"] = measure.unit
     if measure.offset_s:
         fields["t"] = round(measure.offset_s, 3)
     return fields
@@ -53,9 +55,10 @@ def json_record(measure: Measure) -> dict[str, Any]:
 def cbor_record(measure: Measure) -> dict[int | str, Any]:
     fields: dict[int | str, Any] = {
         keys.SENML_NAME: measure.name,
-        keys.SENML_UNIT: measure.unit,
         keys.SENML_VALUE: measure.value,
     }
+    if measure.unit:
+        fields[keys.SENML_UNIT] = measure.unit
     if measure.offset_s:
         fields[keys.SENML_TIME] = round(measure.offset_s, 3)
     return fields

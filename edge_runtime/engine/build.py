@@ -3,46 +3,49 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import random
 import sys
 from collections.abc import Callable
-
-import cv2
+from pathlib import Path
 
 from edge_runtime.backoff import Backoff
+from edge_runtime.board.throttle import Throttle
 from edge_runtime.clock import Clock
+from edge_runtime.config import load
 from edge_runtime.encode import Encoder, StreamNames, Topics
+from edge_runtime.engine.build_picture import build_picture
+from edge_runtime.engine.build_sensor import build_sensor
 from edge_runtime.engine.capture import Capture, Running
 from edge_runtime.engine.kit import Kits
-from edge_runtime.engine.models import label_ids, model_of
-from edge_runtime.engine.pipeline import Pipeline, Sink
+from edge_runtime.engine.models import find_packs, label_ids
+from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.report import DeviceStatus
-from edge_runtime.engine.stream import StreamTask
+from edge_runtime.engine.stream import Observe
+from edge_runtime.engine.task import Task
 from edge_runtime.engine.trial import TrialLedger
-from edge_runtime.errors import ConfigError, SourceError
-from edge_runtime.gate import open_gate
+from edge_runtime.engine.uplink import Uplink
+from edge_runtime.errors import ConfigError, SourceError, UsageError
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
 from edge_runtime.options import (
     Camera,
     Config,
-    Count,
+    FramingOptions,
     Images,
+    Modbus,
+    Serial,
     SourceOptions,
     Stream,
     Synthetic,
     Video,
 )
 from edge_runtime.outbox import Outbox
-from edge_runtime.publish.contract import Identity, Publisher
-from edge_runtime.rules.base import Rule
-from edge_runtime.rules.build import open_rule, open_rules
+from edge_runtime.packs.store import PackStore
+from edge_runtime.publish.contract import Identity, OnCommand, Publisher
+from edge_runtime.records import NO_MODEL
 from edge_runtime.sources import open_source
-from edge_runtime.track import Tracker
 
-NO_RULE = -1  # the interval's counts belong to no configured rule
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
 FILE_HANG_LIMIT_S = 15.0  # a file on a dying card; a camera's own timeouts are configured
@@ -64,40 +67,71 @@ def build_streams(
     clock: Clock,
     ledger: TrialLedger,
     track_ids: itertools.count[int],
+    uplink: Uplink,
+    throttle: Throttle | None = None,
+    observe: Observe | None = None,
 ) -> list[Running]:
     """Make every stream's task and capture; nothing is started."""
-    # One core a worker: OpenCV's own threads would take the cores from the other workers.
-    cv2.setNumThreads(1)
 
     def build(stream: Stream) -> Running:
-        pack = packs[stream.name]
-        model = model_of(stream, pack, config.engine.runtime)
-        task = StreamTask(
-            stream.name,
-            model=model,
-            low_score=low_score(stream),
-            gate=open_gate(stream.gate, settle_s=settle_s(stream)),
-            new_pipeline=lambda: build_pipeline(stream, pack, lambda: next(track_ids)),
-            kits=kits,
-            sink=sink,
-            clock=clock,
-            wake_pool=pool.notify,
-            lossless=open_source(stream.source, clock).lossless,
-        )
-        pool.add(task)
-        capture = Capture(
-            task,
-            lambda: open_source(stream.source, clock),
-            clock,
-            Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, random.Random()),  # noqa: S311 - no secret
-            hang_limit_s=hang_limit_s(stream.source),
-            prepare=lambda: ledger.ensure(
-                pack, runtime=config.engine.runtime, delegate=stream.model.accelerator
-            ),
-        )
-        return Running(task, capture)
+        pack = packs.get(stream.name)
+        task: Task
+        if isinstance(stream.source, Serial):
+            task = build_sensor(stream, pack, config.engine.runtime, sink, clock, uplink)
+        else:
+            task = build_picture(
+                stream,
+                packs[stream.name],
+                config,
+                pool=pool,
+                kits=kits,
+                sink=sink,
+                clock=clock,
+                new_track_id=lambda: next(track_ids),
+                uplink=uplink,
+                throttle=throttle,
+                observe=observe,
+            )
+        prepare = trial_of(stream, pack, config, ledger)
+        return Running(task, build_capture(task, stream.source, clock, prepare))
 
     return [build(stream) for stream in config.streams]
+
+
+def build_capture(
+    task: Task, options: SourceOptions, clock: Clock, prepare: Callable[[], None]
+) -> Capture:
+    """Make what keeps a stream's source going."""
+    return Capture(
+        task,
+        lambda: open_source(options, clock),
+        clock,
+        Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, random.Random()),  # noqa: S311 - no secret
+        hang_limit_s=hang_limit_s(options),
+        prepare=prepare,
+    )
+
+
+def trial_of(
+    stream: Stream, pack: Pack | None, config: Config, ledger: TrialLedger
+) -> Callable[[], None]:
+    """Return what sees to it that a stream's model has passed its trial."""
+    if pack is None:
+        return lambda: None
+    return lambda: ledger.ensure(
+        pack, runtime=config.engine.runtime, delegate=stream.model_use.accelerator
+    )
+
+
+def load_checked(file: Path, store: PackStore, clock: Clock) -> tuple[Config, dict[str, Pack]]:
+    """Read a configuration and all files that it names. Raises UsageError that names the place."""
+    config = load(file)
+    try:
+        packs = find_packs(config, store)
+        check_files(config, clock)
+    except UsageError as error:
+        raise type(error)(f"{file}: {error}") from None
+    return config, packs
 
 
 def check_files(config: Config, clock: Clock) -> None:
@@ -113,52 +147,6 @@ def check_files(config: Config, clock: Clock) -> None:
                 source.close()
 
 
-def build_pipeline(stream: Stream, pack: Pack, new_id: Callable[[], int]) -> Pipeline:
-    """Make a stream's pure part."""
-    options = stream.tracking
-    return Pipeline(
-        stream.name,
-        pack.ref,
-        publish=stream.publish,
-        min_score=confident_score(stream),
-        class_ids=label_ids(stream.model.labels, pack),
-        tracker=Tracker(options, high_score=confident_score(stream), new_id=new_id)
-        if options is not None
-        else None,
-        rules=build_rules(stream, pack.labels),
-    )
-
-
-def build_rules(stream: Stream, labels: tuple[str, ...]) -> tuple[Rule, ...]:
-    """Make the configured rules, and those that a publish mode implies."""
-    mode = stream.publish.mode
-    rules = open_rules(stream.rules, labels) if stream.rules or mode == "events" else ()
-    if mode == "interval":
-        per_interval = Count("interval", stream.publish.every_s, labels=stream.model.labels)
-        rules = (*rules, open_rule(per_interval, NO_RULE, labels))
-    return rules
-
-
-def confident_score(stream: Stream) -> float:
-    """Return the least score that counts: the next number above `min_score`.
-
-    Quantised scores often lie on the threshold itself, so that "above" must mean above.
-    """
-    return math.nextafter(stream.model.min_score, 2.0)
-
-
-def low_score(stream: Stream) -> float:
-    """Return the least score that is decoded: a tracker makes use of weak objects too."""
-    track = stream.tracking
-    return min(confident_score(stream), track.low_score) if track else confident_score(stream)
-
-
-def settle_s(stream: Stream) -> float:
-    """Return how long after the last motion a gate stays open, so that every track is settled."""
-    track = stream.tracking
-    return track.max_lost_s + 1.0 if track else 0.0
-
-
 def hang_limit_s(source: SourceOptions) -> float:
     """Return after which time a call of a source is given up for hung.
 
@@ -170,7 +158,16 @@ def hang_limit_s(source: SourceOptions) -> float:
         return waits_s + GRACE_S
     if isinstance(source, Synthetic):
         return 1.0 / source.rate_fps + FILE_HANG_LIMIT_S
+    if isinstance(source, Serial):
+        return source.silent_s + longest_take_s(source.framing) + FILE_HANG_LIMIT_S
     return FILE_HANG_LIMIT_S
+
+
+def longest_take_s(framing: FramingOptions) -> float:
+    """Return how long a serial source may wait before it looks whether the sensor is silent."""
+    if not isinstance(framing, Modbus):
+        return 0.0
+    return framing.every_s + len(framing.registers) * framing.timeout_s
 
 
 def build_encoder(config: Config, packs: dict[str, Pack]) -> Encoder:
@@ -179,38 +176,56 @@ def build_encoder(config: Config, packs: dict[str, Pack]) -> Encoder:
         Topics(config.device.site, config.device.level),
         {
             stream.name: StreamNames(
-                model=packs[stream.name].ref,
+                model=packs[stream.name].ref if stream.has_model else NO_MODEL,
                 kind=str(stream.source.__struct_config__.tag),
                 encoding=stream.publish.encoding,
                 rules=tuple(rule.name for rule in stream.rules),
-                labels=listed_labels(stream, packs[stream.name]),
+                labels=listed_labels(stream, packs.get(stream.name)),
             )
             for stream in config.streams
         },
     )
 
 
-def listed_labels(stream: Stream, pack: Pack) -> tuple[str, ...]:
+def listed_labels(stream: Stream, pack: Pack | None) -> tuple[str, ...]:
     """Return the labels up to the last that the stream can name: class ids are places in them."""
-    wanted = label_ids(stream.model.labels, pack)
+    if pack is None:
+        return ()
+    wanted = label_ids(stream.model_use.labels, pack)
     return pack.labels if wanted is None else pack.labels[: max(wanted) + 1]
 
 
 def build_mqtt(
-    config: Config, identity: Identity, outbox: Outbox, status: DeviceStatus, clock: Clock
+    config: Config,
+    identity: Identity,
+    outbox: Outbox,
+    status: DeviceStatus,
+    clock: Clock,
+    on_command: OnCommand,
 ) -> Publisher:
     """Make the publisher that `[broker]` describes."""
     from edge_runtime.publish.mqtt import MqttPublisher
 
     return MqttPublisher(
-        config.broker, identity, outbox, status.encoder.encode, status, clock=clock
+        config.broker,
+        identity,
+        outbox,
+        status.encoder.encode,
+        status,
+        clock=clock,
+        on_command=on_command,
     )
 
 
 def build_stdout(
-    _config: Config, _identity: Identity, outbox: Outbox, status: DeviceStatus, clock: Clock
+    _config: Config,
+    _identity: Identity,
+    outbox: Outbox,
+    status: DeviceStatus,
+    clock: Clock,
+    _on_command: OnCommand,
 ) -> Publisher:
-    """Make the publisher that prints."""
+    """Make the publisher that prints; nobody can send it commands."""
     from edge_runtime.publish.stdout import StdoutPublisher
 
     return StdoutPublisher(outbox, status.encoder.encode, status, clock, sys.stdout)

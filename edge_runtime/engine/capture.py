@@ -11,7 +11,7 @@ import msgspec
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
-from edge_runtime.engine.stream import StreamTask, describe, unexpected
+from edge_runtime.engine.task import Task, describe, unexpected
 from edge_runtime.errors import EdgeError
 from edge_runtime.sources.base import Source
 
@@ -36,7 +36,7 @@ class Capture:
 
     def __init__(
         self,
-        task: StreamTask,
+        task: Task,
         open_source: Callable[[], Source],
         clock: Clock,
         backoff: Backoff,
@@ -48,11 +48,11 @@ class Capture:
         self._open_source = open_source
         self._clock = clock
         self._backoff = backoff
-        self._hang_limit_s = hang_limit_s
+        self.hang_limit_s = hang_limit_s
         self._prepare = prepare
         self._stopping = threading.Event()
         self._failed = threading.Event()
-        self._inferred_at_failure = -1
+        self._worked_at_failure = -1
         self._attempt: Attempt | None = None
         self._thread: threading.Thread | None = None
         self.ended = threading.Event()
@@ -74,7 +74,7 @@ class Capture:
         if attempt is None or attempt.busy_since_s is None or self.stuck:
             return
         hung_s = now_s - attempt.busy_since_s
-        if hung_s > self._hang_limit_s:
+        if hung_s > self.hang_limit_s:
             attempt.current = False
             self.abandoned += 1
             self._degrade(f"the source gave no answer for {hung_s:.0f} s; opened again")
@@ -120,20 +120,25 @@ class Capture:
         self._guarded(attempt, attempt.source.open)
         health = self._task.health
         while not self._failed.is_set():
-            frame = self._guarded(attempt, attempt.source.read)
+            sample = self._guarded(attempt, attempt.source.read)
             if not attempt.current:  # abandoned or stopped while it was reading
                 return False
-            health.notice = attempt.source.notice
-            if frame is None:
+            self._note(attempt.source.notice)
+            if sample is None:
                 health.state = "ended"
                 self.ended.set()
                 return True
             self.waiting = True  # as back-pressure, where no frame may be lost
-            self._task.offer(frame)
+            self._task.offer(sample)
             self.waiting = False
-            if health.state != "running" and health.inferred > self._inferred_at_failure:
+            if health.state != "running" and self._task.worked > self._worked_at_failure:
                 self._declare_running()
         return False
+
+    def _note(self, notice: str) -> None:
+        if notice and notice != self._task.health.notice:
+            log.warning("stream %s: %s", self._task.name, notice)
+        self._task.health.notice = notice
 
     def _guarded(self, attempt: Attempt, call: Callable[[], R]) -> R:
         attempt.busy_since_s = self._clock.monotonic()
@@ -147,7 +152,7 @@ class Capture:
         if health.state == "degraded":
             log.info("stream %s: back", self._task.name)
         health.state, health.reason = "running", ""
-        self._inferred_at_failure = -1
+        self._worked_at_failure = -1
         self._backoff.reset()
 
     def _degrade(self, reason: str) -> None:
@@ -160,7 +165,7 @@ class Capture:
 
     def _on_failure(self, reason: str) -> None:
         # A model that fails must first be seen to work again: frames alone prove nothing.
-        self._inferred_at_failure = self._task.health.inferred
+        self._worked_at_failure = self._task.worked
         self._degrade(reason)
         self._failed.set()
 
@@ -168,7 +173,7 @@ class Capture:
 class Running(msgspec.Struct, frozen=True):
     """The running parts of one stream."""
 
-    task: StreamTask
+    task: Task
     capture: Capture
 
 

@@ -10,7 +10,11 @@ StreamState = Literal["starting", "running", "degraded", "ended"]
 
 
 class StreamHealth(msgspec.Struct, omit_defaults=True):
-    """One stream's state and counters. Each counter has one writer; readers may lag."""
+    """One stream's state and counters. Each counter has one writer; readers may lag.
+
+    Of a sensor `captured` counts rows, `inferred` windows, and `dropped` the samples that were
+    thrown away at gaps.
+    """
 
     state: StreamState = "starting"
     reason: str = ""

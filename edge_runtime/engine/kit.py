@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
+from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.decode.base import Decoder, open_decoder
+from edge_runtime.engine.order import NO_COSTS, Costs
 from edge_runtime.errors import PackError
 from edge_runtime.infer.base import Backend
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Delegate
-from edge_runtime.preprocess import Preprocessor
 from edge_runtime.records import Decoded, Image
 
 
@@ -33,30 +36,49 @@ class Kit:
     """One interpreter and what is reused around it from frame to frame. One thread at a time."""
 
     def __init__(self, model: Model) -> None:
-        manifest = model.pack.manifest
-        self._backend = model.open_backend(model.pack, model.delegate)
-        try:
-            self._preprocessor = Preprocessor(manifest.input, self._backend.input)
-            self._decoder: Decoder = open_decoder(
-                manifest.output,
-                self._backend.outputs,
-                model.pack.labels,
-                input_spec=self._backend.input,
-                iou=model.iou,
-            )
-        except PackError as error:
-            raise PackError(f"{model.pack.folder / 'pack.toml'}: {error}") from None
-        self._buffer = self._preprocessor.new_buffer()
+        from edge_runtime.preprocess import Preprocessor  # imports OpenCV
 
-    def run(self, image: Image, min_score: float) -> Decoded:
-        """Say what the model sees in a picture."""
-        placement = self._preprocessor.fill(image, self._buffer)
+        self._backend = model.open_backend(model.pack, model.delegate)
+        with naming(model.pack):
+            self._preprocessor = Preprocessor(model.pack.manifest.input, self._backend.input)
+            self._decoder = decoder_of(model, self._backend)
+        self._buffer = self._preprocessor.new_buffer()
+        self.costs = NO_COSTS  # of the latest run
+
+    def run(self, image: Image, min_score: float, region: Box = FULL_FRAME) -> Decoded:
+        """Say what the model sees in a picture, or in a region of it."""
+        begun_s = time.monotonic()
+        placement = self._preprocessor.fill(image, self._buffer, region)
+        resized_s = time.monotonic()
         outputs = self._backend.infer(self._buffer)
-        return self._decoder.decode(outputs, placement, min_score=min_score)
+        invoked_s = time.monotonic()
+        decoded = self._decoder.decode(outputs, placement, min_score=min_score)
+        self.costs = Costs(resized_s - begun_s, invoked_s - resized_s, time.monotonic() - invoked_s)
+        return decoded
 
     def close(self) -> None:
         """Let the interpreter go."""
         self._backend.close()
+
+
+def decoder_of(model: Model, backend: Backend) -> Decoder:
+    """Return what reads the outputs of an opened model. Raises PackError."""
+    return open_decoder(
+        model.pack.manifest.output,
+        backend.outputs,
+        model.pack.labels,
+        input_spec=backend.input,
+        iou=model.iou,
+    )
+
+
+@contextmanager
+def naming(pack: Pack) -> Iterator[None]:
+    """Name the pack's manifest in each PackError."""
+    try:
+        yield
+    except PackError as error:
+        raise PackError(f"{pack.folder / 'pack.toml'}: {error}") from None
 
 
 class Kits:
@@ -72,6 +94,12 @@ class Kits:
         if kit is None:
             kit = self._kits[place] = Kit(model)
         return kit
+
+    def drop(self, worker: int, model: Model) -> None:
+        """Let a kit that failed go: an accelerator that comes back needs a fresh one."""
+        kit = self._kits.pop((worker, model.key), None)
+        if kit is not None:
+            kit.close()
 
     def close(self) -> None:
         """Let all interpreters go; no worker may be running."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge_runtime.config import check_channels
 from edge_runtime.engine.kit import Model
+from edge_runtime.engine.reporting import SCORE
 from edge_runtime.errors import ConfigError, PackError
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.litert import Runtime
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, Delegate, Stream
+from edge_runtime.options import Config, Delegate, Serial, Stream
 from edge_runtime.packs.store import PackStore
+from edge_runtime.window import rate_ratio
 
 
 def open_pack_backend(runtime: Runtime) -> Callable[[Pack, Delegate | None], Backend]:
@@ -25,22 +28,55 @@ def open_pack_backend(runtime: Runtime) -> Callable[[Pack, Delegate | None], Bac
 
 
 def find_packs(config: Config, store: PackStore) -> dict[str, Pack]:
-    """Return each stream's pack, hash checked. Raises PackError that names the stream."""
+    """Return the pack of each stream that has a model, hash checked. Raises UsageError."""
     packs: dict[str, Pack] = {}
     for index, stream in enumerate(config.streams):
+        if not stream.has_model:
+            continue
         try:
-            pack = store.find(stream.model.pack, config.folder)
+            pack = store.find(stream.model_use.pack, config.folder)
         except PackError as error:
             raise PackError(f"streams[{index}].model.pack: {error}") from None
         check_labels(stream, index, pack)
+        check_input(stream, f"streams[{index}]", pack)
         packs[stream.name] = pack
     return packs
 
 
+def check_input(stream: Stream, where: str, pack: Pack) -> None:
+    """Raise ConfigError where the pack does not take what the source gives."""
+    spec = pack.manifest.input
+    name = pack.manifest.pack.name
+    if not isinstance(stream.source, Serial):
+        if spec.kind != "image":
+            raise ConfigError(f"{where}.model.pack: {name} takes a sensor's windows, not pictures")
+        return
+    if spec.kind != "window" or spec.rate_hz is None or spec.size is None:
+        raise ConfigError(f"{where}.model.pack: {name} does not take a sensor's windows")
+    channels = channels_of(pack)
+    if not channels:
+        raise ConfigError(f"{where}.model.pack: {name} has no labels; name its classes in the pack")
+    check_channels(stream, channels, where)
+    if SCORE in channels and not stream.thresholds:
+        raise ConfigError(
+            f"{where}.rules: {name} gives a score alone; add a rule of kind threshold about "
+            f"its channel '{SCORE}'"
+        )
+    try:
+        rate_ratio(stream.source.rate_hz, spec.rate_hz)
+    except ConfigError as error:
+        raise ConfigError(f"{where}.source.rate_hz: {error}") from None
+
+
+def channels_of(pack: Pack) -> tuple[str, ...]:
+    """Return what rules can be about, of a model that takes windows."""
+    return (SCORE,) if pack.manifest.output.decoder == "reconstruction" else pack.labels
+
+
 def check_labels(stream: Stream, index: int, pack: Pack) -> None:
     """Raise ConfigError for a label that the pack does not know."""
-    asked = [("model.labels", stream.model.labels)]
-    asked += [(f"rules[{n}].labels", rule.labels) for n, rule in enumerate(stream.rules)]
+    asked = [("model.labels", stream.model_use.labels)]
+    asked += [(f"rules[{n}].labels", rule.labels) for n, rule in enumerate(stream.picture_rules)]
     for key, labels in asked:
         for label in labels:
             if label not in pack.labels:
@@ -53,7 +89,8 @@ def check_labels(stream: Stream, index: int, pack: Pack) -> None:
 
 def model_of(stream: Stream, pack: Pack, runtime: Runtime) -> Model:
     """Return how a stream's model is run."""
-    return Model(pack, stream.model.iou, stream.model.accelerator, open_pack_backend(runtime))
+    use = stream.model_use
+    return Model(pack, use.iou, use.accelerator, open_pack_backend(runtime))
 
 
 def label_ids(labels: tuple[str, ...], pack: Pack) -> frozenset[int] | None:

@@ -6,20 +6,53 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+import msgspec
+
+from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.clock import Stamp
 from edge_runtime.records import Decoded, Frame
 
 LONGEST = 1024  # slots: bounds the memory where one worker hangs and the others go on
 
 
+class Costs(msgspec.Struct, frozen=True):
+    """Seconds that one sample took in each stage of a worker."""
+
+    resize_s: float = 0.0
+    invoke_s: float = 0.0
+    decode_s: float = 0.0
+
+
+NO_COSTS = Costs()
+
+
 class Slot:
     """One captured sample on its way: waiting for a worker, inferred, skipped or dropped."""
 
-    __slots__ = ("decoded", "dropped", "frame", "settled", "stamp")
+    __slots__ = (
+        "costs", "decoded", "dropped", "frame", "gated_s", "offered_s", "region", "results",
+        "settled", "stamp", "still", "taken_s",
+    )  # fmt: skip
 
-    def __init__(self, stamp: Stamp, frame: Frame | None) -> None:
+    def __init__(
+        self,
+        stamp: Stamp,
+        frame: Frame | None,
+        *,
+        region: Box = FULL_FRAME,
+        still: bool = True,
+        offered_s: float = 0.0,
+        gated_s: float = 0.0,
+    ) -> None:
         self.stamp = stamp
         self.frame = frame
+        self.region = region
+        self.still = still  # where it is not inferred: nothing moved in it
+        self.offered_s = offered_s
+        self.gated_s = gated_s
+        self.taken_s = 0.0  # by a worker; 0: not inferred
+        self.costs = NO_COSTS
+        self.results = 0  # how many records it led to
         self.decoded: Decoded | None = None
         self.settled = frame is None
         self.dropped = False

@@ -10,7 +10,7 @@ import numpy as np
 from edge_runtime.clock import ManualClock
 from edge_runtime.engine.kit import Kit, Model
 from edge_runtime.engine.models import open_pack_backend
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import SourceError, UsageError
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Video
 from edge_runtime.packs.manifest_file import open_pack
@@ -38,9 +38,21 @@ def draw_best_frame(pack_folder: Path, clip: Path, picture: Path, min_score: flo
     kit.close()
     if best is None:
         raise SourceError(f"{clip}: no frame could be read")
-    if not cv2.imwrite(str(picture), draw(best[0], best[1], pack)):
-        raise SourceError(f"{picture}: cannot be written; give a path that ends in .png or .jpg")
+    save(draw(best[0], best[1], pack), picture)
     return f"{picture}: {len(best[1].objects)} objects"
+
+
+def save(image: Image, picture: Path) -> None:
+    """Write a picture in the format that its name ends in. Raises UsageError."""
+    try:
+        written = cv2.imwrite(str(picture), image)
+    except cv2.error:  # a format that it does not know
+        written = False
+    if not written:
+        raise UsageError(
+            f"{picture}: cannot be written; name a file that ends in .png or .jpg, in a folder "
+            "that you may write to"
+        )
 
 
 def richness(seen: Detections) -> tuple[int, int]:

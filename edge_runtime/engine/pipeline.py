@@ -5,12 +5,14 @@ Pure: no thread, no clock, no I/O. Time comes with the samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from edge_runtime.boxes import Box
+import msgspec
+
+from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.clock import Stamp
-from edge_runtime.options import Publish
+from edge_runtime.options import Publish, PublishMode
 from edge_runtime.records import (
     Body,
     Classification,
@@ -25,8 +27,19 @@ from edge_runtime.records import (
 )
 from edge_runtime.rules.base import Rule
 from edge_runtime.track import Tracker
+from edge_runtime.track.tracker import Attention
 
 NO_KEYPOINT_SCORE = 0.1  # below it a keypoint is a guess and does not stretch the body's box
+
+
+class RuleUse(msgspec.Struct, frozen=True):
+    """A rule, and the publish mode that it belongs to; None: it is heard in every mode.
+
+    It sees every sample, heard or not, so that a change of mode finds it knowing who is there.
+    """
+
+    rule: Rule
+    mode: PublishMode | None = None
 
 
 class Pipeline:
@@ -41,7 +54,8 @@ class Pipeline:
         min_score: float,
         class_ids: frozenset[int] | None,
         tracker: Tracker | None,
-        rules: Sequence[Rule],
+        rules: Sequence[RuleUse],
+        mode: Callable[[], PublishMode] | None = None,
     ) -> None:
         self._stream = stream
         self._model = model
@@ -50,17 +64,25 @@ class Pipeline:
         self._class_ids = class_ids
         self._tracker = tracker
         self._rules = tuple(rules)
+        self._mode = mode or (lambda: publish.mode)
         self._next_interval_s: float | None = None
         self._last: Stamp | None = None
 
-    def inferred(self, stamp: Stamp, decoded: Decoded) -> tuple[Result, ...]:
-        """Take what a model saw in one sample."""
+    def attention(self) -> Attention:
+        """Return what the tracks wait for. Any thread, between two samples."""
+        return self._tracker.attention() if self._tracker is not None else "new"
+
+    def inferred(
+        self, stamp: Stamp, decoded: Decoded, region: Box = FULL_FRAME
+    ) -> tuple[Result, ...]:
+        """Take what a model saw in one sample, or in a region of it."""
         self._last = stamp
         decoded = self._chosen(decoded)
         bodies: list[Body] = []
         live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
-            update = self._tracker.update(objects_of(decoded, self._min_score), stamp.monotonic_s)
+            objects = objects_of(decoded, self._min_score)
+            update = self._tracker.update(objects, stamp.monotonic_s, region)
             live = update.live
             if isinstance(decoded, Detections):
                 decoded = Detections(update.objects)
@@ -77,6 +99,14 @@ class Pipeline:
             live = self._tracker.hold(stamp.monotonic_s).live
         return self._results(stamp, self._ruled(live, stamp))
 
+    def coasted(self, stamp: Stamp) -> tuple[Result, ...]:
+        """Take a sample that was not looked at though something may move in it."""
+        self._last = stamp
+        live: tuple[TrackState, ...] = ()
+        if self._tracker is not None:
+            live = self._tracker.coast(stamp.monotonic_s).live
+        return self._results(stamp, self._ruled(live, stamp))
+
     def finish(self) -> tuple[Result, ...]:
         """End of the source: every track exits, every count is closed."""
         if self._last is None:
@@ -84,13 +114,16 @@ class Pipeline:
         stamp = self._last
         if self._tracker is not None:
             self._tracker.finish(stamp.monotonic_s)
-        bodies = [body for rule in self._rules for body in rule.finish(stamp)]
-        return self._results(stamp, bodies)
+        said = [(use, use.rule.finish(stamp)) for use in self._rules]
+        return self._results(stamp, self._heard(said))
 
     def _chosen(self, decoded: Decoded) -> Decoded:
-        if self._class_ids is None or not isinstance(decoded, Detections):
-            return decoded
-        return Detections(tuple(o for o in decoded.objects if o.class_id in self._class_ids))
+        wanted = self._class_ids
+        if wanted is not None and isinstance(decoded, Detections):
+            return Detections(tuple(o for o in decoded.objects if o.class_id in wanted))
+        if wanted is not None and isinstance(decoded, Classification):
+            return Classification(tuple(c for c in decoded.classes if c.class_id in wanted))
+        return decoded
 
     def _confident(self, decoded: Decoded) -> Decoded:
         # The tracker is given weaker objects too; subscribers get those that were asked for.
@@ -99,10 +132,11 @@ class Pipeline:
         return Detections(tuple(o for o in decoded.objects if o.score >= self._min_score))
 
     def _is_due(self, stamp: Stamp, decoded: Decoded) -> bool:
-        if self._publish.mode == "every_inference":
+        mode = self._mode()
+        if mode == "every_inference":
             return True
         # Detectors have their interval as counts, which a rule makes; others send the latest.
-        if self._publish.mode != "interval" or isinstance(decoded, Detections):
+        if mode != "interval" or isinstance(decoded, Detections):
             return False
         if self._next_interval_s is None or stamp.monotonic_s >= self._next_interval_s:
             self._next_interval_s = stamp.monotonic_s + self._publish.every_s
@@ -110,7 +144,11 @@ class Pipeline:
         return False
 
     def _ruled(self, live: tuple[TrackState, ...], stamp: Stamp) -> list[Body]:
-        return [body for rule in self._rules for body in rule.update(live, stamp)]
+        return self._heard([(use, use.rule.update(live, stamp)) for use in self._rules])
+
+    def _heard(self, said: Sequence[tuple[RuleUse, Sequence[Body]]]) -> list[Body]:
+        modes = (None, self._mode())
+        return [body for use, bodies in said if use.mode in modes for body in bodies]
 
     def _results(self, stamp: Stamp, bodies: Sequence[Body]) -> tuple[Result, ...]:
         return tuple(Result(self._stream, stamp, body, self._model) for body in bodies)

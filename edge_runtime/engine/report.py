@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from edge_runtime import __version__
+from edge_runtime.board.throttle import Throttle
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import Clock
 from edge_runtime.encode import Encoder, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
 from edge_runtime.engine.capture import Running
+from edge_runtime.engine.uplink import Uplink
 from edge_runtime.outbox import Outbox, OutboxHealth
 from edge_runtime.publish.contract import LinkHealth
 from edge_runtime.records import Message
 
 
-def state_of(streams: Sequence[Running], outbox_state: str) -> str:
+def state_of(
+    streams: Sequence[Running], outbox_state: str, uplink: Uplink, throttle: Throttle
+) -> str:
     """Return `ok`, or `degraded` where any part has declared itself so."""
     degraded = any(stream.task.health.state == "degraded" for stream in streams)
-    return "degraded" if degraded or outbox_state != "ok" else "ok"
+    return "degraded" if degraded or outbox_state != "ok" or uplink.step or throttle.step else "ok"
 
 
 class Report:
@@ -32,27 +38,51 @@ class Report:
         outbox: Outbox,
         board: Board,
         clock: Clock,
+        uplink: Uplink,
+        throttle: Throttle,
         link: Callable[[], LinkHealth],
     ) -> None:
         self._streams = streams
         self._outbox = outbox
         self._board = board
         self._clock = clock
+        self._uplink = uplink
+        self._throttle = throttle
         self._link = link
 
     def health(self) -> dict[str, Any]:
         """Return the health record, ready for JSON."""
-        stamp = self._clock.now()
         outbox = self._outbox.health()
+        fields = self._fields(outbox)
+        fields["outbox"] = outbox_fields(outbox)
+        fields["link"] = link_fields(self._link())
+        if self._uplink.step:
+            fields["uplink"] = self._uplink.fields()
+        return fields
+
+    def everything(self) -> dict[str, Any]:
+        """Return all that is known, ready for JSON: for those who ask on the board itself."""
+        now_s = self._clock.monotonic()
+        outbox, link = self._outbox.health(), self._link()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            **self._fields(outbox),
+            "outbox": msgspec.to_builtins(outbox),
+            "link": {**msgspec.to_builtins(link), "since_s": round(now_s - link.since_s, 1)},
+            "uplink": {**self._uplink.fields(), "by_kind": self._uplink.by_kind()},
+        }
+
+    def _fields(self, outbox: OutboxHealth) -> dict[str, Any]:
+        stamp = self._clock.now()
         return {
             "ts": round(stamp.wall_s, 3),
             "boot": self._outbox.boot,
-            "state": state_of(self._streams, outbox.state),
+            "state": state_of(self._streams, outbox.state, self._uplink, self._throttle),
             "clock": "synced" if stamp.trusted else "unsynced",
             "streams": {s.task.name: msgspec.to_builtins(s.task.health) for s in self._streams},
-            "outbox": outbox_fields(outbox),
-            "link": link_fields(self._link()),
             "board": msgspec.to_builtins(self._board.vitals()),
+            **({"throttle": self._throttle.fields()} if self._throttle.step else {}),
         }
 
     def line(self) -> str:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from edge_runtime.board.notify import Notifier
 from edge_runtime.clock import Clock
-from edge_runtime.config import load
-from edge_runtime.engine.build import check_files
-from edge_runtime.engine.models import find_packs
+from edge_runtime.engine import startup
+from edge_runtime.engine.build import load_checked, trial_of
 from edge_runtime.engine.session import Context, MakePublisher, Session, Wants
+from edge_runtime.engine.stream import Observe
 from edge_runtime.engine.trial import TrialLedger
+from edge_runtime.engine.uplink import Uplink
 from edge_runtime.errors import BackendError, ConfigError, OutboxError, UsageError
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config
 from edge_runtime.outbox import Outbox
 from edge_runtime.packs.store import PackStore
-from edge_runtime.publish.contract import Publisher
 
 log = logging.getLogger("edge_runtime.engine")
 
@@ -37,14 +37,23 @@ class Daemon:
         clock: Clock,
         notifier: Notifier,
         make_publisher: MakePublisher,
+        *,
+        observe: Observe | None = None,
     ) -> None:
         self._config_file = config_file
         self._store = store
         self._context = Context(
-            clock, state_dir, notifier, TrialLedger(state_dir), itertools.count(1), make_publisher
+            clock,
+            state_dir,
+            notifier,
+            TrialLedger(state_dir),
+            Uplink(state_dir, clock),
+            itertools.count(1),
+            make_publisher,
+            observe,
         )
         self._wants = Wants()
-        self._publisher: Publisher | None = None  # of the session at work: the outbox wakes it
+        self._session: Session | None = None  # the one at work: the outbox wakes it
 
     def stop(self) -> None:
         """Ask for a clean stop; from a signal handler."""
@@ -58,14 +67,15 @@ class Daemon:
         """Run to the end. Raises UsageError before anything is started where files are wrong."""
         loaded = self._load()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        startup.after_imports()
         outbox = self._open_outbox(loaded[0])
         try:
             while True:
                 config, packs = loaded
                 session = Session(self._context, config, packs, outbox, self._wants)
-                self._publisher = session.publisher
+                self._session = session
                 again = session.run(self._try_load)
-                self._publisher = None
+                self._session = None
                 if again is None:
                     return
                 if again[0].outbox != config.outbox:
@@ -78,17 +88,11 @@ class Daemon:
 
     def _load(self) -> tuple[Config, dict[str, Pack]]:
         context = self._context
-        config = load(self._config_file)
-        packs = find_packs(config, self._store)
-        check_files(config, context.clock)
+        config, packs = load_checked(self._config_file, self._store, context.clock)
         make_folder(context.state_dir)
         for index, stream in enumerate(config.streams):
             try:
-                context.ledger.ensure(
-                    packs[stream.name],
-                    runtime=config.engine.runtime,
-                    delegate=stream.model.accelerator,
-                )
+                trial_of(stream, packs.get(stream.name), config, context.ledger)()
             except BackendError as error:
                 # The world's fault, not the files': the stream starts degraded and tries again.
                 log.warning("streams[%d] %s: %s", index, stream.name, error)
@@ -112,9 +116,9 @@ class Daemon:
         return Outbox.open(folder, config.outbox, self._context.clock, on_ready=self._results_ready)
 
     def _results_ready(self) -> None:
-        publisher = self._publisher
-        if publisher is not None:
-            publisher.wake()
+        session = self._session
+        if session is not None:
+            session.results_ready()
 
 
 def make_folder(folder: Path) -> None:

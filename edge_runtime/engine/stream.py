@@ -5,20 +5,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
+from edge_runtime.board.throttle import Thinning
 from edge_runtime.clock import Clock
 from edge_runtime.engine.health import Progress, StreamHealth
 from edge_runtime.engine.kit import Kits, Model
 from edge_runtime.engine.order import InOrder, Slot
 from edge_runtime.engine.pipeline import Pipeline, Sink
-from edge_runtime.errors import EdgeError
-from edge_runtime.gate import Gate
+from edge_runtime.engine.task import describe, unexpected
 from edge_runtime.mailbox import Mailbox
 from edge_runtime.records import Frame, Result
 
+if TYPE_CHECKING:  # both import OpenCV, which a device without a camera does without
+    from edge_runtime.engine.adaptive import AdaptiveRate, Choice
+    from edge_runtime.gate import Gate
+
 log = logging.getLogger("edge_runtime.engine")
 
-LOSSLESS_CAPACITY = 4  # frames waiting: enough that no worker ever waits for the decoder
+Observe: TypeAlias = Callable[[str, Slot], None]
+"""Told of each sample of a stream when it is concluded, in order: what a benchmark reads."""
+
+PATIENCE_S = 1.0  # for a worker, where the next choice depends on what it finds
 
 
 class StreamTask:
@@ -42,6 +50,9 @@ class StreamTask:
         clock: Clock,
         wake_pool: Callable[[], None],
         lossless: bool,
+        adaptive: AdaptiveRate | None = None,
+        thinning: Thinning | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self.name = name
         self.health = StreamHealth()
@@ -57,20 +68,33 @@ class StreamTask:
         self._clock = clock
         self._wake_pool = wake_pool
         self._lossless = lossless
-        self._mailbox: Mailbox[Slot] = Mailbox(
-            capacity=LOSSLESS_CAPACITY if lossless else 1, lossless=lossless
-        )
+        self._adaptive = adaptive
+        self._thinning = thinning
+        self._observe = observe
+        # One waits, and of a file the capture thread has the next one in hand.
+        self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
         self._order = InOrder(self._conclude)
         self._failed = threading.Event()
+
+    @property
+    def worked(self) -> int:
+        return self.health.inferred
 
     def offer(self, frame: Frame) -> None:
         """Take a captured frame. With a lossless source this waits for room."""
         self.health.captured += 1
-        self.progress.captured_s = self._clock.monotonic()
-        admitted = self._gate.admits(frame)
-        slot = Slot(frame.stamp, frame if admitted else None)
+        self.progress.captured_s = offered_s = self._clock.monotonic()
+        choice = self._choose(frame)
+        slot = Slot(
+            frame.stamp,
+            frame if choice == "infer" else None,
+            region=(self._adaptive or self._gate).region,
+            still=choice == "still",
+            offered_s=offered_s,
+            gated_s=self._clock.monotonic(),
+        )
         self._order.add(slot, wait=self._lossless)
-        if not admitted:
+        if choice != "infer":
             self.health.still += 1
             self._drain()
             return
@@ -81,6 +105,18 @@ class StreamTask:
             self._drain()
         self._wake_pool()
 
+    def _choose(self, frame: Frame) -> Choice:
+        choice: Choice
+        if self._adaptive is None:
+            choice = "infer" if self._gate.admits(frame) else "still"
+        else:
+            if self._lossless:  # what a file gives must not depend on how fast it is read
+                self._order.wait_empty(PATIENCE_S)
+            choice = self._adaptive.choose(frame, self._pipeline.attention())
+        if choice == "infer" and self._thinning is not None and not self._thinning.admits():
+            return "coast"
+        return choice
+
     def ready(self) -> bool:
         return len(self._mailbox) > 0
 
@@ -88,12 +124,16 @@ class StreamTask:
         slot = self._mailbox.take()
         if slot is None or slot.frame is None:
             return
-        self.progress.job_started(worker, self._clock.monotonic())
+        slot.taken_s = self._clock.monotonic()
+        self.progress.job_started(worker, slot.taken_s)
         try:
             kit = self._kits.get(worker, self._model)
-            slot.settle(kit.run(slot.frame.image, self._low_score))
+            decoded = kit.run(slot.frame.image, self._low_score, slot.region)
+            slot.costs = kit.costs
+            slot.settle(decoded)
         except Exception as error:
             slot.settle(None)
+            self._kits.drop(worker, self._model)
             self._fail(error)
         finally:
             self.progress.job_ended(worker, self._clock.monotonic())
@@ -127,10 +167,15 @@ class StreamTask:
 
     def _conclude(self, slot: Slot) -> None:
         if slot.decoded is None:
-            self._deliver(self._pipeline.skipped(slot.stamp))
+            skipped = self._pipeline.skipped if slot.still else self._pipeline.coasted
+            results = skipped(slot.stamp)
         else:
             self.health.inferred += 1  # here, where one thread at a time comes by
-            self._deliver(self._pipeline.inferred(slot.stamp, slot.decoded))
+            results = self._pipeline.inferred(slot.stamp, slot.decoded, slot.region)
+        self._deliver(results)
+        if self._observe is not None:
+            slot.results = len(results)
+            self._observe(self.name, slot)
 
     def _deliver(self, results: tuple[Result, ...]) -> None:
         for result in results:
@@ -142,15 +187,3 @@ class StreamTask:
             self._failed.set()
             log.error("stream %s: %s", self.name, describe(error), exc_info=unexpected(error))
             self.on_failure(describe(error))
-
-
-def describe(error: Exception) -> str:
-    """Return an error as one line."""
-    if isinstance(error, EdgeError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
-
-
-def unexpected(error: Exception) -> bool:
-    """Say whether an error is a defect, worth a traceback in the log."""
-    return not isinstance(error, EdgeError)

@@ -20,13 +20,12 @@ from edge_runtime.engine.kit import Kit, Model
 from edge_runtime.engine.models import open_pack_backend
 from edge_runtime.errors import BackendError, EdgeError, PackError, UsageError
 from edge_runtime.infer.child import ask_child, be_confined
-from edge_runtime.infer.litert import Runtime, runtime_name
+from edge_runtime.infer.litert import ModelRefusedError, Runtime, runtime_name
 from edge_runtime.infer.probe import advice, subject_of
 from edge_runtime.manifest import GoldenSection, Pack
 from edge_runtime.options import Delegate
 from edge_runtime.packs.manifest_file import MANIFEST, open_pack
 from edge_runtime.records import Classification, Decoded, Detections, Pose
-from edge_runtime.sources.images import load_picture
 
 TRIAL_TIMEOUT_S = 120.0
 
@@ -104,14 +103,35 @@ def fingerprint(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> str:
 def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> None:
     """Open the model, hold it against its manifest, and run the golden case or one blank."""
     model = Model(pack, None, delegate, open_pack_backend(runtime))
-    kit = Kit(model)
+    look = look_at_window if pack.manifest.input.kind == "window" else look_at_picture
     golden = pack.manifest.golden
+    decoded = look(model, golden)
+    if golden is not None:
+        expected = json.loads((pack.folder / golden.expected).read_bytes())
+        check_golden(decoded, expected, pack, golden)
+
+
+def look_at_picture(model: Model, golden: GoldenSection | None) -> Decoded:
+    """Run the golden picture, or a blank one."""
+    kit = Kit(model)
     if golden is None:
-        kit.run(np.zeros((64, 64, 3), np.uint8), 0.5)
-        return
-    image = load_picture(pack.folder / golden.input)
-    expected = json.loads((pack.folder / golden.expected).read_bytes())
-    check_golden(kit.run(image, golden.min_score), expected, pack, golden)
+        return kit.run(np.zeros((64, 64, 3), np.uint8), 0.5)
+    from edge_runtime.sources.images import load_picture  # imports OpenCV
+
+    return kit.run(load_picture(model.pack.folder / golden.input), golden.min_score)
+
+
+def look_at_window(model: Model, golden: GoldenSection | None) -> Decoded:
+    """Run the golden window, or a tone: a window that does not change is refused."""
+    from edge_runtime.engine.window_kit import WindowKit
+
+    kit = WindowKit(model)
+    if golden is None:
+        size, channels = kit.shape
+        tone = np.sin(np.arange(size, dtype=np.float32))
+        return kit.run(np.repeat(tone[:, np.newaxis], channels, axis=1))
+    values = np.load(model.pack.folder / golden.input, allow_pickle=False)
+    return kit.run(values, golden.min_score)
 
 
 def check_golden(
@@ -198,7 +218,7 @@ def judge(request: Request) -> Verdict:
     try:
         run_trial(open_pack(Path(request.folder)), request.runtime, request.delegate)
     except EdgeError as problem:
-        return Verdict(str(problem), isinstance(problem, UsageError))
+        return Verdict(str(problem), isinstance(problem, UsageError | ModelRefusedError))
     except (ValueError, RuntimeError, MemoryError, OSError) as problem:
         return Verdict(f"{request.folder}: {type(problem).__name__}: {problem}", usage=True)
     return Verdict()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge_runtime.engine.capture import Capture
-from edge_runtime.engine.stream import StreamTask
+from edge_runtime.engine.task import Task
 
 INFERENCE_LIMIT_S = 60.0  # the slowest board needs under 1 s for the largest pack we know
 CAPTURE_LIMIT_S = 120.0
 
 
-def standstill(
-    streams: Iterable[tuple[StreamTask, Capture]], outbox_idle_s: float, now_s: float
-) -> str:
+def standstill(streams: Iterable[tuple[Task, Capture]], outbox_idle_s: float, now_s: float) -> str:
     """Return why the daemon stands still, or an empty string.
 
     A declared degraded state (a camera that is gone, a disk that is full) is not a standstill:
@@ -25,7 +23,9 @@ def standstill(
         if task.progress.hung_for_s(now_s) > INFERENCE_LIMIT_S:
             return f"stream {task.name}: inference hangs"
         silent_s = now_s - task.progress.captured_s
-        if task.health.state == "running" and silent_s > CAPTURE_LIMIT_S and not capture.waiting:
+        # A meter that is asked every ten minutes is rightly silent for so long.
+        limit_s = max(CAPTURE_LIMIT_S, capture.hang_limit_s)
+        if task.health.state == "running" and silent_s > limit_s and not capture.waiting:
             return f"stream {task.name}: no sample for {silent_s:.0f} s and no error"
     if outbox_idle_s > INFERENCE_LIMIT_S:
         return f"the outbox has not committed for {outbox_idle_s:.0f} s"

@@ -48,6 +48,11 @@ class WindowInput:
                 f"{list(tensor.shape)}; correct features or size"
             )
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Samples and channels of a window."""
+        return self._size, self._channels
+
     def new_buffer(self) -> Tensor:
         """Return a tensor to fill, of the model's shape and type."""
         return np.zeros(self._tensor.shape, self._tensor.dtype)
@@ -58,10 +63,10 @@ class WindowInput:
         Raises SourceError for a window that a working sensor does not give: a dead one must not
         be taken for a quiet machine.
         """
-        if values.shape != (self._size, self._channels):
+        if values.shape != self.shape:
             raise SourceError(
                 f"a window of {values.shape} samples and channels; the model takes "
-                f"{(self._size, self._channels)}: choose that many channels in the source"
+                f"{self.shape}: choose that many channels in the source"
             )
         if not np.isfinite(values).all() or (np.ptp(values, axis=0) == 0.0).any():
             raise SourceError(

@@ -47,7 +47,9 @@ class Lanes:
     ) -> None:
         """Begin with what a database holds; what earlier boots left is backlog."""
         with self._lock:
-            self._fronts = [Front(run.lane, run.after, run.upto) for run in runs]
+            self._fronts = [
+                Front(run.lane, run.after, run.upto, late=run.upto != LAST_ROW) for run in runs
+            ]
             self._where = {}
             self._pending = list(pending)
             self._tails = list(tails)
@@ -178,10 +180,7 @@ class Lanes:
             self._drop_done()
 
     def kept(self, lane: Table) -> list[tuple[int, int]]:
-        """Return the ranges (after, upto] of a lane that are not pending: the replay window.
-
-        Up to `held` lie rows that are still being salvaged.
-        """
+        """Return a lane's ranges (after, upto] that are not pending: the replay window."""
         with self._lock:
             found, after = [], self.held
             for front in self._of(lane):
@@ -281,7 +280,10 @@ class Lanes:
     def _is_late(self, lane: Table, row: int, record: Row) -> bool:
         if lane == Table.LATE or boot_of(row) != self._boot:
             return True
-        return self._up_at_s is not None and record.monotonic_s < self._up_at_s
+        # A plain row is late by the front it lies in, which is how it is sent: its own time would
+        # call a row live that was captured as the link came up and yet waits with the backlog.
+        is_alarm = lane == Table.ALARM
+        return is_alarm and self._up_at_s is not None and record.monotonic_s < self._up_at_s
 
     def _join(self) -> None:
         for lane in LANES:
@@ -295,6 +297,7 @@ class Lanes:
         live, tail = plain[-1], self._tails[Table.PLAIN]
         if live.after < tail and len(plain) < MAX_FRONTS:
             live.upto = tail
+            live.late = True
             self._add(Front(Table.PLAIN, tail, LAST_ROW))
             self._drop_done()
 

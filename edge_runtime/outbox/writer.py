@@ -98,7 +98,7 @@ class Writer:
         with self._worker.ledger.transaction():
             self._worker.ledger.save_state()
         if reading.refill(self._worker.ledger):
-            self._on_ready()  # `_read_ahead` will find nothing left to read, and say nothing
+            self._ring()  # `_read_ahead` will find nothing left to read, and say nothing
 
     def close(self) -> None:
         """Commit everything and end the thread."""

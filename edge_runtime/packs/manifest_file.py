@@ -48,6 +48,9 @@ def read_manifest(folder: Path) -> Manifest:
     if gives != manifest.pack.task:
         text = f"'{manifest.output.decoder}' is for {gives}, pack.task says {manifest.pack.task}"
         raise wrong(folder, "output.decoder", f"{text}; make them agree")
+    if gives == "anomaly" and manifest.input.kind != "window":
+        text = f"'{manifest.output.decoder}' reads windows; set input.kind to window"
+        raise wrong(folder, "output.decoder", text)
     return manifest
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import shutil
 from collections.abc import Callable, Iterator
@@ -163,6 +162,8 @@ class PackStore:
 
     def _unknown(self, name: str) -> PackError:
         known = sorted({*names_in(self._folder), *names_in(self._catalogue)})
+        import difflib  # for a mistake alone
+
         near = " or ".join(difflib.get_close_matches(name, known, n=2)) or ", ".join(known)
         return PackError(
             f"'{name}': no such model pack; known here: {near}; 'edge-runtime models list' shows "

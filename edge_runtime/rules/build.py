@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ from edge_runtime.errors import ConfigError
 from edge_runtime.options import Count as CountOptions
 from edge_runtime.options import Dwell as DwellOptions
 from edge_runtime.options import Line as LineOptions
-from edge_runtime.options import RuleOptions
+from edge_runtime.options import PictureRule
 from edge_runtime.options import Zone as ZoneOptions
 from edge_runtime.rules.base import Classes, Rule
 from edge_runtime.rules.count import Count
@@ -19,7 +18,7 @@ from edge_runtime.rules.line import Line
 from edge_runtime.rules.presence import Presence
 from edge_runtime.rules.zone import Zone
 
-KINDS: dict[type[RuleOptions], Callable[[Any, int, Classes], Rule]] = {
+KINDS: dict[type[PictureRule], Callable[[Any, int, Classes], Rule]] = {
     ZoneOptions: Zone,
     LineOptions: Line,
     DwellOptions: Dwell,
@@ -29,19 +28,19 @@ KINDS: dict[type[RuleOptions], Callable[[Any, int, Classes], Rule]] = {
 SHOWN_LABELS = 10
 
 
-def open_rules(options: tuple[RuleOptions, ...], labels: tuple[str, ...]) -> tuple[Rule, ...]:
+def open_rules(options: tuple[PictureRule, ...], labels: tuple[str, ...]) -> tuple[Rule, ...]:
     """Return a stream's rules; where it has none, each track's enter and exit."""
     if not options:
         return (Presence(),)
     return tuple(open_rule(each, index, labels) for index, each in enumerate(options))
 
 
-def open_rule(options: RuleOptions, index: int, labels: tuple[str, ...]) -> Rule:
+def open_rule(options: PictureRule, index: int, labels: tuple[str, ...]) -> Rule:
     """Return one rule, `index` its place in the stream's list, `labels` those of the model."""
     return KINDS[type(options)](options, index, class_ids(options, index, labels))
 
 
-def class_ids(options: RuleOptions, index: int, labels: tuple[str, ...]) -> Classes:
+def class_ids(options: PictureRule, index: int, labels: tuple[str, ...]) -> Classes:
     """Return the classes a rule is about; None: all. One label may name several classes."""
     for number, label in enumerate(options.labels):
         if label not in labels:
@@ -55,6 +54,8 @@ def class_ids(options: RuleOptions, index: int, labels: tuple[str, ...]) -> Clas
 
 def suggestions(label: str, labels: tuple[str, ...]) -> str:
     """Name the labels that were perhaps meant, or the first few, on one line."""
+    import difflib  # for a mistake alone
+
     near = difflib.get_close_matches(label, labels, n=3)
     shown = near or list(labels[:SHOWN_LABELS])
     rest = len(labels) - len(shown)

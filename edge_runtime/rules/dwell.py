@@ -26,9 +26,9 @@ class Dwell:
         for change in self._stays.update(wanted, at_s):
             self._told.discard(change.track.id)
         seen = (track for track in wanted if track.visible and track.id not in self._told)
-        events = [event for track in seen if (event := self._judge(track, at_s))]
-        self._told.update(event.object.track for event in events)
-        return tuple(events)
+        told = {track.id: event for track in seen if (event := self._judge(track, at_s))}
+        self._told.update(told)
+        return tuple(told.values())
 
     def finish(self, stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - an end is no dwell
         return ()

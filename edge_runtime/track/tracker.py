@@ -8,10 +8,11 @@ frames, because the rate of a stream varies. Pure: no clock, no thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import msgspec
 
-from edge_runtime.boxes import Box, clip
+from edge_runtime.boxes import FULL_FRAME, Box, clip
 from edge_runtime.options import Track as TrackOptions
 from edge_runtime.records import Detection, TrackState
 from edge_runtime.track.candidate import Candidate
@@ -22,6 +23,10 @@ LOW_SCORE_MIN_IOU = 0.5
 
 # A tentative track dies when this many frames in a row did not show it.
 TENTATIVE_MISSES = 2
+
+
+# Nobody is there; all are in sight; one is out of sight; one is tentative.
+Attention: TypeAlias = Literal["nobody", "steady", "lost", "new"]
 
 
 class TrackerOutput(msgspec.Struct, frozen=True):
@@ -48,9 +53,12 @@ class Tracker:
         self._new_id = new_id
         self._tracks: list[Candidate] = []
 
-    def update(self, objects: tuple[Detection, ...], at_s: float) -> TrackerOutput:
-        """Take in what was seen at `at_s` (monotonic seconds of the frame)."""
+    def update(
+        self, objects: tuple[Detection, ...], at_s: float, region: Box = FULL_FRAME
+    ) -> TrackerOutput:
+        """Take in what was seen at `at_s` (monotonic seconds of the frame) in a region of it."""
         exited = self._give_up(at_s)
+        elsewhere = self._put_aside(region, at_s)
         matched = self._associate(objects, at_s)
         for track in self._tracks:
             track.misses += 1
@@ -59,6 +67,7 @@ class Tracker:
         self._weigh_evidence(objects, matched, at_s)
         self._tracks = [t for t in self._tracks if t.id or t.misses < TENTATIVE_MISSES]
         entered = self._confirm()
+        self._tracks += elsewhere
         return TrackerOutput(
             objects=tuple(with_id(seen, matched.get(i)) for i, seen in enumerate(objects)),
             entered=entered,
@@ -74,6 +83,10 @@ class Tracker:
             if track.id and not self._is_lost(track, at_s)
         )
 
+    def coast(self, at_s: float) -> TrackerOutput:
+        """Take in a frame that was not inferred though something may move in it."""
+        return TrackerOutput(objects=(), exited=self._give_up(at_s), live=self._live())
+
     def hold(self, at_s: float) -> TrackerOutput:
         """Take in a frame that was not inferred because nothing moved in it.
 
@@ -88,10 +101,29 @@ class Tracker:
         """Say whether a track is tentative or out of sight: only inference can settle it."""
         return any(not (t.id and t.visible) and not self._is_lost(t, at_s) for t in self._tracks)
 
+    def attention(self) -> Attention:
+        """Return what the tracks wait for: a new one above all."""
+        if any(not track.id for track in self._tracks):
+            return "new"
+        if any(not track.visible for track in self._tracks):
+            return "lost"
+        return "steady" if self._tracks else "nobody"
+
     def finish(self, at_s: float) -> tuple[TrackState, ...]:  # noqa: ARG002 - ends whatever the time
         """End every track, as at the end of a file; return those that were confirmed."""
         live, self._tracks = self._live(), []
         return live
+
+    def _put_aside(self, region: Box, at_s: float) -> list[Candidate]:
+        """Take out the tracks expected outside of what was looked at: nothing moved there."""
+        if region == FULL_FRAME:
+            return []
+        aside = [t for t in self._tracks if not holds(region, t.motion.box_at(at_s))]
+        self._tracks = [track for track in self._tracks if track not in aside]
+        for track in aside:
+            if track.visible:
+                track.hold(at_s)
+        return aside
 
     def _is_lost(self, track: Candidate, at_s: float) -> bool:
         return at_s - track.seen_s > self._options.max_lost_s
@@ -150,6 +182,12 @@ class Tracker:
 def with_id(seen: Detection, track: Candidate | None) -> Detection:
     """Return a detection with its track's id; box and score stay as they are."""
     return Detection(seen.class_id, seen.score, seen.xyxy, track.id if track else 0)
+
+
+def holds(region: Box, box: Box) -> bool:
+    """Say whether the middle of a box lies in a region."""
+    x, y = (box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0
+    return region[0] <= x <= region[2] and region[1] <= y <= region[3]
 
 
 def clipped(box: Box) -> Box:

@@ -1,6 +1,6 @@
 """What each dependency costs: import time and resident memory, each in a fresh interpreter.
 
-    python tests/benchmarks/imports.py
+python tests/benchmarks/imports.py
 """
 
 from __future__ import annotations

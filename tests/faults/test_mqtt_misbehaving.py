@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 
 import pytest
+
+from edge_runtime.records import Message, Stored
 from support import packets
 from support.memory_queue import MemoryQueue
 from support.packets import Connect, Publish
 from support.publishing import IDENTITY, RESULTS, encode, publishing, records, row_of, rows_of
 from support.scripted_broker import Client, Script, ScriptedBroker
 from support.waiting import until
-
-from edge_runtime.records import Message, Stored
 
 STATUS = f"{IDENTITY.root}/status"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+
+from edge_runtime.publish.wire import Alias, wire_bytes
 from support import packets
 from support.broker import Mosquitto, free_port
 from support.memory_queue import MemoryQueue
@@ -14,8 +16,6 @@ from support.publishing import IDENTITY, RESULTS, encode, publishing, records, r
 from support.scripted_broker import Client, Script, ScriptedBroker
 from support.waiting import until
 from support.watching import Watcher
-
-from edge_runtime.publish.wire import Alias, wire_bytes
 
 STATUS = f"{IDENTITY.root}/status"
 HEALTH = f"{IDENTITY.root}/health"

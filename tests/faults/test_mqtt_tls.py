@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from edge_runtime.errors import ConfigError
+from edge_runtime.publish.discover import find_brokers
+from edge_runtime.publish.endpoint import Endpoint
 from support import packets
 from support.broker import Mosquitto, free_port
 from support.certificates import FUTURE, FUTURE_END, PAST, Authority, Pair
@@ -19,10 +23,6 @@ from support.memory_queue import MemoryQueue
 from support.publishing import IDENTITY, BoardClock, publishing, records
 from support.scripted_broker import ScriptedBroker
 from support.waiting import until
-
-from edge_runtime.errors import ConfigError
-from edge_runtime.publish.discover import find_brokers
-from edge_runtime.publish.endpoint import Endpoint
 
 HERE = "DNS:localhost,IP:127.0.0.1"
 

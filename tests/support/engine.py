@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
-from edge_runtime.engine.build import build_pipeline
+from edge_runtime.engine.build_picture import build_pipeline
 from edge_runtime.engine.capture import Capture
 from edge_runtime.engine.kit import Kits, Model
 from edge_runtime.engine.stream import StreamTask

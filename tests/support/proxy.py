@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
+import time
+from collections import deque
 
 
 class Proxied:
@@ -26,11 +29,13 @@ class Proxy:
     """Listens on a free loopback port and forwards to `target_port`.
 
     `swallow`: connections stay open and nothing passes any more (a half-open link).
-    `cut`: every present connection is closed. Use as a context manager.
+    `cut`: every present connection is closed. `delay_s`: each piece is so long on its way.
+    Use as a context manager.
     """
 
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
+        self.delay_s = 0.0
         self.connections: list[Proxied] = []
         self._forwards = threading.Event()
         self._forwards.set()
@@ -90,11 +95,19 @@ class Proxy:
     def _pump(
         self, source: socket.socket, sink: socket.socket, seen: bytearray, connection: Proxied
     ) -> None:
-        with source, contextlib.suppress(OSError):
-            while data := source.recv(65_536):
-                seen += data
-                if self._forwards.is_set():
-                    sink.sendall(data)
+        late: deque[tuple[float, bytes]] = deque()
+        with source, contextlib.suppress(OSError, ValueError):  # closed by another thread
+            while True:
+                wait_s = max(0.0, late[0][0] - time.monotonic()) if late else None
+                if select.select([source], [], [], wait_s)[0]:
+                    data = source.recv(65_536)
+                    seen += data
+                    if not data:
+                        break
+                    if self._forwards.is_set():
+                        late.append((time.monotonic() + self.delay_s, data))
+                while late and late[0][0] <= time.monotonic():
+                    sink.sendall(late.popleft()[1])
         connection.close()
 
     def _spawn(self, target: object, *args: object) -> None:

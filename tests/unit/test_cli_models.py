@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.paths import ROOT
-from support_http import Publisher, serving
 
 from edge_runtime.cli import paths
+from support.paths import ROOT
+from support_http import Publisher, serving
 
 NAME = "vww-96"
 

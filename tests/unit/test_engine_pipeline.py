@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.build import build_pipeline, low_score
+from edge_runtime.engine.build_picture import build_pipeline, low_score
 from edge_runtime.engine.pipeline import Pipeline
 from edge_runtime.options import Count, ModelUse, Publish, Stream, Track
 from edge_runtime.records import (

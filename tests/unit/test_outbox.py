@@ -146,6 +146,22 @@ def test_live_results_overtake_a_backlog_that_trickles(tmp_path: Path) -> None:
     box.close()
 
 
+def test_what_waits_with_the_backlog_is_late_whenever_it_was_captured(tmp_path: Path) -> None:
+    """A row captured after the link came up may be committed before the outbox hears of it."""
+    clock = ManualClock()
+    box = open_box(tmp_path, clock, pacing=Pacing(per_s=0.001, burst=1, jitter_s=0.0))
+    up_at_s = clock.monotonic()
+    fill(box, clock, 20)
+    box.connected(up_at_s)
+    fill(box, clock, 5)
+    taken = box.take(100)
+    acknowledge(box, taken)
+    live = [stored.seq for stored in taken if not stored.late]
+    assert live == [21, 22, 23, 24, 25]
+    assert all(stored.seq <= 20 for stored in taken if stored.late)
+    box.close()
+
+
 def test_a_backlog_waits_for_its_jitter_after_a_reconnect(tmp_path: Path) -> None:
     clock = ManualClock()
     box = open_box(tmp_path, clock, pacing=Pacing(per_s=math.inf, jitter_s=1e6))

@@ -7,12 +7,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support_packs import WEIGHTS, make_pack, sha256, zipped
 
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import Manifest
 from edge_runtime.packs.manifest_file import read_manifest
 from edge_runtime.packs.pull import import_file
+from support_packs import WEIGHTS, make_pack, sha256, zipped
 
 SIZE = len(WEIGHTS)
 

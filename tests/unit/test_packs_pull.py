@@ -10,9 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.broker import free_port
-from support_http import Publisher, serving
-from support_packs import WEIGHTS, make_pack, sha256, zipped
 
 from edge_runtime.clock import ManualClock
 from edge_runtime.errors import PackError
@@ -20,6 +17,9 @@ from edge_runtime.manifest import Manifest
 from edge_runtime.packs.download import PullError
 from edge_runtime.packs.manifest_file import read_manifest
 from edge_runtime.packs.pull import pull
+from support.broker import free_port
+from support_http import Publisher, serving
+from support_packs import WEIGHTS, make_pack, sha256, zipped
 
 SIZE = len(WEIGHTS)
 

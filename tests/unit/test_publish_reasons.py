@@ -7,12 +7,12 @@ import ssl
 from pathlib import Path
 
 import pytest
-from support.publishing import IDENTITY
 
 from edge_runtime.options import Broker
 from edge_runtime.publish.endpoint import Endpoint, endpoint_of
 from edge_runtime.publish.reasons import LinkError, dismissed, refused, unreachable
 from edge_runtime.publish.tls import context_for, password_of
+from support.publishing import IDENTITY
 
 
 def certificate_error(code: int) -> ssl.SSLCertVerificationError:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from support.memory_queue import MemoryQueue
-from support.publishing import records
-
 from edge_runtime.backoff import Backoff
 from edge_runtime.publish.reasons import QUOTA_EXCEEDED
 from edge_runtime.publish.refusals import TRIES, Refusals
 from edge_runtime.records import Stored
+from support.memory_queue import MemoryQueue
+from support.publishing import records
 
 UNSPECIFIED = 0x80
 PAUSE_S = 100.0

@@ -8,12 +8,12 @@ import io
 import os
 
 import msgspec
-from support.memory_queue import MemoryQueue
-from support.publishing import RESULTS, BoardClock, Status, encode, records
-from support.waiting import until
 
 from edge_runtime.publish.stdout import StdoutPublisher
 from edge_runtime.records import Message, Stored
+from support.memory_queue import MemoryQueue
+from support.publishing import RESULTS, BoardClock, Status, encode, records
+from support.waiting import until
 
 
 def as_json(stored: Stored) -> Message:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.walks import CAR, LABELS, LOWER_HALF, YARD, Live, at, opened, path, play, said, stamp
 
 from edge_runtime import options
 from edge_runtime.boxes import Point
@@ -15,6 +14,7 @@ from edge_runtime.records import Event
 from edge_runtime.rules.base import Rule, RuleRecord
 from edge_runtime.rules.build import open_rule, open_rules
 from edge_runtime.rules.presence import Presence
+from support.walks import CAR, LABELS, LOWER_HALF, YARD, Live, at, opened, path, play, said, stamp
 
 
 def test_a_stream_without_rules_reports_who_comes_and_goes() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from support.walks import CAR, LOWER_HALF, PERSON, Live, at, opened, play, stamp
 
 from edge_runtime import options
 from edge_runtime.records import Counts, LabelCount
+from support.walks import CAR, LOWER_HALF, PERSON, Live, at, opened, play, stamp
 
 
 def rounded(body: Counts) -> tuple[LabelCount, ...]:

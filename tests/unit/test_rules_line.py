@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.walks import ACROSS, PERSON, at, opened, path, play, said
 
 from edge_runtime import options
 from edge_runtime.boxes import Point
 from edge_runtime.records import TrackState
+from support.walks import ACROSS, PERSON, at, opened, path, play, said
 
 
 def test_down_the_picture_over_a_line_drawn_from_left_to_right_is_in() -> None:

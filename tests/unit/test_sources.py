@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support_media import read_some, write_clip, write_pictures
-from support_rtsp import RtspCamera
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Camera, Images, SourceOptions, Synthetic, Video
 from edge_runtime.sources import KINDS, open_source
 from edge_runtime.sources.base import Source
+from support_media import read_some, write_clip, write_pictures
+from support_rtsp import RtspCamera
 
 
 @pytest.fixture(params=sorted(KINDS))

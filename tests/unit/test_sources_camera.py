@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.broker import free_port
-from support_media import read_some
-from support_rtsp import RtspCamera
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Camera
 from edge_runtime.sources.camera import CameraSource, Schedule, without_login
 from edge_runtime.sources.v4l2 import explain
+from support.broker import free_port
+from support_media import read_some
+from support_rtsp import RtspCamera
 
 
 @pytest.fixture

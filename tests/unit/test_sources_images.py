@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support_media import read_all, read_some, write_pictures
 
 from edge_runtime.clock import ManualClock
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Images
 from edge_runtime.sources.images import ImagesSource
+from support_media import read_all, read_some, write_pictures
 
 
 def test_real_pictures_come_sorted_one_a_second(data: Path) -> None:

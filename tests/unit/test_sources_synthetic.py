@@ -6,13 +6,13 @@ import threading
 
 import numpy as np
 import pytest
-from support_media import read_all, read_some
 
 from edge_runtime.clock import ManualClock
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Fault, Synthetic
 from edge_runtime.sources.scene import Scene
 from edge_runtime.sources.synthetic import SyntheticSource
+from support_media import read_all, read_some
 
 SMALL = Synthetic(width=160, height=96, frames=6, realtime=False)
 

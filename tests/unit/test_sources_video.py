@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support_media import read_all, read_some, write_clip
 
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Video
 from edge_runtime.sources.video import VideoSource
+from support_media import read_all, read_some, write_clip
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""`edge-runtime status`: how the daemon on this board is, and what it has sent today."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_runtime.cli.paths import state_dir_option
+
+
+@click.command()
+@state_dir_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+def status(state_dir: Path, as_json: bool) -> None:
+    """Show streams, link, outbox and the day's bytes of the running daemon.
+
+    Exit status: 0 a daemon runs and has answered; 1 none runs, and what lies on disk is shown.
+    """
+    import msgspec
+
+    from edge_runtime.engine.status import ask
+
+    told = ask(state_dir)
+    facts = {"running": True, **told} if told is not None else at_rest(state_dir)
+    if as_json:
+        click.echo(msgspec.json.encode(facts).decode())
+    else:
+        shown = running(facts) if told is not None else resting(facts, state_dir)
+        for name, text in shown:
+            click.echo(f"{name:<9} {text}")
+    sys.exit(0 if told is not None else 1)
+
+
+def at_rest(state_dir: Path) -> dict[str, Any]:
+    """Return what lies in the state folder of a daemon that does not run."""
+    import msgspec
+
+    from edge_runtime.engine.uplink import FILE, load
+    from edge_runtime.outbox.glance import glance
+
+    day = load(state_dir / FILE)
+    return {
+        "running": False,
+        "outbox": msgspec.to_builtins(glance(state_dir / "outbox")),
+        "uplink": {"day": day.date, "bytes": sum(day.bytes.values()), "by_kind": day.bytes},
+    }
+
+
+def running(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each line on a daemon at work."""
+    who = f"pid {facts['pid']}, version {facts['version']}, boot {facts['boot']}"
+    yield "daemon", f"{facts['state']} ({who}); clock {facts['clock']}"
+    for name, stream in facts["streams"].items():
+        yield "stream", f"{name}: {stream_text(stream)}"
+    link = facts["link"]
+    yield (
+        "link",
+        f"{link['state']} for {link['since_s']:.0f} s: {link['reason']}; {link['sent']} messages "
+        f"sent, {link['in_flight']} in flight",
+    )
+    yield "outbox", outbox_text(facts["outbox"])
+    yield from uplink_lines(facts["uplink"])
+
+
+def resting(facts: dict[str, Any], state_dir: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each line where no daemon runs."""
+    yield "daemon", f"none runs with the state folder {state_dir}"
+    outbox = facts["outbox"]
+    if outbox["note"]:
+        yield "outbox", outbox["note"]
+    else:
+        when = "" if outbox["exact"] else ", as it last saved: more may have come after"
+        yield (
+            "outbox",
+            f"{outbox['pending']} to deliver, {megabytes(outbox['bytes_used'])}; "
+            f"{tally_text(outbox)} (boot {outbox['boot']}{when})",
+        )
+    yield from uplink_lines(facts["uplink"])
+
+
+def stream_text(stream: dict[str, Any]) -> str:
+    """Return a stream as a few words."""
+    counters = ("captured", "still", "inferred", "dropped", "results", "restarts")
+    words = [f"{stream[name]} {name}" for name in counters if stream.get(name)]
+    why = [stream[name] for name in ("reason", "notice") if stream.get(name)]
+    return ", ".join([stream.get("state", "starting"), *words]) + "".join(f"; {w}" for w in why)
+
+
+def outbox_text(outbox: dict[str, Any]) -> str:
+    """Return a running outbox as a few words."""
+    waiting = f"{outbox['pending']} to deliver"
+    if outbox["oldest_pending_ts"]:
+        waiting += f", the oldest {max(0.0, time.time() - outbox['oldest_pending_ts']):.0f} s old"
+    used = f"{megabytes(outbox['bytes_used'])} of {megabytes(outbox['bytes_limit'])}"
+    state = f"{outbox['state']}: {outbox['reason']}" if outbox["reason"] else outbox["state"]
+    return f"{state}; {waiting}; {used}; {tally_text(outbox)}"
+
+
+def tally_text(outbox: dict[str, Any]) -> str:
+    """Return what was done to results, ever."""
+    names = ("dropped", "summarised", "rejected")
+    return ", ".join(f"{outbox[name]} {name}" for name in names)
+
+
+def uplink_lines(uplink: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the day's ledger."""
+    text = f"{megabytes(uplink['bytes'])} sent on {uplink['day'] or 'a day not known yet'}"
+    if "limit" in uplink:
+        part = uplink["bytes"] / uplink["limit"]
+        text += f", {part:.0%} of {megabytes(uplink['limit'])}; publishing {uplink['step']}"
+    yield "uplink", text
+    if "reason" in uplink:
+        yield "", uplink["reason"]
+    for kind, size in sorted(uplink["by_kind"].items(), key=lambda item: -item[1]):
+        yield "", f"{kind:<15} {size:>12,} B"
+
+
+def megabytes(size: float) -> str:
+    return f"{size / 1e6:.3f} MB"

@@ -1,0 +1,70 @@
+"""The benchmark: its arithmetic, and the command on the bundled model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edge_runtime.engine.bench_figures import STAGES, BareFigures, PipelineFigures, StreamFigures
+from edge_runtime.engine.bench_report import percentiles, report, table
+from support.daemon import command
+
+
+def bare(wall_s: float) -> BareFigures:
+    return BareFigures(100, wall_s, 2.0, 0.2, 0.1, 80.0, {"read": [0.001], "invoke": [0.02]})
+
+
+def ours(wall_s: float) -> PipelineFigures:
+    return PipelineFigures(
+        frames=100, wall_s=wall_s, cpu_s=2.1, first_result_s=0.3, first_result_cpu_s=0.2,
+        rss_mb=[90.0, 100.0], stages={name: [0.002] for name in STAGES}, added_latency_s=[0.004],
+        streams={
+            "a": StreamFigures(frames=60, inferred=30, results=50, first_s=10.0, last_s=20.0),
+            "b": StreamFigures(frames=40, inferred=20, results=0, first_s=10.0, last_s=20.0),
+        },
+        messages=10, bytes_out=500,
+    )  # fmt: skip
+
+
+def test_ratios_are_of_neighbours_and_their_median_counts() -> None:
+    # A busy second round: both halves suffer, and the ratio does not.
+    told = report([(bare(2.0), ours(1.0)), (bare(20.0), ours(10.0)), (bare(2.0), ours(0.5))], "x")
+    assert told.ratios.frames_per_s == pytest.approx(2.0)
+    assert told.ratios.cpu_s_per_1000 == pytest.approx(1.05)
+    assert told.ratios.rss_mb == pytest.approx(1.25)
+    assert told.ratios.first_result_s == pytest.approx(1.5)
+    assert told.bare.cpu_s_per_1000 == pytest.approx(20.0)
+
+
+def test_streams_their_bytes_and_their_shares() -> None:
+    told = report([(bare(2.0), ours(1.0))], "x")
+    assert told.inferred_share == pytest.approx(0.5)
+    assert told.slowest_stream_share == pytest.approx(0.8)
+    assert told.upstream_bytes_per_hour == pytest.approx(50 * 50 / 10.0 * 3600)
+    assert "RSS, MiB" in table(told)
+
+
+def test_percentiles() -> None:
+    made = percentiles(n / 1000 for n in range(1, 101))
+    assert (made.p50_ms, made.p95_ms, made.p99_ms) == pytest.approx((51.0, 96.0, 100.0))
+    assert percentiles([]).p99_ms == 0.0
+
+
+def test_the_command_measures_the_bundled_model() -> None:
+    done = command("bench", "--synthetic", "--frames", "40", "--rounds", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert set(told["stages"]) == set(STAGES)
+    assert told["frames"] == 40
+    assert told["inferred_share"] == 1.0
+    for side in ("bare", "pipeline", "ratios"):
+        assert all(value > 0.0 for value in told[side].values()), told[side]
+    assert told["stages"]["invoke"]["p50_ms"] > 0.0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--synthetic", "--config", "edge.toml")])
+def test_it_wants_one_thing_to_measure(arguments: tuple[str, ...]) -> None:
+    done = command("bench", *arguments)
+    assert done.returncode == 2
+    assert "--config FILE and --synthetic" in done.stderr

@@ -1,0 +1,315 @@
+"""Models that look at a sensor's windows: what fits, what is refused, what happens at gaps."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge_runtime.boxes import WHOLE_FRAME
+from edge_runtime.clock import ManualClock, Stamp, SystemClock
+from edge_runtime.config import load
+from edge_runtime.decode.base import open_decoder
+from edge_runtime.engine.build import build_encoder, hang_limit_s, load_checked
+from edge_runtime.engine.build_sensor import build_sensor
+from edge_runtime.engine.capture import Capture
+from edge_runtime.engine.kit import Model
+from edge_runtime.engine.models import open_pack_backend
+from edge_runtime.engine.trial import try_pack
+from edge_runtime.engine.watchdog import CAPTURE_LIMIT_S, standstill
+from edge_runtime.engine.window_kit import WindowKit, WindowLook
+from edge_runtime.errors import BackendError, ConfigError, PackError, UsageError
+from edge_runtime.manifest import OutputSection, Pack
+from edge_runtime.options import Modbus, ModelUse, Register, Serial, Stream, Threshold
+from edge_runtime.packs.catalogue import bundled_models
+from edge_runtime.packs.manifest_file import open_pack
+from edge_runtime.packs.store import PackStore
+from edge_runtime.records import Anomaly, Samples, TensorSpec
+from support.engine import Results, no_limit
+from support.paths import ROOT
+
+EXAMPLES = sorted((ROOT / "systemd" / "examples").glob("*.toml"))
+BEARING = ROOT / "models" / "bearing-vibration"
+
+AD01 = """
+[pack]
+name = "toycar"
+version = "1.0.0"
+task = "anomaly"
+license = "Apache-2.0"
+[model]
+file = "ad01.tflite"
+sha256 = "{sha256}"
+[input]
+kind = "window"
+rate_hz = 16000
+size = 3072
+[[input.features]]
+kind = "log_mel"
+n_fft = 1024
+hop = 512
+mels = 128
+[output]
+decoder = "reconstruction"
+"""
+
+
+def store(tmp_path: Path) -> PackStore:
+    return PackStore(tmp_path / "state", bundled_models())
+
+
+def bearing() -> Pack:
+    return open_pack(BEARING)
+
+
+def model(pack: Pack) -> Model:
+    return Model(pack, None, None, open_pack_backend("auto"))
+
+
+def blocks(values: np.ndarray[Any, Any], rate_hz: float, *, at_s: float = 100.0) -> list[Samples]:
+    """Return a signal as blocks of 50 ms."""
+    rows = values.astype(np.float32).reshape(-1, 1)
+    size = int(rate_hz / 20)
+    return [
+        Samples(first, rows[first : first + size], Stamp(1e9 + at_s, at_s + first / rate_hz),
+                rate_hz, ("a",))
+        for first in range(0, len(rows), size)
+    ]  # fmt: skip
+
+
+def noise(seconds: float, rate_hz: float) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(1).normal(0.0, 0.1, int(seconds * rate_hz))
+
+
+# The examples
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_each_example_is_good_with_its_packs(file: Path, tmp_path: Path) -> None:
+    config, packs = load_checked(file, store(tmp_path), SystemClock())
+    birth = msgspec.json.decode(build_encoder(config, packs).birth(1))
+    (stream,) = birth["streams"].values()
+    assert stream["kind"] == "serial"
+    assert len(stream["rules"]) == len(config.streams[0].rules)
+    assert birth["models"] == [pack.ref.full_name for pack in packs.values()]
+
+
+def test_there_is_an_example_for_each_sort_of_sensor() -> None:
+    sources = [load(file).streams[0].source for file in EXAMPLES]
+    kinds = {s.framing.__struct_config__.tag for s in sources if isinstance(s, Serial)}
+    assert kinds == {"binary", "lines", "modbus", "nmea"}
+
+
+# What is refused where the configuration is read
+
+
+def wrong(tmp_path: Path, file: str, *changes: tuple[str, str]) -> str:
+    text = (ROOT / "systemd" / "examples" / file).read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    config = tmp_path / "edge.toml"
+    config.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_checked(config, store(tmp_path), SystemClock())
+    said = str(caught.value)
+    assert said.startswith(f"{config}: streams[0].")
+    assert "\n" not in said
+    return said
+
+
+CHANNEL = 'channel = "healthy"'
+WELL = 'name = "well"'
+DRY = 'kind = "threshold", name = "dry", channel = "level", below = 0.4, '
+DRY += "hysteresis = 0.1, min_s = 300"
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("pump.toml", (CHANNEL, 'channel = "rusty"'), "rules[0].channel: 'rusty' is no channel"),
+        ("pump.toml", ("rate_hz = 12000", "rate_hz = 0"), "source.rate_hz: windows need samples"),
+        ("pump.toml", ("rate_hz = 12000", "rate_hz = 12347.1"), "source.rate_hz: samples at"),
+        ("pump.toml", ("bearing-vibration", "village-road"), "model.pack: village-road does not"),
+        ("well.toml", ("level = 0.02", "depth = 0.02"), "publish.dead_band: 'depth' is no"),
+        ("well.toml", ("above = 3.2, ", ""), "rules[0]: a threshold needs above, below or both"),
+        ("well.toml", (WELL, WELL + '\ngate = { kind = "motion" }'), "gate: is about pictures"),
+        ("well.toml", (WELL, WELL + "\ntrack = {}"), "track: is about pictures"),
+        ("well.toml", (DRY, 'kind = "count", name = "dry"'), "rules: is about pictures"),
+    ],
+    ids=lambda value: value[:30] if isinstance(value, str) else None,
+)  # fmt: skip
+def test_what_does_not_fit_a_sensor_is_said_with_its_place(
+    file: str, change: tuple[str, str], said: str, tmp_path: Path
+) -> None:
+    assert said in wrong(tmp_path, file, change)
+
+
+CAMERA = '[device]\nsite = "s"\n[broker]\nurl = "mqtt://x"\n[[streams]]\nname = "gate"\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('rules = [{ kind = "threshold", name = "a", channel = "x", above = 1 }]', "rules: is for"),
+        ("publish = { dead_band = { x = 1 } }", "publish.dead_band: is for sensors"),
+        (
+            'model = { pack = "bearing-vibration" }',
+            "bearing-vibration takes a sensor's windows",
+        ),
+    ],
+)
+def test_what_is_for_sensors_does_not_fit_a_camera(line: str, said: str, tmp_path: Path) -> None:
+    config = tmp_path / "edge.toml"
+    config.write_text(CAMERA + line)
+    with pytest.raises(ConfigError) as caught:
+        load_checked(config, store(tmp_path), SystemClock())
+    assert said in str(caught.value)
+
+
+# Windows
+
+
+def test_the_bundled_pack_passes_its_trial() -> None:
+    try_pack(bearing())
+
+
+def test_no_window_spans_a_gap_and_what_was_thrown_away_is_counted() -> None:
+    look = WindowLook(model(bearing()))
+    made = blocks(noise(1.0, 8000), 8000.0)
+    whole = [stamp for block in made for stamp, _ in look.windows(block)]
+    assert len(whole) == 1 + (8000 - 2048) // 1024
+    assert look.discarded == 0
+    look.restart()
+    torn = [block for number, block in enumerate(made) if number != 4]
+    after = [stamp for block in torn for stamp, _ in look.windows(block)]
+    assert len(after) == 1 + (6000 - 2048) // 1024
+    assert look.discarded == 1600
+
+
+def test_a_dead_sensor_is_a_fault_and_no_quiet_machine() -> None:
+    stream = Stream(
+        "pump",
+        source=Serial("x", Modbus((Register("a", address=0),))),
+        model=ModelUse("bearing-vibration"),
+        rules=(Threshold("bearing", "healthy", below=0.2),),
+    )
+    clock, sink = ManualClock(), Results()
+    task = build_sensor(stream, bearing(), "auto", sink, clock, no_limit(clock))
+    told: list[str] = []
+    task.on_failure = told.append
+    for block in blocks(np.zeros(4000), 8000.0):
+        if not task.failed():
+            task.offer(block)
+    assert told == [
+        "the signal does not change, or is not a number; check the sensor and its cable"
+    ]
+    assert sink.kept == []
+    task.recover()
+    for block in blocks(noise(1.0, 8000), 8000.0, at_s=200.0):
+        task.offer(block)
+    assert not task.failed()
+    assert task.worked == task.health.inferred == 6
+
+
+# Reconstruction
+
+
+def test_the_score_is_the_mean_squared_error_of_real_values() -> None:
+    given = TensorSpec("in", (1, 2), "int8", 0.5, 1)
+    back = TensorSpec("out", (1, 2), "int8", 0.25, 0)
+    decoder = open_decoder(OutputSection("reconstruction"), (back,), (), input_spec=given)
+    tensors = [np.array([[4, 8]], np.int8), np.array([[1, 3]], np.int8)]  # 1, 2 for 0, 1
+    assert decoder.decode(tensors, WHOLE_FRAME, min_score=0.5) == Anomaly(1.0, 0.5, True)
+    assert decoder.decode(tensors, WHOLE_FRAME, min_score=1.0) == Anomaly(1.0, 1.0, False)
+
+
+def test_an_output_that_is_no_number_is_an_error_and_no_score() -> None:
+    spec = TensorSpec("x", (1, 2), "float32")
+    decoder = open_decoder(OutputSection("reconstruction"), (spec,), (), input_spec=spec)
+    tensors = [np.array([[np.nan, 1.0]], np.float32), np.zeros((1, 2), np.float32)]
+    with pytest.raises(BackendError, match="not a number"):
+        decoder.decode(tensors, WHOLE_FRAME, min_score=0.0)
+
+
+def test_an_output_of_another_shape_is_refused() -> None:
+    given, back = TensorSpec("in", (1, 3), "float32"), TensorSpec("out", (1, 2), "float32")
+    with pytest.raises(PackError, match="one output of the input's shape"):
+        open_decoder(OutputSection("reconstruction"), (back,), (), input_spec=given)
+
+
+@pytest.fixture
+def toycar(data: Path, tmp_path: Path) -> Path:
+    """Return a pack of MLPerf Tiny's autoencoder."""
+    weights = (data / "models" / "ad01_int8.tflite").read_bytes()
+    folder = tmp_path / "toycar"
+    folder.mkdir()
+    (folder / "ad01.tflite").write_bytes(weights)
+    sha256 = hashlib.sha256(weights).hexdigest()
+    (folder / "pack.toml").write_text(AD01.format(sha256=sha256))
+    return folder
+
+
+def test_the_reference_autoencoder_runs_as_it_is(toycar: Path) -> None:
+    pack = open_pack(toycar)
+    try_pack(pack)
+    kit = WindowKit(model(pack))
+    quiet = noise(1.0, 3072).astype(np.float32)[:, np.newaxis]
+    tone = np.sin(np.arange(3072, dtype=np.float32))[:, np.newaxis]
+    noisy, tonal = kit.run(quiet), kit.run(tone)
+    assert isinstance(noisy, Anomaly)
+    assert isinstance(tonal, Anomaly)
+    assert 0.0 < noisy.score < tonal.score
+
+
+def test_a_score_alone_needs_a_rule(toycar: Path, tmp_path: Path) -> None:
+    rules = "rules = ["
+    said = wrong(
+        tmp_path, "pump.toml",
+        ("bearing-vibration", str(toycar)), ("rate_hz = 12000", "rate_hz = 16000"),
+        (rules, "# rules = ["), ("  { kind", "# { kind"), ("\n]\n", "\n"),
+    )  # fmt: skip
+    assert "rules: toycar gives a score alone; add a rule of kind threshold" in said
+
+
+def test_a_reconstruction_of_pictures_is_refused(toycar: Path) -> None:
+    manifest = toycar / "pack.toml"
+    manifest.write_text(manifest.read_text().replace('kind = "window"', 'kind = "image"'))
+    with pytest.raises(PackError, match=r"reads windows; set input\.kind to window"):
+        open_pack(toycar)
+
+
+# Time limits
+
+
+def test_a_meter_that_is_asked_rarely_is_neither_hung_nor_at_a_standstill() -> None:
+    rarely = Modbus((Register("a", address=0),), every_s=600.0, timeout_s=5.0)
+    source = Serial("x", rarely, silent_s=1800.0)
+    assert hang_limit_s(source) > 1800.0 + 600.0 + 5.0
+    clock = ManualClock()
+    stream = Stream("meter", source=source)
+    task = build_sensor(stream, None, "auto", Results(), clock, no_limit(clock))
+    task.health.state = "running"
+    capture = Capture(task, lambda: None, clock, None, hang_limit_s=hang_limit_s(source))  # type: ignore[arg-type,return-value]
+    asked_s = clock.monotonic()
+    assert standstill([(task, capture)], 0.0, asked_s + CAPTURE_LIMIT_S + 600.0) == ""
+    assert "no sample" in standstill([(task, capture)], 0.0, asked_s + 2500.0)
+
+
+def test_a_model_on_windows_runs_without_opencv() -> None:
+    program = (
+        'import sys; sys.modules["cv2"] = None; from pathlib import Path; '
+        "from edge_runtime.engine.trial import run_trial; "
+        "from edge_runtime.packs.manifest_file import open_pack; "
+        'run_trial(open_pack(Path(sys.argv[1])), "auto", None)'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, BEARING], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
