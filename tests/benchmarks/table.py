@@ -20,7 +20,6 @@ import cv2
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import gate as gate_cost
-
 from cases import Cases
 from edge_runtime.engine.bench_figures import BareFigures, PipelineFigures
 from edge_runtime.engine.bench_report import machine, percentiles, slowest_share

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cv2
+
 import gate as benchmark
 
 

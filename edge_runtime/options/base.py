@@ -1,0 +1,27 @@
+"""What all tables of the configuration are made of: roots, names, bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edge_runtime.boxes import Point
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$")]
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Seconds = Annotated[float, Meta(gt=0.0, le=31_536_000.0)]
+SecondsOrZero = Annotated[float, Meta(ge=0.0, le=31_536_000.0)]
+FramesPerSecond = Annotated[float, Meta(gt=0.0, le=1000.0)]
+Pixels = Annotated[int, Meta(ge=16, le=16384)]
+Polygon = Annotated[tuple[Point, ...], Meta(min_length=3, max_length=64)]
+FLOAT32_MAX = 3.4028234e38
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Root of every table in the file."""
+
+
+class Kind(Section, frozen=True, tag_field="kind"):
+    """Root of the tables that say their `kind`."""

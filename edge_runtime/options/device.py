@@ -1,0 +1,73 @@
+"""The device's own tables: `[device]`, `[broker]`, `[outbox]`, `[uplink]`, `[engine]`."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from edge_runtime.options.base import Fraction, Name, Seconds, Section
+
+
+class Device(Section, frozen=True):
+    """`[device]`: the topic levels that name this board."""
+
+    site: Name
+    name: Name | None = None
+
+    @property
+    def level(self) -> str:
+        """The device's topic level: the configured name, or the host's made fit."""
+        return self.name or host_level(socket.gethostname())
+
+
+class Broker(Section, frozen=True):
+    """`[broker]`: where results go, and how the broker proves who it is."""
+
+    url: str
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
+    connect_timeout_s: Seconds = 10.0
+    retry_max_s: Seconds = 60.0
+    max_inflight: Annotated[int, Meta(ge=1, le=1000)] = 20
+
+
+class OutboxOptions(Section, frozen=True):
+    """`[outbox]`: bytes on disk, and what a power cut may cost.
+
+    `backlog_per_s` is what an old backlog may send beside live results; `replay_share` the part
+    of `max_mb` that keeps acknowledged results, should a consumer ask for them again.
+    """
+
+    max_mb: Annotated[float, Meta(ge=1.0, le=1_000_000.0)] = 256.0
+    commit_interval_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 5.0
+    backlog_per_s: Annotated[float, Meta(gt=0.0, le=1_000_000.0)] = 50.0
+    replay_share: Fraction = 0.25
+
+
+class UplinkOptions(Section, frozen=True):
+    """`[uplink]`: bytes a UTC day, MQTT messages as they go on the wire. 0: no limit.
+
+    Near the limit streams publish less: every_inference becomes events, then counts.
+    """
+
+    daily_mb: Annotated[float, Meta(ge=0.0, le=1_000_000.0)] = 0.0
+
+
+class EngineOptions(Section, frozen=True):
+    """`[engine]`: inference workers (0: one a core) and which TFLite runtime they use."""
+
+    workers: Annotated[int, Meta(ge=0, le=64)] = 0
+    runtime: Literal["auto", "litert", "tflite-runtime"] = "auto"
+
+
+def host_level(host: str) -> str:
+    """Make a host name fit for a topic level: [a-z0-9-]{1,32}."""
+    return re.sub(r"[^a-z0-9-]+", "-", host.lower().partition(".")[0])[:32].strip("-") or "device"

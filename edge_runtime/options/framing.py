@@ -1,0 +1,156 @@
+"""How a serial port's bytes become rows: `framing` of a serial source."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
+
+from edge_runtime.options.base import FLOAT32_MAX, Kind, Seconds, Section
+
+
+class Channel(Section, frozen=True):
+    """One value of a sensor: raw * scale + offset; a row with one outside min..max is refused."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,31}$")]
+    unit: Annotated[str, Meta(max_length=16)] = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    min: float | None = None
+    max: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.scale) and self.scale and isfinite(self.offset)):
+            raise ValueError("scale and offset must be finite numbers, and scale not 0")
+        low, high = self.bounds
+        if not low < high:
+            raise ValueError("min must be less than max")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest value taken; NaN and infinity lie outside of any bounds."""
+        low = -FLOAT32_MAX if self.min is None else self.min
+        high = FLOAT32_MAX if self.max is None else self.max
+        return max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX)
+
+
+class Column(Channel, frozen=True):
+    """A value of a text line. `at`: its place in a CSV line (0: first), its key in a JSON line."""
+
+    at: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] | None = None
+
+
+class Lines(Kind, frozen=True, tag="lines"):
+    """Text lines, CSV or JSON. Without any `at`, a CSV line has exactly these columns in order."""
+
+    columns: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=64)]
+    format: Literal["csv", "json"] = "csv"
+    separator: Annotated[str, Meta(pattern=r"^[ -/:-~\t]$")] = ","
+    decimal: Literal[".", ","] = "."
+    max_line_bytes: Annotated[int, Meta(ge=16, le=65536)] = 1024
+
+    def __post_init__(self) -> None:
+        place = int if self.format == "csv" else str
+        if any(not isinstance(column.at, place | None) for column in self.columns):
+            raise ValueError("at must be a number in a CSV line, and a key in a JSON line")
+        if self.separator == self.decimal:
+            raise ValueError("separator and decimal must differ")
+
+
+NumberType: TypeAlias = Literal[
+    "int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"
+]
+
+
+class Field(Channel, frozen=True):
+    """A value of a binary row; `skip` bytes before it mean nothing."""
+
+    type: NumberType = "int16"
+    skip: Annotated[int, Meta(ge=0, le=255)] = 0
+
+
+MAX_PAYLOAD_BYTES = 4096
+
+
+class Layout(Kind, frozen=True):
+    """A binary frame's inside: header, up to `rows` rows of `fields`, trailer, check."""
+
+    fields: Annotated[tuple[Field, ...], Meta(min_length=1, max_length=64)]
+    rows: Annotated[int, Meta(ge=1, le=1024)] = 1
+    endian: Literal["little", "big"] = "little"
+    header_bytes: Annotated[int, Meta(ge=0, le=255)] = 0
+    trailer_bytes: Annotated[int, Meta(ge=0, le=255)] = 0
+    check: Literal["none", "crc16-ccitt-false", "crc16-xmodem", "crc16-modbus", "crc32"] = "none"
+
+    def __post_init__(self) -> None:
+        # Bounds what a false frame start makes us wait for, and what a check costs.
+        if self.payload_bytes > MAX_PAYLOAD_BYTES:
+            raise ValueError(
+                f"a frame of {self.payload_bytes} bytes; at most {MAX_PAYLOAD_BYTES}: lower rows"
+            )
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of one row."""
+        bits = (int("".join(filter(str.isdigit, field.type))) for field in self.fields)
+        return sum(bits) // 8 + sum(field.skip for field in self.fields)
+
+    @property
+    def payload_bytes(self) -> int:
+        """The size of a full frame without sync, length and check."""
+        return self.header_bytes + self.rows * self.row_bytes + self.trailer_bytes
+
+
+class Binary(Layout, frozen=True, tag="binary", kw_only=True):
+    """sync, [length of the payload], payload, [check]. `check_covers` `frame`: sync too.
+
+    Without a length each frame is full.
+    """
+
+    sync: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}){1,8}$")]
+    length: Literal["none", "uint8", "uint16"] = "none"
+    check_covers: Literal["body", "frame"] = "body"
+
+
+class Slip(Layout, frozen=True, tag="slip"):
+    """RFC 1055 packets."""
+
+
+class Cobs(Layout, frozen=True, tag="cobs"):
+    """Consistent Overhead Byte Stuffing; a zero byte ends each packet."""
+
+
+class Nmea(Kind, frozen=True, tag="nmea"):
+    """A GNSS receiver (NMEA 0183, RMC and GGA): one row for each moment that has all `values`."""
+
+    values: Annotated[
+        tuple[Literal["latitude", "longitude", "speed", "altitude", "satellites", "hdop"], ...],
+        Meta(min_length=1),
+    ] = ("latitude", "longitude", "speed", "satellites")
+
+
+class Register(Channel, frozen=True, kw_only=True):
+    """A value of a Modbus device. `words`: which of two registers comes first."""
+
+    address: Annotated[int, Meta(ge=0, le=65535)]
+    type: Literal["int16", "uint16", "int32", "uint32", "float32"] = "int16"
+    table: Literal["holding", "input"] = "holding"
+    words: Literal["high-first", "low-first"] = "high-first"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.address == 65535 and self.type.endswith("32"):
+            raise ValueError("address 65535 leaves no room for a 32-bit value")
+
+
+class Modbus(Kind, frozen=True, tag="modbus"):
+    """A Modbus RTU device that is asked for its registers every `every_s`."""
+
+    registers: Annotated[tuple[Register, ...], Meta(min_length=1, max_length=64)]
+    device: Annotated[int, Meta(ge=1, le=247)] = 1
+    every_s: Seconds = 1.0
+    timeout_s: Annotated[float, Meta(ge=0.02, le=5.0)] = 0.5
+
+
+FramingOptions: TypeAlias = Lines | Binary | Slip | Cobs | Nmea | Modbus

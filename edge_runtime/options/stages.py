@@ -1,0 +1,91 @@
+"""`gate`, `model`, `track`, `publish`: what a stream does with its samples."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from edge_runtime.options.base import Fraction, Kind, Seconds, Section
+
+
+class Always(Kind, frozen=True, tag="always"):
+    """Every frame is inferred."""
+
+
+class Interval(Kind, frozen=True, tag="interval"):
+    """One frame in so many seconds is inferred."""
+
+    every_s: Seconds = 1.0
+
+
+class Motion(Kind, frozen=True, tag="motion"):
+    """Frames in which something moves are inferred, and one every `still_s` all the same.
+
+    `crop`: where little of the frame moves, that part alone is inferred, at the camera's own
+    resolution, which finds smaller things.
+    """
+
+    threshold: Annotated[int, Meta(ge=1, le=255)] = 12
+    min_area: Fraction = 0.002
+    still_s: Seconds = 30.0
+    crop: bool = False
+
+
+GateOptions: TypeAlias = Always | Interval | Motion
+
+
+class Delegate(Section, frozen=True):
+    """An accelerator's shared library and the options that it takes."""
+
+    library: str
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+EDGE_TPU = Delegate("libedgetpu.so.1")
+
+
+class ModelUse(Section, frozen=True):
+    """`model`: a pack by name in the store or by path, and how its results are read.
+
+    What scores above `min_score` counts.
+    """
+
+    pack: str = "coco-ssd-mobilenet-v1"
+    min_score: Fraction = 0.5
+    labels: tuple[str, ...] = ()
+    iou: Fraction | None = None
+    delegate: Delegate | Literal["edgetpu"] | None = None
+
+    @property
+    def accelerator(self) -> Delegate | None:
+        """The delegate with its name resolved."""
+        return EDGE_TPU if isinstance(self.delegate, str) else self.delegate
+
+
+class Track(Section, frozen=True):
+    """`track`: ids for objects. A track is confirmed after `min_hits` sightings."""
+
+    max_lost_s: Seconds = 2.0
+    min_hits: Annotated[int, Meta(ge=1, le=100)] = 3
+    low_score: Fraction = 0.2
+    min_iou: Fraction = 0.2
+
+
+PublishMode: TypeAlias = Literal["every_inference", "events", "interval"]
+
+
+class Publish(Section, frozen=True):
+    """`publish`: which results, in which encoding. `every_s` belongs to the mode `interval`.
+
+    Of a sensor `events` are its alarms, and its values by exception: once a channel is farther
+    than its `dead_band` from what was last sent, and every `heartbeat_s` in any case. A channel
+    without a dead band is sent along with the others.
+    """
+
+    mode: PublishMode = "events"
+    encoding: Literal["json", "cbor"] = "json"
+    every_s: Seconds = 60.0
+    heartbeat_s: Seconds = 60.0
+    dead_band: dict[str, Annotated[float, Meta(ge=0.0)]] = msgspec.field(default_factory=dict)
