@@ -83,6 +83,7 @@ class Link:
         self._clock = clock
         self._waker = waker
         self._paho_says = ""
+        self._properties: dict[int | str, Properties] = {}
         self._client = self._new_client(identity, will)
 
     @property
@@ -132,7 +133,7 @@ class Link:
             message.payload,
             qos=1,
             retain=message.retain,
-            properties=publish_properties(message, alias, correlation) if self.mqtt5 else None,
+            properties=self._properties_of(message, alias, correlation) if self.mqtt5 else None,
         )
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._lose(info.rc)
@@ -140,6 +141,18 @@ class Link:
         if alias is not None:
             alias.known = True
         return info.mid
+
+    def _properties_of(
+        self, message: Message, alias: Alias | None, correlation: bytes | None
+    ) -> Properties:
+        """Return a message's properties; the few that results have are made once a connection."""
+        if correlation is not None:
+            return publish_properties(message, alias, correlation)
+        key = message.content_type if alias is None else alias.number
+        properties = self._properties.get(key)
+        if properties is None:
+            properties = self._properties[key] = packed(publish_properties(message, alias, None))
+        return properties
 
     def subscribe(self, topic_filter: str) -> None:
         """Subscribe at QoS 1; the answer comes into `subscribed`."""
@@ -278,6 +291,13 @@ class Link:
     def _on_log(self, _client: Any, _data: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._paho_says = text
+
+
+def packed(properties: Properties) -> Properties:
+    """Pack properties once: paho would do it anew for every message, a quarter of its cost."""
+    octets = properties.pack()  # type: ignore[no-untyped-call]
+    object.__setattr__(properties, "pack", lambda: octets)  # its own refuses unknown names
+    return properties
 
 
 def publish_properties(
