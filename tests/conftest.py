@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 
 from support.broker import Mosquitto
 from support.paths import DATA
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the commands under test: a shell's background jobs start deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ from support_media import read_some, write_clip, write_pictures
 from support_rtsp import RtspCamera
 
 
-@pytest.fixture(params=sorted(KINDS))
+# A serial port gives rows, not pictures: the same suite for it is in test_sources_serial.py.
+@pytest.fixture(params=sorted(KINDS.keys() - {"serial"}))
 def options(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SourceOptions]:
     """Return options of a source that has at least four frames, of each kind in turn."""
     with ExitStack() as stack:
