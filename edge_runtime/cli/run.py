@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
 from pathlib import Path
 
 import click
@@ -42,4 +44,9 @@ def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     signal.signal(signal.SIGINT, lambda *_: daemon.stop())
     signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
-    daemon.run()
+    if not daemon.run():
+        # What hangs in native code cannot be ended, and C++ would abort a process that leaves it
+        # behind: everything is on disk by now, so leave without ceremony.
+        sys.stdout.flush()
+        logging.shutdown()
+        os._exit(0)

@@ -85,15 +85,17 @@ class Capture:
         """Say whether so many calls hang that only a new process helps."""
         return self.abandoned >= MAX_ABANDONED
 
-    def stop(self, timeout_s: float) -> None:
-        """End the capture; a hung thread is left behind."""
+    def stop(self, timeout_s: float) -> bool:
+        """End the capture; False where a thread hangs in a native call and is left behind."""
         self._stopping.set()
         self._task.close()
         if self._attempt is not None:
             self._attempt.current = False
             self._attempt.source.close()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self.abandoned and not self._thread.is_alive()
 
     def _run(self, attempt: Attempt) -> None:
         while attempt.current and not self._stopping.is_set():

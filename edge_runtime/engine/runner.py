@@ -63,8 +63,12 @@ class Daemon:
         """Ask for the configuration to be read again; from a signal handler."""
         self._wants.ask("reload")
 
-    def run(self) -> None:
-        """Run to the end. Raises UsageError before anything is started where files are wrong."""
+    def run(self) -> bool:
+        """Run to the end; False where a thread was left behind that hangs in a native call.
+
+        Raises UsageError before anything is started where files are wrong.
+        """
+        all_ended = True
         loaded = self._load()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         startup.after_imports()
@@ -76,8 +80,9 @@ class Daemon:
                 self._session = session
                 again = session.run(self._try_load)
                 self._session = None
+                all_ended = all_ended and session.all_ended
                 if again is None:
-                    return
+                    return all_ended
                 if again[0].outbox != config.outbox:
                     outbox.close()
                     outbox = self._open_outbox(again[0])

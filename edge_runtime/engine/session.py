@@ -143,6 +143,7 @@ class Session:
         self._next_feed_s = self._next_look_s = now_s
         self._outbox_commits = -1
         self._outbox_moved_s = now_s
+        self.all_ended = True  # False: a thread hangs in a native call
 
     def _link_health(self) -> LinkHealth:
         publisher = self._publisher
@@ -234,10 +235,12 @@ class Session:
 
     def _stop(self) -> None:
         """Stop from the source towards the broker, so that nothing that was made is lost."""
-        for stream in self.streams:
-            stream.capture.stop(timeout_s=2.0)
+        ended = [stream.capture.stop(timeout_s=2.0) for stream in self.streams]
         if self._pool.stop(STOP_TIMEOUT_S):
             self._kits.close()
+        else:
+            ended.append(False)
+        self.all_ended = all(ended)
         self._outbox.flush(STOP_TIMEOUT_S)
         self._commands.stop()
         if self._publisher is not None:

@@ -138,6 +138,8 @@ def test_a_source_that_hangs_is_left_behind_and_another_stream_never_waits(
         until(lambda: hanging.health.state == "running", "the stream back")
         assert not capture.stuck
         assert other.health.restarts == 0
+        assert beside.stop(DONE_S)
+        assert not capture.stop(DONE_S)  # the process must not wait for what was left behind
 
 
 def test_hanging_again_and_again_is_left_to_the_watchdog() -> None:
