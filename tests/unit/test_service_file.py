@@ -1,4 +1,4 @@
-"""The systemd unit: understood by systemd, notified, watched, and closed to all it does not need."""
+"""The systemd unit: notified, watched, and closed to all that it does not need."""
 
 from __future__ import annotations
 
