@@ -30,9 +30,3 @@ class Backend(Protocol):
     def close(self) -> None:
         """Let the model and its accelerator go."""
         ...
-
-
-class BackendFactory(Protocol):
-    """Opens one more backend of the same model: one for every worker. Raises BackendError."""
-
-    def __call__(self) -> Backend: ...

@@ -34,11 +34,7 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, Damaged):
         return "corrupt"
     if isinstance(error, OSError):
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return "disk_full"
-        return (
-            "read_only" if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else "io_error"
-        )
+        return OS_FAULTS.get(error.errno or 0, "io_error")
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         return "corrupt" if "malformed" in str(error) else "io_error"

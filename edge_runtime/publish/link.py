@@ -1,4 +1,4 @@
-"""One connection to one broker: the only file that knows paho.
+"""One connection of the publisher to one broker: where paho is driven.
 
 Each connection has a paho client of its own, driven from the publisher's thread. So paho's queue,
 its retransmission and its reconnecting, none of which can be bounded, never come into play: what
@@ -22,6 +22,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.options import Broker
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.endpoint import Endpoint
+from edge_runtime.publish.properties import PublishProperties
 from edge_runtime.publish.reasons import LinkError, dismissed, refused, unreachable
 from edge_runtime.publish.tls import context_for, password_of
 from edge_runtime.publish.waker import Waker
@@ -83,7 +84,7 @@ class Link:
         self._clock = clock
         self._waker = waker
         self._paho_says = ""
-        self._properties: dict[int | str, Properties] = {}
+        self._properties = PublishProperties()
         self._client = self._new_client(identity, will)
 
     @property
@@ -133,7 +134,7 @@ class Link:
             message.payload,
             qos=1,
             retain=message.retain,
-            properties=self._properties_of(message, alias, correlation) if self.mqtt5 else None,
+            properties=self._properties.of(message, alias, correlation) if self.mqtt5 else None,
         )
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._lose(info.rc)
@@ -141,18 +142,6 @@ class Link:
         if alias is not None:
             alias.known = True
         return info.mid
-
-    def _properties_of(
-        self, message: Message, alias: Alias | None, correlation: bytes | None
-    ) -> Properties:
-        """Return a message's properties; the few that results have are made once a connection."""
-        if correlation is not None:
-            return publish_properties(message, alias, correlation)
-        key = message.content_type if alias is None else alias.number
-        properties = self._properties.get(key)
-        if properties is None:
-            properties = self._properties[key] = packed(publish_properties(message, alias, None))
-        return properties
 
     def subscribe(self, topic_filter: str) -> None:
         """Subscribe at QoS 1; the answer comes into `subscribed`."""
@@ -291,28 +280,3 @@ class Link:
     def _on_log(self, _client: Any, _data: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._paho_says = text
-
-
-def packed(properties: Properties) -> Properties:
-    """Pack properties once: paho would do it anew for every message, a quarter of its cost."""
-    octets = properties.pack()  # type: ignore[no-untyped-call]
-    object.__setattr__(properties, "pack", lambda: octets)  # its own refuses unknown names
-    return properties
-
-
-def publish_properties(
-    message: Message, alias: Alias | None, correlation: bytes | None
-) -> Properties:
-    """Return the properties of a PUBLISH. With an alias the content type is left out.
-
-    The payload's first byte says the same ('{' is JSON), and the content type would cost more
-    than the topic that the alias saves.
-    """
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if alias is not None:
-        properties.TopicAlias = alias.number
-    else:
-        properties.ContentType = message.content_type
-    if correlation is not None:
-        properties.CorrelationData = correlation
-    return properties

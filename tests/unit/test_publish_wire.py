@@ -8,7 +8,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge_runtime.publish.extras import MAX_REPLIES, Extra, Extras
 from edge_runtime.publish.ledger import Ledger
-from edge_runtime.publish.link import publish_properties
+from edge_runtime.publish.properties import publish_properties
 from edge_runtime.publish.window import Sent, Window
 from edge_runtime.publish.wire import Alias, AliasTable, varint_bytes, wire_bytes
 from edge_runtime.records import Message
