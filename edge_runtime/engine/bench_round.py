@@ -29,7 +29,6 @@ from edge_runtime.outbox import Outbox
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 from edge_runtime.publish.contract import Identity, OnCommand, Publisher
-from edge_runtime.publish.mqtt import MqttPublisher
 from edge_runtime.records import KINDS, Event, Message, Stored
 
 KEPT = 4096  # samples of each stage: the round's own memory must not grow with its length
@@ -182,6 +181,8 @@ class Mouth:
             message = status.encoder.encode(stored)
             self._watch.encoded(stored)
             return message
+
+        from edge_runtime.publish.mqtt import MqttPublisher  # as the daemon: when it is due
 
         self._publisher = MqttPublisher(
             config.broker, identity, outbox, encode, status, clock=clock, on_command=on_command

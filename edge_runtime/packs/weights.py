@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import Manifest, ModelSection
 
-CHUNK_BYTES = 1 << 16
 MAX_WEIGHTS_BYTES = 512 * 1024 * 1024
 
 
@@ -59,7 +55,9 @@ def take_weights(
     if found == model.sha256:
         bring(source, target)
         return
-    if not zipfile.is_zipfile(source):
+    from edge_runtime.packs.archive import extract, is_archive
+
+    if not is_archive(source):
         raise PackError(f"{shown}: {differs(found, model)}")
     member = model.member or model.file
     extract(source, member, target, model.size_bytes or MAX_WEIGHTS_BYTES, shown=shown)
@@ -67,23 +65,3 @@ def take_weights(
     if found != model.sha256:
         target.unlink()
         raise PackError(f"{shown}: {member}: {differs(found, model)}")
-
-
-def extract(archive: Path, member: str, target: Path, limit_bytes: int, *, shown: str) -> None:
-    """Write one member of a .zip to `target`, never more than `limit_bytes`.
-
-    Names inside the archive are only compared, never used as paths; `zipfile` itself gives no
-    more of a member than its declared size.
-    """
-    try:
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as packed:
-            size = opened.getinfo(member).file_size
-            if size > limit_bytes:
-                raise PackError(f"{shown}: {member} has {size} bytes, at most {limit_bytes} fit")
-            with target.open("wb") as file:
-                shutil.copyfileobj(packed, file, CHUNK_BYTES)
-    except KeyError:
-        raise PackError(f"{shown}: holds no {member}; give the publisher's archive") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        target.unlink(missing_ok=True)
-        raise PackError(f"{shown}: {member} cannot be unpacked ({error})") from None
