@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge_runtime.boxes import Point
-from edge_runtime.errors import ConfigError
+from edge_runtime.errors import ConfigError, UsageError
 from edge_runtime.options import (
     RESERVED_STREAM_NAMES,
     Always,
@@ -19,13 +20,16 @@ from edge_runtime.options import (
     Images,
     Interval,
     Line,
+    Recording,
     RuleOptions,
-    Serial,
+    SensorOptions,
+    SensorRecording,
     SourceOptions,
     Stream,
     Threshold,
     Video,
 )
+from edge_runtime.options.recorded import read_recorded
 from edge_runtime.toml_file import read_toml, typed
 
 
@@ -40,14 +44,24 @@ def load(path: Path) -> Config:
 
 def parse(raw: dict[str, Any], path: Path) -> Config:
     """Turn a parsed file into a checked Config; `path` is for messages and relative paths."""
-    if "folder" in raw:
-        raise ConfigError(f"{path}: folder: unknown key; remove it")
+    for key in ("folder", "state_dir"):
+        if key in raw:
+            raise ConfigError(f"{path}: {key}: unknown key; remove it")
     config = typed(raw, Config, path, ConfigError)
     config = msgspec.structs.replace(config, folder=path.resolve().parent)
-    config = resolve_paths(config)
+    config = resolve_recordings(resolve_paths(config), path)
     check_broker(config.broker, path)
     check_streams(config, path)
     return config
+
+
+def stream_named(config: Config, name: str) -> tuple[int, Stream]:
+    """Return a stream and its place in the file. Raises ConfigError."""
+    for index, stream in enumerate(config.streams):
+        if stream.name == name:
+            return index, stream
+    known = ", ".join(stream.name for stream in config.streams)
+    raise ConfigError(f"no stream '{name}' in the configuration; there are {known}")
 
 
 def resolve_paths(config: Config) -> Config:
@@ -71,36 +85,87 @@ def resolve_paths(config: Config) -> Config:
     )
 
 
+def resolve_recordings(config: Config, path: Path) -> Config:
+    """Find out what recordings hold: it decides what their streams may do with it."""
+    streams = []
+    for index, stream in enumerate(config.streams):
+        source = stream.source
+        if isinstance(source, Recording):
+            try:
+                source = opened_recording(source)
+            except UsageError as error:
+                raise ConfigError(f"{path}: streams[{index}].source.path: {error}") from None
+        streams.append(msgspec.structs.replace(stream, source=source))
+    return msgspec.structs.replace(config, streams=tuple(streams))
+
+
+def opened_recording(source: Recording) -> Recording:
+    """Return a recording as what its manifest says that it is. Raises UsageError."""
+    recorded = read_recorded(source.path)
+    if recorded.holds == "pictures":
+        return source
+    return SensorRecording(source.path, source.realtime, source.loop, recorded=recorded)
+
+
 def check_broker(broker: Broker, path: Path) -> None:
     """Check what the types cannot say of `[broker]`."""
+    for key, wrong in (
+        *wrong_trust(broker),
+        *wrong_url(broker.url),
+        *wrong_files(broker),
+    ):
+        raise ConfigError(f"{path}: broker.{key}: {wrong}")
 
-    def wrong(key: str, text: str) -> ConfigError:
-        return ConfigError(f"{path}: broker.{key}: {text}")
 
-    if broker.url == "discover" and broker.ca_file is None:
-        raise wrong(
+def wrong_url(url: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the address."""
+    if url == "discover":
+        return
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        yield "url", f"'{url}' is not mqtts://host[:port] or mqtt://host[:port]"
+    elif parts.username or parts.password or parts.path.strip("/"):
+        yield "url", "must hold host and port alone; use username and password_file"
+
+
+def wrong_trust(broker: Broker) -> Iterator[tuple[str, str]]:
+    """Yield what would leave it open who the broker is, or who we are."""
+    found = broker.url == "discover"
+    is_provisioned = broker.identity is not None
+    if is_provisioned:
+        for key in ("ca_file", "cert_file", "key_file"):
+            if getattr(broker, key) is not None:
+                yield key, 'remove it beside identity = "provisioned", which has its own'
+    elif found and broker.ca_file is None:
+        yield (
             "ca_file",
             'missing beside url = "discover"; a broker found on the local network must prove who '
             "it is: give the CA that signed its certificate",
         )
-    if broker.url != "discover":
-        try:
-            parts = urlsplit(broker.url)
-            valid = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            valid = False
-        if not valid:
-            raise wrong("url", f"'{broker.url}' is not mqtts://host[:port] or mqtt://host[:port]")
-        if parts.username or parts.password or parts.path.strip("/"):
-            raise wrong("url", "must hold host and port alone; use username and password_file")
+    if broker.server_name is None and (found or is_provisioned):
+        beside = 'url = "discover"' if found else 'identity = "provisioned"'
+        yield (
+            "server_name",
+            f"missing beside {beside}; give the name that the broker's certificate must bear",
+        )
+    if broker.url.startswith("mqtt://") and (is_provisioned or broker.server_name is not None):
+        yield "url", "without TLS nobody proves who he is; write mqtts://"
+
+
+def wrong_files(broker: Broker) -> Iterator[tuple[str, str]]:
+    """Yield what is missing: a file, or the one that goes with it."""
     for key in ("ca_file", "cert_file", "key_file", "password_file"):
         file = getattr(broker, key)
         if file is not None and not file.is_file():
-            raise wrong(key, f"{file} is not there; correct the path")
+            yield key, f"{file} is not there; correct the path"
     if (broker.cert_file is None) != (broker.key_file is None):
-        raise wrong("cert_file", "cert_file and key_file go together; give both or neither")
+        yield "cert_file", "cert_file and key_file go together; give both or neither"
     if broker.password_file is not None and broker.username is None:
-        raise wrong("username", "missing beside password_file; add it")
+        yield "username", "missing beside password_file; add it"
 
 
 def check_streams(config: Config, path: Path) -> None:
@@ -152,7 +217,7 @@ def check_rate(stream: Stream, where: str) -> None:
 
 def check_kind(stream: Stream, where: str) -> None:
     """Check that pictures and sensors have what is theirs alone."""
-    if isinstance(stream.source, Serial):
+    if isinstance(stream.source, SensorOptions):
         pictures = {"gate": Always(), "track": None, "rate": "full"}
         foreign = [key for key, unset in pictures.items() if getattr(stream, key) != unset]
         foreign += ["rules"] * bool(stream.picture_rules)

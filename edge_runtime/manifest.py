@@ -42,12 +42,20 @@ class ModelSection(Section, frozen=True):
     size_bytes: int | None = None
 
 
+Fault: TypeAlias = tuple[str, str]  # a key, and what is wrong with it
+FLOOR_ORDERS = (0.25, 1.5)  # around lines: from 0.25 shaft orders to 1.5 times the highest order
+
+
 class StatisticLevels(Kind, frozen=True, tag="statistics"):
     """Statistics of the window without its mean, each in dB (20 log10): all scale alike in int8."""
 
     of: Annotated[
         tuple[Literal["rms", "peak", "crest_factor", "kurtosis"], ...], Meta(min_length=1)
     ]
+
+    def fault(self, rate_hz: float, size: int) -> Fault | None:  # noqa: ARG002 - any window will do
+        """Return what does not fit windows of this rate and size."""
+        return None
 
 
 class BandLevels(Kind, frozen=True, tag="bands"):
@@ -60,6 +68,20 @@ class BandLevels(Kind, frozen=True, tag="bands"):
     high_hz: Hertz
     count: Annotated[int, Meta(ge=2, le=1024)]
     segment: Annotated[int, Meta(ge=16, le=65536)] = 512
+
+    def fault(self, rate_hz: float, size: int) -> Fault | None:
+        """Return what does not fit windows of this rate and size."""
+        if text := band_fault((self.low_hz, self.high_hz), rate_hz):
+            return "high_hz", text
+        if self.segment > size:
+            return "segment", frame_fault(self.segment, size)
+        width_hz, bin_hz = (self.high_hz - self.low_hz) / self.count, rate_hz / self.segment
+        if width_hz >= bin_hz:
+            return None
+        return "count", (
+            f"bands of {width_hz:g} Hz are narrower than the spectrum's bins of {bin_hz:g} Hz; "
+            "take fewer bands or a longer segment"
+        )
 
 
 class EnvelopeLevels(Kind, frozen=True, tag="envelope"):
@@ -74,6 +96,26 @@ class EnvelopeLevels(Kind, frozen=True, tag="envelope"):
     shaft_hz: Hertz
     tolerance: Fraction = 0.03
 
+    def fault(self, rate_hz: float, size: int) -> Fault | None:
+        """Return what does not fit windows of this rate and size."""
+        if text := band_fault(self.band_hz, rate_hz):
+            return "band_hz", text
+        if text := self.speed_fault(self.shaft_hz, rate_hz, size):
+            return "shaft_hz", text
+        return None
+
+    def speed_fault(self, shaft_hz: float, rate_hz: float, size: int) -> str:
+        """Say why the orders leave the envelope's spectrum at a speed; nothing where they fit."""
+        low_hz, high_hz = rate_hz / size, size // 2 * rate_hz / size
+        reach_hz = FLOOR_ORDERS[1] * max(self.orders) * shaft_hz
+        if low_hz <= min(self.orders) * shaft_hz <= reach_hz <= high_hz:
+            return ""
+        return (
+            f"at {shaft_hz:g} turns a second the orders {list(self.orders)} do not fit into the "
+            f"envelope's spectrum, {low_hz:g} to {high_hz:g} Hz; correct the shaft speed, or take "
+            "longer windows"
+        )
+
 
 class LogMelLevels(Kind, frozen=True, tag="log_mel"):
     """A log-mel spectrogram, flattened frame by frame."""
@@ -83,6 +125,25 @@ class LogMelLevels(Kind, frozen=True, tag="log_mel"):
     mels: Annotated[int, Meta(ge=1, le=1024)]
     scale: Literal["slaney", "htk"] = "slaney"
     power: Literal[1, 2] = 2
+
+    def fault(self, rate_hz: float, size: int) -> Fault | None:  # noqa: ARG002 - any rate will do
+        """Return what does not fit windows of this rate and size."""
+        return ("n_fft", frame_fault(self.n_fft, size)) if self.n_fft > size else None
+
+
+def band_fault(band_hz: tuple[float, float], rate_hz: float) -> str:
+    """Say why a band is none; nothing where it is one."""
+    if band_hz[0] < band_hz[1] <= rate_hz / 2.0:
+        return ""
+    return (
+        f"no band from {band_hz[0]:g} to {band_hz[1]:g} Hz at {rate_hz:g} samples a second; it "
+        f"must rise, up to {rate_hz / 2.0:g} Hz"
+    )
+
+
+def frame_fault(frame: int, size: int) -> str:
+    """Say that a frame is longer than the window."""
+    return f"a frame of {frame} samples is longer than input.size, {size}; make either fit"
 
 
 FeatureOptions: TypeAlias = StatisticLevels | BandLevels | EnvelopeLevels | LogMelLevels

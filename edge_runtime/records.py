@@ -26,6 +26,7 @@ MAX_NAME = 64
 
 Image: TypeAlias = NDArray[np.uint8]
 Signal: TypeAlias = NDArray[np.float32]
+Doubles: TypeAlias = NDArray[np.float64]
 Tensor: TypeAlias = NDArray[Any]
 
 
@@ -38,14 +39,16 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class Samples(msgspec.Struct, frozen=True):
-    """Raw rows of a sensor, float32 (n, channels), n >= 1, all finite; never leaves the device.
+    """Raw rows of a sensor, float64 (n, channels), n >= 1, all finite; never leaves the device.
+
+    Float64: 1e-7 degrees of a position and the twelfth digit of a counter are lost in float32.
 
     `stamp` and `index` are those of the first row; the others follow at `rate_hz` (0: it has no
     fixed rate, and each block is one row). `gap`: data is missing between this block and the last.
     """
 
     index: int
-    values: Signal
+    values: Doubles
     stamp: Stamp
     rate_hz: float
     channels: tuple[str, ...]
@@ -316,12 +319,17 @@ NO_MODEL = ModelRef("none", "0" * 64)
 
 
 class Result(msgspec.Struct, frozen=True):
-    """A record on its way to the outbox."""
+    """A record on its way to the outbox.
+
+    `alarm`: the name of the rule whose alarm this event begins or ends, so that the outbox can tell
+    after a restart which alarms are on.
+    """
 
     stream: str
     stamp: Stamp
     body: Body
     model: ModelRef = NO_MODEL
+    alarm: str = ""
 
     @property
     def kind(self) -> str:

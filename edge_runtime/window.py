@@ -132,7 +132,7 @@ class Resampler:
         """Return where an output lies, in samples of the input."""
         return number * self._down / self._up
 
-    def push(self, values: Values) -> Values:
+    def push(self, values: NDArray[np.floating]) -> Values:
         """Take (n, channels); return the outputs whose filters are now full, (m, channels)."""
         held = (
             np.concatenate([self._held, values]) if self._held.size else values.astype(np.float64)

@@ -24,14 +24,22 @@ class RtspCamera:
     accepted and never answered (`asked`: a client said something). `size` may change.
     """
 
-    def __init__(self, size: tuple[int, int] = (320, 240), rate_fps: float = 25.0) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int] = (320, 240),
+        rate_fps: float = 25.0,
+        *,
+        address: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.size = size
         self.stalled = threading.Event()
         self.silent = False
         self.asked = threading.Event()
         self._period_s = 1.0 / rate_fps
         self._stopped = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._address = address
+        self._listener = socket.create_server((address, port))
         self._threads: list[threading.Thread] = []
         self._connections: list[socket.socket] = []
 
@@ -41,7 +49,7 @@ class RtspCamera:
 
     @property
     def url(self) -> str:
-        return f"rtsp://guard:secret@127.0.0.1:{self.port}/yard"
+        return f"rtsp://guard:secret@{self._address}:{self.port}/yard"
 
     def __enter__(self) -> RtspCamera:
         self._start(self._accept)

@@ -19,6 +19,13 @@ COMMANDS = {
     "watch": "edge_runtime.cli.watch:watch",
     "status": "edge_runtime.cli.status:status",
     "models": "edge_runtime.cli.models:models",
+    "learn": "edge_runtime.cli.learn:learn",
+    "record": "edge_runtime.cli.record:record",
+    "replay": "edge_runtime.cli.replay:replay",
+    "doctor": "edge_runtime.cli.doctor:doctor",
+    "provision": "edge_runtime.cli.provision:provision",
+    "renew": "edge_runtime.cli.renew:renew",
+    "office": "edge_runtime.cli.office:office",
 }
 
 

@@ -8,7 +8,9 @@ import click
 
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, Serial, Stream
+from edge_runtime.options import Config, SensorOptions, Serial, SourceOptions, Stream
+
+PLACES = ("device", "path", "url")  # the keys that say where a source is
 
 
 @click.command()
@@ -39,6 +41,7 @@ def check(config_file: Path, state_dir: Path) -> None:
             # An accelerator is hardware: it may be plugged in later.
             notes.append(f"streams[{index}].model.delegate: {error}")
     describe(config, packs, worker_count(config))
+    describe_baselines(config, packs, state_dir)
     for note in notes:
         click.echo(f"note: {note}")
     click.echo(f"{config_file}: good")
@@ -55,18 +58,25 @@ def describe(config: Config, packs: dict[str, Pack], workers: int) -> None:
         click.echo(f"stream   {stream.name}: {describe_stream(stream, packs.get(stream.name))}")
 
 
+def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) -> None:
+    """Print of which streams the limits were learnt on site, or why that does not hold."""
+    from edge_runtime.engine.baseline import Baselines, in_force
+    from edge_runtime.records import NO_MODEL
+
+    baselines = Baselines(state_dir)
+    for stream in config.streams:
+        model = packs[stream.name].ref if stream.name in packs else NO_MODEL
+        if said := in_force(stream, model, baselines).said:
+            click.echo(f"baseline {stream.name}: {said}")
+
+
 def describe_stream(stream: Stream, pack: Pack | None) -> str:
     """Return a stream as one line."""
-    source = stream.source
-    what = getattr(source, "device", None) or getattr(source, "path", None) or ""
-    parts = (
-        [f"serial {source.url}", describe_framing(source)]
-        if isinstance(source, Serial)
-        else [
-            f"{source.__struct_config__.tag} {what}".strip(),
-            f"gate {stream.gate.__struct_config__.tag}",
-        ]
-    )
+    parts = [describe_source(stream.source)]
+    if isinstance(stream.source, Serial):
+        parts.append(describe_framing(stream.source))
+    elif not isinstance(stream.source, SensorOptions):
+        parts.append(f"gate {stream.gate.__struct_config__.tag}")
     if pack is not None:
         use = stream.model_use
         labels = f" [{', '.join(use.labels)}]" if use.labels else ""
@@ -74,6 +84,12 @@ def describe_stream(stream: Stream, pack: Pack | None) -> str:
     parts += [f"{rule.__struct_config__.tag} {rule.name}" for rule in stream.rules]
     parts.append(f"{stream.publish.mode} as {stream.publish.encoding}")
     return " > ".join(parts)
+
+
+def describe_source(source: SourceOptions) -> str:
+    """Return where samples come from as a few words."""
+    where = next((str(getattr(source, key)) for key in PLACES if hasattr(source, key)), "")
+    return f"{source.__struct_config__.tag} {where}".strip()
 
 
 def describe_framing(source: Serial) -> str:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import click
 
-DEMO_PACK = "village-road"
+ROAD_PACK = "village-road"
+PUMP_PACK = "bearing-vibration"
+FAULT_AFTER_S = 6.0
 
 CONFIG = """\
 # The demo's configuration; the one to start from on a real site is in the README.
@@ -29,10 +31,17 @@ commit_interval_s = 0.2
 [[streams]]
 name = "road"
 source = {{ kind = "video", path = "{clip}", loop = true }}
-model = {{ pack = "{pack}" }}
+model = {{ pack = "{road}" }}
 track = {{ max_lost_s = 1.0 }}
 rules = [{{ kind = "line", name = "milestone", start = [0.5, 0.0], end = [0.5, 1.0] }}]
 publish = {{ mode = "every_inference", encoding = "cbor" }}
+
+[[streams]]
+name = "pump"
+source = {{ kind = "vibration", fault_after_s = {fault_after_s} }}
+model = {{ pack = "{pump}" }}
+rules = [{{ kind = "threshold", name = "bearing", channel = "healthy", below = 0.2, min_s = 0.35 }}]
+publish = {{ mode = "events", encoding = "cbor", heartbeat_s = 1.0 }}
 """
 
 
@@ -45,23 +54,24 @@ publish = {{ mode = "every_inference", encoding = "cbor" }}
     help="Save a frame of the clip with the boxes drawn, and end.",
 )
 def demo(seconds: float | None, embedded_broker: bool, picture: Path | None) -> None:
-    """Show the whole way from a clip to an MQTT subscriber, on this machine alone."""
+    """Show the whole way from a clip and a sensor to an MQTT subscriber, on this machine alone."""
     from edge_runtime.packs.catalogue import bundled_models
 
-    pack = bundled_models() / DEMO_PACK
+    models = bundled_models()
     if picture is not None:
         from edge_runtime.engine.picture import draw_best_frame
 
-        click.echo(draw_best_frame(pack, pack / "clip.mp4", picture))
+        road = models / ROAD_PACK
+        click.echo(draw_best_frame(road, road / "clip.mp4", picture))
         return
     # A closed terminal ends it as Ctrl-C does: the broker and the daemon must not stay behind.
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="edge-runtime-demo-") as folder:
-        run_demo(Path(folder), pack, seconds, embedded=embedded_broker)
+        run_demo(Path(folder), models, seconds, embedded=embedded_broker)
 
 
-def run_demo(folder: Path, pack: Path, seconds: float | None, *, embedded: bool) -> None:
+def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: bool) -> None:
     """Start a broker and the daemon, and show what a subscriber receives."""
     from edge_runtime.cli.broker import loopback_broker
     from edge_runtime.cli.view import TableView, show
@@ -72,8 +82,12 @@ def run_demo(folder: Path, pack: Path, seconds: float | None, *, embedded: bool)
 
     with loopback_broker(folder, embedded=embedded) as (url, name):
         config = folder / "demo.toml"
-        config.write_text(CONFIG.format(url=url, clip=pack / "clip.mp4", pack=pack))
-        click.echo(f"broker: {name} at {url}; model: {pack.name}; clip: {pack / 'clip.mp4'}")
+        config.write_text(config_text(url, models))
+        click.echo(f"broker: {name} at {url}")
+        click.echo(f"road: a clip, watched by {ROAD_PACK}")
+        click.echo(
+            f"pump: a drawn machine, heard by {PUMP_PACK}; its bearing fails at {FAULT_AFTER_S:g} s"
+        )
         subscriber = Subscriber(Broker(url), f"{ROOT}/#")
         subscriber.connect()
         command = [sys.executable, "-m", "edge_runtime", "run", "--config", str(config)]
@@ -93,3 +107,11 @@ def run_demo(folder: Path, pack: Path, seconds: float | None, *, embedded: bool)
             last = said.rpartition("\n")[2]
             raise EdgeError(f"no result arrived; the daemon says: {last or 'nothing'}")
         click.echo(f"{results} results received")
+
+
+def config_text(url: str, models: Path) -> str:
+    """Return the demo's configuration."""
+    road, pump = models / ROAD_PACK, models / PUMP_PACK
+    return CONFIG.format(
+        url=url, clip=road / "clip.mp4", road=road, pump=pump, fault_after_s=FAULT_AFTER_S
+    )

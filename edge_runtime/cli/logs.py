@@ -28,3 +28,8 @@ def set_up_logging(*, verbose: bool = False) -> None:
     root = logging.getLogger("edge_runtime")
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def set_up_silence() -> None:
+    """Drop the project's log, for commands that say at their end what went wrong."""
+    logging.getLogger("edge_runtime").addHandler(logging.NullHandler())

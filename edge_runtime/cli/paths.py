@@ -1,4 +1,4 @@
-"""Where the state lies: packs, outbox, boot counter."""
+"""Where the configuration and the state lie: packs, outbox, boot counter, identity."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.language import mark
+
+SYSTEM_CONFIG = Path("/etc/edge-runtime/edge-runtime.toml")
 SYSTEM_STATE = Path("/var/lib/edge-runtime")
 
 
@@ -28,6 +31,18 @@ state_dir_option = click.option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
     default=default_state_dir,
-    help="Folder of packs and outbox; default: $STATE_DIRECTORY, or /var/lib/edge-runtime where "
-    "it may be written, or ~/.local/state/edge-runtime.",
+    help=mark(
+        "Folder of packs and outbox; default: $STATE_DIRECTORY, or /var/lib/edge-runtime where "
+        "it may be written, or ~/.local/state/edge-runtime."
+    ),
+)
+
+# For the commands that are about the installed service.
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=SYSTEM_CONFIG,
+    show_default=True,
+    help=mark("The configuration of the service."),
 )

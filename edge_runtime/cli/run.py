@@ -7,11 +7,17 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_runtime.cli.logs import set_up_logging
 from edge_runtime.cli.paths import state_dir_option
+
+if TYPE_CHECKING:
+    from edge_runtime.board.notify import Notifier
+    from edge_runtime.engine.starts import Starts
+    from edge_runtime.engine.wants import Wants
 
 
 @click.command()
@@ -21,32 +27,57 @@ from edge_runtime.cli.paths import state_dir_option
 @click.option("--verbose", is_flag=True, help="Log more.")
 def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None:
     """Run the daemon: SIGTERM and SIGINT stop it cleanly, SIGHUP reads the configuration again."""
+    from edge_runtime.board.notify import Notifier
+    from edge_runtime.engine.starts import Starts, boot_id, wait_turn
+    from edge_runtime.engine.wants import Wants
+
+    set_up_logging(verbose=verbose)
+    notifier, wants = Notifier(os.environ), Wants()
+    signal.signal(signal.SIGTERM, lambda *_: wants.ask("stop"))
+    signal.signal(signal.SIGINT, lambda *_: wants.ask("stop"))
+    signal.signal(signal.SIGHUP, lambda *_: wants.ask("reload"))
+    starts = Starts(state_dir, boot_id())
+    # Nobody starts a daemon again that was started by hand.
+    if notifier.is_heard and not wait_turn(starts, wants, notifier):
+        starts.end_row()
+        return
+    ended = run_daemon(config_file, state_dir, notifier, wants, starts, stdout=stdout)
+    starts.end_row()
+    if not ended:
+        # What hangs in native code cannot be ended, and C++ would abort a process that leaves it
+        # behind: everything is on disk by now, so leave without ceremony.
+        sys.stdout.flush()
+        logging.shutdown()
+        os._exit(0)
+
+
+def run_daemon(
+    config_file: Path,
+    state_dir: Path,
+    notifier: Notifier,
+    wants: Wants,
+    starts: Starts,
+    *,
+    stdout: bool,
+) -> bool:
+    """Import what is heavy and run; False where a thread was left behind that hangs."""
     from edge_runtime.engine import startup
 
     startup.before_imports()
 
-    from edge_runtime.board.notify import Notifier
     from edge_runtime.clock import SystemClock
     from edge_runtime.engine.build import build_mqtt, build_stdout
     from edge_runtime.engine.runner import Daemon
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
 
-    set_up_logging(verbose=verbose)
-    daemon = Daemon(
+    return Daemon(
         config_file,
         state_dir,
         PackStore(state_dir, bundled_models()),
         SystemClock(),
-        Notifier(os.environ),
+        notifier,
+        wants,
+        starts,
         build_stdout if stdout else build_mqtt,
-    )
-    signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
-    signal.signal(signal.SIGINT, lambda *_: daemon.stop())
-    signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
-    if not daemon.run():
-        # What hangs in native code cannot be ended, and C++ would abort a process that leaves it
-        # behind: everything is on disk by now, so leave without ceremony.
-        sys.stdout.flush()
-        logging.shutdown()
-        os._exit(0)
+    ).run()

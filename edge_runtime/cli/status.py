@@ -40,12 +40,14 @@ def at_rest(state_dir: Path) -> dict[str, Any]:
     """Return what lies in the state folder of a daemon that does not run."""
     import msgspec
 
+    from edge_runtime.engine.starts import boot_id, short_starts
     from edge_runtime.engine.uplink import FILE, load
     from edge_runtime.outbox.glance import glance
 
     day = load(state_dir / FILE)
     return {
         "running": False,
+        "short_starts": short_starts(state_dir, boot_id()),
         "outbox": msgspec.to_builtins(glance(state_dir / "outbox")),
         "uplink": {"day": day.date, "bytes": sum(day.bytes.values()), "by_kind": day.bytes},
     }
@@ -55,6 +57,9 @@ def running(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield name and text of each line on a daemon at work."""
     who = f"pid {facts['pid']}, version {facts['version']}, boot {facts['boot']}"
     yield "daemon", f"{facts['state']} ({who}); clock {facts['clock']}"
+    if "config" in facts:
+        yield "config", f"{facts['config']['state']}: {facts['config']['reason']}"
+    yield from starts_lines(facts.get("short_starts", 0))
     for name, stream in facts["streams"].items():
         yield "stream", f"{name}: {stream_text(stream)}"
     link = facts["link"]
@@ -70,6 +75,7 @@ def running(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def resting(facts: dict[str, Any], state_dir: Path) -> Iterator[tuple[str, str]]:
     """Yield name and text of each line where no daemon runs."""
     yield "daemon", f"none runs with the state folder {state_dir}"
+    yield from starts_lines(facts["short_starts"])
     outbox = facts["outbox"]
     if outbox["note"]:
         yield "outbox", outbox["note"]
@@ -83,11 +89,19 @@ def resting(facts: dict[str, Any], state_dir: Path) -> Iterator[tuple[str, str]]
     yield from uplink_lines(facts["uplink"])
 
 
+def starts_lines(short: int) -> Iterator[tuple[str, str]]:
+    """Yield a line where starts did not last."""
+    if short:
+        yield "starts", f"{short} in a row did not last five minutes; see the daemon's log"
+
+
 def stream_text(stream: dict[str, Any]) -> str:
     """Return a stream as a few words."""
     counters = ("captured", "still", "inferred", "dropped", "results", "restarts")
     words = [f"{stream[name]} {name}" for name in counters if stream.get(name)]
     why = [stream[name] for name in ("reason", "notice") if stream.get(name)]
+    if "baseline" in stream:
+        why.append(f"baseline {stream['baseline']}")
     return ", ".join([stream.get("state", "starting"), *words]) + "".join(f"; {w}" for w in why)
 
 

@@ -84,8 +84,11 @@ class Encoder:
             )
         return Message(self._topics.result(stored.stream, kind), payload, content_type)
 
-    def birth(self, boot: int) -> bytes:
-        """Return the retained status that says what runs and lists labels, rules and models."""
+    def birth(self, boot: int, config: Mapping[str, str] | None = None) -> bytes:
+        """Return the retained status that says what runs and lists labels, rules and models.
+
+        `config` says why it is not what the configuration's file asks for; left out where it is.
+        """
         streams: dict[str, Any] = {}
         for name, names in self._streams.items():
             entry: dict[str, Any] = {"kind": names.kind}
@@ -105,6 +108,7 @@ class Encoder:
                 "schema": SCHEMA_VERSION,
                 "models": [model.full_name for model in self._models],
                 "streams": streams,
+                **({"config": config} if config else {}),
             }
         )
 

@@ -24,6 +24,8 @@ from edge_runtime.engine.order import Slot
 from edge_runtime.engine.report import DeviceStatus
 from edge_runtime.engine.runner import Daemon
 from edge_runtime.engine.session import Loaded
+from edge_runtime.engine.starts import Starts
+from edge_runtime.engine.wants import Wants
 from edge_runtime.options import Broker, Config, Images, SourceOptions, Synthetic, Video
 from edge_runtime.outbox import Outbox
 from edge_runtime.packs.catalogue import bundled_models
@@ -143,18 +145,20 @@ class Round(Daemon):
 
     def __init__(self, request: PipelineRequest) -> None:
         self._request = request
-        self.watch = Watch(request, self.stop)
+        wants = Wants()
+        self.watch = Watch(request, lambda: wants.ask("stop"))
         self.mouth = Mouth(self.watch)
         store = PackStore(Path(request.store_dir), bundled_models())
+        state_dir = Path(request.state_dir)
         super().__init__(
-            Path(request.config_file), Path(request.state_dir), store, SystemClock(), Notifier({}),
-            self.mouth, observe=self.watch.concluded,
+            Path(request.config_file), state_dir, store, SystemClock(), Notifier({}), wants,
+            Starts(state_dir, ""), self.mouth, observe=self.watch.concluded,
         )  # fmt: skip
 
     def _load(self) -> Loaded:
-        config, packs = super()._load()
-        self.watch.await_streams(len(config.streams))
-        return adapted(config, self._request), packs
+        loaded = super()._load()
+        self.watch.await_streams(len(loaded.config.streams))
+        return Loaded(adapted(loaded.config, self._request), loaded.packs)
 
     def figures(self) -> PipelineFigures:
         """Return what was seen, once it has run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import random
 import sys
@@ -15,7 +16,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.config import load
 from edge_runtime.encode import Encoder, StreamNames, Topics
 from edge_runtime.engine.build_picture import build_picture
-from edge_runtime.engine.build_sensor import build_sensor
+from edge_runtime.engine.build_sensor import NO_MEMORY, Memory, build_sensor
 from edge_runtime.engine.capture import Capture, Running
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.models import find_packs, label_ids
@@ -25,6 +26,7 @@ from edge_runtime.engine.stream import Observe
 from edge_runtime.engine.task import Task
 from edge_runtime.engine.trial import TrialLedger
 from edge_runtime.engine.uplink import Uplink
+from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import ConfigError, SourceError, UsageError
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
@@ -34,6 +36,8 @@ from edge_runtime.options import (
     FramingOptions,
     Images,
     Modbus,
+    Recording,
+    SensorOptions,
     Serial,
     SourceOptions,
     Stream,
@@ -70,19 +74,27 @@ def build_streams(
     uplink: Uplink,
     throttle: Throttle | None = None,
     observe: Observe | None = None,
+    memory: Memory = NO_MEMORY,
+    feed: Recording | None = None,
 ) -> list[Running]:
-    """Make every stream's task and capture; nothing is started."""
+    """Make every stream's task and capture; nothing is started.
+
+    A `feed` is played to the stream in place of its source.
+    """
 
     def build(stream: Stream) -> Running:
         pack = packs.get(stream.name)
+        source = feed or stream.source
         task: Task
-        if isinstance(stream.source, Serial):
-            task = build_sensor(stream, pack, config.engine.runtime, sink, clock, uplink)
+        if isinstance(stream.source, SensorOptions):
+            runtime = config.engine.runtime
+            task = build_sensor(stream, pack, runtime, sink, clock, uplink, memory)
         else:
             task = build_picture(
                 stream,
                 packs[stream.name],
                 config,
+                lossless=open_source(source, clock).lossless,
                 pool=pool,
                 kits=kits,
                 sink=sink,
@@ -93,7 +105,7 @@ def build_streams(
                 observe=observe,
             )
         prepare = trial_of(stream, pack, config, ledger)
-        return Running(task, build_capture(task, stream.source, clock, prepare))
+        return Running(task, build_capture(task, source, clock, prepare))
 
     return [build(stream) for stream in config.streams]
 
@@ -137,7 +149,7 @@ def load_checked(file: Path, store: PackStore, clock: Clock) -> tuple[Config, di
 def check_files(config: Config, clock: Clock) -> None:
     """Open each file that is a source once. Raises ConfigError: waiting would not mend it."""
     for index, stream in enumerate(config.streams):
-        if isinstance(stream.source, Video | Images):
+        if isinstance(stream.source, Video | Images | Recording):
             source = open_source(stream.source, clock)
             try:
                 source.open()
@@ -158,6 +170,8 @@ def hang_limit_s(source: SourceOptions) -> float:
         return waits_s + GRACE_S
     if isinstance(source, Synthetic):
         return 1.0 / source.rate_fps + FILE_HANG_LIMIT_S
+    if isinstance(source, Recording) and source.realtime:
+        return math.inf  # it may rightly wait as long as nothing came when it was recorded
     if isinstance(source, Serial):
         return source.silent_s + longest_take_s(source.framing) + FILE_HANG_LIMIT_S
     return FILE_HANG_LIMIT_S
@@ -214,6 +228,7 @@ def build_mqtt(
         status,
         clock=clock,
         on_command=on_command,
+        place=IdentityFolder(config.state_dir) if config.state_dir is not None else None,
     )
 
 

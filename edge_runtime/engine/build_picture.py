@@ -19,7 +19,6 @@ from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, Count, Motion, PublishMode, Stream, Track
 from edge_runtime.rules.build import open_rule, open_rules
-from edge_runtime.sources import open_source
 from edge_runtime.track import Tracker
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ def build_picture(
     pack: Pack,
     config: Config,
     *,
+    lossless: bool,
     pool: Pool,
     kits: Kits,
     sink: Sink,
@@ -51,7 +51,6 @@ def build_picture(
     cv2.setNumThreads(1)
     if config.uplink.daily_mb:
         stream = ready_for_less(stream)
-    lossless = open_source(stream.source, clock).lossless
     model = model_of(stream, pack, config.engine.runtime)
     task = StreamTask(
         stream.name,

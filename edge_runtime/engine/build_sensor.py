@@ -2,57 +2,107 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Mapping
 from typing import cast
 
-from edge_runtime.clock import Clock
+import msgspec
+
+from edge_runtime.clock import Clock, Stamp
+from edge_runtime.engine.baseline import Baselines, InForce, in_force
 from edge_runtime.engine.models import channels_of, label_ids, model_of
 from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.reporting import Reporter
-from edge_runtime.engine.sensor import SensorTask
+from edge_runtime.engine.sensor import Look, SensorTask
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.infer.litert import Runtime
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Stream
+from edge_runtime.options import SensorOptions, Stream
 from edge_runtime.records import NO_MODEL
 from edge_runtime.sources import open_source
+from edge_runtime.sources.base import Sensor
+
+log = logging.getLogger("edge_runtime.engine")
+
+
+def no_alarms(_stream: str) -> Mapping[str, Stamp]:
+    """Return that no alarm of a stream is on."""
+    return {}
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """What a sensor's stream knows from before: what was learnt on site, which alarms are on."""
+
+    baselines: Baselines | None = None
+    open_alarms: Callable[[str], Mapping[str, Stamp]] = no_alarms
+
+
+NO_MEMORY = Memory()
 
 
 def build_sensor(
-    stream: Stream, pack: Pack | None, runtime: Runtime, sink: Sink, clock: Clock, uplink: Uplink
+    stream: Stream,
+    pack: Pack | None,
+    runtime: Runtime,
+    sink: Sink,
+    clock: Clock,
+    uplink: Uplink,
+    memory: Memory = NO_MEMORY,
 ) -> SensorTask:
     """Make the task of a sensor, with or without a model."""
+    look: Look | None = None
     if pack is None:
-        return build_readings(stream, sink, clock, uplink)
-    from edge_runtime.engine.window_kit import WindowLook
+        reporter, limits = readings_reporter(stream, clock, uplink, memory)
+    else:
+        from edge_runtime.engine.window_kit import WindowLook
 
+        reporter, limits = model_reporter(stream, pack, uplink, memory)
+        look = WindowLook(model_of(stream, pack, runtime))
+    task = SensorTask(stream.name, reporter=reporter, look=look, sink=sink, clock=clock)
+    if limits.said:
+        level = logging.WARNING if limits.is_refused else logging.INFO
+        log.log(level, "stream %s: baseline %s", stream.name, limits.said)
+        task.health.baseline = limits.said
+    return task
+
+
+def model_reporter(
+    stream: Stream, pack: Pack, uplink: Uplink, memory: Memory
+) -> tuple[Reporter, InForce]:
+    """Make what chooses among the words of a model."""
     channels = channels_of(pack)
+    limits = in_force(stream, pack.ref, memory.baselines)
     reporter = Reporter(
         stream.name,
         pack.ref,
         channels,
         [""] * len(channels),
         publish=stream.publish,
-        rules=stream.thresholds,
+        rules=limits.rules,
         mode=lambda: uplink.mode(stream.publish.mode),
         min_score=stream.model_use.min_score,
         class_ids=label_ids(stream.model_use.labels, pack),
+        alarms=memory.open_alarms(stream.name),
     )
-    look = WindowLook(model_of(stream, pack, runtime))
-    return SensorTask(stream.name, reporter=reporter, look=look, sink=sink, clock=clock)
+    return reporter, limits
 
 
-def build_readings(stream: Stream, sink: Sink, clock: Clock, uplink: Uplink) -> SensorTask:
-    """Make the task of a sensor without a model."""
-    from edge_runtime.sources.serial_port import SerialSource
-
-    source = cast(SerialSource, open_source(stream.source, clock))
+def readings_reporter(
+    stream: Stream, clock: Clock, uplink: Uplink, memory: Memory
+) -> tuple[Reporter, InForce]:
+    """Make what chooses among the rows of a sensor."""
+    assert isinstance(stream.source, SensorOptions)
+    source = cast(Sensor, open_source(stream.source, clock))
+    limits = in_force(stream, NO_MODEL, memory.baselines)
     reporter = Reporter(
         stream.name,
         NO_MODEL,
         source.channels,
         source.units,
         publish=stream.publish,
-        rules=stream.thresholds,
+        rules=limits.rules,
         mode=lambda: uplink.mode(stream.publish.mode),
+        singles=stream.source.singles,
+        alarms=memory.open_alarms(stream.name),
     )
-    return SensorTask(stream.name, reporter=reporter, look=None, sink=sink, clock=clock)
+    return reporter, limits

@@ -13,7 +13,8 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     """One stream's state and counters. Each counter has one writer; readers may lag.
 
     Of a sensor `captured` counts rows, `inferred` windows, and `dropped` the samples that were
-    thrown away at gaps.
+    thrown away at gaps; `baseline` says from when the learnt limits are that it is held against, or
+    why they are not used.
     """
 
     state: StreamState = "starting"
@@ -25,6 +26,7 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     dropped: int = 0
     results: int = 0
     restarts: int = 0
+    baseline: str = ""
 
 
 class Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from edge_runtime.config import check_channels
@@ -11,7 +12,7 @@ from edge_runtime.errors import ConfigError, PackError
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.litert import Runtime
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, Delegate, Serial, Stream
+from edge_runtime.options import Config, Delegate, SensorOptions, Stream
 from edge_runtime.packs.store import PackStore
 from edge_runtime.window import rate_ratio
 
@@ -47,7 +48,7 @@ def check_input(stream: Stream, where: str, pack: Pack) -> None:
     """Raise ConfigError where the pack does not take what the source gives."""
     spec = pack.manifest.input
     name = pack.manifest.pack.name
-    if not isinstance(stream.source, Serial):
+    if not isinstance(stream.source, SensorOptions):
         if spec.kind != "image":
             raise ConfigError(f"{where}.model.pack: {name} takes a sensor's windows, not pictures")
         return
@@ -57,6 +58,7 @@ def check_input(stream: Stream, where: str, pack: Pack) -> None:
     if not channels:
         raise ConfigError(f"{where}.model.pack: {name} has no labels; name its classes in the pack")
     check_channels(stream, channels, where)
+    check_reach(stream, channels, where)
     if SCORE in channels and not stream.thresholds:
         raise ConfigError(
             f"{where}.rules: {name} gives a score alone; add a rule of kind threshold about "
@@ -66,6 +68,23 @@ def check_input(stream: Stream, where: str, pack: Pack) -> None:
         rate_ratio(stream.source.rate_hz, spec.rate_hz)
     except ConfigError as error:
         raise ConfigError(f"{where}.source.rate_hz: {error}") from None
+
+
+def check_reach(stream: Stream, channels: tuple[str, ...], where: str) -> None:
+    """Check that a score can pass a rule's limits, and can come back: else it never clears."""
+    most = math.inf if SCORE in channels else 1.0
+    for index, rule in enumerate(stream.thresholds):
+        at = f"{where}.rules[{index}]"
+        for key, limit in (("above", rule.above), ("below", rule.below)):
+            if limit is not None and not (limit < most if key == "above" else limit > 0.0):
+                raise ConfigError(f"{at}.{key}: no score is {key} {limit:g}; give a limit in reach")
+        backs = (rule.above, -rule.hysteresis, ">= 0"), (rule.below, rule.hysteresis, "<= 1")
+        for limit, hysteresis, needed in backs:
+            if limit is not None and not 0.0 <= limit + hysteresis <= most:
+                raise ConfigError(
+                    f"{at}.hysteresis: the alarm would never clear, at a score of "
+                    f"{limit + hysteresis:g}; that must be {needed}"
+                )
 
 
 def channels_of(pack: Pack) -> tuple[str, ...]:

@@ -15,22 +15,34 @@ from edge_runtime.clock import Clock
 from edge_runtime.encode import Encoder, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
 from edge_runtime.engine.capture import Running
+from edge_runtime.engine.starts import Starts
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.outbox import Outbox, OutboxHealth
 from edge_runtime.publish.contract import LinkHealth
 from edge_runtime.records import Message
 
+LONGEST_REASON = 240  # characters of a reason that cross the link; the log has all
+
 
 def state_of(
-    streams: Sequence[Running], outbox_state: str, uplink: Uplink, throttle: Throttle
+    streams: Sequence[Running],
+    outbox_state: str,
+    uplink: Uplink,
+    throttle: Throttle,
+    config_fault: str = "",
 ) -> str:
     """Return `ok`, or `degraded` where any part has declared itself so."""
     degraded = any(stream.task.health.state == "degraded" for stream in streams)
-    return "degraded" if degraded or outbox_state != "ok" or uplink.step or throttle.step else "ok"
+    less = uplink.step or throttle.step
+    return "degraded" if degraded or outbox_state != "ok" or less or config_fault else "ok"
 
 
 class Report:
-    """Gathers the health of all parts; any thread."""
+    """Gathers the health of all parts; any thread.
+
+    `config_fault` is what is wrong with the configuration's file while the last good one is at
+    work; the supervisor sets it.
+    """
 
     def __init__(
         self,
@@ -41,7 +53,9 @@ class Report:
         uplink: Uplink,
         throttle: Throttle,
         link: Callable[[], LinkHealth],
+        starts: Starts,
     ) -> None:
+        self.config_fault = ""
         self._streams = streams
         self._outbox = outbox
         self._board = board
@@ -49,6 +63,7 @@ class Report:
         self._uplink = uplink
         self._throttle = throttle
         self._link = link
+        self._starts = starts
 
     def health(self) -> dict[str, Any]:
         """Return the health record, ready for JSON."""
@@ -73,16 +88,26 @@ class Report:
             "uplink": {**self._uplink.fields(), "by_kind": self._uplink.by_kind()},
         }
 
+    def config(self) -> dict[str, str]:
+        """Return that the last good configuration is at work and why; nothing where all is well."""
+        reason = self.config_fault
+        return {"state": "fallback", "reason": reason[:LONGEST_REASON]} if reason else {}
+
     def _fields(self, outbox: OutboxHealth) -> dict[str, Any]:
         stamp = self._clock.now()
+        config, short_starts = self.config(), self._starts.short
         return {
             "ts": round(stamp.wall_s, 3),
             "boot": self._outbox.boot,
-            "state": state_of(self._streams, outbox.state, self._uplink, self._throttle),
+            "state": state_of(
+                self._streams, outbox.state, self._uplink, self._throttle, self.config_fault
+            ),
             "clock": "synced" if stamp.trusted else "unsynced",
             "streams": {s.task.name: msgspec.to_builtins(s.task.health) for s in self._streams},
             "board": msgspec.to_builtins(self._board.vitals()),
             **({"throttle": self._throttle.fields()} if self._throttle.step else {}),
+            **({"config": config} if config else {}),
+            **({"short_starts": short_starts} if short_starts else {}),
         }
 
     def line(self) -> str:
@@ -92,7 +117,9 @@ class Report:
             + (f" ({s.task.health.reason})" if s.task.health.reason else "")
             for s in self._streams
         )
-        return f"{streams}; link {self._link().state}; {self._outbox.pending()} to go"
+        text = f"{streams}; link {self._link().state}; {self._outbox.pending()} to go"
+        fault = self.config_fault
+        return f"last good configuration at work ({fault}); {text}" if fault else text
 
 
 def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:
@@ -134,7 +161,9 @@ class DeviceStatus:
 
     def birth(self) -> Message:
         """What runs here, and the names that its records refer to."""
-        return self._retained(self._topics.status, self.encoder.birth(self._boot))
+        return self._retained(
+            self._topics.status, self.encoder.birth(self._boot, self._report.config())
+        )
 
     def will(self) -> Message:
         """What the broker says when the device falls silent."""

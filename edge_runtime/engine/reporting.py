@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+import numpy as np
 
 from edge_runtime.clock import Stamp
 from edge_runtime.options import Publish, PublishMode
@@ -27,22 +28,48 @@ from edge_runtime.records import (
 from edge_runtime.rules.base import TIME_TOLERANCE_S
 from edge_runtime.rules.threshold import Threshold
 
+NONE_ON: Mapping[str, Stamp] = {}
 SCORE = "score"  # the one channel of a model that says how far from healthy a window is
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """A rule at work: its place in the stream's list, and that of its channel."""
+    """A rule at work: its place in the stream's list, and that of its channel.
+
+    `begun`: since when an alarm is on that was told before a restart.
+    """
 
     rule: int
     channel: int
+    name: str
     threshold: Threshold
     limit: float
+    begun: Stamp | None
+
+    def age_s(self, moment: Stamp) -> float | None:
+        """Return how long before a moment the state began; None: no clock can tell any more."""
+        if not math.isnan(self.threshold.since_s):
+            return max(0.0, moment.monotonic_s - self.threshold.since_s)
+        if self.begun is None or not (self.begun.trusted and moment.trusted):
+            return None
+        return max(0.0, moment.wall_s - self.begun.wall_s)
+
+
+def watch_of(
+    options: ThresholdOptions, number: int, channels: Sequence[str], begun: Stamp | None
+) -> Watch:
+    """Put a rule to work, where its alarm is on as it was left."""
+    threshold = Threshold(options)
+    if begun is not None:
+        threshold.resume()
+    place = channels.index(options.channel)
+    return Watch(number, place, options.name, threshold, options.limits[0], begun)
 
 
 class Reporter:
     """Chooses what is published of one sensor. One thread; blocks or windows in order of time.
 
     `channels` are what rules and dead bands refer to: the sensor's own, or what a model gives.
+    `singles` are those of float32 precision, `alarms` those that are on, by rule, since when.
     """
 
     def __init__(
@@ -57,18 +84,20 @@ class Reporter:
         mode: Callable[[], PublishMode],
         min_score: float = 0.0,
         class_ids: frozenset[int] | None = None,
+        singles: frozenset[str] = frozenset(),
+        alarms: Mapping[str, Stamp] = NONE_ON,
     ) -> None:
         self._stream = stream
         self._model = model
         self._channels = tuple(channels)
         self._units = tuple(units)
         self._watches = tuple(
-            Watch(i, self._channels.index(rule.channel), Threshold(rule), rule.limits[0])
-            for i, rule in enumerate(rules)
+            watch_of(rule, i, self._channels, alarms.get(rule.name)) for i, rule in enumerate(rules)
         )
         self._due = Due(self._channels, publish, mode)
         self._min_score = min_score
         self._class_ids = class_ids
+        self._shortest = [single if name in singles else double for name in self._channels]
 
     def block(self, block: Samples) -> tuple[Result, ...]:
         """Take a sensor's rows: each is held against the rules, the last may be published."""
@@ -79,7 +108,8 @@ class Reporter:
         if self._watches:
             for number, row in enumerate(block.values.tolist()):
                 results += self._judge(row, block.stamp, number * row_s)
-        last = [float(str(value)) for value in block.values[-1]]  # as short as float32 is
+        row = block.values[-1].tolist()
+        last = [short(value) for short, value in zip(self._shortest, row, strict=True)]
         stamp = block.stamp.later((len(block.values) - 1) * row_s)
         if self._due.take(last, stamp.monotonic_s):
             measures = map(Measure, self._channels, self._units, last)
@@ -88,7 +118,7 @@ class Reporter:
 
     def window(self, stamp: Stamp, decoded: Decoded) -> tuple[Result, ...]:
         """Take what a model says of a window."""
-        values, about = self._read(decoded)
+        values, about = read(decoded, len(self._channels))
         results = self._judge(values, stamp, 0.0, about)
         if self._due.take(values, stamp.monotonic_s):
             results.append(self._result(stamp, self._told(decoded)))
@@ -108,23 +138,13 @@ class Reporter:
             value = row[watch.channel]
             turn = watch.threshold.update(value, at_s)
             if turn is not None:
+                moment = stamp.later(later_s)
                 name, unit = self._channels[watch.channel], self._units[watch.channel]
-                age_s = max(0.0, at_s - watch.threshold.since_s)
                 measure = Measure(name, unit, value)
+                age_s = watch.age_s(moment)
                 event = Event(turn, about, watch.rule, age_s=age_s, measure=measure)
-                results.append(self._result(stamp.later(later_s), event))
+                results.append(self._result(moment, event, watch.name))
         return results
-
-    def _read(self, decoded: Decoded) -> tuple[list[float], Detection | None]:
-        """Return the value of each channel, and what the model takes it for."""
-        if isinstance(decoded, Anomaly):
-            return [decoded.score], None
-        assert isinstance(decoded, Classification)
-        values = [0.0] * len(self._channels)
-        for found in decoded.classes:
-            values[found.class_id] = found.score
-        best = decoded.classes[0]
-        return values, whole_frame(best.class_id, best.score)
 
     def _told(self, decoded: Decoded) -> Decoded:
         """Return a model's record as it is published."""
@@ -141,8 +161,30 @@ class Reporter:
             )
         )
 
-    def _result(self, stamp: Stamp, body: Body) -> Result:
-        return Result(self._stream, stamp, body, self._model)
+    def _result(self, stamp: Stamp, body: Body, alarm: str = "") -> Result:
+        return Result(self._stream, stamp, body, self._model, alarm)
+
+
+def read(decoded: Decoded, channels: int) -> tuple[list[float], Detection | None]:
+    """Return the value of each channel of a model, and what it takes the window for."""
+    if isinstance(decoded, Anomaly):
+        return [decoded.score], None
+    assert isinstance(decoded, Classification)
+    values = [0.0] * channels
+    for found in decoded.classes:
+        values[found.class_id] = found.score
+    best = decoded.classes[0]
+    return values, whole_frame(best.class_id, best.score)
+
+
+def double(value: float) -> float:
+    """Return a value without its scaling's noise, 0.30000000000000004: 15 digits always hold."""
+    return float(f"{value:.15g}")
+
+
+def single(value: float) -> float:
+    """Return a value that came as float32 as short as it was written there."""
+    return float(str(np.float32(value)))
 
 
 class Due:

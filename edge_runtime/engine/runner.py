@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import sys
 from pathlib import Path
 
+from edge_runtime.board.limits import warn_unlimited
 from edge_runtime.board.notify import Notifier
 from edge_runtime.clock import Clock
 from edge_runtime.engine import startup
-from edge_runtime.engine.build import load_checked, trial_of
-from edge_runtime.engine.session import Context, MakePublisher, Session, Wants
+from edge_runtime.engine.build import check_files, load_checked, trial_of
+from edge_runtime.engine.last_good import LastGood
+from edge_runtime.engine.models import find_packs
+from edge_runtime.engine.session import Context, Loaded, MakePublisher, Session
+from edge_runtime.engine.starts import Starts
 from edge_runtime.engine.stream import Observe
 from edge_runtime.engine.trial import TrialLedger
 from edge_runtime.engine.uplink import Uplink
-from edge_runtime.errors import BackendError, ConfigError, OutboxError, UsageError
+from edge_runtime.engine.wants import Wants
+from edge_runtime.enrolment.identity import provisioned
+from edge_runtime.errors import BackendError, ConfigError, UsageError
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config
 from edge_runtime.outbox import Outbox
@@ -36,6 +43,8 @@ class Daemon:
         store: PackStore,
         clock: Clock,
         notifier: Notifier,
+        wants: Wants,
+        starts: Starts,
         make_publisher: MakePublisher,
         *,
         observe: Observe | None = None,
@@ -46,54 +55,88 @@ class Daemon:
             clock,
             state_dir,
             notifier,
+            starts,
+            LastGood(state_dir, config_file),
             TrialLedger(state_dir),
             Uplink(state_dir, clock),
             itertools.count(1),
             make_publisher,
             observe,
         )
-        self._wants = Wants()
+        self._wants = wants
         self._session: Session | None = None  # the one at work: the outbox wakes it
-
-    def stop(self) -> None:
-        """Ask for a clean stop; from a signal handler."""
-        self._wants.ask("stop")
-
-    def reload(self) -> None:
-        """Ask for the configuration to be read again; from a signal handler."""
-        self._wants.ask("reload")
 
     def run(self) -> bool:
         """Run to the end; False where a thread was left behind that hangs in a native call.
 
-        Raises UsageError before anything is started where files are wrong.
+        Raises UsageError before anything is started where files are wrong and none was ever good.
         """
         all_ended = True
-        loaded = self._load()
+        if self._context.notifier.is_heard:
+            warn_unlimited()
+        loaded = self._load_or_fall_back()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         startup.after_imports()
-        outbox = self._open_outbox(loaded[0])
+        outbox = self._open_outbox(loaded.config)
         try:
             while True:
-                config, packs = loaded
-                session = Session(self._context, config, packs, outbox, self._wants)
+                session = Session(self._context, loaded, outbox, self._wants)
                 self._session = session
-                again = session.run(self._try_load)
+                again = session.run(self._load)
                 self._session = None
                 all_ended = all_ended and session.all_ended
                 if again is None:
                     return all_ended
-                if again[0].outbox != config.outbox:
+                if again.config.outbox != loaded.config.outbox:
                     outbox.close()
-                    outbox = self._open_outbox(again[0])
+                    outbox = self._open_outbox(again.config)
                 loaded = again
         finally:
             self._context.notifier.stopping()
             outbox.close()
 
-    def _load(self) -> tuple[Config, dict[str, Pack]]:
+    def _load(self) -> Loaded:
+        """Read the file and all that it names. Raises UsageError that names the place."""
+        file = self._config_file
+        text = b""
+        with contextlib.suppress(OSError):  # `load_checked` says what is wrong
+            text = file.read_bytes() if file.is_file() else b""
+        config, packs = load_checked(file, self._store, self._context.clock)
+        return Loaded(self._prepared(config, packs), packs, text)
+
+    def _load_or_fall_back(self) -> Loaded:
+        """Read the file, or what was last good where it is gone or wrong. Raises UsageError."""
+        try:
+            return self._load()
+        except UsageError as error:
+            loaded = self._load_last_good(str(error))
+            if loaded is None:
+                raise
+            log.error("the last good configuration is at work: %s", error)
+            return loaded
+
+    def _load_last_good(self, fault: str) -> Loaded | None:
+        """Return what was last good; None: nothing was. Raises UsageError where it is no longer."""
         context = self._context
-        config, packs = load_checked(self._config_file, self._store, context.clock)
+        try:
+            config = context.last_good.load()
+            if config is None:
+                return None
+            packs = find_packs(config, self._store)
+            check_files(config, context.clock)
+            return Loaded(self._prepared(config, packs), packs, fault=fault)
+        except UsageError as error:
+            raise ConfigError(
+                f"{fault}; and the last good configuration, {context.last_good.path}, no longer "
+                f"holds: {error}"
+            ) from None
+
+    def _prepared(self, config: Config, packs: dict[str, Pack]) -> Config:
+        """Make what a configuration needs on this board, try its models, and give it an identity.
+
+        Raises UsageError where the files are at fault.
+        """
+        context = self._context
         make_folder(context.state_dir)
         for index, stream in enumerate(config.streams):
             try:
@@ -101,20 +144,7 @@ class Daemon:
             except BackendError as error:
                 # The world's fault, not the files': the stream starts degraded and tries again.
                 log.warning("streams[%d] %s: %s", index, stream.name, error)
-        return config, packs
-
-    def _try_load(self) -> tuple[Config, dict[str, Pack]] | None:
-        """Read the configuration again while the old one is at work; None where it is wrong."""
-        notifier = self._context.notifier
-        notifier.reloading(round(self._context.clock.monotonic() * 1e6))
-        try:
-            loaded = self._load()
-        except (UsageError, OutboxError) as error:
-            log.error("the configuration stays as it was: %s", error)
-            notifier.ready("the configuration stays as it was; see the log")
-            return None
-        log.info("configuration read again")
-        return loaded
+        return provisioned(config, context.state_dir)
 
     def _open_outbox(self, config: Config) -> Outbox:
         folder = self._context.state_dir / "outbox"

@@ -7,8 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -17,20 +16,27 @@ from edge_runtime.board.throttle import Throttle
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import Clock
 from edge_runtime.encode import Topics
+from edge_runtime.engine.baseline import Baselines
 from edge_runtime.engine.build import build_encoder, build_streams, worker_count
+from edge_runtime.engine.build_sensor import Memory
 from edge_runtime.engine.commands import Commands, Replay
 from edge_runtime.engine.kit import Kits
+from edge_runtime.engine.last_good import LastGood
 from edge_runtime.engine.report import DeviceStatus, Report
+from edge_runtime.engine.starts import Starts
 from edge_runtime.engine.status import StatusSocket
 from edge_runtime.engine.stream import Observe
 from edge_runtime.engine.trial import TrialLedger
 from edge_runtime.engine.uplink import Uplink
+from edge_runtime.engine.wants import Wants
 from edge_runtime.engine.watchdog import standstill
+from edge_runtime.errors import OutboxError, UsageError
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config
 from edge_runtime.outbox import Outbox
 from edge_runtime.publish.contract import Identity, LinkHealth, OnCommand, Publisher
+from edge_runtime.records import Message
 
 log = logging.getLogger("edge_runtime.engine")
 
@@ -39,11 +45,21 @@ NOT_YET = LinkHealth("connecting", "not connected yet", 0.0)
 LOOK_S = 5.0  # between two looks at the board's heat and load
 STOP_TIMEOUT_S = 10.0
 
-Want: TypeAlias = Literal["stop", "reload"]
-Loaded: TypeAlias = tuple[Config, dict[str, Pack]]
 MakePublisher: TypeAlias = Callable[
     [Config, Identity, Outbox, DeviceStatus, Clock, OnCommand], Publisher
 ]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A configuration fit to run, and the text of its file.
+
+    `fault`: what is wrong with the file where this is the last good one in its stead.
+    """
+
+    config: Config
+    packs: dict[str, Pack]
+    text: bytes = b""
+    fault: str = ""
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -52,30 +68,13 @@ class Context(msgspec.Struct, frozen=True):
     clock: Clock
     state_dir: Path
     notifier: Notifier
+    starts: Starts
+    last_good: LastGood
     ledger: TrialLedger
     uplink: Uplink
     track_ids: itertools.count[int]
     make_publisher: MakePublisher
     observe: Observe | None = None
-
-
-class Wants:
-    """What signals ask for, from their handlers to the supervisor, in order."""
-
-    def __init__(self) -> None:
-        # No Event: its lock is not reentrant, and a handler may interrupt the thread that holds it.
-        self._asked: SimpleQueue[Want] = SimpleQueue()
-
-    def ask(self, want: Want) -> None:
-        """Note a wish; from a signal handler too."""
-        self._asked.put(want)
-
-    def wait(self, timeout_s: float) -> Want | None:
-        """Wait for a wish and take it."""
-        try:
-            return self._asked.get(timeout=timeout_s)
-        except Empty:
-            return None
 
 
 class EndOfSessionError(Exception):
@@ -92,11 +91,14 @@ class Session:
     def __init__(
         self,
         context: Context,
-        config: Config,
-        packs: dict[str, Pack],
+        loaded: Loaded,
         outbox: Outbox,
         wants: Wants,
     ) -> None:
+        config, packs = loaded.config, loaded.packs
+        self._loaded = loaded
+        self._starts = context.starts
+        self._last_good = context.last_good
         self._clock = context.clock
         self._notifier = context.notifier
         self._outbox = outbox
@@ -119,13 +121,15 @@ class Session:
             uplink=context.uplink,
             throttle=self._throttle,
             observe=context.observe,
+            memory=Memory(Baselines(context.state_dir), outbox.open_alarms),
         )
         topics = Topics(config.device.site, config.device.level)
         self._board = Board(context.state_dir)
         self._report = Report(
             self.streams, outbox, self._board, context.clock, context.uplink, self._throttle,
-            self._link_health,
+            self._link_health, context.starts,
         )  # fmt: skip
+        self._report.config_fault = loaded.fault
         self._status_socket = StatusSocket(context.state_dir, self._report.everything)
         encoder = build_encoder(config, packs)
         self._status = DeviceStatus(topics, encoder, outbox.boot, self._report)
@@ -155,14 +159,14 @@ class Session:
         if publisher is not None:
             publisher.wake()
 
-    def run(self, try_load: Callable[[], Loaded | None]) -> Loaded | None:
+    def run(self, load: Callable[[], Loaded]) -> Loaded | None:
         """Work until the sources end and everything is delivered, or until a signal.
 
-        A reload asks `try_load` while this configuration goes on; returns what is to run next.
+        A reload calls `load` while this configuration goes on; returns what is to run next.
         """
         try:
             self._start()
-            self._work_to_the_end(try_load)
+            self._work_to_the_end(load)
         except EndOfSessionError as end:
             return end.loaded
         finally:
@@ -179,27 +183,30 @@ class Session:
         self._publisher = self._make_publisher()
         self._publisher.start()
         self._notifier.ready(self._report.line())
+        if self._loaded.text:
+            self._last_good.save(self._loaded.text)
 
-    def _work_to_the_end(self, try_load: Callable[[], Loaded | None]) -> None:
+    def _work_to_the_end(self, load: Callable[[], Loaded]) -> None:
         while not all(stream.capture.ended.is_set() for stream in self.streams):
-            self._tick(try_load)
+            self._tick(load)
         for stream in self.streams:
             while not stream.task.finish(TICK_S):
-                self._tick(try_load)
+                self._tick(load)
         self._outbox.flush(STOP_TIMEOUT_S)
         if left := self._outbox.pending():
             log.info("all sources have ended; %d results to deliver", left)
         while self._outbox.pending():
-            self._tick(try_load)
+            self._tick(load)
 
-    def _tick(self, try_load: Callable[[], Loaded | None]) -> None:
+    def _tick(self, load: Callable[[], Loaded]) -> None:
         """Look after everything once. Raises EndOfSessionError where a signal ends it."""
         want = self._wants.wait(TICK_S)
         if want == "stop":
             raise EndOfSessionError(None)
-        if want == "reload" and (loaded := try_load()) is not None:
-            raise EndOfSessionError(loaded)
+        if want == "reload":
+            self._reload(load)
         now_s = self._clock.monotonic()
+        self._starts.look(now_s)
         for stream in self.streams:
             stream.capture.check(now_s)
         self._feed_watchdog(now_s)
@@ -209,10 +216,27 @@ class Session:
         self._uplink.count(self._link_health().by_kind)
         if now_s >= self._next_health_s:
             self._next_health_s = now_s + self._uplink.health_every_s()
-            message = self._status.health()
-            assert self._publisher is not None
-            self._publisher.publish_retained(message.topic, message.payload)
+            self._publish(self._status.health())
             self._notifier.status(self._report.line())
+
+    def _reload(self, load: Callable[[], Loaded]) -> None:
+        """Read the file again. Raises EndOfSessionError with what is to run next."""
+        self._notifier.reloading(round(self._clock.monotonic() * 1e6))
+        try:
+            loaded = load()
+        except (UsageError, OutboxError) as error:
+            log.error("the configuration stays as it was: %s", error)
+            self._report.config_fault = str(error)
+            self._publish(self._status.birth())
+            self._publish(self._status.health())
+            self._notifier.ready(self._report.line())
+            return
+        log.info("configuration read again")
+        raise EndOfSessionError(loaded)
+
+    def _publish(self, message: Message) -> None:
+        assert self._publisher is not None
+        self._publisher.publish_retained(message.topic, message.payload)
 
     def _feed_watchdog(self, now_s: float) -> None:
         if now_s < self._next_feed_s:

@@ -19,6 +19,7 @@ from edge_runtime.features.spectrum import (
     welch,
 )
 from edge_runtime.manifest import (
+    FLOOR_ORDERS,
     BandLevels,
     EnvelopeLevels,
     FeatureOptions,
@@ -34,18 +35,17 @@ STATISTICS = {
     "crest_factor": statistics.crest_factor,
     "kurtosis": statistics.kurtosis,
 }
-FLOOR_ORDERS = (0.25, 1.5)  # the median is taken from 0.25 shaft orders to 1.5 times the highest
 
 
 def extractor(options: FeatureOptions, rate_hz: float, size: int) -> Extract:
-    """Return the function of one `[[input.features]]`. Raises PackError where it cannot be."""
+    """Return the function of one `[[input.features]]`, in which the manifest found no fault."""
     if isinstance(options, StatisticLevels):
         return statistic_levels(options)
     if isinstance(options, BandLevels):
-        return band_levels(options, rate_hz, size)
+        return band_levels(options, rate_hz)
     if isinstance(options, EnvelopeLevels):
         return envelope_levels(options, rate_hz, size)
-    return log_mel_levels(options, rate_hz, size)
+    return log_mel_levels(options, rate_hz)
 
 
 def statistic_levels(options: StatisticLevels) -> Extract:
@@ -58,16 +58,8 @@ def statistic_levels(options: StatisticLevels) -> Extract:
     return extract
 
 
-def band_levels(options: BandLevels, rate_hz: float, size: int) -> Extract:
+def band_levels(options: BandLevels, rate_hz: float) -> Extract:
     """Return what gives the bands' powers in dB, relative to their mean in dB."""
-    check_band((options.low_hz, options.high_hz), rate_hz)
-    check_frame(options.segment, size)
-    width_hz = (options.high_hz - options.low_hz) / options.count
-    if width_hz < rate_hz / options.segment:
-        raise PackError(
-            f"input.features: bands of {width_hz:g} Hz are narrower than the spectrum's bins of "
-            f"{rate_hz / options.segment:g} Hz; take fewer bands or a longer segment"
-        )
     bins_hz = frequencies_hz(options.segment, rate_hz)
     edges_hz = np.linspace(options.low_hz, options.high_hz, options.count + 1)
 
@@ -81,14 +73,14 @@ def band_levels(options: BandLevels, rate_hz: float, size: int) -> Extract:
 
 def envelope_levels(options: EnvelopeLevels, rate_hz: float, size: int) -> Extract:
     """Return what gives the envelope's modulation depth and its lines at the orders, in dB."""
-    check_band(options.band_hz, rate_hz)
     bins_hz = frequencies_hz(size, rate_hz)
-    check_orders(options, options.shaft_hz, bins_hz)
 
     def extract(windows: Signal, shaft_hz: float | None) -> Reals:
+        speed_hz = options.shaft_hz if shaft_hz is None else shaft_hz
+        if fault := options.speed_fault(speed_hz, rate_hz, size):
+            raise PackError(f"input.features: {fault}")
         shape = envelope(windows, rate_hz, options.band_hz)
         depth = statistics.ratio(shape.std(axis=-1), shape.mean(axis=-1))
-        speed_hz = options.shaft_hz if shaft_hz is None else shaft_hz
         lines = order_lines(amplitude_spectrum(shape), bins_hz, options, speed_hz)
         return amplitude_db(np.concatenate([depth[..., np.newaxis], lines], axis=-1))
 
@@ -99,7 +91,6 @@ def order_lines(
     spectrum: Reals, bins_hz: Doubles, options: EnvelopeLevels, speed_hz: float
 ) -> Doubles:
     """Return the greatest amplitude around each order over the median of all, (..., orders)."""
-    check_orders(options, speed_hz, bins_hz)
     centres = np.asarray(options.orders) * speed_hz
     around = FLOOR_ORDERS[0] * speed_hz, FLOOR_ORDERS[1] * centres.max()
     first, stop = np.searchsorted(bins_hz, around)
@@ -111,9 +102,8 @@ def order_lines(
     return statistics.ratio(np.stack(lines, axis=-1), floor[..., np.newaxis])
 
 
-def log_mel_levels(options: LogMelLevels, rate_hz: float, size: int) -> Extract:
+def log_mel_levels(options: LogMelLevels, rate_hz: float) -> Extract:
     """Return what gives a log-mel spectrogram, frame after frame."""
-    check_frame(options.n_fft, size)
     filters = mel_filters(rate_hz, options.n_fft, options.mels, scale=options.scale)
 
     def extract(windows: Signal, _shaft_hz: float | None) -> Reals:
@@ -128,31 +118,3 @@ def log_mel_levels(options: LogMelLevels, rate_hz: float, size: int) -> Extract:
 def amplitude_db(amplitudes: Signal) -> Reals:
     """Return 20 log10 of amplitudes, floored at -200 dB."""
     return single(power_db(np.square(amplitudes, dtype=np.float64)))
-
-
-def check_band(band_hz: tuple[float, float], rate_hz: float) -> None:
-    """Raise PackError for a band that is empty or goes past half the rate."""
-    if not band_hz[0] < band_hz[1] <= rate_hz / 2.0:
-        raise PackError(
-            f"input.features: no band from {band_hz[0]:g} to {band_hz[1]:g} Hz at "
-            f"{rate_hz:g} samples a second; it must rise, up to {rate_hz / 2.0:g} Hz"
-        )
-
-
-def check_orders(options: EnvelopeLevels, speed_hz: float, bins_hz: Doubles) -> None:
-    """Raise PackError for a speed at which the orders leave the envelope's spectrum."""
-    reach_hz = FLOOR_ORDERS[1] * max(options.orders) * speed_hz
-    if not bins_hz[1] <= speed_hz * min(options.orders) <= reach_hz <= bins_hz[-1]:
-        raise PackError(
-            f"input.features: at {speed_hz:g} turns a second the orders {list(options.orders)} do "
-            f"not fit into the envelope's spectrum, {bins_hz[1]:g} to {bins_hz[-1]:g} Hz; correct "
-            "the shaft speed, or take longer windows"
-        )
-
-
-def check_frame(frame: int, size: int) -> None:
-    """Raise PackError for a frame that is longer than the window."""
-    if frame > size:
-        raise PackError(
-            f"input.features: a frame of {frame} samples is longer than the window of {size}"
-        )

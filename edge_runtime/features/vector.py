@@ -25,15 +25,16 @@ class FeatureVector:
 
 
 class WindowInput:
-    """Fills a model's input tensor from windows. PackError where the two do not fit."""
+    """Fills a model's input tensor from windows. PackError where the two do not fit.
+
+    `spec` is of windows, as it was checked where the pack was read.
+    """
 
     def __init__(self, spec: InputSection, tensor: TensorSpec) -> None:
-        if spec.kind != "window" or spec.rate_hz is None or spec.size is None:
-            raise PackError(
-                'input: this stream gives windows; the pack needs kind = "window", rate_hz and size'
-            )
-        if not isinstance(spec.mean, float) or not isinstance(spec.std, float):
-            raise PackError("input: windows take one mean and one std; give a number for each")
+        assert spec.rate_hz is not None
+        assert spec.size is not None
+        assert isinstance(spec.mean, float)
+        assert isinstance(spec.std, float)
         self._size, self._tensor = spec.size, tensor
         self._mean, self._std = spec.mean, spec.std
         self._vector: FeatureVector | None = None

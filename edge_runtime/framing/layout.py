@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edge_runtime.framing.checks import CHECKS
-from edge_runtime.framing.rows import Raw
 from edge_runtime.options import Layout
+from edge_runtime.records import Doubles
 
 
 class Payload:
@@ -35,7 +35,7 @@ class Payload:
         order = self._options.endian
         return self.check.of(covered) == int.from_bytes(check, order)
 
-    def decode(self, parts: list[bytes]) -> Raw:
+    def decode(self, parts: list[bytes]) -> Doubles:
         """Return the rows of several payloads as (n, channels)."""
         table = np.frombuffer(b"".join(parts), self._dtype)
         raw = np.empty((len(table), len(self._names)))

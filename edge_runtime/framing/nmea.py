@@ -11,6 +11,7 @@ from edge_runtime.options import Channel, Nmea
 
 KNOT_M_PER_S = 1852.0 / 3600.0
 MAX_SENTENCE_BYTES = 128  # the standard allows 82; some receivers exceed it
+DECIMALS = 8  # of a degree, 1.1 mm: no receiver resolves more, and each digit crosses the link
 
 CHANNELS = {
     "latitude": Channel("latitude", "lat", min=-90.0, max=90.0),
@@ -112,4 +113,4 @@ def degrees(field: bytes, side: bytes, sides: bytes) -> float:
     whole, minutes = divmod(float(field), 100.0)
     if minutes >= 60.0 or len(side) != 1 or side not in sides:
         raise ValueError("no such angle")
-    return (whole + minutes / 60.0) * (1.0 if side == sides[:1] else -1.0)
+    return round(whole + minutes / 60.0, DECIMALS) * (1.0 if side == sides[:1] else -1.0)

@@ -8,15 +8,13 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.options import Channel
-from edge_runtime.records import Signal
+from edge_runtime.records import Doubles
 
 T = TypeVar("T")
 
 Row: TypeAlias = list[float]
-Raw: TypeAlias = NDArray[np.float64]
 Reason: TypeAlias = Literal["checksum", "length", "parse", "range", "unanswered", "refused"]
 
 
@@ -33,9 +31,9 @@ class Tally(msgspec.Struct):
 
 
 class Run(NamedTuple):
-    """Consecutive rows, float32 (n, channels), n >= 1. `gap`: data is missing before them."""
+    """Consecutive rows, float64 (n, channels), n >= 1. `gap`: data is missing before them."""
 
-    values: Signal
+    values: Doubles
     gap: bool
 
 
@@ -69,7 +67,7 @@ class Rows:
         self._runs: list[Run] = []
         self._broken = False
 
-    def add(self, raw: Raw) -> None:
+    def add(self, raw: Doubles) -> None:
         """Take rows (n, channels) as the sensor sent them, n >= 1."""
         with np.errstate(over="ignore", invalid="ignore"):  # what becomes of it is refused below
             values = raw * self._scale + self._offset
@@ -95,8 +93,8 @@ class Rows:
         runs, self._runs = self._runs, []
         return runs
 
-    def _push(self, values: Raw) -> None:
-        self._runs.append(Run(values.astype(np.float32), self._broken))
+    def _push(self, values: Doubles) -> None:
+        self._runs.append(Run(values, self._broken))
         self._broken = False
         self.tally.good += len(values)
 
@@ -104,7 +102,7 @@ class Rows:
 class Stage(Generic[T]):
     """Frames that wait to be decoded together: one numpy call for a chunk, not one a frame."""
 
-    def __init__(self, rows: Rows, decode: Callable[[list[T]], Raw]) -> None:
+    def __init__(self, rows: Rows, decode: Callable[[list[T]], Doubles]) -> None:
         self._rows = rows
         self._decode = decode
         self._items: list[T] = []
@@ -129,6 +127,6 @@ class Stage(Generic[T]):
             self._items = []
 
 
-def as_array(rows: list[Row]) -> Raw:
+def as_array(rows: list[Row]) -> Doubles:
     """Return rows that came one by one as (n, channels)."""
     return np.array(rows, np.float64)

@@ -6,7 +6,7 @@ import math
 
 from edge_runtime.clock import Stamp
 from edge_runtime.framing.rows import Run
-from edge_runtime.records import Samples, Signal
+from edge_runtime.records import Doubles, Samples
 
 BREAK_S = 0.25  # arrivals farther off than this are no jitter: samples are missing
 MAX_SLEW = 0.1  # of a block's duration: stamps never go back, and blocks hardly overlap
@@ -70,7 +70,7 @@ class Timeline:
         self._next_s = block.stamp.monotonic_s + len(run.values) / self._rate_hz
         return block
 
-    def _block(self, values: Signal, first_s: float, arrived: Stamp, gap: bool) -> Samples:
+    def _block(self, values: Doubles, first_s: float, arrived: Stamp, gap: bool) -> Samples:
         first_s = max(first_s, self._last_s + TICK_S)
         stamp = arrived.later(first_s - arrived.monotonic_s)
         is_gap = self._index > 0 and (gap or self._is_lost)

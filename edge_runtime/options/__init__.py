@@ -41,14 +41,19 @@ from edge_runtime.options.framing import (
     Register,
     Slip,
 )
+from edge_runtime.options.recorded import Recorded
 from edge_runtime.options.rules import Count, Dwell, Line, PictureRule, RuleOptions, Threshold, Zone
 from edge_runtime.options.sources import (
     Camera,
     Fault,
     Images,
+    Recording,
+    SensorOptions,
+    SensorRecording,
     Serial,
     SourceOptions,
     Synthetic,
+    Vibration,
     Video,
 )
 from edge_runtime.options.stages import (
@@ -104,11 +109,15 @@ __all__ = [
     "Polygon",
     "Publish",
     "PublishMode",
+    "Recorded",
+    "Recording",
     "Register",
     "RuleOptions",
     "Seconds",
     "SecondsOrZero",
     "Section",
+    "SensorOptions",
+    "SensorRecording",
     "Serial",
     "Slip",
     "SourceOptions",
@@ -117,6 +126,7 @@ __all__ = [
     "Threshold",
     "Track",
     "UplinkOptions",
+    "Vibration",
     "Video",
     "Zone",
     "host_level",
@@ -144,7 +154,7 @@ class Stream(Section, frozen=True):
     @property
     def has_model(self) -> bool:
         """A model looks at pictures in any case, at a sensor's samples where one is named."""
-        return self.model is not None or not isinstance(self.source, Serial)
+        return self.model is not None or not isinstance(self.source, SensorOptions)
 
     @property
     def model_use(self) -> ModelUse:
@@ -170,7 +180,10 @@ class Stream(Section, frozen=True):
 
 
 class Config(Section, frozen=True):
-    """The whole file, its relative paths resolved against the file's folder."""
+    """The whole file, its relative paths resolved against the file's folder.
+
+    `folder` and `state_dir` are no keys of the file: where it lies, and where the state does.
+    """
 
     device: Device
     broker: Broker
@@ -179,3 +192,4 @@ class Config(Section, frozen=True):
     uplink: UplinkOptions = UplinkOptions()
     engine: EngineOptions = EngineOptions()
     folder: Path = Path()
+    state_dir: Path | None = None

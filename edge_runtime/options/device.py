@@ -11,6 +11,8 @@ from msgspec import Meta
 
 from edge_runtime.options.base import Fraction, Name, Seconds, Section
 
+ServerName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}\Z")]
+
 
 class Device(Section, frozen=True):
     """`[device]`: the topic levels that name this board."""
@@ -25,7 +27,11 @@ class Device(Section, frozen=True):
 
 
 class Broker(Section, frozen=True):
-    """`[broker]`: where results go, and how the broker proves who it is."""
+    """`[broker]`: where results go, and how the broker proves who it is.
+
+    `identity` provisioned: the CA, the certificate and the key are those that `provision` put into
+    the state folder. `server_name`: what the broker's certificate must bear, at whatever address.
+    """
 
     url: str
     ca_file: Path | None = None
@@ -37,6 +43,8 @@ class Broker(Section, frozen=True):
     connect_timeout_s: Seconds = 10.0
     retry_max_s: Seconds = 60.0
     max_inflight: Annotated[int, Meta(ge=1, le=1000)] = 20
+    identity: Literal["provisioned"] | None = None
+    server_name: ServerName | None = None
 
 
 class OutboxOptions(Section, frozen=True):

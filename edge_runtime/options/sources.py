@@ -7,8 +7,24 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from edge_runtime.options.base import FramesPerSecond, Kind, Pixels, Seconds, Section
-from edge_runtime.options.framing import Channel, FramingOptions, Lines, Modbus, Nmea
+from edge_runtime.options.base import (
+    FramesPerSecond,
+    Kind,
+    Pixels,
+    Seconds,
+    SecondsOrZero,
+    Section,
+)
+from edge_runtime.options.framing import (
+    Channel,
+    Field,
+    FramingOptions,
+    Lines,
+    Modbus,
+    Nmea,
+    Register,
+)
+from edge_runtime.options.recorded import Recorded
 
 
 class Camera(Kind, frozen=True, tag="camera"):
@@ -59,6 +75,31 @@ class Synthetic(Kind, frozen=True, tag="synthetic"):
     faults: tuple[Fault, ...] = ()
 
 
+class Vibration(Kind, frozen=True, tag="vibration"):
+    """A drawn machine with an accelerometer on its bearing, the same for the same seed.
+
+    `fault_after_s`: from then on the balls strike a flaw of the outer race (unset: never).
+    `seconds` 0: without end.
+    """
+
+    seed: Annotated[int, Meta(ge=0)] = 1
+    rate_hz: Annotated[float, Meta(ge=8000.0, le=100_000.0)] = 12_000.0
+    shaft_hz: Annotated[float, Meta(ge=1.0, le=200.0)] = 29.5
+    fault_after_s: SecondsOrZero | None = None
+    seconds: SecondsOrZero = 0.0
+    realtime: bool = True
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the values in a row."""
+        return ("acceleration",)
+
+    @property
+    def singles(self) -> frozenset[str]:
+        """The channels that come as float32: further digits of them are noise."""
+        return frozenset(self.channels)
+
+
 class Serial(Kind, frozen=True, tag="serial"):
     """A sensor on a serial port: a device path or another URL of pyserial's.
 
@@ -87,19 +128,69 @@ class Serial(Kind, frozen=True, tag="serial"):
         return (1 + self.bytesize + (self.parity != "none") + self.stopbits) / self.baud
 
     @property
+    def values(self) -> tuple[Channel, ...]:
+        """The values in a row as they are configured; a GNSS receiver's are not."""
+        match self.framing:
+            case Nmea():
+                return ()
+            case Lines(columns=columns):
+                return columns
+            case Modbus(registers=registers):
+                return registers
+            case _:
+                return self.framing.fields
+
+    @property
     def channels(self) -> tuple[str, ...]:
         """The names of the values in a row."""
-        named: tuple[Channel, ...]
-        match self.framing:
-            case Nmea(values=values):
-                return values
-            case Lines(columns=columns):
-                named = columns
-            case Modbus(registers=registers):
-                named = registers
-            case _:
-                named = self.framing.fields
-        return tuple(channel.name for channel in named)
+        if isinstance(self.framing, Nmea):
+            return self.framing.values
+        return tuple(value.name for value in self.values)
+
+    @property
+    def singles(self) -> frozenset[str]:
+        """The channels that come as float32: further digits of them are noise."""
+        typed = (value for value in self.values if isinstance(value, Field | Register))
+        return frozenset(value.name for value in typed if value.type == "float32")
 
 
-SourceOptions: TypeAlias = Camera | Video | Images | Synthetic | Serial
+class Recording(Kind, frozen=True, tag="recording"):
+    """What `record` kept, by its folder: each sample as it was, none is lost however it is played.
+
+    `realtime`: as it was recorded; else as fast as it goes. Moments that a clock gave which was not
+    set are the daemon's to mend, by its own clock; `replay` prints them as they are.
+    """
+
+    path: Path
+    realtime: bool = False
+    loop: bool = False
+
+
+class SensorRecording(Recording, frozen=True, tag="recording", kw_only=True):
+    """A recording that holds a sensor's rows: what a `Recording` is once its folder was read."""
+
+    recorded: Recorded
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the values in a row."""
+        return self.recorded.channels
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units of the values in a row."""
+        return self.recorded.units
+
+    @property
+    def singles(self) -> frozenset[str]:
+        """The channels that came as float32: further digits of them are noise."""
+        return frozenset(self.recorded.singles)
+
+    @property
+    def rate_hz(self) -> float:
+        """The rate of the rows; 0: none that is fixed."""
+        return self.recorded.rate_hz
+
+
+SensorOptions: TypeAlias = Serial | Vibration | SensorRecording
+SourceOptions: TypeAlias = Camera | Video | Images | Synthetic | Serial | Vibration | Recording

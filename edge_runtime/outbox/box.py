@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge_runtime.clock import Clock
+from edge_runtime.clock import Clock, Stamp
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import issuing, reading
 from edge_runtime.outbox.budget import Budget
@@ -127,6 +127,12 @@ class Outbox:
             # A summary's own time may be of an earlier boot; it was mended when it was made.
             stamp = self._ledger.stamps.mend(boot, stamp)
         return Stored(row, boot, seq_of(row), record.stream, stamp, record.body, model, late)
+
+    def open_alarms(self, stream: str) -> dict[str, Stamp]:
+        """Return since when a stream's alarms are on, by rule: those whose event is on disk."""
+        mend = self._ledger.stamps.mend
+        opened = self._ledger.alarms.of(stream)
+        return {rule: mend(one.boot, one.since) for rule, one in opened.items()}
 
     def acknowledge(self, rows: Sequence[int]) -> None:
         """Note that the broker took rows; a row that is not on its way is passed over."""

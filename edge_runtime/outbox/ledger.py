@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import msgspec
 
 from edge_runtime.clock import Clock, Stamp
+from edge_runtime.outbox.alarms import Alarms
 from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.declared import Declared
 from edge_runtime.outbox.files import Folder
@@ -31,7 +32,7 @@ from edge_runtime.outbox.rows import (
     unpack,
 )
 from edge_runtime.outbox.stamps import Stamps
-from edge_runtime.outbox.state import STATE_ROW, Old, Run, State, Tally, pack_state
+from edge_runtime.outbox.state import STATE_ROW, Old, State, Tally, pack_state
 from edge_runtime.outbox.store import Store
 from edge_runtime.outbox.summaries import Summaries
 from edge_runtime.records import Body, ModelRef
@@ -58,6 +59,7 @@ class Ledger:
         self.models = Models(boot)
         self.stamps = Stamps(boot, {}, 0.0, clock.monotonic())
         self.tally = Tally()
+        self.alarms = Alarms()
         self.ends: dict[int, int] = {}
         self.old: dict[str, Old] = {}
         self._store: Store | None = None
@@ -100,6 +102,7 @@ class Ledger:
             )
             floor_s = max([state.newest_s, *self._newest(store, tails)])
             self.stamps = Stamps(self.boot, state.epochs, floor_s, self.clock.monotonic())
+            self.alarms = Alarms(state.alarms)  # of this boot memory knows what was committed
         self._store = store
         self.fit()
         with self.transaction():
@@ -160,7 +163,7 @@ class Ledger:
 
         What was done to the lanes cannot be undone: then `stale` asks for `adopt`.
         """
-        marks = self.declared.mark(), self.summaries.mark(), self.tally
+        marks = self.declared.mark(), self.summaries.mark(), self.tally, self.alarms.opened
         changes = self.lanes.changes
         try:
             with self.store.transaction():
@@ -171,6 +174,7 @@ class Ledger:
             self.declared.restore(marks[0])
             self.summaries.restore(marks[1])
             self.tally = marks[2]
+            self.alarms.opened = marks[3]
             self.stale = self.stale or self.lanes.changes != changes
             raise
         self.models.saved()
@@ -182,7 +186,7 @@ class Ledger:
 
         Returns how many items went: a group ends where it has the bytes of one transaction.
         """
-        seq, size, done = self.seq, 0, 0
+        seq, size, done, alarms = self.seq, 0, 0, self.alarms.opened
         rows: dict[Table, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
         with self.transaction():
             for item in group:
@@ -193,6 +197,7 @@ class Ledger:
                 else:
                     seq += 1
                     table = table_of(item)
+                    self.alarms.note(item, self.boot)
                     rows[table].append(
                         self.pack(table, seq, item.stream, item.stamp, item.body, item.model)
                     )
@@ -201,7 +206,7 @@ class Ledger:
                         break
             added = self.put(rows)
             self._unsaved_rows += done
-            if self._is_due():
+            if self._is_due() or self.alarms.opened is not alarms:
                 self.save_state(added, seq)
         self.committed(added, seq)
         return done
@@ -277,22 +282,13 @@ class Ledger:
             waiting=tuple(self.summaries.waiting), newest_s=self.stamps.newest_s,
             epochs=self.stamps.epochs, ends=self.ends, tally=self.tally, old=self.old,
             held=self.lanes.held, clean=clean, version=self._version + 1,
+            alarms=self.alarms.opened,
         )  # fmt: skip
 
     def note_old(self, name: str, old: Old) -> None:
         """Remember how far a file moved aside was searched, in the open transaction."""
         self.old[name] = old
         self.save_state()
-
-    def release(self) -> None:
-        """Make everything that was salvaged pending: nothing is left to be taken over."""
-        held = self.lanes.held
-        counts = [self.store.count(lane, 0, held) for lane in LANES]
-        self.lanes.held = 0
-        runs = [Run(lane, 0, held) for lane, n in zip(LANES, counts, strict=True) if n]
-        self.lanes.add(runs, counts)
-        with self.transaction():
-            self.save_state()
 
     def pending(self) -> int:
         """Return rows, summaries and declarations that are still to be delivered."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edge_runtime.outbox.alarms import Open
 from edge_runtime.outbox.rows import Damaged, Table, seal, unseal
 from edge_runtime.outbox.store import Store
 
@@ -40,7 +41,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     `pending` and `tails` are by lane: rows after a tail came later and are counted when the
     database is opened. `ends` holds the last seq of earlier boots, `old` what is known of
     files moved aside; rows up to `held` are still being taken over from them. `clean`: nothing
-    came after.
+    came after. `alarms` are those that are on.
     """
 
     boot: int
@@ -58,6 +59,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     held: int = 0
     clean: bool = False
     version: int = 0
+    alarms: tuple[Open, ...] = ()
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -15,9 +15,9 @@ from edge_runtime.outbox.faults import Fault, fault_of
 from edge_runtime.outbox.intake import Item
 from edge_runtime.outbox.ledger import Ledger
 from edge_runtime.outbox.opening import StoreError, open_database, set_aside
-from edge_runtime.outbox.rows import Table, Unbalanced
+from edge_runtime.outbox.rows import LANES, Table, Unbalanced
 from edge_runtime.outbox.salvage import Salvage
-from edge_runtime.outbox.state import Old
+from edge_runtime.outbox.state import Old, Run
 from edge_runtime.outbox.store import Connect
 
 RETRY_FIRST_S = 0.5
@@ -91,8 +91,18 @@ class Worker:
         asides = self.ledger.folder.asides()
         self._salvage = Salvage(self.ledger, asides[-1]).run() if asides else None
         if not asides and self.ledger.lanes.held:
-            self.ledger.release()
+            self._release()
             _log.info("salvage finished; what could not be kept is declared by gap records")
+
+    def _release(self) -> None:
+        """Make everything that was salvaged pending: nothing is left to be taken over."""
+        ledger = self.ledger
+        held, ledger.lanes.held = ledger.lanes.held, 0
+        counts = [ledger.store.count(lane, 0, held) for lane in LANES]
+        runs = [Run(lane, 0, held) for lane, n in zip(LANES, counts, strict=True) if n]
+        ledger.lanes.add(runs, counts)
+        with ledger.transaction():
+            ledger.save_state()
 
     def end(self) -> None:
         """Save the last state and let everything go."""

@@ -13,6 +13,7 @@ from edge_runtime.records import MAX_LABELS, MAX_NAME
 from edge_runtime.toml_file import read_toml, typed
 
 MANIFEST = "pack.toml"
+WINDOW_KEYS = ("rate_hz", "size", "hop", "features")
 TASK_OF = {
     "ssd": "detection",
     "yolo": "detection",
@@ -66,6 +67,24 @@ def check_input(folder: Path, section: InputSection) -> None:
             raise wrong(folder, f"input.{key}", "not a finite number; give one")
     if 0.0 in per_channel(section.std):
         raise wrong(folder, "input.std", "0 would divide by zero; give 1.0 to leave values as is")
+    if section.kind == "window":
+        check_window(folder, section)
+    elif foreign := [key for key in WINDOW_KEYS if getattr(section, key)]:
+        text = 'is about windows; remove it, or set kind = "window"'
+        raise wrong(folder, f"input.{foreign[0]}", text)
+
+
+def check_window(folder: Path, section: InputSection) -> None:
+    """Check `[input]` of a model that takes windows."""
+    if section.rate_hz is None or section.size is None:
+        key = "rate_hz" if section.rate_hz is None else "size"
+        raise wrong(folder, f"input.{key}", 'missing beside kind = "window"; add it')
+    for key in ("mean", "std"):
+        if isinstance(getattr(section, key), tuple):
+            raise wrong(folder, f"input.{key}", "windows take one number; give one")
+    for number, feature in enumerate(section.features):
+        if fault := feature.fault(section.rate_hz, section.size):
+            raise wrong(folder, f"input.features[{number}].{fault[0]}", fault[1])
 
 
 def per_channel(value: PerChannel) -> tuple[float, ...]:

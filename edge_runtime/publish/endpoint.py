@@ -11,7 +11,7 @@ TLS_PORT = 8883
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """A broker's address. `name` is what the certificate is checked for."""
+    """A broker's address. `name` is what the certificate is checked for, whatever the host."""
 
     host: str
     port: int
@@ -19,12 +19,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def endpoint_of(url: str) -> Endpoint:
+def endpoint_of(url: str, server_name: str | None = None) -> Endpoint:
     """Return the address in an mqtt:// or mqtts:// URL, with the scheme's default port."""
     parts = urlsplit(url)
     tls = parts.scheme == "mqtts"
     host = parts.hostname or ""
-    return Endpoint(host, parts.port or (TLS_PORT if tls else PORT), tls, host)
+    return Endpoint(host, parts.port or (TLS_PORT if tls else PORT), tls, server_name or host)

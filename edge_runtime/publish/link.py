@@ -23,7 +23,13 @@ from edge_runtime.options import Broker
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.endpoint import Endpoint
 from edge_runtime.publish.properties import PublishProperties
-from edge_runtime.publish.reasons import LinkError, dismissed, refused, unreachable
+from edge_runtime.publish.reasons import (
+    LinkError,
+    closed_unanswered,
+    dismissed,
+    refused,
+    unreachable,
+)
 from edge_runtime.publish.tls import context_for, password_of
 from edge_runtime.publish.waker import Waker
 from edge_runtime.publish.wire import Alias
@@ -68,7 +74,7 @@ class Link:
         endpoint: Endpoint,
         protocol: int,
         identity: Identity,
-        will: Message,
+        will: Message | None,
         *,
         clock: Clock,
         waker: Waker,
@@ -110,6 +116,15 @@ class Link:
         except (OSError, ValueError) as error:
             raise unreachable(error, str(self._endpoint), clock_trusted=trusted) from error
         return self._await_answer(give_up)
+
+    def peer(self) -> tuple[str, int]:
+        """Return the address of who is at the other end. Raises LinkError where nobody is."""
+        sock = self._client.socket()
+        if sock is None:
+            raise self.lost or LinkError("the connection broke")
+        host, port = sock.getpeername()[:2]  # type: ignore[attr-defined]  # no websocket here
+        # A link-local address means nothing without its interface, which is not told here.
+        return (self._endpoint.host if host.startswith("fe80:") else host), port
 
     def turn(self, timeout_s: float) -> None:
         """Wait for traffic, for `wake` or `timeout_s`, and do what the network asks for."""
@@ -159,7 +174,7 @@ class Link:
         if sock is not None:
             sock.close()
 
-    def _new_client(self, identity: Identity, will: Message) -> paho.Client:
+    def _new_client(self, identity: Identity, will: Message | None) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=identity.client_id,
@@ -169,7 +184,8 @@ class Link:
         )
         client.connect_timeout = self._broker.connect_timeout_s
         client.max_inflight_messages_set(0)  # the session's own window limits
-        client.will_set(will.topic, will.payload, qos=1, retain=True)
+        if will is not None:
+            client.will_set(will.topic, will.payload, qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -216,18 +232,12 @@ class Link:
             return
         if code == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
             self.lost = LinkError("the broker fell silent: no answer within the keepalive")
-        elif "CERTIFICATE_REQUIRED" in self._paho_says:
-            self.lost = LinkError(
-                "the broker asks for a client certificate; give broker.cert_file and key_file"
-            )
         elif self.granted is None:
-            # A broker that misses a client certificate may close before its alert is read.
-            asks = self._endpoint.tls and self._broker.cert_file is None
-            hint = "; does it ask for a client certificate (broker.cert_file)?" if asks else ""
-            self.lost = LinkError(
-                f"{self._endpoint}: the connection was closed instead of an answer to CONNECT"
-                + hint,
-                answered=False,
+            self.lost = closed_unanswered(
+                str(self._endpoint),
+                self._paho_says,
+                tls=self._endpoint.tls,
+                certified=self._broker.cert_file is not None,
             )
         else:
             self.lost = LinkError("the connection broke")

@@ -8,11 +8,11 @@ import threading
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
-from edge_runtime.errors import ConfigError
+from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.options import Broker
+from edge_runtime.publish.candidates import Candidates, Discover
 from edge_runtime.publish.contract import (
     MQTT_5,
-    MQTT_311,
     Encode,
     Identity,
     LinkHealth,
@@ -21,12 +21,12 @@ from edge_runtime.publish.contract import (
     Queue,
     StatusMessages,
 )
-from edge_runtime.publish.discover import Discover, find_brokers
-from edge_runtime.publish.endpoint import Endpoint, endpoint_of
+from edge_runtime.publish.dialer import Dialer, UnreachedError
+from edge_runtime.publish.discover import find_brokers
 from edge_runtime.publish.extras import Extra, Extras
 from edge_runtime.publish.ledger import Ledger
 from edge_runtime.publish.link import Granted, Link
-from edge_runtime.publish.reasons import ALIAS_INVALID, UNSUPPORTED_PROTOCOL, LinkError
+from edge_runtime.publish.reasons import ALIAS_INVALID, LinkError
 from edge_runtime.publish.session import Desk, Session, SessionLimits
 from edge_runtime.publish.waker import Waker
 from edge_runtime.publish.wire import kind_of
@@ -58,18 +58,13 @@ class MqttPublisher:
         on_command: OnCommand | None = None,
         jitter: random.Random | None = None,
         ack_timeout_s: float = ACK_TIMEOUT_S,
+        place: IdentityFolder | None = None,
         discover: Discover = find_brokers,
     ) -> None:
-        if broker.url == "discover" and broker.ca_file is None:
-            raise ConfigError(
-                'broker.ca_file: missing beside url = "discover"; a broker found on the local '
-                "network must prove who it is: give the CA that signed its certificate"
-            )
         jitter = jitter or random.Random()  # noqa: S311  spreads a fleet, keeps no secret
         self._broker = broker
         self._clock = clock
         self._ack_timeout_s = ack_timeout_s
-        self._discover = discover
         self._waker = Waker()
         self._stop_asked = threading.Event()
         self._stop_by_s = 0.0
@@ -78,7 +73,12 @@ class MqttPublisher:
             Extras(), Ledger(), self._note, self._recovered, self._waker.wake,
         )  # fmt: skip
         self._retry = Backoff(FIRST_RETRY_S, broker.retry_max_s, jitter)
-        self._protocol = MQTT_5
+        self._soon_s = min(FIRST_RETRY_S, broker.retry_max_s)
+        self._candidates = Candidates(broker, place, discover, jitter)
+        self._dialer = Dialer(
+            broker, self._candidates, place, identity, status.will, clock, self._waker,
+            self._stop_asked.is_set,
+        )  # fmt: skip
         self._aliases = True
         self._state: LinkState = "connecting"
         self._reason = "not connected yet"
@@ -87,7 +87,6 @@ class MqttPublisher:
         self._notes: set[str] = set()
         self._link: Link | None = None
         self._session: Session | None = None
-        self._address = ""
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def start(self) -> None:
@@ -125,7 +124,7 @@ class MqttPublisher:
             in_flight=len(session.window) if session is not None else 0,
             bytes_out=ledger.bytes_out,
             last_ack_s=ledger.last_ack_s,
-            broker=self._address,
+            broker=self._dialer.address,
             protocol=link.protocol if link is not None else 0,
             receive_maximum=granted.receive_maximum,
             alias_maximum=granted.alias_maximum,
@@ -149,7 +148,7 @@ class MqttPublisher:
         started_s = self._clock.monotonic()
         error = LinkError("stopping")
         try:
-            self._deliver(self._connect())
+            self._deliver(self._dialer.dial())
         except LinkError as lost:
             error = lost
         except Exception as fault:
@@ -162,64 +161,14 @@ class MqttPublisher:
         if self._clock.monotonic() - started_s >= STEADY_S:
             self._retry.reset()
         if not self._stop_asked.is_set():
-            self._tell("waiting", str(error))
-        return error.wait_at_least_s + self._retry.next_s()
+            turn = self._turn_to if isinstance(error, UnreachedError) else self._tell
+            turn("waiting", str(error))
+        wait_s = self._soon_s if self._candidates.more else self._retry.next_s()
+        return error.wait_at_least_s + wait_s
 
     def _learn(self, error: LinkError) -> None:
         if error.code == ALIAS_INVALID:
             self._aliases = False
-
-    def _connect(self) -> Link:
-        error = LinkError("no broker found on the local network; is one announced by mDNS?")
-        for endpoint in self._endpoints():
-            try:
-                return self._connect_to(endpoint)
-            except LinkError as failed:
-                error = failed
-        raise error
-
-    def _endpoints(self) -> list[Endpoint]:
-        if self._broker.url == "discover":
-            return self._discover()
-        return [endpoint_of(self._broker.url)]
-
-    def _connect_to(self, endpoint: Endpoint) -> Link:
-        """Open a link with MQTT 5, and with 3.1.1 where the broker does not know 5.
-
-        Some brokers just close the connection on MQTT 5, and so does a bad network. So the two
-        are tried back to back, and 3.1.1 is settled on only where it is answered.
-        """
-        self._address = str(endpoint)
-        try:
-            return self._open(endpoint, self._protocol)
-        except LinkError as error:
-            old = error.code == UNSUPPORTED_PROTOCOL or not error.answered
-            if self._protocol != MQTT_5 or not old or self._stop_asked.is_set():
-                raise
-            refusal = error
-        try:
-            link = self._open(endpoint, MQTT_311)
-        except LinkError as error:
-            raise error if error.answered else refusal from None
-        self._protocol = MQTT_311
-        return link
-
-    def _open(self, endpoint: Endpoint, protocol: int) -> Link:
-        link = Link(
-            self._broker,
-            endpoint,
-            protocol,
-            self._desk.identity,
-            self._desk.status.will(),
-            clock=self._clock,
-            waker=self._waker,
-        )
-        try:
-            link.open(self._stop_asked.is_set)
-        except BaseException:
-            link.close()
-            raise
-        return link
 
     def _deliver(self, link: Link) -> None:
         desk = self._desk
@@ -255,10 +204,10 @@ class MqttPublisher:
 
     def _recovered(self) -> None:
         """Forget what was noted on this connection: it is over."""
-        self._reason = self._standing(self._protocol)
+        self._reason = self._standing(self._dialer.protocol)
 
     def _standing(self, protocol: int) -> str:
-        return f"connected to {self._address} by {name_of(protocol)}"
+        return f"connected to {self._dialer.address} by {name_of(protocol)}"
 
     def _note(self, text: str) -> None:
         """Log what is wrong on a link that stands: each thing once, until the notes are full."""

@@ -6,6 +6,7 @@ import socket
 import ssl
 
 from edge_runtime.errors import EdgeError
+from edge_runtime.language import mark
 
 TAKEN_OVER = 0x8E
 ALIAS_INVALID = 0x94
@@ -25,28 +26,30 @@ PERMANENT = {
 }
 
 BROKER_SAYS = {
-    0x81: "malformed packet",
-    0x82: "protocol error",
-    0x84: "it speaks neither MQTT 5 nor 3.1.1",
-    0x85: "client id not allowed; change device.site or device.name, or the broker's rules",
-    0x86: "wrong user name or password; check broker.username and broker.password_file",
-    0x87: "not authorised; check broker.username, broker.password_file and the broker's rules",
-    0x88: "it is not available now",
-    0x89: "it is busy",
-    0x8A: "this device is banned; ask who runs the broker",
-    0x8B: "it is shutting down",
-    0x8D: "it heard nothing from us for longer than the keepalive",
-    0x8E: "another client took over this device's name; give each device its own device.name",
-    0x93: "more messages in flight than it allows",
-    0x94: "topic alias not accepted",
-    0x95: "packet too large",
-    0x97: "quota exceeded",
-    0x98: "ended by its administrator",
-    0x9A: "retained messages are not supported; the device's status needs them",
-    0x9B: "QoS 1 is not supported; results need it",
-    0x9C: "use another server; correct broker.url",
-    0x9D: "the server has moved; correct broker.url",
-    0x9F: "too many connections in a short time",
+    0x81: mark("malformed packet"),
+    0x82: mark("protocol error"),
+    0x84: mark("it speaks neither MQTT 5 nor 3.1.1"),
+    0x85: mark("client id not allowed; change device.site or device.name, or the broker's rules"),
+    0x86: mark("wrong user name or password; check broker.username and broker.password_file"),
+    0x87: mark(
+        "not authorised; check broker.username, broker.password_file and the broker's rules"
+    ),
+    0x88: mark("it is not available now"),
+    0x89: mark("it is busy"),
+    0x8A: mark("this device is banned; ask who runs the broker"),
+    0x8B: mark("it is shutting down"),
+    0x8D: mark("it heard nothing from us for longer than the keepalive"),
+    0x8E: mark("another client took over this device's name; give each device its own device.name"),
+    0x93: mark("more messages in flight than it allows"),
+    0x94: mark("topic alias not accepted"),
+    0x95: mark("packet too large"),
+    0x97: mark("quota exceeded"),
+    0x98: mark("ended by its administrator"),
+    0x9A: mark("retained messages are not supported; the device's status needs them"),
+    0x9B: mark("QoS 1 is not supported; results need it"),
+    0x9C: mark("use another server; correct broker.url"),
+    0x9D: mark("the server has moved; correct broker.url"),
+    0x9F: mark("too many connections in a short time"),
 }
 
 NETWORK_SAYS: tuple[tuple[type[OSError], str], ...] = (
@@ -64,6 +67,21 @@ NOT_YET_VALID = 9
 EXPIRED = 10
 UNKNOWN_CA = (18, 19, 20, 21)
 WRONG_NAME = (62, 64)
+WRONG_PURPOSE = 26
+
+
+# What a broker says of our certificate, by the words in OpenSSL's name of its alert.
+ALERTS = {
+    "CERTIFICATE_REQUIRED": (
+        "the broker asks for a client certificate; give broker.cert_file and key_file"
+    ),
+    "CERTIFICATE_REVOKED": (
+        "the broker says that this device's certificate was revoked; ask the office"
+    ),
+    "CERTIFICATE_EXPIRED": (
+        "the broker says that this device's certificate has expired; ask the office for a claim"
+    ),
+}
 
 
 class LinkError(EdgeError):
@@ -94,6 +112,25 @@ def dismissed(code: int) -> LinkError:
 def says(code: int) -> str:
     """Return a reason code of MQTT 5 in words."""
     return BROKER_SAYS.get(code, f"reason 0x{code:02x}") if code else "it gave no reason"
+
+
+def closed_unanswered(address: str, alert: str, *, tls: bool, certified: bool) -> LinkError:
+    """Return the error of a connection that ended before its CONNACK; `alert`: what TLS said.
+
+    A broker that does not like our certificate may close before its alert can be read.
+    """
+    for words, text in ALERTS.items():
+        if words in alert:
+            return LinkError(text)
+    hint = ""
+    if tls and certified:
+        hint = "; was this device's certificate revoked? Ask the office"
+    elif tls:
+        hint = "; does it ask for a client certificate (broker.cert_file)?"
+    return LinkError(
+        f"{address}: the connection was closed instead of an answer to CONNECT{hint}",
+        answered=False,
+    )
 
 
 def unreachable(error: Exception, address: str, *, clock_trusted: bool) -> LinkError:
@@ -127,5 +164,7 @@ def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) 
     if error.verify_code in UNKNOWN_CA:
         return "the broker's certificate is not signed by a trusted CA; check broker.ca_file"
     if error.verify_code in WRONG_NAME:
-        return "the broker's certificate is for another host name; check broker.url"
+        return "the broker's certificate is for another host name; check broker.url and server_name"
+    if error.verify_code == WRONG_PURPOSE:
+        return "the certificate is not a server's: somebody else plays the broker"
     return f"the broker's certificate is not accepted ({error.verify_message})"

@@ -43,9 +43,13 @@ def context_for(broker: Broker, host_name: str, *, clock_trusted: bool) -> ssl.S
     yet". Where the CA is pinned, the times are left unchecked until the clock is trusted; signature
     and host name are checked all the same.
     """
+    if broker.identity is not None and broker.ca_file is None:
+        raise LinkError("this device is not enrolled: run 'edge-runtime provision'")
     context = BrokerContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.checked_name = host_name
+    # A name that is asked for is a subjectAltName; a subject may say anything.
+    context.hostname_checks_common_name = broker.server_name is None
     if broker.ca_file is None:
         context.load_default_certs()
     else:

@@ -14,7 +14,8 @@ Turn = Literal["alarm", "clear"]
 class Threshold:
     """Follows one channel, value by value in order of time. Reads no clock.
 
-    `since_s` is when the state began that the latest alarm or clear reports or ends.
+    `since_s` is when the state began that the latest alarm or clear reports or ends; NaN where that
+    was before a restart.
     """
 
     def __init__(self, options: ThresholdOptions) -> None:
@@ -44,6 +45,10 @@ class Threshold:
         if not long_enough or (not self.on and at_s < self._quiet_until_s - TIME_TOLERANCE_S):
             return None
         return self._turn(at_s)
+
+    def resume(self) -> None:
+        """Go on with an alarm that was told before a restart."""
+        self.on, self.since_s = True, math.nan
 
     def lose_sight(self) -> None:
         """Data is missing from here on: what is not seen counts for no duration."""

@@ -12,8 +12,10 @@ KINDS = {
     "camera": "edge_runtime.sources.camera:CameraSource",
     "video": "edge_runtime.sources.video:VideoSource",
     "images": "edge_runtime.sources.images:ImagesSource",
+    "recording": "edge_runtime.sources.recording:RecordingSource",
     "serial": "edge_runtime.sources.serial_port:SerialSource",
     "synthetic": "edge_runtime.sources.synthetic:SyntheticSource",
+    "vibration": "edge_runtime.sources.vibration:VibrationSource",
 }
 
 

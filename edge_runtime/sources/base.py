@@ -11,7 +11,7 @@ from edge_runtime.records import Frame, Samples
 
 CLOSE_CHECK_S = 0.2
 
-S = TypeVar("S", Frame, Samples)
+S = TypeVar("S", bound=Frame | Samples)
 
 
 class Source(Protocol):
@@ -43,6 +43,13 @@ class Source(Protocol):
         the object and make another, which shares nothing with it.
         """
         ...
+
+
+class Sensor(Source, Protocol):
+    """A source of rows: what its columns are called and their units."""
+
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
 
 
 class BaseSource(Generic[S]):

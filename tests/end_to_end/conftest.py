@@ -9,6 +9,7 @@ import pytest
 
 from support.broker import Mosquitto
 from support.daemon import Daemon, Ear, command
+from support.manager import Manager
 from support.paths import ROOT
 
 HEAD = """
@@ -66,6 +67,13 @@ def daemon(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Callable[..., Daemo
         if one.process is not None and one.process.poll() is None:
             one.process.kill()
             one.process.wait()
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    """Return a service manager's ear."""
+    with Manager(tmp_path) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -58,12 +58,14 @@ def err(folder: Path) -> str:
 def test_check_prints_what_would_run(tmp_path: Path) -> None:
     config = tmp_path / "edge-runtime.toml"
     rules = 'rules = [{ kind = "line", name = "gate", start = [0.5, 0.0], end = [0.5, 1.0] }]\n'
-    config.write_text(head("mqtt://nowhere.example") + stream(more=rules))
+    pump = stream("pump", '{ kind = "vibration" }', model='pack = "bearing-vibration"', more="")
+    config.write_text(head("mqtt://nowhere.example") + stream(more=rules) + pump)
     done = command("check", "--config", str(config), "--state-dir", str(tmp_path / "state"))
     assert (done.returncode, done.stderr) == (0, "")
     assert "device   test/board" in done.stdout
     assert "broker   mqtt://nowhere.example" in done.stdout
     assert "road: synthetic > gate always > village-road@26623acb at 0.5 > line gate" in done.stdout
+    assert "pump: vibration > bearing-vibration@36f364ed at 0.5 > events" in done.stdout
     assert done.stdout.splitlines()[-1] == f"{config}: good"
     assert not (tmp_path / "state").exists()  # it only looks
 
@@ -223,14 +225,20 @@ def test_demo_shows_results_and_ends(broker: str) -> None:
     lines = done.stdout.splitlines()
     assert lines[0].startswith(f"broker: {broker} at mqtt://127.0.0.1:")
     assert any(line.startswith("edge/v1/demo/board/road/detections  ") for line in lines)
+    assert any(line.startswith("edge/v1/demo/board/pump/classification  ") for line in lines)
     assert lines[-1].endswith("results received")
     assert int(lines[-1].split()[0]) > 0
 
 
-def test_demo_ends_quietly_by_a_ctrl_c_and_leaves_nothing(tmp_path: Path) -> None:
+def test_demo_shows_a_bearing_that_fails_and_ends_quietly_by_a_ctrl_c(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     with started("demo", folder=tmp_path, TMPDIR=str(tmp_path / "tmp")) as process:
-        until(lambda: "road/detections" in out(tmp_path), "a result")
+        until(lambda: "pump/event" in out(tmp_path), "an alarm")
+        before, _, after = out(tmp_path).partition("edge/v1/demo/board/pump/event  ")
+        assert "alarm outer race" in after.splitlines()[0]
+        said = [line for line in before.splitlines() if "pump/classification" in line]
+        assert len(said) >= 4  # one a second until the bearing fails
+        assert all("B  healthy " in line for line in said[:4])
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
         assert process.wait(STOP_S) == 0
     assert err(tmp_path) == ""

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import shutil
-import sqlite3
 import tempfile
 import threading
 import time
@@ -20,8 +18,9 @@ from pathlib import Path
 
 import msgspec
 from bad_link import BadLink
-from consumer import Books, Consumer, count
+from consumer import Consumer, count
 
+from support.books import Books, committed
 from support.broker import Mosquitto
 from support.daemon import Daemon
 from support.paths import ROOT
@@ -61,7 +60,6 @@ STARTING = 0.2  # the part of the kills that meet a daemon before its first reco
 FIRST_RECORD_S = 6.0
 DRAIN_S = 120.0
 ARRIVAL_S = 10.0
-TABLES = ("alarm", "plain", "late")
 
 
 class Verdict(msgspec.Struct):
@@ -76,24 +74,6 @@ class Verdict(msgspec.Struct):
     undeclared_holes: list[tuple[int, int]]
     inversions: list[tuple[str, tuple[int, int], tuple[int, int]]]
     declared: list[tuple[int, int, int, str]]
-
-
-def committed(outbox: Path) -> dict[int, int]:
-    """Return the last seq on disk by boot, from a copy: SQLite plays the log back into that."""
-    with tempfile.TemporaryDirectory() as place:
-        for name in ("outbox.db", "outbox.db-wal"):
-            if (outbox / name).exists():
-                shutil.copy(outbox / name, place)
-        database = sqlite3.connect(Path(place) / "outbox.db")
-        last: dict[int, int] = {}
-        for table in TABLES:
-            rows = database.execute(
-                f"SELECT row >> 40, max(row & {(1 << 40) - 1}) FROM {table} GROUP BY 1"
-            )
-            for boot, seq in rows:
-                last[boot] = max(seq, last.get(boot, 0))
-        database.close()
-    return last
 
 
 class Board:

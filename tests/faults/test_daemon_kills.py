@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from consumer import Books
 from daemon_kills import kill
+
+from support.books import Books
 
 
 @pytest.mark.timeout(240)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -32,10 +34,11 @@ class Daemon:
         self._options = options
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*RUN, "--config", self.config, "--state-dir", self.state, *self._options],
+                env={**os.environ, **environment},
                 stderr=log,
                 stdout=log,
             )
@@ -58,7 +61,14 @@ class Daemon:
 class Ear:
     """A subscriber to everything; keeps what it hears, decoded, and counts payload bytes."""
 
-    def __init__(self, port: int, topic: str = "edge/v1/#") -> None:
+    def __init__(
+        self,
+        port: int,
+        topic: str = "edge/v1/#",
+        *,
+        address: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.heard: list[Decoded] = []
         self.raw: list[mqtt.MQTTMessage] = []
         self._changed = threading.Condition()
@@ -68,7 +78,9 @@ class Ear:
         self._client.on_connect = lambda client, *_: client.subscribe(topic, qos=1)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
+        if tls is not None:
+            self._client.tls_set_context(tls)
+        self._client.connect(address, port)
         self._client.loop_start()
         assert self._subscribed.wait(10)
 
@@ -88,6 +100,9 @@ class Ear:
     def upstream_bytes(self) -> int:
         """Topic and payload of every message."""
         return sum(len(one.topic) + len(one.payload) for one in self.raw)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        self._client.publish(topic, payload, qos=1)
 
     def close(self) -> None:
         self._client.disconnect()

@@ -84,6 +84,7 @@ def publishing(
     status: Any = None,
     ack_timeout_s: float = 20.0,
     discover: Any = None,
+    place: Any = None,
     **broker: Any,
 ) -> Iterator[MqttPublisher]:
     """Run a publisher with short retries; `broker` overrides the options of `[broker]`."""
@@ -98,6 +99,7 @@ def publishing(
         on_command=on_command,
         jitter=random.Random(1),
         ack_timeout_s=ack_timeout_s,
+        place=place,
         **({"discover": discover} if discover else {}),
     )
     publisher.start()

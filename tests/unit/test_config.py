@@ -72,6 +72,11 @@ def test_the_shipped_example_is_good() -> None:
     assert load(root / "systemd" / "edge-runtime.toml").streams[0].name == "gate"
 
 
+def with_broker(*lines: str) -> str:
+    """Return a good text with further lines in [broker]."""
+    return GOOD.replace("[[streams]]", "\n".join([*lines, "[[streams]]"]))
+
+
 WRONG = [
     ("device = {", "not valid TOML"),
     (GOOD + "nam = 1", "streams[0].nam: unknown key; remove it"),
@@ -86,6 +91,22 @@ WRONG = [
         "no.pem is not there; correct the path",
     ),
     (GOOD.replace("mqtts://broker.example:8883", "discover"), "broker.ca_file: missing beside url"),
+    (with_broker('identity = "provisioned"'), "broker.server_name: missing beside identity"),
+    (
+        with_broker('identity = "provisioned"', 'server_name = "b"', 'key_file = "x"'),
+        'broker.key_file: remove it beside identity = "provisioned"',
+    ),
+    (
+        with_broker('server_name = "b"').replace("mqtts:", "mqtt:"),
+        "broker.url: without TLS nobody proves who he is",
+    ),
+    (with_broker('identity = "borrowed"'), "broker.identity: 'borrowed' is not known; one of"),
+    (with_broker('server_name = "a b"'), "broker.server_name: expected 'str' matching regex"),
+    (
+        with_broker('identity = "provisioned"').replace("mqtts://broker.example:8883", "discover"),
+        'broker.server_name: missing beside url = "discover"',
+    ),
+    ('state_dir = "x"\n' + GOOD, "state_dir: unknown key; remove it"),
     (
         GOOD + 'source = { kind = "camra" }',
         "streams[0].source.kind: 'camra' is not known; one of camera, ",
@@ -121,6 +142,13 @@ WRONG = [
     ),
     (GOOD + "model = { min_score = 1.5 }", "streams[0].model.min_score: expected 'float' <= 1.0"),
 ]
+
+
+def test_a_provisioned_device_may_look_for_its_broker(tmp_path: Path) -> None:
+    text = with_broker('identity = "provisioned"', 'server_name = "broker.example"')
+    for url in ("mqtts://10.0.0.1", "discover"):
+        broker = load(write(tmp_path, text.replace("mqtts://broker.example:8883", url))).broker
+        assert (broker.identity, broker.server_name) == ("provisioned", "broker.example")
 
 
 @pytest.mark.parametrize(("text", "said"), WRONG, ids=[said[:40] for _, said in WRONG])

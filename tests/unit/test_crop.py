@@ -1,17 +1,26 @@
-"""The motion gate's crop: where it lies, and that tracks outside of it stay as they are."""
+"""The motion gate's crop: where it lies, whom it finds, tracks outside of it."""
 
 from __future__ import annotations
 
 import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from edge_runtime.boxes import FULL_FRAME, Box
-from edge_runtime.clock import Stamp
+from edge_runtime.boxes import FULL_FRAME, Box, Placement, iou
+from edge_runtime.clock import ManualClock, Stamp
+from edge_runtime.engine.kit import Kit, Model
+from edge_runtime.engine.models import open_pack_backend
 from edge_runtime.gate import MotionGate, crop_around
-from edge_runtime.options import Motion, Track
-from edge_runtime.records import Detection, Frame
+from edge_runtime.options import Motion, Track, Video
+from edge_runtime.packs.manifest_file import open_pack
+from edge_runtime.records import Detection, Detections, Frame, Image
+from edge_runtime.sources.video import VideoSource
 from edge_runtime.track import Tracker
+from support.paths import ROOT
 
 
 def yard(index: int, *squares: tuple[int, int]) -> Frame:
@@ -109,3 +118,76 @@ def test_attention_is_what_the_tracks_wait_for() -> None:
     tracker.update((), 1.1)
     said.append(tracker.attention())
     assert said == ["nobody", "new", "new", "steady", "lost"]
+
+
+# Real people
+
+ENTRIES = (range(55, 75), range(220, 240), range(495, 515))  # frames in which three people come in
+LATE_FRAMES = 3  # how much later or earlier, at 10 fps, the crop may show someone
+TIMES = 4  # as wide and as high as the clip is the scene in which it plays
+PLAYED = range(0, 460, 5)  # two people walk through
+PLACE = Placement(1 / TIMES, 1 / TIMES, 1 / TIMES, 1 / TIMES)
+
+
+@pytest.fixture
+def kit(data: Path, tmp_path: Path) -> Kit:
+    pack = tmp_path / "pack"
+    shutil.copytree(ROOT / "models" / "coco-ssd-mobilenet-v1", pack)
+    shutil.copy(data / "models" / "coco_ssd_mobilenet_v1_1.0_quant.tflite", pack / "detect.tflite")
+    return Kit(Model(open_pack(pack), None, None, open_pack_backend("auto")))
+
+
+def person(kit: Kit, image: Image, region: Box = FULL_FRAME) -> Box | None:
+    """Return the box of the person that is surest."""
+    seen = kit.run(image, 0.5, region)
+    assert isinstance(seen, Detections)
+    return next((one.xyxy for one in seen.objects if one.class_id == 0), None)
+
+
+def clip(data: Path) -> Iterator[Frame]:
+    file = data / "video" / "one-by-one-person-detection.mp4"
+    source = VideoSource(Video(file, realtime=False), ManualClock())
+    source.open()
+    while (frame := source.read()) is not None:
+        yield frame
+    source.close()
+
+
+def test_who_comes_in_is_seen_with_the_crop_as_soon_as_without(data: Path, kit: Kit) -> None:
+    gate = MotionGate(Motion(crop=True), settle_s=3.0)
+    wholes: list[int] = []
+    crops: list[int] = []
+    cropped = 0
+    for frame in itertools.islice(clip(data), ENTRIES[-1].stop):
+        if gate.admits(frame) and any(frame.index in entry for entry in ENTRIES):
+            cropped += gate.region != FULL_FRAME
+            wholes += [frame.index] * bool(person(kit, frame.image))
+            crops += [frame.index] * bool(person(kit, frame.image, gate.region))
+    assert cropped >= 9  # elsewhere they fill the frame, and all of it is looked at
+    for entry in ENTRIES:
+        first = [min(set(entry) & set(seen)) for seen in (wholes, crops)]
+        assert abs(first[0] - first[1]) <= LATE_FRAMES
+    assert len(set(wholes) ^ set(crops)) <= LATE_FRAMES * len(ENTRIES)
+
+
+def test_small_in_a_wide_scene_people_are_found_as_where_they_fill_the_frame(
+    data: Path, kit: Kit
+) -> None:
+    gate = MotionGate(Motion(crop=True), settle_s=3.0)
+    known = cropped = whole = 0
+    for frame in itertools.islice(clip(data), PLAYED.start, PLAYED.stop, PLAYED.step):
+        height, width = frame.image.shape[:2]
+        scene = np.full((TIMES * height, TIMES * width, 3), 110, np.uint8)
+        scene[height : 2 * height, width : 2 * width] = frame.image
+        if not gate.admits(Frame(frame.index, scene, frame.stamp)):
+            continue
+        true = person(kit, frame.image)
+        if true is not None:
+            box = person(kit, scene, gate.region)
+            known += 1
+            cropped += box is not None and iou(box, PLACE.to_frame(true)) > 0.6
+            whole += person(kit, scene) is not None
+    # 69, 68 and 51 as measured
+    assert known > 60
+    assert cropped >= 0.95 * known
+    assert whole < 0.85 * known

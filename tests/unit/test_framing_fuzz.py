@@ -78,7 +78,7 @@ def feed(framing: Framing, data: bytes, size: int = CHUNK_BYTES) -> int:
     rows = 0
     for at in range(0, len(data), size):
         for run in framing.feed(data[at : at + size]):
-            assert run.values.dtype == np.float32
+            assert run.values.dtype == np.float64
             assert np.isfinite(run.values).all()
             rows += len(run.values)
     return rows

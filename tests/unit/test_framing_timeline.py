@@ -20,7 +20,7 @@ WALL_S = 1_700_000_000.0
 
 
 def run(rows: int, *, gap: bool = False) -> Run:
-    return Run(np.zeros((rows, 1), np.float32), gap)
+    return Run(np.zeros((rows, 1), np.float64), gap)
 
 
 def at(monotonic_s: float) -> Stamp:

@@ -60,6 +60,45 @@ def test_a_wrong_manifest_is_refused_in_one_line_with_its_place(
     assert "\n" not in str(caught.value)
 
 
+WINDOW = 'kind = "window"\nrate_hz = 8000\nsize = 4096'
+BANDS = '{ kind = "bands", low_hz = 200, high_hz = 3400, count = 16 }'
+MELS = '{ kind = "log_mel", n_fft = 1024, hop = 512, mels = 128 }'
+LINES = '{ kind = "envelope", band_hz = [2000, 3000], orders = [1, 5], shaft_hz = 30 }'
+
+
+@pytest.mark.parametrize(
+    ("feature", "old", "new", "said"),
+    [
+        (MELS, "rate_hz = 8000", "", "input.rate_hz: missing beside kind"),
+        (MELS, "size = 4096", "", "input.size: missing beside kind"),
+        (MELS, "size = 4096", "size = 1000", "input.features[1].n_fft: a frame of 1024 samples is"),
+        (MELS, "size = 4096", "size = 4096\nmean = [1, 2]", "input.mean: windows take one number"),
+        (MELS, "hop = 512", "hop = 0", "input.features[1].hop: expected"),
+        (MELS, "mels = 128", "mel = 128", "input.features[1].mel: unknown key"),
+        (BANDS, "3400", "5000", "input.features[1].high_hz: no band from 200 to 5000 Hz at 8000"),
+        (BANDS, "3400", "400", "input.features[1].count: bands of 12.5 Hz are narrower"),
+        (BANDS, "size = 4096", "size = 256", "input.features[1].segment: a frame of 512"),
+        (LINES, "[2000, 3000]", "[2000, 1000]", "input.features[1].band_hz: no band from 2000"),
+        (LINES, "[1, 5]", "[100]", "input.features[1].shaft_hz: at 30 turns a second the orders"),
+        (MELS, 'kind = "window"', 'kind = "image"', "input.rate_hz: is about windows; remove it"),
+    ],
+)
+def test_windows_and_features_are_checked_when_the_pack_is_read(
+    tmp_path: Path, feature: str, old: str, new: str, said: str
+) -> None:
+    folder = make_pack(tmp_path)
+    statistics = '{ kind = "statistics", of = ["rms"] }'
+    section = f"{WINDOW}\nfeatures = [{statistics}, {feature}]"
+    assert old in section
+    text = (folder / "pack.toml").read_text()
+    text = text.replace('kind = "image"', section.replace(old, new))
+    (folder / "pack.toml").write_text(text)
+    with pytest.raises(PackError, match=re.escape(said)) as caught:
+        read_manifest(folder)
+    assert str(caught.value).startswith(f"{folder}/pack.toml: ")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [

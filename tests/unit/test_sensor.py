@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.engine.health import StreamHealth
@@ -28,99 +25,7 @@ from edge_runtime.records import (
     Result,
     Samples,
 )
-from edge_runtime.rules.threshold import Threshold
 from support.engine import Results
-
-ZERO_S = 1000.0
-
-
-def turns(values: Sequence[float], every_s: float = 1.0, **options: Any) -> list[tuple[int, str]]:
-    """Return when the alarm goes on and off, by the number of the value."""
-    rule = Threshold(Options("rule", "x", **options))
-    said = [(i, rule.update(value, ZERO_S + i * every_s)) for i, value in enumerate(values)]
-    return [(i, turn) for i, turn in said if turn]
-
-
-# Thresholds
-
-
-def test_a_limit_itself_is_within() -> None:
-    assert turns([5, 5.1, 5, 4], above=5.0) == [(1, "alarm"), (2, "clear")]
-    assert turns([2, 1.9, 2, 4], below=2.0) == [(1, "alarm"), (2, "clear")]
-
-
-def test_both_limits_guard_a_range() -> None:
-    values = [3, 6, 3, 1, 3]
-    expected = [(1, "alarm"), (2, "clear"), (3, "alarm"), (4, "clear")]
-    assert turns(values, above=5.0, below=2.0) == expected
-
-
-def test_from_one_side_to_the_other_is_one_alarm() -> None:
-    assert turns([6, 1, 6, 3], above=5.0, below=2.0) == [(0, "alarm"), (3, "clear")]
-
-
-def test_hysteresis_keeps_a_wavering_value_from_clearing() -> None:
-    assert turns([5.5, 4.9, 5.5, 4.9, 4.0], above=5.0, hysteresis=1.0) == [
-        (0, "alarm"),
-        (4, "clear"),
-    ]
-    assert turns([1.5, 2.1, 1.5, 3.0], below=2.0, hysteresis=1.0) == [(0, "alarm"), (3, "clear")]
-
-
-def test_a_spike_shorter_than_the_least_duration_is_no_alarm_and_a_dip_clears_none() -> None:
-    values = [6, 6, 0, 6, 6, 6, 0, 0, 6, 0, 0, 0]
-    assert turns(values, above=5.0, min_s=2.0) == [(5, "alarm"), (11, "clear")]
-
-
-def test_the_least_duration_is_met_by_sums_of_floats() -> None:
-    assert turns([6] * 4, every_s=0.1, above=5.0, min_s=0.3) == [(3, "alarm")]
-
-
-def test_no_alarm_while_it_cools_down_and_one_at_its_end_if_it_still_holds() -> None:
-    values = [6, 0, 6, 0, 0, 6, 6, 6]
-    assert turns(values, above=5.0, cool_down_s=5.0) == [(0, "alarm"), (1, "clear"), (6, "alarm")]
-
-
-def test_time_out_of_sight_counts_for_no_duration() -> None:
-    rule = Threshold(Options("rule", "x", above=5.0, min_s=2.0))
-    assert rule.update(6, 0.0) is None
-    rule.lose_sight()
-    assert rule.update(6, 100.0) is None
-    assert rule.update(6, 102.0) == "alarm"
-    assert rule.since_s == 100.0
-
-
-@given(
-    st.lists(st.tuples(st.floats(0.0, 10.0), st.floats(0.01, 3.0)), max_size=60),
-    st.floats(0.0, 4.0),
-    st.floats(0.0, 4.0),
-    st.floats(0.0, 2.0),
-)
-def test_alarms_and_clears_alternate_and_keep_their_times(
-    steps: list[tuple[float, float]], min_s: float, cool_down_s: float, hysteresis: float
-) -> None:
-    limits = {"above": 5.0, "hysteresis": hysteresis, "min_s": min_s, "cool_down_s": cool_down_s}
-    rule = Threshold(Options("rule", "x", **limits))
-    at_s, said = 0.0, []
-    for value, pause_s in steps:
-        at_s += pause_s
-        if turn := rule.update(value, at_s):
-            said.append((turn, at_s, value))
-    assert [turn for turn, _, _ in said] == (["alarm", "clear"] * 60)[: len(said)]
-    for (turn, before_s, _), (_, after_s, value) in pairwise(said):
-        assert after_s - before_s >= (cool_down_s if turn == "clear" else min_s) - 1e-6
-        assert (value > 5.0) if turn == "clear" else (value <= 5.0 - hysteresis)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{}, {"above": float("nan")}, {"above": 1.0, "below": 1.0},
-     {"above": 2.0, "below": 1.0, "hysteresis": 0.5}],
-)  # fmt: skip
-def test_limits_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="above"):
-        Options("rule", "x", **wrong)
-
 
 # Readings
 
@@ -129,7 +34,13 @@ class Sensor:
     """Rows at whole seconds, and what comes of them."""
 
     def __init__(
-        self, *rules: Options, mode: PublishMode = "events", rate_hz: float = 0.0, **publish: Any
+        self,
+        *rules: Options,
+        mode: PublishMode = "events",
+        rate_hz: float = 0.0,
+        singles: frozenset[str] = frozenset(),
+        alarms: Mapping[str, Stamp] | None = None,
+        **publish: Any,
     ) -> None:
         self.results: list[Result] = []
         self._rate_hz = rate_hz
@@ -137,11 +48,12 @@ class Sensor:
         self._reporter = Reporter(
             "well", NO_MODEL, ("level", "temp"), ("m", "Cel"),
             publish=Publish(mode, **publish), rules=rules, mode=lambda: mode,
+            singles=singles, alarms=alarms or {},
         )  # fmt: skip
 
     def row(self, at_s: float, *rows: tuple[float, float], gap: bool = False) -> list[Result]:
         stamp = Stamp(1e9 + at_s, at_s)
-        values = np.array(rows, np.float32)
+        values = np.array(rows, np.float64)
         block = Samples(self._index, values, stamp, self._rate_hz, ("level", "temp"), gap)
         self._index += len(values)
         return list(self._reporter.block(block))
@@ -159,12 +71,21 @@ def sent(sensor: Sensor, values: Sequence[float], every_s: float = 1.0) -> list[
 
 
 def test_the_first_reading_is_sent_with_names_and_units_as_short_as_the_sensor_gave_it() -> None:
-    (first,) = Sensor().row(0.0, (2.1, 20.5))
+    scaled = 3 * 0.1
+    assert str(scaled) == "0.30000000000000004"
+    (first,) = Sensor(singles=frozenset({"temp"})).row(0.0, (scaled, float(np.float32(20.1))))
     assert isinstance(first.body, Reading)
     assert [(m.name, m.unit, m.value) for m in first.body.measures] == [
-        ("level", "m", 2.1),
-        ("temp", "Cel", 20.5),
+        ("level", "m", 0.3),
+        ("temp", "Cel", 20.1),
     ]
+
+
+@pytest.mark.parametrize("value", [105.8432167, -21.00000001, 123456789012.0, 999999999999.999])
+def test_a_position_and_a_counter_keep_their_last_digit(value: float) -> None:
+    (first,) = Sensor().row(0.0, (value, 0.0))
+    assert isinstance(first.body, Reading)
+    assert first.body.measures[0].value == value
 
 
 def test_by_exception_a_value_is_sent_once_it_has_left_the_dead_band_of_the_last_sent() -> None:
@@ -211,6 +132,36 @@ def test_a_gap_in_the_data_ends_what_a_rule_was_waiting_for() -> None:
     sensor.row(0.0, (9.0, 0.0))
     assert sensor.row(11.0, (9.0, 0.0), gap=True) == []
     assert [r.body.KIND for r in sensor.row(21.0, (9.0, 0.0))] == ["event"]
+
+
+# Alarms that were on before a restart
+
+BEGUN = Stamp(1e9 - 300.0, 77.0)
+
+
+def events(results: list[Result]) -> list[tuple[str, float | None, str]]:
+    return [(r.body.event, r.body.age_s, r.alarm) for r in results if isinstance(r.body, Event)]
+
+
+def test_an_alarm_that_lasts_over_a_restart_is_not_told_again_and_its_end_is() -> None:
+    sensor = Sensor(Options("flood", "level", above=5.0), alarms={"flood": BEGUN})
+    assert events(sensor.row(0.0, (9.0, 0.0))) == []
+    assert events(sensor.row(10.0, (4.0, 0.0))) == [("clear", 310.0, "flood")]
+    assert events(sensor.row(11.0, (6.0, 0.0))) == [("alarm", 0.0, "flood")]
+    assert events(sensor.row(13.0, (4.0, 0.0))) == [("clear", 2.0, "flood")]
+
+
+def test_an_alarm_that_ended_during_a_restart_is_cleared_after_its_least_duration() -> None:
+    sensor = Sensor(Options("flood", "level", above=5.0, min_s=3.0), alarms={"flood": BEGUN})
+    assert [events(sensor.row(at_s, (4.0, 0.0))) for at_s in (0.0, 2.0, 3.0)] == [
+        [], [], [("clear", 303.0, "flood")],
+    ]  # fmt: skip
+
+
+def test_where_a_clock_was_not_set_a_resumed_alarm_has_no_since() -> None:
+    begun = Stamp(100.0, 77.0, trusted=False)
+    sensor = Sensor(Options("flood", "level", above=5.0), alarms={"flood": begun})
+    assert events(sensor.row(0.0, (4.0, 0.0))) == [("clear", None, "flood")]
 
 
 # What a model says

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_runtime.boxes import WHOLE_FRAME
-from edge_runtime.clock import ManualClock, Stamp, SystemClock
+from edge_runtime.clock import ManualClock, SystemClock
 from edge_runtime.config import load
-from edge_runtime.decode.base import open_decoder
 from edge_runtime.engine.build import build_encoder, hang_limit_s, load_checked
 from edge_runtime.engine.build_sensor import build_sensor
 from edge_runtime.engine.capture import Capture
@@ -23,41 +20,19 @@ from edge_runtime.engine.kit import Model
 from edge_runtime.engine.models import open_pack_backend
 from edge_runtime.engine.trial import try_pack
 from edge_runtime.engine.watchdog import CAPTURE_LIMIT_S, standstill
-from edge_runtime.engine.window_kit import WindowKit, WindowLook
-from edge_runtime.errors import BackendError, ConfigError, PackError, UsageError
-from edge_runtime.manifest import OutputSection, Pack
+from edge_runtime.engine.window_kit import WindowLook
+from edge_runtime.errors import ConfigError, UsageError
+from edge_runtime.manifest import Pack
 from edge_runtime.options import Modbus, ModelUse, Register, Serial, Stream, Threshold
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.packs.store import PackStore
-from edge_runtime.records import Anomaly, Samples, TensorSpec
 from support.engine import Results, no_limit
+from support.learning import blocks, toycar_pack
 from support.paths import ROOT
 
 EXAMPLES = sorted((ROOT / "systemd" / "examples").glob("*.toml"))
 BEARING = ROOT / "models" / "bearing-vibration"
-
-AD01 = """
-[pack]
-name = "toycar"
-version = "1.0.0"
-task = "anomaly"
-license = "Apache-2.0"
-[model]
-file = "ad01.tflite"
-sha256 = "{sha256}"
-[input]
-kind = "window"
-rate_hz = 16000
-size = 3072
-[[input.features]]
-kind = "log_mel"
-n_fft = 1024
-hop = 512
-mels = 128
-[output]
-decoder = "reconstruction"
-"""
 
 
 def store(tmp_path: Path) -> PackStore:
@@ -70,17 +45,6 @@ def bearing() -> Pack:
 
 def model(pack: Pack) -> Model:
     return Model(pack, None, None, open_pack_backend("auto"))
-
-
-def blocks(values: np.ndarray[Any, Any], rate_hz: float, *, at_s: float = 100.0) -> list[Samples]:
-    """Return a signal as blocks of 50 ms."""
-    rows = values.astype(np.float32).reshape(-1, 1)
-    size = int(rate_hz / 20)
-    return [
-        Samples(first, rows[first : first + size], Stamp(1e9 + at_s, at_s + first / rate_hz),
-                rate_hz, ("a",))
-        for first in range(0, len(rows), size)
-    ]  # fmt: skip
 
 
 def noise(seconds: float, rate_hz: float) -> np.ndarray[Any, Any]:
@@ -134,6 +98,12 @@ DRY += "hysteresis = 0.1, min_s = 300"
     ("file", "change", "said"),
     [
         ("pump.toml", (CHANNEL, 'channel = "rusty"'), "rules[0].channel: 'rusty' is no channel"),
+        ("pump.toml", ("below = 0.2", "below = 0.0"), "rules[0].below: no score is below 0"),
+        ("pump.toml", ("below = 0.2", "above = 1.0"), "rules[0].above: no score is above 1"),
+        ("pump.toml", ("below = 0.2", "below = 0.8"), "rules[0].hysteresis: the alarm would never"),
+        ("pump.toml", ("below = 0.2", "above = 0.2"), "score of -0.1; that must be >= 0"),
+        ("pump.toml", ("min_s = 0.35", "min_s = -1"), "rules[0].min_s: expected"),
+        ("pump.toml", ("cool_down_s = 600", "cool_down_s = -1"), "rules[0].cool_down_s: expected"),
         ("pump.toml", ("rate_hz = 12000", "rate_hz = 0"), "source.rate_hz: windows need samples"),
         ("pump.toml", ("rate_hz = 12000", "rate_hz = 12347.1"), "source.rate_hz: samples at"),
         ("pump.toml", ("bearing-vibration", "village-road"), "model.pack: village-road does not"),
@@ -149,6 +119,17 @@ def test_what_does_not_fit_a_sensor_is_said_with_its_place(
     file: str, change: tuple[str, str], said: str, tmp_path: Path
 ) -> None:
     assert said in wrong(tmp_path, file, change)
+
+
+def test_a_score_alone_needs_a_rule(data: Path, tmp_path: Path) -> None:
+    rules = "rules = ["
+    toycar = toycar_pack(data, tmp_path / "toycar")
+    said = wrong(
+        tmp_path, "pump.toml",
+        ("bearing-vibration", str(toycar)), ("rate_hz = 12000", "rate_hz = 16000"),
+        (rules, "# rules = ["), ("  { kind", "# { kind"), ("\n]\n", "\n"),
+    )  # fmt: skip
+    assert "rules: toycar gives a score alone; add a rule of kind threshold" in said
 
 
 CAMERA = '[device]\nsite = "s"\n[broker]\nurl = "mqtt://x"\n[[streams]]\nname = "gate"\n'
@@ -182,7 +163,7 @@ def test_the_bundled_pack_passes_its_trial() -> None:
 
 def test_no_window_spans_a_gap_and_what_was_thrown_away_is_counted() -> None:
     look = WindowLook(model(bearing()))
-    made = blocks(noise(1.0, 8000), 8000.0)
+    made = list(blocks(noise(1.0, 8000), 8000.0))
     whole = [stamp for block in made for stamp, _ in look.windows(block)]
     assert len(whole) == 1 + (8000 - 2048) // 1024
     assert look.discarded == 0
@@ -216,73 +197,6 @@ def test_a_dead_sensor_is_a_fault_and_no_quiet_machine() -> None:
         task.offer(block)
     assert not task.failed()
     assert task.worked == task.health.inferred == 6
-
-
-# Reconstruction
-
-
-def test_the_score_is_the_mean_squared_error_of_real_values() -> None:
-    given = TensorSpec("in", (1, 2), "int8", 0.5, 1)
-    back = TensorSpec("out", (1, 2), "int8", 0.25, 0)
-    decoder = open_decoder(OutputSection("reconstruction"), (back,), (), input_spec=given)
-    tensors = [np.array([[4, 8]], np.int8), np.array([[1, 3]], np.int8)]  # 1, 2 for 0, 1
-    assert decoder.decode(tensors, WHOLE_FRAME, min_score=0.5) == Anomaly(1.0, 0.5, True)
-    assert decoder.decode(tensors, WHOLE_FRAME, min_score=1.0) == Anomaly(1.0, 1.0, False)
-
-
-def test_an_output_that_is_no_number_is_an_error_and_no_score() -> None:
-    spec = TensorSpec("x", (1, 2), "float32")
-    decoder = open_decoder(OutputSection("reconstruction"), (spec,), (), input_spec=spec)
-    tensors = [np.array([[np.nan, 1.0]], np.float32), np.zeros((1, 2), np.float32)]
-    with pytest.raises(BackendError, match="not a number"):
-        decoder.decode(tensors, WHOLE_FRAME, min_score=0.0)
-
-
-def test_an_output_of_another_shape_is_refused() -> None:
-    given, back = TensorSpec("in", (1, 3), "float32"), TensorSpec("out", (1, 2), "float32")
-    with pytest.raises(PackError, match="one output of the input's shape"):
-        open_decoder(OutputSection("reconstruction"), (back,), (), input_spec=given)
-
-
-@pytest.fixture
-def toycar(data: Path, tmp_path: Path) -> Path:
-    """Return a pack of MLPerf Tiny's autoencoder."""
-    weights = (data / "models" / "ad01_int8.tflite").read_bytes()
-    folder = tmp_path / "toycar"
-    folder.mkdir()
-    (folder / "ad01.tflite").write_bytes(weights)
-    sha256 = hashlib.sha256(weights).hexdigest()
-    (folder / "pack.toml").write_text(AD01.format(sha256=sha256))
-    return folder
-
-
-def test_the_reference_autoencoder_runs_as_it_is(toycar: Path) -> None:
-    pack = open_pack(toycar)
-    try_pack(pack)
-    kit = WindowKit(model(pack))
-    quiet = noise(1.0, 3072).astype(np.float32)[:, np.newaxis]
-    tone = np.sin(np.arange(3072, dtype=np.float32))[:, np.newaxis]
-    noisy, tonal = kit.run(quiet), kit.run(tone)
-    assert isinstance(noisy, Anomaly)
-    assert isinstance(tonal, Anomaly)
-    assert 0.0 < noisy.score < tonal.score
-
-
-def test_a_score_alone_needs_a_rule(toycar: Path, tmp_path: Path) -> None:
-    rules = "rules = ["
-    said = wrong(
-        tmp_path, "pump.toml",
-        ("bearing-vibration", str(toycar)), ("rate_hz = 12000", "rate_hz = 16000"),
-        (rules, "# rules = ["), ("  { kind", "# { kind"), ("\n]\n", "\n"),
-    )  # fmt: skip
-    assert "rules: toycar gives a score alone; add a rule of kind threshold" in said
-
-
-def test_a_reconstruction_of_pictures_is_refused(toycar: Path) -> None:
-    manifest = toycar / "pack.toml"
-    manifest.write_text(manifest.read_text().replace('kind = "window"', 'kind = "image"'))
-    with pytest.raises(PackError, match=r"reads windows; set input\.kind to window"):
-        open_pack(toycar)
 
 
 # Time limits

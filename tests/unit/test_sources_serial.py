@@ -1,4 +1,4 @@
-"""The serial source on ptys and sockets: what every source promises, unplugging, silence."""
+"""The serial source on ptys and sockets: every row, unplugging, silence, what cannot be opened."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +18,10 @@ from serial import rfc2217
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
-from edge_runtime.options import Binary, Column, Field, Lines, Serial
 from edge_runtime.records import Samples
 from edge_runtime.sources.serial_port import SerialSource, cannot_open
+from support.sensors import frames, line, lines_at, samples_at
 from support.serial_device import SerialDevice, frame, repeating
-
-LINES = Lines(columns=(Column("t", unit="Cel"), Column("n")))
-FRAMES = Binary(
-    fields=(Field("x", unit="m/s2"), Field("n")), sync="aa55", check="crc16-ccitt-false"
-)
-RATE_HZ = 10_000.0
 
 
 @pytest.fixture
@@ -39,20 +31,11 @@ def device(tmp_path: Path) -> Iterator[SerialDevice]:
 
 
 def lines_source(url: object, silent_s: float = 10.0) -> SerialSource:
-    return SerialSource(Serial(url=str(url), framing=LINES, silent_s=silent_s), SystemClock())
+    return SerialSource(lines_at(url, silent_s), SystemClock())
 
 
 def sampled_source(url: object) -> SerialSource:
-    options = Serial(url=str(url), framing=FRAMES, rate_hz=RATE_HZ, baud=921_600)
-    return SerialSource(options, SystemClock())
-
-
-def line(number: int) -> bytes:
-    return f"20.5,{number}\n".encode()
-
-
-def frames(number: int) -> bytes:
-    return b"".join(frame((7, (20 * number + i) % 30_000)) for i in range(20))
+    return SerialSource(samples_at(url), SystemClock())
 
 
 def take(source: SerialSource, blocks: int) -> list[Samples]:
@@ -62,36 +45,6 @@ def take(source: SerialSource, blocks: int) -> list[Samples]:
         assert isinstance(block, Samples)
         made.append(block)
     return made
-
-
-@contextmanager
-def served(send: bytes) -> Iterator[str]:
-    """Serve a sensor's bytes over TCP again and again, as a serial server does."""
-    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
-        clients: list[socket.socket] = []
-
-        def accept() -> None:
-            while True:
-                try:
-                    clients.append(server.accept()[0])
-                except OSError:
-                    return
-
-        def step(_number: int) -> None:
-            for client in list(clients):
-                try:
-                    client.sendall(send)
-                except OSError:
-                    clients.remove(client)
-                    client.close()
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.shutdown, socket.SHUT_RDWR)
-        stack.callback(lambda: [client.close() for client in clients])
-        stack.enter_context(repeating(step))
-        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
 
 
 class TcpConnection:
@@ -115,109 +68,6 @@ def serve_rfc2217(server: socket.socket) -> None:
                     return
                 list(negotiation.filter(received))
             client.sendall(line(1))
-
-
-@pytest.fixture(params=["lines on a pty", "samples on a pty", "lines on a socket"])
-def source(request: pytest.FixtureRequest, device: SerialDevice) -> Iterator[SerialSource]:
-    with ExitStack() as stack:
-        match request.param:
-            case "lines on a pty":
-                stack.enter_context(repeating(lambda number: device.write(line(number))))
-                made = lines_source(device.path)
-            case "samples on a pty":
-                stack.enter_context(repeating(lambda number: device.write(frames(number))))
-                made = sampled_source(device.path)
-            case _:
-                made = lines_source(stack.enter_context(served(line(1))))
-        yield made
-        made.close()
-
-
-def test_blocks_are_numbered_rows_in_the_order_of_their_moments(source: SerialSource) -> None:
-    source.open()
-    blocks = take(source, 4)
-    assert blocks[0].index == 0
-    for block in blocks:
-        assert block.values.dtype == np.float32
-        assert block.values.shape[1:] == (2,)
-        assert block.channels == source.channels
-        assert len(source.units) == 2
-    for before, after in pairwise(blocks):
-        assert after.index == before.index + len(before.values)
-        assert before.stamp.monotonic_s < after.stamp.monotonic_s
-        assert before.stamp.wall_s < after.stamp.wall_s
-
-
-def test_a_block_stays_as_it_was_when_the_next_one_is_read(source: SerialSource) -> None:
-    source.open()
-    first = take(source, 1)[0]
-    kept = first.values.copy()
-    take(source, 3)
-    assert np.array_equal(first.values, kept)
-
-
-def test_a_source_that_works_as_asked_has_no_notice(source: SerialSource) -> None:
-    source.open()
-    take(source, 2)
-    assert source.notice == ""
-    assert source.tally.bad == {}
-
-
-def test_reading_before_opening_is_refused(source: SerialSource) -> None:
-    with pytest.raises(SourceError, match="closed"):
-        source.read()
-
-
-def test_closing_twice_is_fine_and_reading_afterwards_is_refused(source: SerialSource) -> None:
-    source.open()
-    take(source, 1)
-    source.close()
-    source.close()
-    with pytest.raises(SourceError, match="closed"):
-        source.read()
-
-
-def test_a_source_opened_again_goes_on_counting_behind_a_gap(source: SerialSource) -> None:
-    source.open()
-    before = take(source, 2)
-    source.close()
-    source.open()
-    after = take(source, 2)
-    assert after[0].index == before[-1].index + len(before[-1].values)
-    assert before[-1].stamp.monotonic_s < after[0].stamp.monotonic_s
-    assert (before[0].gap, after[0].gap) == (False, True)
-
-
-def test_close_from_another_thread_ends_the_reading(source: SerialSource) -> None:
-    source.open()
-    read_until_closed(source, lambda: take(source, 2))
-
-
-def test_close_ends_the_reading_of_a_sensor_that_is_silent(device: SerialDevice) -> None:
-    source = lines_source(device.path, silent_s=1000.0)
-    source.open()
-    read_until_closed(source, lambda: take(source, 1))
-
-
-def read_until_closed(source: SerialSource, reading: object) -> None:
-    begun = threading.Event()
-    told: list[str] = []
-
-    def read_on() -> None:
-        begun.set()
-        try:
-            while True:
-                source.read()
-        except SourceError as error:
-            told.append(str(error))
-
-    thread = threading.Thread(target=read_on)
-    thread.start()
-    assert begun.wait(30)
-    source.close()
-    thread.join(30)
-    assert not thread.is_alive()
-    assert "closed" in told[0]
 
 
 def test_every_row_of_a_stream_comes_through_in_order(device: SerialDevice) -> None:

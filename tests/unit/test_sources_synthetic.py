@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -107,3 +109,16 @@ def test_resize_changes_the_size_for_a_while() -> None:
     frames = read_all(with_faults(Fault(at=2, kind="resize", frames=2)))
     sizes = [frame.image.shape[:2] for frame in frames]
     assert sizes == [(96, 160)] * 2 + [(48, 80)] * 2 + [(96, 160)] * 2
+
+
+def test_a_synthetic_source_does_not_import_what_cameras_need() -> None:
+    code = (
+        "import sys\n"
+        "import edge_runtime.sources\n"
+        "assert 'cv2' not in sys.modules\n"
+        "from edge_runtime.clock import ManualClock\n"
+        "from edge_runtime.options import Synthetic\n"
+        "edge_runtime.sources.open_source(Synthetic(), ManualClock())\n"
+        "assert 'edge_runtime.sources.camera' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

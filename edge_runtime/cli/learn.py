@@ -1,0 +1,194 @@
+"""`edge-runtime learn`: listens to a machine that runs well, and sets its alarm by that."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_runtime.cli.paths import state_dir_option
+
+if TYPE_CHECKING:
+    from edge_runtime.clock import Clock
+    from edge_runtime.engine.baseline import Baselines
+    from edge_runtime.engine.learning import Heard, Subject
+    from edge_runtime.options import Config
+
+
+@click.command()
+@click.option("--config", "config_file", type=click.Path(path_type=Path))
+@click.option("--stream", "stream_name", help="The stream of the machine's sensor.")
+@click.option(
+    "--minutes", type=click.FloatRange(0.0, 1440.0, min_open=True), default=10.0, show_default=True
+)
+@click.option("--channel", help="Whose rules are learnt, where rules are about several channels.")
+@click.option("--yes", is_flag=True, help="Write it without asking, whatever speaks against it.")
+@click.option("--show", is_flag=True, help="Print what was learnt; listen to nothing.")
+@click.option("--forget", is_flag=True, help="Go back to the configured limits.")
+@state_dir_option
+def learn(
+    config_file: Path | None,
+    stream_name: str | None,
+    minutes: float,
+    channel: str | None,
+    yes: bool,
+    show: bool,
+    forget: bool,
+    state_dir: Path,
+) -> None:
+    """Record what healthy looks like on this machine, and set the alarm's limits by it.
+
+    The machine must run well, as it does every day. A sensor that the service reads is not free:
+    stop the service, learn, and start it again. Exit status 1: nothing was written.
+    """
+    from edge_runtime.engine.baseline import Baselines
+
+    baselines = Baselines(state_dir)
+    if show:
+        show_learnt(baselines, [stream_name] if stream_name else baselines.names())
+        return
+    if stream_name is None:
+        raise click.UsageError("name a stream with --stream")
+    if forget:
+        gone = baselines.forget(stream_name)
+        click.echo(f"{stream_name}: forgotten; {RELOAD}" if gone else nothing_of(stream_name))
+        return
+    if config_file is None:
+        raise click.UsageError("name the configuration with --config")
+    listen_and_save(config_file, stream_name, minutes, channel, baselines, state_dir, yes=yes)
+
+
+RELOAD = "a running daemon takes it up with `systemctl reload edge-runtime`, or at its next start"
+
+
+def show_learnt(baselines: Baselines, names: list[str]) -> None:
+    """Print baselines."""
+    from edge_runtime.engine.learning import describe
+
+    for name in names:
+        found = baselines.load(name)
+        click.echo("\n".join(describe(found)) if found is not None else nothing_of(name))
+    if not names:
+        click.echo(f"{baselines.folder}: nothing was learnt yet")
+
+
+def nothing_of(name: str) -> str:
+    return f"{name}: nothing was learnt yet"
+
+
+def listen_and_save(
+    config_file: Path,
+    stream_name: str,
+    minutes: float,
+    channel: str | None,
+    baselines: Baselines,
+    state_dir: Path,
+    *,
+    yes: bool,
+) -> None:
+    """Learn one stream. Raises EdgeError where nothing can be learnt."""
+    from edge_runtime.clock import SystemClock
+    from edge_runtime.engine.learning import conclude, describe, doubts
+
+    clock = SystemClock()
+    config, subject = find(config_file, stream_name, channel, state_dir)
+    refuse_beside_daemon(subject, state_dir)
+    baselines.prepare()
+    heard = hear(config, subject, clock, minutes, state_dir)
+    baseline = conclude(subject, heard, clock.now())
+    click.echo("\n".join(describe(baseline)))
+    against = doubts(heard, baseline)
+    for line in against:
+        click.echo(f"warning: {line}")
+    if stream_name in baselines.names():
+        against.append("it replaces what was learnt before")
+        click.echo(f"note: {against[-1]}")
+    if against and not yes:
+        confirm()
+    click.echo(f"written to {baselines.save(baseline)}; {RELOAD}")
+
+
+def find(
+    config_file: Path, stream_name: str, channel: str | None, state_dir: Path
+) -> tuple[Config, Subject]:
+    """Return the configuration, and what is to be learnt. Raises UsageError."""
+    from edge_runtime.clock import SystemClock
+    from edge_runtime.engine.build import load_checked
+    from edge_runtime.engine.learning import subject_of
+    from edge_runtime.errors import ConfigError
+    from edge_runtime.packs.catalogue import bundled_models
+    from edge_runtime.packs.store import PackStore
+
+    store = PackStore(state_dir, bundled_models())
+    config, packs = load_checked(config_file, store, SystemClock())
+    streams = {stream.name: stream for stream in config.streams}
+    if stream_name not in streams:
+        known = ", ".join(streams)
+        raise ConfigError(f"{config_file}: no stream '{stream_name}'; there are {known}")
+    try:
+        subject = subject_of(streams[stream_name], packs.get(stream_name), channel)
+    except ConfigError as error:
+        raise ConfigError(f"{config_file}: {error}") from None
+    return config, subject
+
+
+def refuse_beside_daemon(subject: Subject, state_dir: Path) -> None:
+    """Raise EdgeError where the daemon holds the stream's port: it lets nobody else in."""
+    from edge_runtime.engine.status import ask
+    from edge_runtime.errors import EdgeError
+    from edge_runtime.options import Serial
+
+    if not isinstance(subject.stream.source, Serial) or not state_dir.is_dir():
+        return
+    told = ask(state_dir)
+    if told is not None and subject.stream.name in told["streams"]:
+        raise EdgeError(
+            f"the daemon (pid {told['pid']}) listens to '{subject.stream.name}' and holds its "
+            "port; run `systemctl stop edge-runtime`, learn, then `systemctl start edge-runtime`"
+        )
+
+
+def hear(config: Config, subject: Subject, clock: Clock, minutes: float, state_dir: Path) -> Heard:
+    """Open source and model as the daemon does, and listen."""
+    import msgspec
+
+    from edge_runtime.engine.build import trial_of
+    from edge_runtime.engine.learning import listen, samples, values_of
+    from edge_runtime.engine.models import model_of
+    from edge_runtime.engine.trial import TrialLedger
+    from edge_runtime.engine.window_kit import WindowLook
+    from edge_runtime.sources import open_source
+
+    stream, pack = subject.stream, subject.pack
+    trial_of(stream, pack, config, TrialLedger(state_dir))()
+    look = None
+    if pack is not None:
+        look = WindowLook(model_of(stream, pack, config.engine.runtime))
+    source = open_source(stream.source, clock)
+    noticed: set[str] = set()
+    with click.progressbar(
+        length=math.ceil(minutes * 60.0),
+        label=f"listening to {stream.name}",
+        item_show_func=lambda text: text,
+        file=sys.stderr,
+    ) as bar:
+
+        def show(passed_s: float, count: int, latest: float) -> None:
+            bar.update(int(passed_s) - bar.pos, f"{count} values, the latest {latest:.4g}")
+            noticed.add(source.notice)
+
+        blocks = samples(source, clock, noticed.add)
+        heard = listen(blocks, values_of(subject, look), minutes * 60.0, show)
+    return msgspec.structs.replace(heard, notices=tuple(sorted(noticed - {""})))
+
+
+def confirm() -> None:
+    """Ask the person; raise EdgeError where nobody can answer."""
+    from edge_runtime.errors import EdgeError
+
+    if not sys.stdin.isatty():
+        raise EdgeError("nothing was written: run it again with --yes to accept that")
+    click.confirm("write it all the same?", abort=True)

@@ -1,0 +1,163 @@
+"""`edge-runtime record`: keeps a stream's raw input on this device, bounded; nothing is sent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_runtime.cli.paths import state_dir_option
+
+if TYPE_CHECKING:
+    from edge_runtime.engine.recordings import Listed
+    from edge_runtime.errors import EdgeError
+    from edge_runtime.options import Stream
+    from edge_runtime.options.recorded import Recorded
+    from edge_runtime.sources.recorder import Limits, Recorder
+
+SHOW_EVERY_S = 10.0
+
+
+@click.command()
+@click.option("--config", "config_file", type=click.Path(path_type=Path))
+@click.option("--stream", "stream_name", help="The stream whose source is recorded.")
+@click.option("--minutes", type=click.FloatRange(0.0, min_open=True), help="End after this time.")
+@click.option(
+    "--max-mb", type=click.FloatRange(1.0), default=500.0, show_default=True,
+    help="End when the recording is so large; 256 MB of the disk stay free in any case.",
+)  # fmt: skip
+@click.option("--name", help="Name of the recording; default: the stream's and the time.")
+@click.option("--list", "is_list", is_flag=True, help="Show the recordings of this device.")
+@click.option("--remove", "gone", metavar="NAME", help="Delete a recording.")
+@state_dir_option
+def record(
+    config_file: Path | None,
+    stream_name: str | None,
+    minutes: float | None,
+    max_mb: float,
+    name: str | None,
+    is_list: bool,
+    gone: str | None,
+    state_dir: Path,
+) -> None:
+    """Record what a stream's source gives, until Ctrl-C or a bound. It never leaves this device.
+
+    A camera or port that the service uses is not free: stop the service meanwhile.
+    """
+    from edge_runtime.engine.recordings import Recordings
+
+    recordings = Recordings(state_dir)
+    if is_list:
+        show_list(recordings.list())
+    elif gone is not None:
+        recordings.remove(gone)
+        click.echo(f"{gone} is removed")
+    elif config_file is None or stream_name is None:
+        raise click.UsageError("give --config and --stream, or one of --list and --remove")
+    else:
+        from edge_runtime.sources.recorder import Limits
+
+        limits = Limits(int(max_mb * 1e6), (minutes or float("inf")) * 60.0)
+        keep(config_file, stream_name, name, limits, state_dir)
+
+
+def keep(
+    config_file: Path, stream_name: str, name: str | None, limits: Limits, state_dir: Path
+) -> None:
+    """Record one stream and say what came of it."""
+    from edge_runtime.cli.logs import set_up_logging
+    from edge_runtime.clock import SystemClock
+    from edge_runtime.config import load, stream_named
+    from edge_runtime.engine.record import origin_of
+    from edge_runtime.engine.record import record as run
+    from edge_runtime.engine.recordings import Recordings, default_name
+    from edge_runtime.engine.wants import Wants
+    from edge_runtime.errors import SourceError
+    from edge_runtime.sources.recorder import Recorder
+
+    clock, wants = SystemClock(), Wants()
+    _, stream = stream_named(load(config_file), stream_name)
+    name = name or default_name(stream.name, clock.now())
+    recorder = Recorder(Recordings(state_dir).new(name), origin_of(stream, clock), limits)
+    set_up_logging()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, lambda *_: wants.ask("stop"))
+    click.echo(f"recording '{stream.name}' to {recorder.folder}; Ctrl-C ends it", err=True)
+    try:
+        recorded, all_ended = run(stream, recorder, clock, wants, Meter())
+    except SourceError as error:
+        raise with_advice(error, stream, state_dir) from None
+    click.echo(f"{name}: {measures(recorded)}; ended because {recorded.ended}")
+    if not all_ended:
+        # A native call that hangs cannot be ended, and C++ would abort a process that leaves it.
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def with_advice(error: EdgeError, stream: Stream, state_dir: Path) -> EdgeError:
+    """Add what to do where the daemon on this board has the stream's device."""
+    from edge_runtime.engine.status import ask
+    from edge_runtime.errors import EdgeError, SourceError
+
+    try:
+        told = ask(state_dir) if state_dir.is_dir() else None
+    except EdgeError:  # what the source says matters more
+        return error
+    if told is None or stream.name not in told["streams"]:
+        return error
+    return SourceError(
+        f"{error}; the daemon (pid {told['pid']}) has it: `systemctl stop edge-runtime`, record, "
+        "`systemctl start edge-runtime`; or name a stream with another source"
+    )
+
+
+class Meter:
+    """Shows how far a recording is: one line that changes on a terminal, now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._shown_s = time.monotonic()
+
+    def __call__(self, recorder: Recorder) -> None:
+        is_terminal = sys.stderr.isatty()
+        if not is_terminal and time.monotonic() - self._shown_s < SHOW_EVERY_S:
+            return
+        self._shown_s = time.monotonic()
+        text = (
+            f"{recorder.samples} samples, {recorder.length_s:.0f} s, "
+            f"{recorder.size_bytes / 1e6:.1f} of {recorder.limits.max_bytes / 1e6:g} MB"
+        )
+        click.echo(f"\r{text:<60}" if is_terminal else text, err=True, nl=not is_terminal)
+
+
+def show_list(found: tuple[Listed, ...]) -> None:
+    """Print the recordings as a table."""
+    rows = [("NAME", "STREAM", "HOLDS", "BEGAN (UTC)", "SECONDS", "MB", "STATE")]
+    rows += [row_of(one) for one in found]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def row_of(one: Listed) -> tuple[str, str, str, str, str, str, str]:
+    """Return a recording as cells of the table."""
+    size, recorded = f"{one.size_bytes / 1e6:.1f}", one.recorded
+    if recorded is None:
+        return one.name, "?", "?", "?", "?", size, one.state
+    began = f"{datetime.fromtimestamp(recorded.begun.wall_s, UTC):%Y-%m-%d %H:%M:%S}"
+    seconds = f"{recorded.length_s:.1f}" if recorded.last else "?"
+    return one.name, recorded.stream, recorded.what, began, seconds, size, one.state
+
+
+def measures(recorded: Recorded) -> str:
+    """Return how much was recorded."""
+    noun = "frames" if recorded.holds == "pictures" else "rows"
+    megabytes = recorded.size_bytes / 1e6
+    return f"{recorded.samples} {noun}, {recorded.length_s:.1f} s, {megabytes:.1f} MB"

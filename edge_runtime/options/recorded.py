@@ -1,0 +1,75 @@
+"""What a recording says of itself: `recording.json` in its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge_runtime.clock import Stamp
+from edge_runtime.errors import UsageError
+
+FORMAT = 1
+MANIFEST = "recording.json"
+DATA = "samples.bin"
+NO_RECORDING = "show those of this device with `edge-runtime record --list`"
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """The manifest: written with the first sample, and again at the end.
+
+    `holds` says what the source gave; `source` is its kind. `singles` are the channels that came
+    as float32. `ended` says why the recording ended; empty: it was cut short, or is going on.
+    `samples` (frames, or rows), `size_bytes` and `last` are known once it has ended.
+    """
+
+    format: int
+    version: str
+    stream: str
+    source: str
+    holds: Literal["pictures", "rows"]
+    begun: Stamp
+    width: int = 0
+    height: int = 0
+    channels: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    singles: tuple[str, ...] = ()
+    rate_hz: float = 0.0
+    ended: str = ""
+    samples: int = 0
+    size_bytes: int = 0
+    last: Stamp | None = None
+
+    @property
+    def length_s(self) -> float:
+        """Seconds from the first sample to the last; 0 where the end is not known."""
+        return self.last.monotonic_s - self.begun.monotonic_s if self.last is not None else 0.0
+
+    @property
+    def what(self) -> str:
+        """What it holds, for people."""
+        if self.holds == "pictures":
+            return f"pictures {self.width}x{self.height}"
+        rate = f" at {self.rate_hz:g} Hz" if self.rate_hz else ""
+        return f"rows of {', '.join(self.channels)}{rate}"
+
+
+def read_recorded(folder: Path) -> Recorded:
+    """Return a recording's manifest. Raises UsageError where there is none that can be read."""
+    try:
+        recorded = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Recorded)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{folder} is not a recording; {NO_RECORDING}") from None
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: the recording cannot be read ({error.strerror}); its owner alone may"
+        ) from None
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{folder / MANIFEST}: damaged ({error}); record again") from None
+    if recorded.format != FORMAT:
+        raise UsageError(
+            f"{folder / MANIFEST}: format {recorded.format} is not known here, {FORMAT} is; "
+            "replay it with the version that recorded it"
+        )
+    return recorded

@@ -1,0 +1,48 @@
+"""Which alarms are on, as of the last commit: an alarm that lasts is told once, whatever restarts.
+
+Saved in the transaction of the event itself: what was never committed is not noted as told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from edge_runtime.clock import Stamp
+from edge_runtime.records import Event, Result
+
+MOST = 256  # of rules that are gone from the configuration none is ever cleared: the oldest goes
+
+
+class Open(msgspec.Struct, frozen=True, array_like=True):
+    """One alarm that is on, and the moment, of a boot, at which its state began."""
+
+    stream: str
+    rule: str
+    boot: int
+    since: Stamp
+
+
+class Alarms:
+    """Used by the writer's thread; `opened` may be read by any: it is replaced, never changed."""
+
+    def __init__(self, opened: tuple[Open, ...] = ()) -> None:
+        self.opened = opened
+
+    def note(self, result: Result, boot: int) -> None:
+        """Take in an event that is just being committed."""
+        body = result.body
+        if not (result.alarm and isinstance(body, Event)):
+            return
+        rest = tuple(
+            one for one in self.opened if (one.stream, one.rule) != (result.stream, result.alarm)
+        )
+        if body.event == "alarm":
+            since = result.stamp.later(-(body.age_s or 0.0))
+            rest = (*rest, Open(result.stream, result.alarm, boot, since))[-MOST:]
+        self.opened = rest
+
+    def of(self, stream: str) -> Mapping[str, Open]:
+        """Return a stream's alarms that are on, by the name of their rule."""
+        return {one.rule: one for one in self.opened if one.stream == stream}

@@ -1,0 +1,172 @@
+"""Finds a link to the broker: one candidate after the other, MQTT 5 or what it knows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from edge_runtime.clock import Clock
+from edge_runtime.enrolment.identity import IdentityError, IdentityFolder
+from edge_runtime.options import Broker
+from edge_runtime.publish.candidates import Candidate, Candidates
+from edge_runtime.publish.contract import MQTT_5, MQTT_311, Identity
+from edge_runtime.publish.link import Link
+from edge_runtime.publish.reasons import UNSUPPORTED_PROTOCOL, LinkError
+from edge_runtime.publish.waker import Waker
+from edge_runtime.records import Message
+
+log = logging.getLogger("edge_runtime.publish")
+
+MAX_REPORTED = 512
+MAX_IN_REASON = 3
+NONE_FOUND = "no broker found on the local network; is one announced by mDNS?"
+
+
+class UnreachedError(LinkError):
+    """No candidate is the broker; why has been logged, candidate by candidate."""
+
+
+class Dialer:
+    """Opens links for one publisher, in its thread."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        candidates: Candidates,
+        place: IdentityFolder | None,
+        identity: Identity,
+        will: Callable[[], Message | None],
+        clock: Clock,
+        waker: Waker,
+        give_up: Callable[[], bool],
+    ) -> None:
+        self.protocol = MQTT_5
+        self.address = ""
+        self._broker = broker
+        self._candidates = candidates
+        self._place = place
+        self._identity = identity
+        self._will = will
+        self._clock = clock
+        self._waker = waker
+        self._give_up = give_up
+        self._reported: set[str] = set()
+
+    def dial(self) -> Link:
+        """Return an open link. Raises UnreachedError: why each candidate failed, by its address."""
+        errors: list[LinkError] = []
+        link = self._first(self._with_identity(errors), errors)
+        if link is not None:
+            return link
+        if self._give_up():
+            raise UnreachedError("the device is stopping")
+        if not errors:
+            self._fail(errors, LinkError(NONE_FOUND))
+        raise together(errors)
+
+    def _first(self, broker: Broker, errors: list[LinkError]) -> Link | None:
+        """Return the link of the first candidate that is the broker, None where none is."""
+        try:
+            for candidate in self._candidates.next_round():
+                if self._give_up():
+                    break
+                link = self._try(broker, candidate, errors)
+                if link is not None:
+                    return link
+        except LinkError as error:  # the local network cannot be asked
+            self._fail(errors, error)
+        return None
+
+    def _with_identity(self, errors: list[LinkError]) -> Broker:
+        """Return `[broker]` with the files of this moment: a renewed certificate is taken up."""
+        if self._place is None:
+            return self._broker
+        try:
+            return self._place.applied(self._broker, self._clock.now().wall_s)
+        except IdentityError as error:
+            self._fail(errors, LinkError(str(error)))
+            raise together(errors) from None
+
+    def _try(self, broker: Broker, candidate: Candidate, errors: list[LinkError]) -> Link | None:
+        self.address = str(candidate.endpoint)
+        try:
+            link = self._open_any(broker, candidate)
+            self._candidates.worked(*link.peer())
+        except LinkError as error:
+            self._fail(errors, by_address(error, self.address))
+            return None
+        self._reported.clear()
+        return link
+
+    def _open_any(self, broker: Broker, candidate: Candidate) -> Link:
+        """Open a link with MQTT 5, and with 3.1.1 where the broker does not know 5.
+
+        Some brokers just close the connection on MQTT 5, and so does a bad network. So the two
+        are tried back to back, and 3.1.1 is settled on only where it is answered.
+        """
+        broker = msgspec.structs.replace(broker, connect_timeout_s=candidate.timeout_s)
+        try:
+            return self._open(broker, candidate, self.protocol)
+        except LinkError as error:
+            old = error.code == UNSUPPORTED_PROTOCOL or not error.answered
+            if self.protocol != MQTT_5 or not old or self._give_up():
+                raise
+            refusal = error
+        try:
+            link = self._open(broker, candidate, MQTT_311)
+        except LinkError as error:
+            raise error if error.answered else refusal from None
+        self.protocol = MQTT_311
+        return link
+
+    def _open(self, broker: Broker, candidate: Candidate, protocol: int) -> Link:
+        link = Link(
+            broker,
+            candidate.endpoint,
+            protocol,
+            self._identity,
+            self._will(),
+            clock=self._clock,
+            waker=self._waker,
+        )
+        try:
+            link.open(self._give_up)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _fail(self, errors: list[LinkError], error: LinkError) -> None:
+        """Note an error, and log it: each once, until a link stands again."""
+        errors.append(error)
+        text = str(error)
+        if text not in self._reported:
+            if len(self._reported) >= MAX_REPORTED:
+                self._reported.clear()
+            self._reported.add(text)
+            log.warning("%s", text)
+
+
+def by_address(error: LinkError, address: str) -> LinkError:
+    """Return the error with the address in its text."""
+    if str(error).startswith(address):
+        return error
+    return LinkError(
+        f"{address}: {error}",
+        code=error.code,
+        answered=error.answered,
+        wait_at_least_s=error.wait_at_least_s,
+    )
+
+
+def together(errors: list[LinkError]) -> UnreachedError:
+    """Return one error for all that failed in a round."""
+    more = len(errors) - MAX_IN_REASON
+    texts = [str(error) for error in errors[:MAX_IN_REASON]]
+    return UnreachedError(
+        "; ".join([*texts, f"and {more} more"] if more > 0 else texts),
+        code=errors[0].code,
+        wait_at_least_s=max(error.wait_at_least_s for error in errors),
+    )
