@@ -17,6 +17,15 @@ class Notifier:
         mine = not meant_for or meant_for == str(os.getpid())
         self.watchdog_s = int(watchdog_us) / 1e6 if watchdog_us.isdigit() and mine else 0.0
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a service manager, which starts again what ends."""
+        return bool(self._address)
+
+    def extend(self, status: str, timeout_s: float) -> None:
+        """Ask for so much time, from now on, until `ready`; say what it is for."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(timeout_s * 1e6)}\nSTATUS={status}")
+
     def ready(self, status: str) -> None:
         """Say that the daemon does its work."""
         self._send(f"READY=1\nSTATUS={status}")

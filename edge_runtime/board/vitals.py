@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
+from edge_runtime.board.kernel import first_number, read
+from edge_runtime.board.limits import memory_is_limited
+
 
 class Vitals(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One look at the board; a value that the kernel does not tell is absent (None)."""
+    """One look at the board; a value that the kernel does not tell is absent (None).
+
+    `memory_limit` off: the unit's MemoryMax does nothing here.
+    """
 
     temperature_c: float | None = None
     load_1m: float | None = None
@@ -17,6 +24,7 @@ class Vitals(msgspec.Struct, frozen=True, omit_defaults=True):
     memory_free_mb: float | None = None
     disk_free_mb: float | None = None
     uptime_s: int | None = None
+    memory_limit: Literal["off"] | None = None
 
 
 class Board:
@@ -35,6 +43,7 @@ class Board:
             memory_free_mb=self._kilobytes("proc/meminfo", "MemAvailable:"),
             disk_free_mb=self._disk_free_mb(),
             uptime_s=whole(self._first_number("proc/uptime")),
+            memory_limit="off" if memory_is_limited(self._root) is False else None,
         )
 
     def _temperature_c(self) -> float | None:
@@ -62,22 +71,6 @@ class Board:
         except OSError:
             return None
         return round(space.f_bavail * space.f_frsize / 1e6, 1)
-
-
-def read(path: Path) -> str:
-    """Return a kernel file's text, empty where it is not there."""
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
-
-
-def first_number(text: str) -> float | None:
-    """Return the number that a text begins with; a kernel that says otherwise says nothing."""
-    try:
-        return float(text.split(maxsplit=1)[0])
-    except (IndexError, ValueError):
-        return None
 
 
 def whole(value: float | None) -> int | None:

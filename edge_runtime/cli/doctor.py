@@ -1,0 +1,84 @@
+"""`edge-runtime doctor`: what may be wrong with this board, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_runtime.cli.logs import set_up_silence
+from edge_runtime.cli.paths import config_option, state_dir_option
+from edge_runtime.cli.spoken import SpokenCommand, lang_option
+from edge_runtime.language import Code, Language, choose, mark
+
+if TYPE_CHECKING:
+    from edge_runtime.doctor import Finding
+
+STATES = {
+    "ok": (mark("ok"), "green"),
+    "warning": (mark("warning"), "yellow"),
+    "failed": (mark("FAILED"), "red"),
+    "skipped": (mark("skipped"), "bright_black"),
+}
+
+
+@click.command(
+    cls=SpokenCommand,
+    help=mark(
+        "Check this board, from the camera to the broker, and say what to do about what is wrong.\n"
+        "\n"
+        "One message is published to the device's topic reply/doctor. Nothing else is changed.\n"
+        "\n"
+        "Exit status: 0 all is well, perhaps with warnings; 1 something failed; 2 the "
+        "configuration is wrong."
+    ),
+)
+@config_option
+@state_dir_option
+@lang_option
+@click.option(
+    "--json", "as_json", is_flag=True, help=mark("One JSON list at the end, for programs.")
+)
+def doctor(config_file: Path, state_dir: Path, lang: Code | None, as_json: bool) -> None:
+    """Run every check and say what it found."""
+    import msgspec
+
+    from edge_runtime.doctor.configuration import look_around
+    from edge_runtime.doctor.examine import any_hangs, examine
+
+    set_up_silence()
+    language = choose(lang)
+    around = look_around(config_file, state_dir, language)
+    findings = []
+    for finding in examine(around):
+        findings.append(finding)
+        if not as_json:
+            show(finding, language)
+    if as_json:
+        click.echo(msgspec.json.encode(findings).decode())
+    status = status_of(findings, wrong=bool(around.problem))
+    if any_hangs():
+        # C++ would abort a process that leaves one of its calls behind.
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+def show(finding: Finding, language: Language) -> None:
+    """Print a finding, and below it what to do."""
+    word, colour = STATES[finding.state]
+    width = max(len(language.text(one)) for one, _ in STATES.values())
+    state = click.style(language.text(word).ljust(width), fg=colour)
+    click.echo(f"{state}  {finding.check}: {finding.text}")
+    if finding.advice:
+        click.echo(f"{'':{width}}  -> {finding.advice}")
+
+
+def status_of(findings: list[Finding], *, wrong: bool) -> int:
+    """Return the exit status: 2 a wrong configuration, 1 a failure, 0 none."""
+    if wrong:
+        return 2
+    return int(any(finding.state == "failed" for finding in findings))

@@ -1,0 +1,19 @@
+"""`edge-runtime office`: the CA, claims and enrolment of one broker's devices."""
+
+from __future__ import annotations
+
+import click
+
+from edge_runtime.cli.office.claim import claim
+from edge_runtime.cli.office.devices import devices, events, revoke
+from edge_runtime.cli.office.init import init
+from edge_runtime.cli.office.serve import serve
+
+
+@click.group()
+def office() -> None:
+    """Enrol, list and shut out devices: the office's side of provisioning."""
+
+
+for command in (init, claim, serve, devices, events, revoke):
+    office.add_command(command)

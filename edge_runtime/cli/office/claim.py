@@ -1,0 +1,124 @@
+"""`office claim`: made as text, file and QR code; listed; cancelled."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from edge_runtime.cli.extras import extra
+from edge_runtime.cli.office.common import DAY_S, at, folder_option, show_table
+from edge_runtime.enrolment.claim import Claim
+from edge_runtime.enrolment.files import write_private
+from edge_runtime.errors import UsageError
+from edge_runtime.office.claims import cancel, file_text, listed, new_claim
+from edge_runtime.office.folder import open_folder
+from edge_runtime.office.listing import all_devices
+from edge_runtime.office.registry import Registry
+
+DEFAULT_DAYS = 7.0
+
+
+@click.group()
+def claim() -> None:
+    """Make, list and cancel claims: each lets one device enrol, once."""
+
+
+@claim.command("new")
+@folder_option
+@click.option("--site", required=True, help="The site: a topic level.")
+@click.option("--name", required=True, help="The device's name: a topic level.")
+@click.option("--days", type=click.FloatRange(0, 366, min_open=True), help="[default: 7]")
+@click.option("--hours", type=click.FloatRange(0, 8784, min_open=True))
+@click.option("--out", type=click.Path(path_type=Path), help="A file for a USB stick.")
+@click.option("--png", type=click.Path(path_type=Path), help="The QR code as a picture.")
+def new(
+    folder: Path,
+    site: str,
+    name: str,
+    days: float | None,
+    hours: float | None,
+    out: Path | None,
+    png: Path | None,
+) -> None:
+    """Make a claim with which one device may enrol as SITE/NAME."""
+    if days is not None and hours is not None:
+        raise UsageError("--days and --hours: give one of them")
+    for path in (out, png):
+        if path is not None and path.exists():
+            raise UsageError(f"{path} is there already: name another file, or delete it")
+    with extra("office"):
+        from edge_runtime.office import qr
+    office = open_folder(folder)
+    warn_of_namesake(office.registry, site, name)
+    valid_s = hours * 3600.0 if hours is not None else (days or DEFAULT_DAYS) * DAY_S
+    made = new_claim(office, site, name, time.time(), valid_s)
+    if out is not None:
+        write(out, file_text(made, at(made.expires_at)).encode())
+    if png is not None:
+        write(png, qr.png(made.text()))
+    tell(made)
+    if sys.stdout.isatty() or (out is None and png is None):
+        qr.show(made.text(), sys.stdout)
+        click.echo(made.text())
+
+
+def warn_of_namesake(registry: Registry, site: str, name: str) -> None:
+    """Say where a device of this name is in already: two of one name would disturb each other."""
+    for one in all_devices(registry, time.time()):
+        is_in = one.certificate_ends_s is not None and one.revoked_s is None
+        if is_in and (one.site, one.device) == (site, name):
+            click.echo(
+                f"! {site}/{name} is enrolled until {at(one.certificate_ends_s)}: "
+                "if this is for another device, revoke that one first",
+                err=True,
+            )
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file with the secret in it, for its owner alone. Raises UsageError."""
+    try:
+        write_private(path, data)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}); cancel the claim and make another"
+        ) from None
+    click.echo(f"{path} holds a secret: give it to the technician alone.", err=True)
+
+
+def tell(made: Claim) -> None:
+    """Say what the claim is good for."""
+    click.echo(
+        f"Claim {made.claim_id}: one device may enrol as {made.name} until {at(made.expires_at)}.\n"
+        f"On the device: sudo edge-runtime provision --claim FILE (or the text)",
+        err=True,
+    )
+
+
+@claim.command("list")
+@folder_option
+def list_claims(folder: Path) -> None:
+    """Show all claims, the newest first."""
+    rows = [
+        (
+            one.claim_id,
+            f"{one.site}/{one.device}",
+            one.state,
+            at(one.expires_s),
+            at(one.used_s),
+            one.words,
+        )
+        for one in listed(open_folder(folder).registry, time.time())
+    ]
+    show_table(("CLAIM", "DEVICE", "STATE", "UNTIL", "USED", "SIX WORDS"), rows)
+
+
+@claim.command("cancel")
+@folder_option
+@click.argument("claim_id")
+def cancel_claim(folder: Path, claim_id: str) -> None:
+    """Make a claim useless that was not used yet."""
+    found = cancel(open_folder(folder).registry, claim_id, time.time())
+    click.echo(f"Claim {claim_id} for {found.site}/{found.device} is cancelled.")

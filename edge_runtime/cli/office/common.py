@@ -1,0 +1,33 @@
+"""What the office's commands share: the folder's option, times and tables for people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+DAY_S = 86_400.0
+DEFAULT_FOLDER = Path("/var/lib/edge-runtime-office")
+
+folder_option = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    help="Where the office keeps its keys and its registry.",
+)
+
+
+def at(unix_s: float | None) -> str:
+    """Return a time as people in any zone read it; nothing where there was none."""
+    return "" if unix_s is None else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix_s))
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as they need to be."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -1,0 +1,93 @@
+"""`office devices`, `office events`, `office revoke`: who is in, who was refused, who is out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge_runtime.cli.extras import extra
+from edge_runtime.cli.office.common import at, folder_option, show_table
+from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.office.folder import open_folder
+from edge_runtime.office.listing import all_devices, last_events
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+
+
+@click.command()
+@folder_option
+@as_json_option
+def devices(folder: Path, as_json: bool) -> None:
+    """Show the devices that enrolled, or hold a claim."""
+    found = all_devices(open_folder(folder).registry, time.time())
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(found)))
+        return
+    rows = [
+        (
+            f"{one.site}/{one.device}",
+            one.words,
+            at(one.certificate_ends_s),
+            at(one.enrolled_s),
+            one.claim,
+            at(one.revoked_s),
+        )
+        for one in found
+    ]
+    head = ("DEVICE", "SIX WORDS", "CERTIFICATE UNTIL", "ENROLLED OR RENEWED", "CLAIM", "REVOKED")
+    show_table(head, rows)
+
+
+@click.command()
+@folder_option
+@as_json_option
+@click.option("--last", type=click.IntRange(1, 10_000), default=100, show_default=True)
+def events(folder: Path, as_json: bool, last: int) -> None:
+    """Show what was refused, the newest last."""
+    found = last_events(open_folder(folder).registry, last)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(found)))
+        return
+    show_table(("AT", "FROM", "WHAT"), [(at(one.at_s), one.address, one.what) for one in found])
+
+
+@click.command()
+@folder_option
+@click.option("--pid-file", type=click.Path(path_type=Path), help="Mosquitto's: tell it at once.")
+@click.argument("name", metavar="SITE/NAME")
+def revoke(folder: Path, pid_file: Path | None, name: str) -> None:
+    """Shut a device out: its certificates, its open claims."""
+    with extra("office"):
+        from edge_runtime.office.revoking import revoke as shut_out
+    site, _, device = name.partition("/")
+    office = open_folder(folder)
+    changed = shut_out(office, site, device, time.time())
+    again = "" if changed else " already; the list for the broker was written again"
+    click.echo(f"{name} is revoked{again}.")
+    if pid_file is None:
+        click.echo("systemctl reload mosquitto   # takes the list in: the device cannot come back")
+    else:
+        hang_up(pid_file)
+        click.echo("Mosquitto was told: the device cannot come back.")
+    click.echo(
+        "systemctl restart mosquitto  # ends a connection that the device has now: "
+        "Mosquitto looks at the list only when one begins"
+    )
+
+
+def hang_up(pid_file: Path) -> None:
+    """Send SIGHUP to the process that a file names. Raises EdgeError."""
+    try:
+        os.kill(int(pid_file.read_text()), signal.SIGHUP)
+    except ValueError:
+        raise UsageError(f"{pid_file}: holds no process number") from None
+    except OSError as error:
+        raise EdgeError(
+            f"{pid_file}: Mosquitto was not told ({error.strerror}); restart it by hand"
+        ) from None

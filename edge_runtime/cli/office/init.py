@@ -1,0 +1,171 @@
+"""`office init`: what was asked, what is there, and what to do next."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from edge_runtime.cli.extras import extra
+from edge_runtime.cli.office.common import at, folder_option
+from edge_runtime.errors import UsageError
+from edge_runtime.office.folder import OfficeFolder, Owner, open_folder
+from edge_runtime.office.registry import Settings
+
+BROKER_PORT, EST_PORT = 8883, 8443
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
+
+
+@click.command()
+@folder_option
+@click.option("--broker-name", help="The name that devices check in the broker's certificate.")
+@click.option(
+    "--broker-address",
+    "broker_addresses",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Where devices reach the broker: the first goes into claims, all into its certificate.",
+)
+@click.option("--est-address", metavar="HOST[:PORT]", help="Where devices reach 'office serve'.")
+@click.option(
+    "--days",
+    "device_days",
+    type=click.IntRange(1, 3650),
+    help="Days that a device's certificate holds; devices renew at half.  [default: 365]",
+)
+@click.option("--renew-broker", is_flag=True, help="Sign the servers' certificates again.")
+def init(
+    folder: Path,
+    broker_name: str | None,
+    broker_addresses: tuple[str, ...],
+    est_address: str | None,
+    device_days: int | None,
+    renew_broker: bool,
+) -> None:
+    """Make a CA, the broker's certificate, a Mosquitto configuration and a registry."""
+    asked = asked_of(broker_name, broker_addresses, est_address, device_days)
+    if OfficeFolder(folder).is_set_up:
+        change(open_folder(folder), asked, renew=renew_broker)
+    elif renew_broker:
+        open_folder(folder)  # says that there is no office
+    else:
+        make(folder, asked)
+
+
+def asked_of(
+    name: str | None, addresses: tuple[str, ...], est: str | None, days: int | None
+) -> dict[str, Any]:
+    """Return what the options say of the settings, and nothing of what they do not say."""
+    asked: dict[str, Any] = {}
+    if name is not None:
+        asked["broker_name"] = host_and_port(name, "--broker-name", BROKER_PORT)[0]
+    if addresses:
+        found = [host_and_port(one, "--broker-address", BROKER_PORT) for one in addresses]
+        asked["broker_hosts"] = tuple(host for host, _ in found)
+        asked["broker_port"] = found[0][1]
+    if est is not None:
+        asked["est_host"], asked["est_port"] = host_and_port(est, "--est-address", EST_PORT)
+    if days is not None:
+        asked["device_days"] = days
+    return asked
+
+
+def host_and_port(text: str, option: str, port: int, *, lowest: int = 1) -> tuple[str, int]:
+    """Read HOST or HOST:PORT; IPv6 addresses with a port in brackets. Raises UsageError."""
+    bare = f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
+    host = ""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(f"//{bare}")
+        port = port if parts.port is None else parts.port
+        host = (parts.hostname or "") if parts.netloc == bare else ""
+    if not HOST.fullmatch(host) or "@" in bare or port < lowest:
+        raise UsageError(f"{option}: '{text}' is no host name or address, such as 192.0.2.7:8883")
+    return host, port
+
+
+def make(folder: Path, asked: dict[str, Any]) -> None:
+    """Make a new office and tell what to do next."""
+    if "broker_name" not in asked:
+        raise UsageError(
+            "--broker-name: missing; the name that devices shall check in the broker's "
+            "certificate, such as broker.ha-giang.example"
+        )
+    hosts = asked.get("broker_hosts", ())
+    settings = Settings(
+        **{
+            "broker_hosts": hosts,
+            "broker_port": BROKER_PORT,
+            "est_host": next(iter(hosts), asked["broker_name"]),
+            "est_port": EST_PORT,
+            **asked,
+        }
+    )
+    with extra("office"):
+        from edge_runtime.office.setup import make_office
+    office = make_office(folder, settings, time.time())
+    click.echo(f"The office of {settings.broker_name} is ready in {office.path}.")
+    tell_next(office, settings)
+
+
+def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
+    """Renew the servers' certificates, or say that the office is there and what differs."""
+    there = office.registry.settings()
+    wanted = msgspec.structs.replace(there, **asked)
+    if wanted.broker_name != there.broker_name:
+        raise UsageError(
+            f"{office.path} is the office of {there.broker_name}, the name that its devices "
+            "check: make another office in another folder"
+        )
+    if wanted != there and not renew:
+        raise UsageError(
+            f"{office.path} is set up with other values of {', '.join(differing(there, wanted))}; "
+            "nothing was changed: add --renew-broker to take the new ones"
+        )
+    if not renew:
+        click.echo(f"{office.path} is the office of {there.broker_name}: nothing was changed.")
+        tell_next(office, there)
+        return
+    with extra("office"):
+        from edge_runtime.office.setup import renew_servers
+    until = renew_servers(office, wanted, time.time())
+    click.echo(
+        f"The broker's, the enrolment server's and the office's certificates hold until {at(until)}"
+        ".\nsystemctl reload mosquitto && systemctl restart edge-runtime-office  # take them in"
+    )
+
+
+def differing(there: Settings, wanted: Settings) -> list[str]:
+    """Return the names of settings that are not the same."""
+    names = Settings.__struct_fields__
+    return [name for name in names if getattr(there, name) != getattr(wanted, name)]
+
+
+def tell_next(office: OfficeFolder, settings: Settings) -> None:
+    """Say in a few lines what comes after `init`."""
+    folder = (
+        "" if office.path == Path("/var/lib/edge-runtime-office") else f" --folder {office.path}"
+    )
+    shut = Owner().shut_out_by(office.path)
+    if shut is not None:
+        click.echo(
+            f"! Mosquitto's user cannot pass through {shut}: use another folder, or chmod o+x it",
+            err=True,
+        )
+    click.echo(
+        f"Keep a copy of {office.private} elsewhere, under lock: who has it can make devices, and\n"
+        "without it no device enrols or renews. Next:\n"
+        f"  install -D -m 644 {office.systemd}/mosquitto-drop-in.conf "
+        "/etc/systemd/system/mosquitto.service.d/edge-runtime.conf\n"
+        f"  install -m 644 {office.systemd}/edge-runtime-office.service /etc/systemd/system/\n"
+        "  systemctl daemon-reload && systemctl restart mosquitto && "
+        "systemctl enable --now edge-runtime-office\n"
+        f"  edge-runtime office claim new{folder} --site SITE --name NAME --out NAME.claim\n"
+        f"  edge-runtime watch --broker {settings.broker_url} --ca-file {office.ca} "
+        f"--cert-file {office.office} --key-file {office.office_key}"
+    )

@@ -1,0 +1,181 @@
+"""`edge-runtime provision`: what a technician runs, once, in the field."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_runtime.cli.logs import set_up_silence
+from edge_runtime.cli.paths import config_option, state_dir_option
+from edge_runtime.cli.spoken import SpokenCommand, lang_option
+from edge_runtime.errors import UsageError
+from edge_runtime.language import Code, Language, choose, mark
+
+if TYPE_CHECKING:
+    from edge_runtime.provision.flow import Outcome, Wishes
+    from edge_runtime.provision.service import Service
+
+MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
+
+
+@click.command(
+    cls=SpokenCommand,
+    help=mark(
+        "Make this board a device of the office that gave the claim.\n"
+        "\n"
+        "Makes the device's key (it never leaves this board), checks the board, enrols, writes "
+        "the configuration, starts the service, and waits for the first acknowledged message. "
+        "Without a link the enrolment waits, and finishes by itself.\n"
+        "\n"
+        "A claim given as text can be seen in the list of processes for a moment, and stays in "
+        "the shell's history: prefer a file, or - to be asked for it.\n"
+        "\n"
+        "Exit status: 0 all is proven, or waits for a link; 1 something failed; 2 the claim, the "
+        "configuration or the answers are wrong."
+    ),
+)
+@click.option(
+    "--claim", metavar="FILE|TEXT|-", help=mark("The claim from the office; - asks for it.")
+)
+@click.option(
+    "--yes", is_flag=True, help=mark("Ask nothing; what cannot be known comes from --answers.")
+)
+@click.option(
+    "--answers",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help=mark("TOML with [[streams]] and other tables, for a board without a configuration."),
+)
+@config_option
+@state_dir_option
+@lang_option
+@click.option(
+    "--no-service", is_flag=True, help=mark("Leave the service alone; somebody else runs it.")
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 3600),
+    default=90.0,
+    show_default=True,
+    metavar="SECONDS",
+    help=mark("How long to wait for the first acknowledged message."),
+)
+@click.option(
+    "--decommission",
+    is_flag=True,
+    help=mark("End this device: clear its retained topics, wipe key, outbox and recordings."),
+)
+def provision(
+    claim: str | None,
+    yes: bool,
+    answers: Path | None,
+    config_file: Path,
+    state_dir: Path,
+    lang: Code | None,
+    no_service: bool,
+    wait_s: float,
+    decommission: bool,
+) -> None:
+    """Provision, or decommission."""
+    from edge_runtime.cli.extras import extra
+
+    with extra("provision"):
+        from edge_runtime.provision.claims import read_claim
+        from edge_runtime.provision.flow import Wishes
+        from edge_runtime.provision.service import NoService, Systemd
+
+    set_up_silence()
+    language, service = choose(lang), NoService() if no_service else Systemd()
+    if decommission:
+        sys.exit(part(config_file, state_dir, language, service, ask=not yes))
+    if claim is None:
+        raise UsageError("--claim is missing: give the claim's file, its text, or - to be asked")
+    if claim == "-" and sys.stdin.isatty():
+        click.echo(language.text("The claim, one line that begins with edge-claim-1:"))
+    wishes = Wishes(
+        claim=read_claim(claim),
+        config_file=config_file,
+        state_dir=state_dir,
+        answers=answers,
+        ask=None if yes else asked,
+        wait_s=wait_s,
+    )
+    sys.exit(settle(wishes, language, service))
+
+
+def settle(wishes: Wishes, language: Language, service: Service) -> int:
+    """Provision, and show what came of it; return the exit status."""
+    from edge_runtime.clock import SystemClock
+    from edge_runtime.packs.catalogue import bundled_models
+    from edge_runtime.packs.store import PackStore
+    from edge_runtime.provision.errors import said_in
+    from edge_runtime.provision.flow import Provisioning
+
+    if wishes.answers is not None and wishes.config_file.exists():
+        click.echo(
+            language.text(
+                "{file} is there already: its streams stay, the answers are not used",
+                file=wishes.config_file,
+            )
+        )
+    packs = PackStore(wishes.state_dir, bundled_models())
+    with said_in(language):
+        outcome = Provisioning(
+            wishes, packs=packs, clock=SystemClock(), language=language, service=service
+        ).run()
+    show(outcome, language)
+    return 0 if outcome.is_proven else 1
+
+
+def show(outcome: Outcome, language: Language) -> None:
+    """Print what the checks are concerned about, the five lines, and the six words."""
+    for finding in outcome.concerns:
+        click.echo(f"{finding.check}: {finding.text}")
+        if finding.advice:
+            click.echo(f"  -> {finding.advice}")
+    width = max(len(line.label) for line in outcome.lines)
+    for line in outcome.lines:
+        sign, colour = MARKS[line.proven]
+        click.echo(f"{click.style(sign, fg=colour)}  {line.label:<{width}}  {line.text}")
+    click.echo()
+    click.echo(language.text("Read these six words to the office:"))
+    click.echo(click.style(f"    {outcome.words}", bold=True))
+
+
+def part(
+    config_file: Path, state_dir: Path, language: Language, service: Service, *, ask: bool
+) -> int:
+    """Decommission, and say what was done; return the exit status."""
+    from edge_runtime.clock import SystemClock
+    from edge_runtime.config import load
+    from edge_runtime.provision.decommission import Decommission
+    from edge_runtime.provision.errors import said_in
+
+    if not state_dir.is_dir():
+        raise UsageError(f"{state_dir}: no state folder; name the device's with --state-dir")
+    if ask:
+        click.confirm(
+            language.text(
+                "This ends the device: key, results not sent yet and recordings in {folder} are "
+                "deleted. Go on?",
+                folder=state_dir,
+            ),
+            abort=True,
+        )
+    farewell = Decommission(state_dir, clock=SystemClock(), language=language, service=service)
+    with said_in(language):
+        done = farewell.run(lambda: load(config_file))
+    for line in done.lines:
+        click.echo(line)
+    if config_file.exists():
+        click.echo(language.text("{file} stays; delete it if it is a secret", file=config_file))
+    return 0 if done.is_whole else 1
+
+
+def asked(question: str, default: str) -> str:
+    """Ask at the terminal."""
+    answer: str = click.prompt(question, default=default or None)
+    return answer

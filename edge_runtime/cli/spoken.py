@@ -1,0 +1,43 @@
+"""Commands whose `--help` is in the language of the person who asks."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+
+from edge_runtime.language import Code, Language, choose, mark
+
+lang_option = click.option(
+    "--lang",
+    type=click.Choice(get_args(Code)),
+    default=None,
+    is_eager=True,  # before --help, which it is about
+    help=mark("Language; default: that of the terminal."),
+)
+
+CLICK_S_OWN = mark("Show this message and exit.")
+
+
+class SpokenCommand(click.Command):
+    """Translates its own texts: they are marked where the command is declared."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help in the language that `--lang` asks for, else the terminal's."""
+        language = choose(ctx.params.get("lang"))
+        english = [(one, one.help) for one in self.get_params(ctx) if isinstance(one, click.Option)]
+        own = self.help
+        try:
+            self.help = said(own, language)
+            for option, text in english:
+                option.help = said(text, language)
+            return super().get_help(ctx)
+        finally:
+            self.help = own
+            for option, text in english:
+                option.help = text
+
+
+def said(text: str | None, language: Language) -> Any:
+    """Return a text in a language; none stays none."""
+    return language.text(text) if text else text

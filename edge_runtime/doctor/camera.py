@@ -1,0 +1,211 @@
+"""Each stream's camera: is it there, may we use it, does it give pictures?"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from edge_runtime.doctor.access import group_name, holders, may_use
+from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.daemon import finding_of_stream, told_of_stream
+from edge_runtime.errors import SourceError
+from edge_runtime.options import Camera
+from edge_runtime.sources import v4l2
+from edge_runtime.sources.camera import RTSP_PORTS, CameraSource, device_path, without_login
+
+CAPTURES = v4l2.CAN_CAPTURE | v4l2.CAN_CAPTURE_PLANES
+
+
+def check_cameras(around: Surroundings) -> Iterator[Finding]:
+    """Look at each stream's camera; without a configuration, at what is plugged in."""
+    if around.config is None:
+        yield plugged_in(around)
+        return
+    cameras = [(s.name, s.source) for s in around.config.streams if isinstance(s.source, Camera)]
+    if not cameras:
+        yield Finding("camera", "skipped", around.text("no stream uses a camera"))
+    for name, options in cameras:
+        yield look_at(around, f"camera/{name}", name, options)
+
+
+def look_at(around: Surroundings, check: str, stream: str, options: Camera) -> Finding:
+    """Look at one camera, from its plug to its first picture."""
+    device = device_path(options.device)
+    shown = without_login(device) if "://" in device else device
+    told = told_of_stream(around, stream)
+    if told is not None:
+        return finding_of_stream(around, check, told, look_after(around))
+    trouble = (
+        unreachable(around, check, device, options.open_timeout_s)
+        if "://" in device
+        else unusable(around, check, device)
+    )
+    return trouble or first_picture(around, check, shown, options)
+
+
+def unusable(around: Surroundings, check: str, device: str) -> Finding | None:
+    """Say what keeps a V4L2 camera from being opened."""
+    path = Path(device)
+    others = around.text(
+        "Check the cable. `ls -l /dev/v4l/by-id` shows the cameras that are there: name one of "
+        "them in the stream's source."
+    )
+    try:
+        if not may_use(path, around.state_dir) and stat.S_ISCHR(path.stat().st_mode):
+            return not_allowed(around, check, path)
+        if not v4l2.query_flags(device) & CAPTURES:
+            text = around.text(
+                "{device} gives no pictures: many cameras have a second node", device=device
+            )
+            return Finding(check, "failed", text, others)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return held(around, check, device)
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return not_allowed(around, check, path)
+        text = (
+            around.text("{device} is not a camera", device=device)
+            if error.errno in (errno.ENOTTY, errno.EINVAL, errno.EISDIR)
+            else around.text("{device}: no such camera", device=device)
+        )
+        return Finding(check, "failed", text, others)
+    return None
+
+
+def not_allowed(around: Surroundings, check: str, path: Path) -> Finding:
+    """Say that the service's user may not open a device."""
+    return Finding(
+        check,
+        "failed",
+        around.text("{device}: the user of the service may not open it", device=path),
+        around.text(
+            "Add the user to the group: `sudo usermod -aG {group} edge-runtime`, then `sudo "
+            "systemctl restart edge-runtime`.",
+            group=group_name(path),
+        ),
+    )
+
+
+def held(around: Surroundings, check: str, device: str) -> Finding:
+    """Say who else holds a device."""
+    who = ", ".join(holders(Path(device))) or "?"
+    return Finding(
+        check,
+        "failed",
+        around.text("{device}: another program holds it: {who}", device=device, who=who),
+        around.text("Stop that program, then look again."),
+    )
+
+
+def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) -> Finding | None:
+    """Say what keeps a network camera from being reached."""
+    parts = urlsplit(url)
+    shown = without_login(url)
+    try:
+        address = (parts.hostname or "", parts.port or RTSP_PORTS[parts.scheme])
+        socket.create_connection(address, timeout=timeout_s).close()
+    except socket.gaierror:
+        return Finding(
+            check,
+            "failed",
+            around.text("{url}: the name is not known", url=shown),
+            around.text("Give the camera's address in place of its name, or correct the DNS."),
+        )
+    except OSError:
+        return Finding(
+            check,
+            "failed",
+            around.text("{url}: the camera cannot be reached", url=shown),
+            around.text(
+                "Check the camera's power and network cable; `ping {host}` must answer.",
+                host=parts.hostname,
+            ),
+        )
+    return None
+
+
+def first_picture(around: Surroundings, check: str, shown: str, options: Camera) -> Finding:
+    """Open the camera as the daemon does, and wait for one picture."""
+    source = CameraSource(options, around.clock)
+    started_s = around.clock.monotonic()
+    try:
+        source.open()
+        frame = source.read()
+    except SourceError as error:
+        if "://" not in shown and holders(Path(shown)):
+            return held(around, check, shown)
+        return Finding(
+            check,
+            "failed",
+            around.text("{device} gives no picture: {reason}", device=shown, reason=error),
+            look_after(around),
+        )
+    finally:
+        source.close()
+    assert frame is not None
+    height, width = frame.image.shape[:2]
+    text = around.text(
+        "{device} gives {width}x{height} pixels, the first picture after {seconds:.1f} s",
+        device=shown,
+        width=width,
+        height=height,
+        seconds=around.clock.monotonic() - started_s,
+    )
+    return judge(around, check, text, options, (width, height))
+
+
+def judge(
+    around: Surroundings, check: str, text: str, options: Camera, size: tuple[int, int]
+) -> Finding:
+    """Hold a picture's size against the one asked for (0: as it comes)."""
+    wanted = (options.width, options.height)
+    if not all(wanted) or size == wanted:
+        return Finding(check, "ok", text)
+    return Finding(
+        check,
+        "warning",
+        around.text(
+            "{camera}; asked for were {width}x{height}",
+            camera=text,
+            width=options.width,
+            height=options.height,
+        ),
+        around.text(
+            "Set width and height of the stream's source to a size that the camera has: "
+            "`v4l2-ctl --list-formats-ext`."
+        ),
+    )
+
+
+def look_after(around: Surroundings) -> str:
+    """Return what to do about a camera that is there and gives nothing."""
+    return around.text(
+        "Unplug the camera and plug it in again; try another port, cable and power supply."
+    )
+
+
+def plugged_in(around: Surroundings) -> Finding:
+    """Name the cameras of a board that has no configuration yet."""
+    nodes = sorted((around.root / "dev").glob("video*"))
+    found = [str(node) for node in nodes if is_camera(node)]
+    if found:
+        text = around.text("found: {devices}", devices=", ".join(found))
+        return Finding("camera", "ok", text)
+    return Finding(
+        "camera",
+        "warning",
+        around.text("no camera is plugged in"),
+        around.text("Plug it in, if this board is to have one, and look again."),
+    )
+
+
+def is_camera(node: Path) -> bool:
+    """Say whether a node gives pictures."""
+    try:
+        return bool(v4l2.query_flags(str(node)) & CAPTURES)
+    except OSError:
+        return False

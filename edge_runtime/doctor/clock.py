@@ -1,0 +1,70 @@
+"""Is the time right? Certificates and results depend on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_runtime.board.kernel import first_number, read
+from edge_runtime.clock import TIMESYNC_FLAG
+from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.outbox.stamps import FORMAT_BORN_S
+
+RTC = "sys/class/rtc/rtc0/since_epoch"
+
+
+def check_clock(around: Surroundings) -> Iterator[Finding]:
+    """Is it set, by whom, and does it survive a power cut?"""
+    stamp = around.clock.now()
+    shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(stamp.wall_s))
+    if stamp.wall_s < FORMAT_BORN_S:
+        yield Finding(
+            "clock",
+            "failed",
+            around.text("the clock says {time}, which cannot be", time=shown),
+            set_it(around),
+        )
+        return
+    if not stamp.trusted:
+        yield Finding(
+            "clock",
+            "warning",
+            around.text("the clock says {time}, but nothing has set it yet", time=shown),
+            set_it(around),
+        )
+        return
+    keeper = keeper_of(around.root)
+    text = around.text("{time}, kept by {keeper}", time=shown, keeper=keeper)
+    rtc_s = first_number(read(around.root / RTC))
+    if rtc_s is not None and rtc_s < FORMAT_BORN_S:
+        yield Finding(
+            "clock",
+            "warning",
+            around.text("{clock}; but the board's own clock lost the time", clock=text),
+            around.text("Put in a new clock battery, then run `sudo hwclock --systohc`."),
+        )
+        return
+    if rtc_s is None:
+        text = around.text(
+            "{clock}; the board has no clock of its own: after a power cut it asks the network",
+            clock=text,
+        )
+    yield Finding("clock", "ok", text)
+
+
+def set_it(around: Surroundings) -> str:
+    """Return what to do about a clock that is not set."""
+    return around.text(
+        "Give the board a network with a time server: see `timedatectl`. Until then results are "
+        'sent with "clock": "unsynced".'
+    )
+
+
+def keeper_of(root: Path) -> str:
+    """Name the program that sets the clock."""
+    if (root / TIMESYNC_FLAG.relative_to("/")).exists():
+        return "systemd-timesyncd"
+    if (root / "run/chrony/chronyd.pid").exists():
+        return "chrony"
+    return "NTP"

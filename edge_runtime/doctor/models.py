@@ -1,0 +1,131 @@
+"""Model packs and accelerators, tried in a child process: what crashes there crashes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from edge_runtime.board.usb import coral_is_seen
+from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.daemon import finding_of_stream, told_of_stream
+from edge_runtime.engine.models import find_packs
+from edge_runtime.engine.trial import try_pack
+from edge_runtime.errors import BackendError, UsageError
+from edge_runtime.manifest import Pack
+from edge_runtime.options import EDGE_TPU, Config, Delegate, Stream
+from edge_runtime.packs.catalogue import bundled_models
+from edge_runtime.packs.store import PackStore
+
+
+def check_models(around: Surroundings) -> Iterator[Finding]:
+    """Does each stream's pack have its weights, and do they give the golden result?"""
+    streams = [s for s in streams_of(around) if s.has_model]
+    if not streams:
+        yield Finding("model", "skipped", around.text("no stream uses a model"))
+    tried: dict[tuple[str, bool], Finding] = {}
+    for stream in streams:
+        use = (stream.model_use.pack, stream.model_use.accelerator is None)
+        if use not in tried:
+            tried[use] = look_at(around, stream)
+        yield msgspec.structs.replace(tried[use], check=f"model/{stream.name}")
+
+
+def look_at(around: Surroundings, stream: Stream) -> Finding:
+    """Check one pack: its hash, and its golden case unless that needs the accelerator."""
+    use = stream.model_use
+    try:
+        pack = pack_of(around, stream)
+        if use.accelerator is None:
+            assert around.config is not None
+            try_pack(pack, runtime=around.config.engine.runtime)
+    except (UsageError, BackendError) as error:
+        return Finding(
+            "model",
+            "failed",
+            around.text("{pack} cannot be used: {reason}", pack=use.pack, reason=error),
+            around.text(
+                "Get it again: `edge-runtime models pull {pack}`, or without a network "
+                "`edge-runtime models import {pack} FILE`. `edge-runtime models list` shows all.",
+                pack=use.pack,
+            ),
+        )
+    name = pack.ref.full_name
+    if use.accelerator is not None:
+        text = around.text("{pack}: the weights are the right ones", pack=name)
+    elif pack.manifest.golden is None:
+        text = around.text("{pack}: the weights are the right ones and run", pack=name)
+    else:
+        text = around.text(
+            "{pack}: the weights are the right ones and give the golden result", pack=name
+        )
+    return Finding("model", "ok", text)
+
+
+def check_accelerator(around: Surroundings) -> Iterator[Finding]:
+    """Is the accelerator there, and does each model that is to use it run on it?"""
+    seen = coral_is_seen(around.root)
+    streams = [s for s in streams_of(around) if s.has_model and s.model_use.accelerator]
+    if not streams:
+        text = (
+            around.text("a Coral is plugged in; no stream uses it")
+            if seen
+            else around.text("none is used")
+        )
+        yield Finding("accelerator", "ok" if seen else "skipped", text)
+    for stream in streams:
+        delegate = stream.model_use.accelerator
+        assert delegate is not None
+        yield try_on(around, stream, delegate, seen=seen)
+
+
+def try_on(around: Surroundings, stream: Stream, delegate: Delegate, *, seen: bool) -> Finding:
+    """Run one stream's model on its accelerator."""
+    check = f"accelerator/{stream.name}"
+    assert around.config is not None
+    plug_in = around.text(
+        "Plug it into a blue USB 3 port, with its own cable; `lsusb` must show it. Or take "
+        "`delegate` out of the stream's model: then the CPU does the work."
+    )
+    told = told_of_stream(around, stream.name)
+    if told is not None:  # an accelerator serves one process
+        return finding_of_stream(around, check, told, plug_in)
+    if delegate == EDGE_TPU and not seen:
+        return Finding(
+            check,
+            "failed",
+            around.text("no Coral is seen, neither on USB (1a6e:089a, 18d1:9302) nor on PCIe"),
+            plug_in,
+        )
+    try:
+        pack = pack_of(around, stream)
+        try_pack(pack, runtime=around.config.engine.runtime, delegate=delegate)
+    except (UsageError, BackendError) as error:
+        return Finding(
+            check,
+            "failed",
+            around.text(
+                "the model does not run on {library}: {reason}",
+                library=delegate.library,
+                reason=error,
+            ),
+            around.text(
+                "Install the accelerator's library (Coral: libedgetpu1-std), see that the user is "
+                "in the group plugdev, and plug the accelerator in again."
+            ),
+        )
+    return Finding(
+        check, "ok", around.text("the model runs on {library}", library=delegate.library)
+    )
+
+
+def streams_of(around: Surroundings) -> tuple[Stream, ...]:
+    """Return the configured streams; none where there is no configuration."""
+    return around.config.streams if around.config is not None else ()
+
+
+def pack_of(around: Surroundings, stream: Stream) -> Pack:
+    """Return a stream's pack, hash checked. Raises UsageError."""
+    assert around.config is not None
+    alone: Config = msgspec.structs.replace(around.config, streams=(stream,))
+    return find_packs(alone, PackStore(around.state_dir, bundled_models()))[stream.name]

@@ -1,0 +1,103 @@
+"""The way out of the board: a default route, and the address behind the broker's name."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+from edge_runtime.board.kernel import read
+from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.options import Config
+from edge_runtime.publish.candidates import DISCOVER
+from edge_runtime.publish.endpoint import endpoint_of
+
+IS_UP = 0x1  # RTF_UP of <linux/route.h>
+
+
+def check_network(around: Surroundings) -> Iterator[Finding]:
+    """Is there a way out, and does the broker's name lead anywhere?"""
+    host = host_of(around.config)
+    if is_loopback(host):
+        text = around.text("not needed: the broker is on this board")
+        yield Finding("network", "skipped", text)
+        return
+    yield route_of(around)
+    if host and not is_address(host):
+        yield address_of(around, host)
+
+
+def route_of(around: Surroundings) -> Finding:
+    """Say through which interface the board reaches other networks."""
+    interface = default_interface(around.root)
+    if interface:
+        return Finding(
+            "network", "ok", around.text("default route through {interface}", interface=interface)
+        )
+    return Finding(
+        "network",
+        "warning",
+        around.text("there is no default route: only the local network can be reached"),
+        around.text(
+            "Check the network cable, Wi-Fi or SIM card; `ip route` must show a line that begins "
+            "with default. A broker on the local network needs none."
+        ),
+    )
+
+
+def address_of(around: Surroundings, host: str) -> Finding:
+    """Say what the broker's name resolves to."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return Finding(
+            "network",
+            "failed",
+            around.text("the name {host} cannot be resolved", host=host),
+            around.text(
+                "Check broker.url and the DNS server (`resolvectl status`). A name that ends in "
+                ".local needs the package libnss-mdns."
+            ),
+        )
+    addresses = ", ".join(sorted({str(one[4][0]) for one in found}))
+    return Finding(
+        "network",
+        "ok",
+        around.text("{host} is {addresses}", host=host, addresses=addresses),
+    )
+
+
+def host_of(config: Config | None) -> str:
+    """Return the broker's host; none where it is looked for, or nothing is configured."""
+    if config is None or config.broker.url == DISCOVER:
+        return ""
+    return endpoint_of(config.broker.url).host
+
+
+def is_address(host: str) -> bool:
+    """Say whether a host is an address already."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this board itself."""
+    return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
+
+
+def default_interface(root: Path) -> str:
+    """Return the interface of the default route, of IPv4 or else of IPv6; none: empty."""
+    for line in read(root / "proc/net/route").splitlines()[1:]:
+        interface, destination, _gateway, flags = line.split()[:4]
+        if destination == "00000000" and int(flags, 16) & IS_UP:
+            return interface
+    for line in read(root / "proc/net/ipv6_route").splitlines():
+        destination, length, *_, interface = line.split()
+        # The kernel keeps an unreachable default of its own on `lo`.
+        if (destination.strip("0"), length) == ("", "00") and interface != "lo":
+            return interface
+    return ""

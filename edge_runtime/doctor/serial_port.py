@@ -1,0 +1,138 @@
+"""Each stream's serial port: is it there, may we use it, can what comes be read?"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from edge_runtime.doctor.access import holders, may_use
+from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.camera import held, not_allowed
+from edge_runtime.doctor.daemon import finding_of_stream, told_of_stream
+from edge_runtime.errors import SourceError
+from edge_runtime.framing.quality import BEARABLE, shown
+from edge_runtime.framing.rows import Tally
+from edge_runtime.options import Serial
+from edge_runtime.sources.serial_port import SerialSource
+
+LISTEN_S = 3.0  # so long a sensor that sends is listened to
+ENOUGH_ROWS = 20
+LONGEST_SILENCE_S = 60.0
+
+
+def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
+    """Look at each stream's port; without a configuration, at what is plugged in."""
+    if around.config is None:
+        yield plugged_in(around)
+        return
+    ports = [(s.name, s.source) for s in around.config.streams if isinstance(s.source, Serial)]
+    if not ports:
+        yield Finding("serial", "skipped", around.text("no stream uses a serial port"))
+    for name, options in ports:
+        yield look_at(around, f"serial/{name}", name, options)
+
+
+def look_at(around: Surroundings, check: str, stream: str, options: Serial) -> Finding:
+    """Look at one port, from its plug to its rows."""
+    told = told_of_stream(around, stream)
+    if told is not None:
+        return finding_of_stream(around, check, told, look_after(around))
+    trouble = None if "://" in options.url else unusable(around, check, Path(options.url))
+    return trouble or listen(around, check, options)
+
+
+def unusable(around: Surroundings, check: str, path: Path) -> Finding | None:
+    """Say what keeps a port from being opened."""
+    if not path.exists():
+        here = ", ".join(names_of_ports(around)) or around.text("none")
+        return Finding(
+            check,
+            "failed",
+            around.text("{device}: no such port", device=path),
+            around.text(
+                "Plug the adapter in. The ports that are there: {ports}. Name one of them as the "
+                "stream's source.url.",
+                ports=here,
+            ),
+        )
+    if not stat.S_ISCHR(path.stat().st_mode):
+        text = around.text("{device} is not a serial port", device=path)
+        return Finding(check, "failed", text, around.text("Correct the stream's source.url."))
+    if not may_use(path, around.state_dir):
+        return not_allowed(around, check, path)
+    return held(around, check, str(path)) if holders(path) else None
+
+
+def listen(around: Surroundings, check: str, options: Serial) -> Finding:
+    """Open the port as the daemon does, and read rows for a few seconds."""
+    bounded = msgspec.structs.replace(options, silent_s=min(options.silent_s, LONGEST_SILENCE_S))
+    source = SerialSource(bounded, around.clock)
+    try:
+        source.open()
+        until_s = None
+        while source.tally.good < ENOUGH_ROWS:
+            source.read()
+            now_s = around.clock.monotonic()
+            until_s = now_s + LISTEN_S if until_s is None else until_s
+            if now_s >= until_s:
+                break
+    except SourceError as error:
+        return Finding(check, "failed", silence(around, source.tally, error), look_after(around))
+    finally:
+        source.close()
+    return judge(around, check, options.url, source.tally)
+
+
+def silence(around: Surroundings, tally: Tally, error: SourceError) -> str:
+    """Say what an endless wait for rows was about."""
+    if set(tally.bad) == {"unanswered"}:
+        return around.text("the sensor does not answer ({reason})", reason=error)
+    if tally.bad or tally.skipped:
+        return around.text("what comes cannot be read ({reason})", reason=error)
+    return around.text("no row comes ({reason})", reason=error)
+
+
+def judge(around: Surroundings, check: str, url: str, tally: Tally) -> Finding:
+    """Say how much of what came could be read."""
+    bad = tally.bad.total()
+    text = around.text(
+        "{device}: {good} rows were read, {bad} refused", device=url, good=tally.good, bad=bad
+    )
+    if bad <= max(1, BEARABLE * (tally.good + bad)):  # the first may begin in its middle
+        return Finding(check, "ok", text)
+    return Finding(
+        check,
+        "warning",
+        f"{text} ({shown(tally.bad)})",
+        around.text(
+            "Hold baud, parity and framing of the stream's source against the sensor's manual. Lay "
+            "the cable away from motors and mains, and connect its shield to earth."
+        ),
+    )
+
+
+def look_after(around: Surroundings) -> str:
+    """Return what to do about a sensor that sends nothing that can be read."""
+    return around.text(
+        "Check the sensor's power; its TX must be on our RX (RS-485: A on A, B on B). Hold baud, "
+        "parity and framing of the stream's source against its manual."
+    )
+
+
+def plugged_in(around: Surroundings) -> Finding:
+    """Name the ports of a board that has no configuration yet."""
+    found = names_of_ports(around)
+    if not found:
+        text = around.text("no serial adapter is plugged in")
+        return Finding("serial", "skipped", text)
+    return Finding("serial", "ok", around.text("found: {devices}", devices=", ".join(found)))
+
+
+def names_of_ports(around: Surroundings) -> list[str]:
+    """Return the ports by the names that stay the same, else as the kernel numbers them."""
+    dev = around.root / "dev"
+    stable = sorted(map(str, (dev / "serial/by-id").glob("*")))
+    return stable or sorted(str(p) for kind in ("ttyUSB*", "ttyACM*") for p in dev.glob(kind))

@@ -1,0 +1,164 @@
+"""TLS to the broker: its chain, its name, its dates, and what it says of our certificate."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+
+from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.language import mark
+from edge_runtime.options import Broker
+from edge_runtime.publish.endpoint import Endpoint
+from edge_runtime.publish.reasons import (
+    EXPIRED,
+    NOT_YET_VALID,
+    UNKNOWN_CA,
+    WRONG_NAME,
+    WRONG_PURPOSE,
+    LinkError,
+)
+from edge_runtime.publish.tls import context_for
+
+DAY_S = 86_400.0
+SOON_DAYS = 14.0
+# With TLS 1.3 a broker judges our certificate after our handshake is over: its alert comes then.
+ALERT_WAIT_S = 1.0
+
+# What is wrong with the broker's certificate, by OpenSSL's code, and what to do.
+VERIFY = {
+    **dict.fromkeys(
+        UNKNOWN_CA,
+        (
+            mark("the certificate of {address} is not signed by the CA that this device trusts"),
+            mark(
+                "This may be another broker. Check the address; if it is right, get the CA's "
+                "certificate from the office again."
+            ),
+        ),
+    ),
+    **dict.fromkeys(
+        WRONG_NAME,
+        (
+            mark("the certificate of {address} is for another name than {name}"),
+            mark(
+                "This may be another broker. Check broker.url and broker.server_name; else the "
+                "office must make the broker a certificate with this name."
+            ),
+        ),
+    ),
+    EXPIRED: (
+        mark("the certificate of {address} has expired"),
+        mark("The office must renew the broker's certificate. Check this board's clock too."),
+    ),
+    NOT_YET_VALID: (
+        mark("the certificate of {address} is not valid yet"),
+        mark("Check this board's clock, then the broker's."),
+    ),
+    WRONG_PURPOSE: (
+        mark("the certificate of {address} is not a server's"),
+        mark("Somebody else plays the broker: tell the office, and check the address."),
+    ),
+}
+ANY_OTHER = (
+    mark("TLS with {address} fails: {why}"),
+    mark("Check the port in broker.url: the one for TLS is mostly 8883."),
+)
+# What the broker says of ours, by words in OpenSSL's name of its alert.
+ALERTS = {
+    "CERTIFICATE_REQUIRED": (
+        mark("{address} asks for a certificate of this device, which has none"),
+        mark("Run `sudo edge-runtime provision`, or give broker.cert_file and broker.key_file."),
+    ),
+    "CERTIFICATE_EXPIRED": (
+        mark("{address} says that this device's certificate has expired"),
+        mark("Ask the office for a new claim, then run `sudo edge-runtime provision`."),
+    ),
+    "CERTIFICATE_REVOKED": (
+        mark("{address} says that this device's certificate was revoked"),
+        mark("Ask the office; if this is an error, it gives you a new claim."),
+    ),
+}
+NOT_TAKEN = (
+    mark("{address} does not accept this device's certificate ({why})"),
+    mark("Ask the office whether it is of its CA and not revoked; the broker's log says more."),
+)
+
+
+def check_tls(around: Surroundings, broker: Broker, endpoint: Endpoint) -> Finding:
+    """Shake hands as the daemon does, and read what both certificates are worth."""
+    trusted = around.clock.now().trusted
+    try:
+        context = context_for(broker, endpoint.name, clock_trusted=trusted)
+    except LinkError as error:
+        return Finding(
+            "tls",
+            "failed",
+            around.text("a file of TLS cannot be used: {reason}", reason=error),
+            around.text("Correct the path in [broker], or provision this device again."),
+        )
+    address = (endpoint.host, endpoint.port)
+    try:
+        with (
+            socket.create_connection(address, broker.connect_timeout_s) as plain,
+            context.wrap_socket(plain) as tls,
+        ):
+            certificate = tls.getpeercert() or {}
+            version = tls.version() or ""
+            await_alert(tls)
+    except ssl.SSLCertVerificationError as error:
+        return failed(around, endpoint, VERIFY.get(error.verify_code, ANY_OTHER), error)
+    except ssl.SSLError as error:
+        return failed(around, endpoint, meaning(error), error)
+    except OSError as error:
+        return failed(around, endpoint, ANY_OTHER, error)
+    return judge(around, endpoint, version, ssl.cert_time_to_seconds(str(certificate["notAfter"])))
+
+
+def await_alert(tls: ssl.SSLSocket) -> None:
+    """Give the broker time to refuse our certificate. Raises SSLError where it does."""
+    tls.settimeout(ALERT_WAIT_S)
+    with contextlib.suppress(TimeoutError):  # silence: a broker waits for our CONNECT
+        tls.recv(1)
+
+
+def meaning(error: ssl.SSLError) -> tuple[str, str]:
+    """Return text and advice of an error that is not about the broker's certificate."""
+    reason = error.reason or ""
+    for word, texts in ALERTS.items():
+        if word in reason:
+            return texts
+    return NOT_TAKEN if "ALERT" in reason else ANY_OTHER
+
+
+def failed(
+    around: Surroundings, endpoint: Endpoint, texts: tuple[str, str], error: OSError
+) -> Finding:
+    """Say what stood in the way."""
+    why = getattr(error, "reason", None) or error.strerror or str(error)
+    text = around.text(
+        texts[0],
+        address=endpoint,
+        name=endpoint.name,
+        why=why.lower().replace("_", " "),
+    )
+    return Finding("tls", "failed", text, around.text(texts[1]))
+
+
+def judge(around: Surroundings, endpoint: Endpoint, version: str, until_s: float) -> Finding:
+    """Say how long the broker's certificate is still good for."""
+    days = (until_s - around.clock.now().wall_s) / DAY_S
+    values = {
+        "address": endpoint,
+        "version": version,
+        "name": endpoint.name,
+        "day": time.strftime("%Y-%m-%d", time.gmtime(until_s)),
+    }
+    text = around.text(
+        "{version} with {address}, which is {name}; its certificate is good until {day}", **values
+    )
+    if days >= SOON_DAYS:
+        return Finding("tls", "ok", text)
+    advice = around.text("The office must renew the broker's certificate before that day.")
+    return Finding("tls", "warning", text, advice)

@@ -1,0 +1,47 @@
+"""Files that hold secrets: private from their first moment, replaced in one step, overwritten."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a new file that only its owner can read, from its first moment, and sync it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put a private file in place of another in one step."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    write_private(new, data)
+    new.replace(path)
+    sync_folder(path.parent)
+
+
+def shred(path: Path) -> None:
+    """Overwrite a file's bytes and delete it; nothing where it is not there."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(bytes(os.fstat(descriptor).st_size))
+        file.flush()
+        os.fsync(descriptor)
+    path.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's list of names to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,296 @@
+"""Where a device keeps who it is: `{state_dir}/identity/`. Needs no cryptography.
+
+`current` is a link to a dated folder that holds all of one identity. The link is replaced in one
+step, so that a power cut leaves the old key and certificate or the new ones, never a mixture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edge_runtime.enrolment.files import replace_file, shred, sync_folder, write_private
+from edge_runtime.errors import EdgeError
+from edge_runtime.options import Broker, Config
+
+FOLDER = "identity"
+
+T = TypeVar("T")
+
+
+class IdentityError(EdgeError):
+    """The device's identity is missing, waits for the office, or cannot be read."""
+
+
+class Files(msgspec.Struct, frozen=True):
+    """The files of one identity; they belong together. `office` says where it is renewed."""
+
+    key: Path
+    certificate: Path
+    ca: Path
+    office: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> Files:
+        """Name the files of a folder."""
+        names = ("device.key", "device.pem", "ca.pem", "office.json")
+        return cls(*(folder / name for name in names))
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self.key.parent
+
+
+class Office(msgspec.Struct, frozen=True):
+    """Who gave the identity, for which claim, and renews it."""
+
+    est_url: str
+    claim_id: str = ""
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What an identity is made of, in PEM."""
+
+    key: bytes
+    chain: bytes
+    ca: bytes
+    office: Office
+
+    def __repr__(self) -> str:
+        return "Parts(…)"  # a traceback must not tell the key
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """An enrolment that has begun. `said`: why the last try failed, in one line."""
+
+    claim: str
+    expires_at: float
+    said: str = ""
+
+    def __repr__(self) -> str:
+        return f"Waiting(said={self.said!r})"  # the claim is a secret
+
+
+class LastGood(msgspec.Struct, frozen=True):
+    """The address at which the broker last proved to be the right one."""
+
+    host: str
+    port: int
+
+
+class IdentityFolder:
+    """The identity of one state folder. Whoever changes it holds `locked()`."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.folder = state_dir / FOLDER
+        self.pending_key = self.folder / "pending.key"
+        self._current = self.folder / "current"
+        self._next = self.folder / "next"
+        self._pending = self.folder / "pending.json"
+        self._last_good = self.folder / "last-good.json"
+
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether there is a certificate to show."""
+        return there(Files.of(self._current).certificate)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody has begun to provision this device."""
+        return not there(self.folder)
+
+    def files(self, now_s: float | None = None) -> Files:
+        """Return the files as they are now, past the link: a set that stays together.
+
+        Raises IdentityError that says why there is none; `now_s` judges a claim's expiry.
+        """
+        if not self.is_enrolled:
+            raise IdentityError(self.why_not_enrolled(now_s))
+        return Files.of(self._current.resolve())
+
+    def applied(self, broker: Broker, now_s: float | None = None) -> Broker:
+        """Return `[broker]` with the identity's files where it asks for them, else as it is."""
+        if broker.identity is None:
+            return broker
+        files = self.files(now_s)
+        return msgspec.structs.replace(
+            broker, ca_file=files.ca, cert_file=files.certificate, key_file=files.key
+        )
+
+    def why_not_enrolled(self, now_s: float | None = None) -> str:
+        """Say what this device waits for, and what a person can do about it."""
+        waiting = self.waiting()
+        if waiting is None:
+            return "not enrolled yet: run 'edge-runtime provision' with a claim from the office"
+        if now_s is not None and now_s >= waiting.expires_at:
+            day = time.strftime("%Y-%m-%d", time.gmtime(waiting.expires_at))
+            return (
+                f"not enrolled yet: the claim expired on {day}; ask the office for a new one and "
+                "run 'edge-runtime provision' with it"
+            )
+        return f"not enrolled yet: waiting for the office ({waiting.said or 'not asked yet'})"
+
+    def waiting(self) -> Waiting | None:
+        """Return the enrolment that has begun, None where there is none."""
+        return read_json(self._pending, Waiting)
+
+    def begin(self, waiting: Waiting, key: bytes) -> None:
+        """Note an enrolment, and the key that it is for.
+
+        The key is kept with it: an answer that was lost on its way is asked for again with the
+        same key, which is how the office knows that the claim is not used twice.
+        """
+        self._make()
+        self._pending.unlink(missing_ok=True)  # first: no claim may stand beside another's key
+        replace_file(self.pending_key, key)
+        replace_file(self._pending, msgspec.json.encode(waiting))
+
+    def tried(self, said: str) -> None:
+        """Note why the last try failed; nothing is written where that was known already."""
+        waiting = self.waiting()
+        if waiting is not None and waiting.said != said:
+            told = msgspec.structs.replace(waiting, said=said)
+            replace_file(self._pending, msgspec.json.encode(told))
+
+    def end_waiting(self) -> None:
+        """Forget the enrolment that was waited for; in this order: a claim never lacks its key."""
+        self._pending.unlink(missing_ok=True)
+        shred(self.pending_key)
+
+    def stage(self, parts: Parts) -> Files:
+        """Write an identity beside the current one, whole and on the disk: the next one."""
+        self._make()
+        self._sweep(self._current)
+        dated = time.strftime("%Y-%m-%dT%H-%M-%SZ-", time.gmtime())
+        files = Files.of(Path(tempfile.mkdtemp(prefix=dated, dir=self.folder)))
+        write_private(files.key, parts.key)
+        write_private(files.certificate, parts.chain)
+        write_private(files.ca, parts.ca)
+        write_private(files.office, msgspec.json.encode(parts.office))
+        sync_folder(files.folder)
+        self._next.unlink(missing_ok=True)
+        self._next.symlink_to(files.folder.name)
+        sync_folder(self.folder)
+        return files
+
+    def staged(self) -> Files | None:
+        """Return the identity that is to be the next one, None where there is none."""
+        files = Files.of(self._next.resolve())
+        return files if self._next.is_symlink() and there(files.certificate) else None
+
+    def swap(self) -> None:
+        """Make the next identity the current one, in one step, and wipe the one before."""
+        self._next.replace(self._current)
+        sync_folder(self.folder)
+        self._sweep(self._current)
+
+    def office(self) -> Office:
+        """Return who renews the identity. Raises IdentityError."""
+        office = read_json(self.files().office, Office)
+        if office is None:
+            raise IdentityError(f"{self.folder}: incomplete; provision this device again")
+        return office
+
+    def last_good(self) -> LastGood | None:
+        """Return where the broker was last found; a hint: what cannot be read is none."""
+        with contextlib.suppress(IdentityError):
+            return read_json(self._last_good, LastGood)
+        return None
+
+    def keep_last_good(self, address: LastGood) -> None:
+        """Remember where the broker is; nothing is written where that is known already."""
+        if address != self.last_good():
+            self._make()
+            replace_file(self._last_good, msgspec.json.encode(address))
+
+    def wipe(self) -> None:
+        """Overwrite and delete everything here (on flash an old copy may outlive it)."""
+        if self.folder.is_dir():
+            for path in self.folder.rglob("*"):
+                if path.is_file() and not path.is_symlink():
+                    shred(path)
+            shutil.rmtree(self.folder)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other commands out. Raises IdentityError where one is at work, or a disk fails."""
+        self._make()
+        try:
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                take(descriptor, self.folder)
+                yield
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            where = error.filename or self.folder
+            raise IdentityError(
+                f"{where}: {(error.strerror or str(error)).lower()}; run this as root, and check "
+                "the disk"
+            ) from None
+
+    def _make(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise IdentityError(
+                f"{self.folder}: cannot be made ({error.strerror}); run this as root"
+            ) from None
+
+    def _sweep(self, keep: Path) -> None:
+        """Wipe the identities that are not kept: the one before, or what a kill left."""
+        kept = keep.resolve().name  # the name: the folder itself may be reached in many ways
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink() and path.name != kept:
+                shred(path / "device.key")
+                shutil.rmtree(path)
+
+
+def provisioned(config: Config, state_dir: Path) -> Config:
+    """Return the configuration with the state folder, and the identity's files once they exist."""
+    broker = config.broker
+    with contextlib.suppress(IdentityError):  # not enrolled yet: the publisher says so
+        broker = IdentityFolder(state_dir).applied(broker)
+    return msgspec.structs.replace(config, broker=broker, state_dir=state_dir)
+
+
+def there(path: Path) -> bool:
+    """Say whether a path exists. Raises IdentityError where that may not be known."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise IdentityError(
+            f"{path}: {(error.strerror or '').lower()}; run this as the daemon's user, or as root"
+        ) from None
+
+
+def take(descriptor: int, folder: Path) -> None:
+    """Take the folder's lock. Raises IdentityError where another command has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise IdentityError(
+            f"{folder}: another 'provision' or 'renew' is at work; try again later"
+        ) from None
+
+
+def read_json(path: Path, kind: type[T]) -> T | None:
+    """Read one of the small files; None where it is not there. Raises IdentityError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise IdentityError(f"{path}: cannot be read ({error.strerror})") from None
+    except msgspec.MsgspecError:
+        raise IdentityError(f"{path}: not readable as JSON; provision this device again") from None

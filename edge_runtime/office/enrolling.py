@@ -1,0 +1,186 @@
+"""Who gets a certificate: the rules of enrolment, each decision in one transaction."""
+
+from __future__ import annotations
+
+import hmac
+import sqlite3
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from edge_runtime.enrolment.keys import public_der
+from edge_runtime.enrolment.messages import EnrolmentError, read_csr
+from edge_runtime.enrolment.words import six_words
+from edge_runtime.office.authority import DAY_S, Authority
+from edge_runtime.office.claims import hashed, state_of
+from edge_runtime.office.registry import Registry
+
+CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+# One a half-life is what devices ask for; a device gone wild must not fill the office's disk.
+MAX_RENEWALS_A_DAY = 20
+
+
+class RefusedError(EnrolmentError):
+    """A request that gets nothing; the text tells the client why. `status` is HTTP's."""
+
+    def __init__(self, status: int, text: str, who: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.who = who
+
+
+class Enrolment:
+    """Decides and signs. Any thread and process may use it at the same time."""
+
+    def __init__(self, registry: Registry, authority: Authority, device_days: float) -> None:
+        self._registry = registry
+        self._authority = authority
+        self._days = device_days
+
+    def by_claim(self, claim_id: str, secret: str, body: bytes, now_s: float) -> x509.Certificate:
+        """Enrol a device that shows a claim. Raises RefusedError, EnrolmentError, RegistryError.
+
+        The same key gets the same certificate again: the first answer may have been lost.
+        """
+        with self._registry.changing() as db:
+            claim = proven_claim(db, claim_id, secret)
+            name = f"{claim['site']}/{claim['device']}"
+            state = state_of(claim, now_s)
+            if state == "cancelled" or now_s >= claim["expires_s"]:
+                why = "was cancelled" if state == "cancelled" else "has expired"
+                raise RefusedError(403, f"this claim {why}; ask the office for a new one", name)
+            key = requested_key(body, name)
+            if state == "used":
+                return first_answer(db, claim, key, name)
+            certificate = self._issue(db, claim["site"], claim["device"], key, now_s)
+            db.execute(
+                "UPDATE claims SET used_s = ?, serial = ? WHERE claim_id = ?",
+                (now_s, serial_of(certificate), claim_id),
+            )
+            return certificate
+
+    def by_certificate(self, shown: bytes, body: bytes, now_s: float) -> x509.Certificate:
+        """Renew for a device that shows its certificate (DER). Raises as `by_claim`."""
+        with self._registry.changing() as db:
+            row = certificate_row(db, serial_of(x509.load_der_x509_certificate(shown)))
+            if row is None or row["der"] != shown:
+                raise RefusedError(
+                    403, "this certificate is not of a device that this office enrolled"
+                )
+            name = f"{row['site']}/{row['device']}"
+            if row["revoked_s"] is not None:
+                raise RefusedError(
+                    403, "this device was revoked; ask the office for a new claim", name
+                )
+            if now_s >= row["ends_s"]:
+                why = "this certificate has expired; ask the office for a new claim"
+                raise RefusedError(403, why, name)
+            key = requested_key(body, name)
+            again = answered_before(db, row, key, now_s)
+            return again or self._issue(db, row["site"], row["device"], key, now_s)
+
+    def _issue(
+        self,
+        db: sqlite3.Connection,
+        site: str,
+        device: str,
+        key: ec.EllipticCurvePublicKey,
+        now_s: float,
+    ) -> x509.Certificate:
+        certificate = self._authority.client(f"{site}/{device}", key, now_s, self._days)
+        db.execute(
+            "INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            (
+                serial_of(certificate),
+                site,
+                device,
+                public_der(key),
+                certificate.public_bytes(Encoding.DER),
+                now_s,
+                certificate.not_valid_after_utc.timestamp(),
+            ),
+        )
+        return certificate
+
+
+def proven_claim(db: sqlite3.Connection, claim_id: str, secret: str) -> sqlite3.Row:
+    """Return the claim whose secret was shown; which of the two is wrong is not told."""
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM claims WHERE claim_id = ?", (claim_id,)
+    ).fetchone()
+    kept = bytes(32) if row is None else row["secret_sha256"]
+    if not hmac.compare_digest(kept, hashed(secret)) or row is None:
+        raise RefusedError(
+            401, "this claim is not known here; check it, or ask the office for a new one"
+        )
+    return row
+
+
+def certificate_row(db: sqlite3.Connection, serial: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM certificates WHERE serial = ?", (serial,)
+    ).fetchone()
+    return row
+
+
+def first_answer(
+    db: sqlite3.Connection, claim: sqlite3.Row, key: ec.EllipticCurvePublicKey, name: str
+) -> x509.Certificate:
+    """Return what the claim was used for already, to the same key alone."""
+    row = certificate_row(db, claim["serial"])
+    assert row is not None, "a foreign key"
+    if row["revoked_s"] is not None:
+        raise RefusedError(403, "this device was revoked; ask the office for a new claim", name)
+    if row["public_key"] != public_der(key):
+        raise RefusedError(
+            403,
+            "this claim was used already, with another key; "
+            f"the office sees which ({six_words(row['public_key'])})",
+            name,
+        )
+    return x509.load_der_x509_certificate(row["der"])
+
+
+def answered_before(
+    db: sqlite3.Connection, shown: sqlite3.Row, key: ec.EllipticCurvePublicKey, now_s: float
+) -> x509.Certificate | None:
+    """Return what this key got since the shown certificate was made: an answer that was lost.
+
+    Raises RefusedError where there were too many in one day.
+    """
+    rows = db.execute(
+        "SELECT * FROM certificates WHERE site = ? AND device = ? AND issued_s > ? "
+        "AND revoked_s IS NULL ORDER BY issued_s DESC",
+        (shown["site"], shown["device"], now_s - DAY_S),
+    ).fetchall()
+    for row in rows:
+        if row["public_key"] == public_der(key) and row["issued_s"] > shown["issued_s"]:
+            return x509.load_der_x509_certificate(row["der"])
+    if len(rows) >= MAX_RENEWALS_A_DAY:
+        name = f"{shown['site']}/{shown['device']}"
+        raise RefusedError(429, "this device was renewed too often today", name)
+    return None
+
+
+def requested_key(body: bytes, name: str) -> ec.EllipticCurvePublicKey:
+    """Return the key of a request for `name`. Whatever else it asks for is left aside: we decide.
+
+    Raises RefusedError, EnrolmentError.
+    """
+    csr = read_csr(body)
+    try:
+        names = [part.value for part in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        key = csr.public_key()
+    except (ValueError, TypeError):
+        raise RefusedError(400, "the certificate request cannot be read", name) from None
+    if names != [name]:
+        raise RefusedError(403, f"the certificate request is not for {name}", name)
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, CURVES):
+        raise RefusedError(400, "the key is none of P-256, P-384, P-521", name)
+    return key
+
+
+def serial_of(certificate: x509.Certificate) -> str:
+    return f"{certificate.serial_number:x}"

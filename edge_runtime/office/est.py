@@ -1,0 +1,138 @@
+"""EST over HTTP (RFC 7030): what each path answers, and how a refusal is told and reported."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import ssl
+import time
+from collections.abc import Callable
+
+from aiohttp import BasicAuth, web
+from aiohttp.typedefs import Handler
+from cryptography.x509 import Certificate
+
+from edge_runtime.enrolment.messages import (
+    CA_CERTS,
+    CERTS_ONLY_TYPE,
+    CSR_TYPE,
+    MAX_BODY_BYTES,
+    SIMPLE_ENROLL,
+    SIMPLE_REENROLL,
+    TRANSFER_ENCODING,
+    EnrolmentError,
+    certs_only,
+)
+from edge_runtime.enrolment.words import six_words
+from edge_runtime.office.authority import der_key, name_of
+from edge_runtime.office.enrolling import Enrolment, RefusedError
+from edge_runtime.office.limits import Patience
+from edge_runtime.office.registry import Registry, RegistryError
+
+log = logging.getLogger(__name__)
+
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="edge-runtime enrolment"'}
+Sign = Callable[[bytes, float], Certificate]
+
+
+class Est:
+    """The three operations. Runs on one event loop; signing and the registry on its threads."""
+
+    def __init__(
+        self, enrolment: Enrolment, ca: Certificate, registry: Registry, patience: Patience
+    ) -> None:
+        self._enrolment = enrolment
+        self._ca = certs_only([ca])
+        self._registry = registry
+        self._patience = patience
+
+    def application(self) -> web.Application:
+        """Return the HTTP application."""
+        app = web.Application(middlewares=[self._told], client_max_size=MAX_BODY_BYTES)
+        app.router.add_get(CA_CERTS, self._ca_certs)
+        app.router.add_post(SIMPLE_ENROLL, self._simple_enroll)
+        app.router.add_post(SIMPLE_REENROLL, self._simple_reenroll)
+        return app
+
+    async def report(self, address: str, what: str) -> None:
+        """Log a refusal and keep it for `office events`."""
+        log.warning("refused %s: %s", address, what)
+        try:
+            await asyncio.to_thread(self._registry.note, time.time(), address, what)
+        except RegistryError as error:
+            log.error("%s", error)
+
+    async def _ca_certs(self, _request: web.Request) -> web.Response:
+        return certificates_response(self._ca)
+
+    async def _simple_enroll(self, request: web.Request) -> web.Response:
+        header = request.headers.get("Authorization")
+        if header is None:  # what many clients try first: no failure yet
+            return text_response(401, "show the claim: its id as user, its secret as password")
+        try:
+            shown = BasicAuth.decode(header)
+        except ValueError:
+            raise RefusedError(401, "the credentials are not HTTP Basic") from None
+        sign = functools.partial(self._enrolment.by_claim, shown.login, shown.password)
+        return await self._signed(request, "enrolled", sign)
+
+    async def _simple_reenroll(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        tls: ssl.SSLObject = request.transport.get_extra_info("ssl_object")
+        shown = tls.getpeercert(binary_form=True)
+        if shown is None:
+            raise RefusedError(403, "renewal takes the device's present certificate, in TLS")
+        return await self._signed(
+            request, "renewed", functools.partial(self._enrolment.by_certificate, shown)
+        )
+
+    async def _signed(self, request: web.Request, done: str, sign: Sign) -> web.Response:
+        if request.content_type != CSR_TYPE:
+            raise RefusedError(415, f"the body is not {CSR_TYPE}")
+        body = await request.read()
+        certificate = await asyncio.to_thread(sign, body, time.time())
+        log.info(
+            "%s %s from %s: %s; until %s",
+            done,
+            name_of(certificate),
+            request.remote,
+            six_words(der_key(certificate)),
+            certificate.not_valid_after_utc.date(),
+        )
+        return certificates_response(certs_only([certificate]))
+
+    @web.middleware
+    async def _told(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn what goes wrong into an answer of one line."""
+        try:
+            return await handler(request)
+        except RefusedError as error:
+            return await self._refuse(request, error.status, str(error), error.who)
+        except EnrolmentError as error:
+            return await self._refuse(request, 400, str(error))
+        except RegistryError as error:
+            log.error("%s", error)
+            return text_response(503, "the office cannot answer now; try again later")
+        except web.HTTPException as error:
+            await self._refuse(request, error.status, error.reason)
+            raise
+
+    async def _refuse(
+        self, request: web.Request, status: int, text: str, who: str = ""
+    ) -> web.Response:
+        """Report a failure; its answer waits."""
+        address = request.remote or "?"
+        await self.report(address, f"{who}: {text}" if who else text)
+        await asyncio.sleep(self._patience.after_failure(address, time.monotonic()))
+        return text_response(status, text)
+
+
+def certificates_response(body: bytes) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": CERTS_ONLY_TYPE, **TRANSFER_ENCODING})
+
+
+def text_response(status: int, text: str) -> web.Response:
+    return web.Response(
+        status=status, text=f"{text}\n", headers=CHALLENGE if status == 401 else None
+    )

@@ -1,0 +1,70 @@
+"""The devices of an office: who they are and until when; and what was refused."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import msgspec
+
+from edge_runtime.enrolment.words import six_words
+from edge_runtime.office.claims import state_of
+from edge_runtime.office.registry import Registry
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A device as its newest certificate and its newest claim tell; times in Unix seconds."""
+
+    site: str
+    device: str
+    words: str = ""
+    enrolled_s: float | None = None
+    certificate_ends_s: float | None = None
+    revoked_s: float | None = None
+    claim: str = ""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that was refused."""
+
+    at_s: float
+    address: str
+    what: str
+
+
+def all_devices(registry: Registry, now_s: float) -> list[Device]:
+    """Return all devices that have a certificate or a claim, by name."""
+    with registry.reading() as db:
+        certificates = newest(db.execute("SELECT * FROM certificates ORDER BY issued_s"))
+        claims = newest(db.execute("SELECT * FROM claims ORDER BY made_s"))
+    return [
+        device_of(name, certificates.get(name), claims.get(name), now_s)
+        for name in sorted(certificates.keys() | claims.keys())
+    ]
+
+
+def newest(rows: sqlite3.Cursor) -> dict[tuple[str, str], sqlite3.Row]:
+    """Return the last row of each device."""
+    return {(row["site"], row["device"]): row for row in rows}
+
+
+def device_of(
+    name: tuple[str, str], certificate: sqlite3.Row | None, claim: sqlite3.Row | None, now_s: float
+) -> Device:
+    state = "" if claim is None else state_of(claim, now_s)
+    if certificate is None:
+        return Device(*name, claim=state)
+    return Device(
+        *name,
+        words=six_words(certificate["public_key"]),
+        enrolled_s=certificate["issued_s"],
+        certificate_ends_s=certificate["ends_s"],
+        revoked_s=certificate["revoked_s"],
+        claim=state,
+    )
+
+
+def last_events(registry: Registry, limit: int) -> list[Event]:
+    """Return the last refusals, oldest first."""
+    with registry.reading() as db:
+        rows = db.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
+    return [Event(row["at_s"], row["address"], row["what"]) for row in reversed(rows)]

@@ -1,0 +1,136 @@
+"""What Mosquitto is told: one listener, client certificates, one pattern for all devices."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from edge_runtime.office.folder import OfficeFolder, Owner, put
+
+# The username is the certificate's CN: `{site}/{device}`, the two topic levels of a device.
+ACL = """\
+# Who may do what, by the name in the client's certificate.
+# The office: reads everything, sends commands.
+user office
+topic read edge/v1/#
+topic write edge/v1/+/+/cmd/#
+
+# A device, whose name is {site}/{device}: writes below its own topics, reads its own commands.
+pattern write edge/v1/%u/#
+pattern read edge/v1/%u/cmd/#
+"""
+
+CONFIGURATION = """\
+# Mosquitto 2.0 for the devices of this office. Yours to edit: 'office init' never writes it again.
+per_listener_settings false
+listener {port}
+
+# Who we are, and who may come in: TLS 1.2 or later, certificates of this office's CA, not revoked.
+# SIGHUP (systemctl reload mosquitto) reads these files again.
+tls_version tlsv1.2
+cafile {ca}
+certfile {certificate}
+keyfile {key}
+crlfile {crl}
+require_certificate true
+use_identity_as_username true
+allow_anonymous false
+acl_file {acl}
+
+# What the broker has acknowledged survives its restart, up to the last minute.
+persistence true
+persistence_location {data}/
+autosave_interval 60
+
+# A subscriber that is away keeps its place for a month; Mosquitto's own limit is 1000 messages.
+max_queued_messages 100000
+persistent_client_expiration 1m
+max_packet_size 131072
+
+log_dest stdout
+log_type error
+log_type warning
+log_type notice
+log_type information
+# Names each publication that was refused, but each that was not as well:
+# log_type debug
+"""
+
+BROKER_UNIT = """\
+# Goes to /etc/systemd/system/mosquitto.service.d/edge-runtime.conf
+[Service]
+ExecStart=
+ExecStart=/usr/sbin/mosquitto -c {configuration}
+"""
+
+OFFICE_UNIT = """\
+# Goes to /etc/systemd/system/edge-runtime-office.service
+[Unit]
+Description=Enrolment of edge_runtime devices (EST)
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+ExecStart={program} office serve --folder {folder}
+User={user}
+Restart=always
+RestartSec=5
+MemoryMax=512M
+NoNewPrivileges=true
+CapabilityBoundingSet=
+ProtectSystem=strict
+ReadWritePaths={private}
+PrivateTmp=true
+PrivateDevices=true
+ProtectHome=read-only
+ProtectClock=true
+ProtectHostname=true
+ProtectKernelLogs=true
+ProtectKernelTunables=true
+ProtectKernelModules=true
+ProtectControlGroups=true
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=true
+RestrictRealtime=true
+RestrictSUIDSGID=true
+LockPersonality=true
+MemoryDenyWriteExecute=true
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def write_broker_files(folder: OfficeFolder, final: OfficeFolder, port: int, owner: Owner) -> None:
+    """Write Mosquitto's configuration and ACL, which name the files where they will lie."""
+    text = CONFIGURATION.format(
+        port=port,
+        ca=final.mosquitto_ca,
+        certificate=final.broker,
+        key=final.broker_key,
+        crl=final.crl,
+        acl=final.acl,
+        data=final.data,
+    )
+    put(folder.configuration, text.encode(), 0o640, gid=owner.gid)
+    put(folder.acl, ACL.encode(), 0o640, gid=owner.gid)
+
+
+def program() -> str:
+    """Return how to start this software: by a name that stays through upgrades, if it has one."""
+    found = shutil.which("edge-runtime")
+    return str(Path(found).absolute()) if found else f"{sys.executable} -m edge_runtime"
+
+
+def write_units(folder: OfficeFolder, final: OfficeFolder, user: str) -> None:
+    """Write the units for systemd: a drop-in for Mosquitto's, and the enrolment's own."""
+    broker = BROKER_UNIT.format(configuration=final.configuration)
+    office = OFFICE_UNIT.format(
+        program=program(), folder=final.path, private=final.private, user=user
+    )
+    put(folder.systemd / "mosquitto-drop-in.conf", broker.encode(), 0o644)
+    put(folder.systemd / "edge-runtime-office.service", office.encode(), 0o644)

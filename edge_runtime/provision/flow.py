@@ -1,0 +1,230 @@
+"""Provisioning from end to end: configuration, checks, enrolment, service, proof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from cryptography.x509 import Certificate
+
+from edge_runtime.clock import Clock
+from edge_runtime.doctor import Finding, Surroundings
+from edge_runtime.doctor.examine import examine
+from edge_runtime.engine.build import check_files
+from edge_runtime.engine.models import find_packs
+from edge_runtime.enrolment.claim import Claim
+from edge_runtime.enrolment.identity import IdentityFolder, provisioned
+from edge_runtime.enrolment.keys import read_key
+from edge_runtime.errors import UsageError
+from edge_runtime.language import Language, mark
+from edge_runtime.options import Config
+from edge_runtime.packs.store import PackStore
+from edge_runtime.provision import configuration
+from edge_runtime.provision.certificate import day_of, ends_s, read_certificate
+from edge_runtime.provision.enrolling import begin, finish, is_done, words_of
+from edge_runtime.provision.errors import NoLinkError, ProvisionError, RefusedError
+from edge_runtime.provision.est import LIMITS, Limits
+from edge_runtime.provision.owner import acting_as_owner, make_state_folder
+from edge_runtime.provision.proof import Proof, await_proof, told
+from edge_runtime.provision.service import Service
+from edge_runtime.provision.streams import Ask, Questions, answered, plugged_in
+
+CHECKS = ("disk", "clock", "camera", "serial", "accelerator")
+SENSES = ("camera", "serial")
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the technician gave. `ask` None: nobody may be asked."""
+
+    claim: Claim
+    config_file: Path
+    state_dir: Path
+    answers: Path | None = None
+    ask: Ask | None = None
+    wait_s: float = 90.0
+    limits: Limits = LIMITS
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of the result. `proven`: None where it has to wait, or is in doubt."""
+
+    label: str
+    text: str
+    proven: bool | None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What provisioning came to. `concerns`: what the checks found besides the five lines."""
+
+    lines: tuple[Line, ...]
+    words: str
+    concerns: tuple[Finding, ...]
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether nothing failed; what waits for the link finishes by itself."""
+        return all(line.proven is not False for line in self.lines)
+
+
+class Enrolled(msgspec.Struct, frozen=True):
+    """The device's words and certificate; or why there is none yet."""
+
+    words: str
+    certificate: Certificate | None
+    why: ProvisionError | None = None
+
+
+class Provisioning:
+    """Provisions one board. Raises EdgeError where it cannot go on."""
+
+    def __init__(
+        self,
+        wishes: Wishes,
+        *,
+        packs: PackStore,
+        clock: Clock,
+        language: Language,
+        service: Service,
+        root: Path = Path("/"),
+    ) -> None:
+        self._wishes = wishes
+        self._packs = packs
+        self._clock = clock
+        self._language = language
+        self._service = service
+        self._root = root
+        self._folder = IdentityFolder(wishes.state_dir)
+
+    def run(self) -> Outcome:
+        """Do it all. The claim is shown to nobody before all that is local has proved right."""
+        wishes = self._wishes
+        self._refuse_expired()
+        make_state_folder(wishes.state_dir)
+        text = self._text()
+        config = self._checked(text)
+        findings = tuple(examine(self._surroundings(config), CHECKS))
+        with acting_as_owner(wishes.state_dir), self._folder.locked():
+            enrolled = self._enrol()
+        configuration.write(wishes.config_file, text, wishes.state_dir.stat().st_gid)
+        self._service.start()
+        proof = Proof(False)
+        if enrolled.certificate is not None:
+            proof = await_proof(wishes.state_dir, self._clock, wishes.wait_s)
+        return self._outcome(findings, enrolled, proof)
+
+    def _refuse_expired(self) -> None:
+        now, claim = self._clock.now(), self._wishes.claim
+        if now.trusted and now.wall_s >= claim.expires_at and not is_done(self._folder, claim):
+            raise ProvisionError(
+                mark("the claim expired on {day}; ask the office for a new one"),
+                day=day_of(claim.expires_at),
+            )
+
+    def _text(self) -> str:
+        """Return what the configuration is to be; the streams of one that is there stay."""
+        wishes = self._wishes
+        if wishes.config_file.exists():
+            try:
+                old = wishes.config_file.read_text(encoding="utf-8")
+            except (OSError, ValueError):
+                raise UsageError(f"{wishes.config_file}: cannot be read; move it away") from None
+            return configuration.updated(old, wishes.claim, wishes.config_file)
+        if wishes.answers is not None:
+            return configuration.fresh(wishes.claim, answered(wishes.answers))
+        questions = Questions(plugged_in(self._root), self._packs, self._language, wishes.ask)
+        return configuration.fresh(wishes.claim, questions.stream())
+
+    def _checked(self, text: str) -> Config:
+        """Check a text with all that it names, as the daemon will. Raises UsageError."""
+        file = self._wishes.config_file
+        config = configuration.checked(text, file)
+        try:
+            find_packs(config, self._packs)
+            check_files(config, self._clock)
+        except UsageError as error:
+            raise type(error)(f"{file}: {error}") from None
+        return config
+
+    def _surroundings(self, config: Config) -> Surroundings:
+        wishes = self._wishes
+        return Surroundings(
+            language=self._language,
+            state_dir=wishes.state_dir,
+            config=provisioned(config, wishes.state_dir),
+            config_file=wishes.config_file,
+            daemon=told(wishes.state_dir),
+            clock=self._clock,
+            root=self._root,
+        )
+
+    def _enrol(self) -> Enrolled:
+        """Exchange the claim; what cannot be done without a link waits for one."""
+        folder, wishes = self._folder, self._wishes
+        if is_done(folder, wishes.claim):
+            files = folder.files()
+            return Enrolled(words_of(read_key(files.key)), read_certificate(files.certificate))
+        words = begin(folder, wishes.claim)
+        try:
+            return Enrolled(words, finish(folder, self._clock.now(), wishes.limits))
+        except NoLinkError as error:
+            return Enrolled(words, None, error)
+        except RefusedError:
+            folder.end_waiting()  # asking again would be refused again
+            raise
+
+    def _outcome(
+        self, findings: Sequence[Finding], enrolled: Enrolled, proof: Proof
+    ) -> Outcome:  # fmt: skip
+        lines = (
+            self._line_of(self._language.text("camera"), findings, SENSES),
+            self._line_of(self._language.text("clock"), findings, ("clock",)),
+            self._broker_line(enrolled, proof),
+            self._certificate_line(enrolled),
+            self._message_line(enrolled, proof),
+        )
+        if enrolled.certificate is None:  # a clock is set over the link, too
+            lines = (lines[0], msgspec.structs.replace(lines[1], proven=None), *lines[2:])
+        concerns = tuple(one for one in findings if one.state in ("warning", "failed"))
+        return Outcome(lines, enrolled.words, concerns)
+
+    def _line_of(self, label: str, findings: Sequence[Finding], checks: tuple[str, ...]) -> Line:
+        """Sum up some checks; what does not apply is left out where anything else does."""
+        found = [one for one in findings if one.check.partition("/")[0] in checks]
+        found = [one for one in found if one.state != "skipped"] or found[:1]
+        states = {one.state for one in found}
+        proven = False if "failed" in states else None if "warning" in states else True
+        return Line(label, "; ".join(one.text for one in found), proven)
+
+    def _broker_line(self, enrolled: Enrolled, proof: Proof) -> Line:
+        text, name = self._language.text, self._wishes.claim.broker_name
+        label = text("broker")
+        if enrolled.why is not None:
+            return Line(label, text("{name}: not asked yet", name=name), None)
+        if not proof.acknowledged:
+            return Line(label, text("{name}: {why}", name=name, why=proof.reason), False)
+        told_text = text("{name} at {address}, by its certificate", name=name, address=proof.broker)
+        return Line(label, told_text, True)
+
+    def _certificate_line(self, enrolled: Enrolled) -> Line:
+        text = self._language.text
+        label, name = text("certificate"), self._wishes.claim.name
+        if enrolled.certificate is None:
+            assert enrolled.why is not None
+            why = enrolled.why.said(self._language)
+            return Line(label, text("{name}: waits: {why}", name=name, why=why), None)
+        until = day_of(ends_s(enrolled.certificate))
+        return Line(label, text("{name}, until {day}", name=name, day=until), True)
+
+    def _message_line(self, enrolled: Enrolled, proof: Proof) -> Line:
+        text = self._language.text
+        label = text("first message")
+        if enrolled.certificate is None:
+            queued = text(
+                "queued: results are kept on this board; enrolment and sending go on by "
+                "themselves once there is a link"
+            )
+            return Line(label, queued, None)
+        if not proof.acknowledged:
+            return Line(label, text("not acknowledged: {why}", why=proof.reason), False)
+        return Line(label, text("acknowledged by the broker"), True)

@@ -1,0 +1,184 @@
+"""What provisioning writes into the configuration, and what it leaves as it was."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.enrolment.claim import Claim
+from edge_runtime.errors import ConfigError, EdgeError, UsageError
+from edge_runtime.language import Language
+from edge_runtime.packs.catalogue import bundled_models
+from edge_runtime.packs.store import PackStore
+from edge_runtime.provision.configuration import BACKUP, checked, fresh, updated, write
+from edge_runtime.provision.errors import ProvisionError
+from edge_runtime.provision.streams import Plugged, Questions, answered, plugged_in
+
+CLAIM = Claim(
+    "hill", "gate-3", "https://office.example:8443", "mqtts://10.0.0.1:8883", "broker.example",
+    "0" * 64, "id", "secret", 2_000_000_000,
+)  # fmt: skip
+STREAMS = '[[streams]]\nname = "road"\nsource = { kind = "synthetic" }\n'
+OLD = """\
+# Our board at the gate.
+[device]
+site = "elsewhere"   # before
+
+[broker]
+url = "mqtt://old:1883"
+username = "gate"
+password_file = "password"
+keepalive_s = 30     # a bad line
+[outbox]
+max_mb = 64
+[[streams]]
+name = "road"        # [broker] url = "no"
+source = { kind = "synthetic" }
+"""
+
+
+def test_a_new_file_has_the_claim_s_tables_and_the_given_streams(tmp_path: Path) -> None:
+    config = checked(fresh(CLAIM, STREAMS), tmp_path / "edge-runtime.toml")
+    assert (config.device.site, config.device.level) == ("hill", "gate-3")
+    assert config.broker.url == "mqtts://10.0.0.1:8883"
+    assert (config.broker.identity, config.broker.server_name) == ("provisioned", "broker.example")
+    assert [stream.name for stream in config.streams] == ["road"]
+
+
+def test_a_file_that_is_there_keeps_all_but_who_and_where(tmp_path: Path) -> None:
+    new = updated(OLD, CLAIM, tmp_path / "edge-runtime.toml")
+    raw, old = tomllib.loads(new), tomllib.loads(OLD)
+    assert raw["device"] == {"site": "hill", "name": "gate-3"}
+    assert raw["broker"] == {
+        "url": "mqtts://10.0.0.1:8883",
+        "identity": "provisioned",
+        "server_name": "broker.example",
+        "keepalive_s": 30,
+    }
+    assert (raw["outbox"], raw["streams"]) == (old["outbox"], old["streams"])
+    for comment in ("# Our board at the gate.", "# a bad line", '# [broker] url = "no"'):
+        assert comment in new
+    assert updated(new, CLAIM, tmp_path) == new, "a second time changes nothing"
+
+
+def test_the_shipped_example_can_be_provisioned(tmp_path: Path) -> None:
+    example = (Path(__file__).parents[2] / "systemd" / "edge-runtime.toml").read_text()
+    config = checked(updated(example, CLAIM, tmp_path), tmp_path / "edge-runtime.toml")
+    assert config.broker.identity == "provisioned"
+    assert config.streams[0].name == "gate"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'device = { site = "x" }\nbroker = { url = "mqtt://x" }\n' + STREAMS,
+        'device.site = "x"\n[broker]\nurl = "mqtt://x"\n' + STREAMS,
+        '[device]\nsite = """\nx"""\n[broker]\nurl = "mqtt://x"\n' + STREAMS,
+        "[device\n",
+    ],
+)
+def test_what_cannot_be_changed_in_place_is_said_and_left(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be changed in place; write them as tables"):
+        updated(text, CLAIM, tmp_path / "edge-runtime.toml")
+
+
+def test_missing_tables_are_put_before_the_others(tmp_path: Path) -> None:
+    assert tomllib.loads(updated(STREAMS, CLAIM, tmp_path))["broker"]["identity"] == "provisioned"
+
+
+def test_the_file_is_for_owner_and_group_alone_and_the_old_one_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "etc" / "edge-runtime.toml"
+    write(file, "first", 0)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    backup = file.with_name(file.name + BACKUP)
+    assert not backup.exists()
+    write(file, "first", 0)
+    assert not backup.exists(), "nothing changed"
+    write(file, "second", 0)
+    assert (file.read_text(), backup.read_text()) == ("second", "first")
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o640
+    assert sorted(path.name for path in file.parent.iterdir()) == [file.name, backup.name]
+
+
+def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link.toml").symlink_to("real.toml")
+    write(tmp_path / "link.toml", "text", 0)
+    assert (tmp_path / "link.toml").is_symlink()
+    assert (tmp_path / "real.toml").read_text() == "text"
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write(tmp_path / "file" / "edge-runtime.toml", "text", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[broker]\nurl = "mqtt://x"\n', "broker: the claim settles this table; remove it"),
+        ("[[streams]\n", "not valid TOML"),
+    ],
+)
+def test_answers_say_only_what_the_claim_leaves_open(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "answers.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        answered(file)
+
+
+def questions(plugged: Plugged, folder: Path, answers: list[str] | None) -> Questions:
+    """Ask somebody who gives these answers, the default for an empty one; None: nobody."""
+    ask = None
+    if answers is not None:
+        left = iter(answers)
+
+        def ask(_question: str, default: str) -> str:
+            return next(left) or default
+
+    return Questions(plugged, PackStore(folder, bundled_models()), Language("en"), ask)
+
+
+def stream(text: str, folder: Path) -> object:
+    return checked(fresh(CLAIM, text), folder / "edge-runtime.toml").streams[0].source
+
+
+CAMERA, OTHER, PORT = "/dev/v4l/by-id/usb-a", "/dev/video2", "/dev/serial/by-id/usb-sensor"
+
+
+def test_one_camera_needs_no_answer(tmp_path: Path) -> None:
+    text = questions(Plugged((CAMERA,)), tmp_path, None).stream()
+    assert getattr(stream(text, tmp_path), "device", None) == CAMERA
+
+
+def test_of_several_devices_one_is_chosen_by_its_number(tmp_path: Path) -> None:
+    plugged = Plugged((CAMERA, OTHER), (PORT,))
+    text = questions(plugged, tmp_path, ["9", "nonsense", "2", ""]).stream()
+    assert getattr(stream(text, tmp_path), "device", None) == OTHER
+    with pytest.raises(ProvisionError, match=r"--answers: Which device is to be used\?"):
+        questions(plugged, tmp_path, None).stream()
+
+
+def test_a_sensor_is_asked_for_what_its_port_cannot_tell(tmp_path: Path) -> None:
+    text = questions(Plugged((), (PORT,)), tmp_path, ["", "19200", "level, flow"]).stream()
+    source = stream(text, tmp_path)
+    assert (getattr(source, "url", None), getattr(source, "baud", None)) == (PORT, 19200)
+    assert getattr(source, "channels", None) == ("level", "flow")
+    wrong = questions(Plugged((), (PORT,)), tmp_path, ["", "fast", "level"]).stream()
+    with pytest.raises(ConfigError, match=r"source\.baud"):
+        stream(wrong, tmp_path)
+
+
+def test_a_bare_board_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(EdgeError, match="plug one in, or describe the streams in a file"):
+        questions(plugged_in(tmp_path), tmp_path, []).stream()
+
+
+def test_ports_are_known_by_the_names_that_stay_theirs(tmp_path: Path) -> None:
+    (tmp_path / "dev/serial/by-id").mkdir(parents=True)
+    (tmp_path / "dev/serial/by-id/usb-x").touch()
+    (tmp_path / "dev/video0").touch()  # a file is no camera
+    assert plugged_in(tmp_path) == Plugged((), (str(tmp_path / "dev/serial/by-id/usb-x"),))
