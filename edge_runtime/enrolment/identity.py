@@ -107,7 +107,7 @@ class IdentityFolder:
     @property
     def is_empty(self) -> bool:
         """Whether nobody has begun to provision this device."""
-        return not there(self.folder)
+        return not self.is_enrolled and self.waiting() is None
 
     def files(self, now_s: float | None = None) -> Files:
         """Return the files as they are now, past the link: a set that stays together.

@@ -20,7 +20,7 @@ import ssl
 from pathlib import Path
 
 from edge_runtime.enrolment.files import sync_folder, write_private
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.office.registry import Registry
 
 BROKER_USER = "mosquitto"
@@ -60,21 +60,23 @@ class OfficeFolder:
 
     @property
     def is_set_up(self) -> bool:
-        return self.registry.path.exists()
+        """Whether there is an office. Raises UsageError where this user may not know."""
+        try:
+            return self.registry.path.exists()
+        except PermissionError:
+            raise UsageError(
+                f"{self.path}: not yours to read; run this as the office's user (root?)"
+            ) from None
 
 
 def open_folder(path: Path) -> OfficeFolder:
     """Return an office's folder. Raises UsageError where there is none."""
     folder = OfficeFolder(path.absolute())
-    try:
-        folder.registry.path.stat()
-    except PermissionError:
-        raise UsageError(f"{path}: not yours to read; run this as the office's user") from None
-    except OSError:
+    if not folder.is_set_up:
         raise UsageError(
             f"{path}: no office here; 'edge-runtime office init --folder {path} "
             "--broker-name NAME' makes one"
-        ) from None
+        )
     return folder
 
 
@@ -109,11 +111,14 @@ class Owner:
 
 
 def put(path: Path, data: bytes, mode: int, *, uid: int = -1, gid: int = -1) -> None:
-    """Put a file in place in one step, never readable by more than `mode` says."""
+    """Put a file in place in one step, never for more to read than `mode` says. Raises EdgeError."""
     new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    write_private(new, data)
-    os.chown(new, uid, gid)
-    new.chmod(mode)
-    new.replace(path)
-    sync_folder(path.parent)
+    try:
+        new.unlink(missing_ok=True)
+        write_private(new, data)
+        os.chown(new, uid, gid)
+        new.chmod(mode)
+        new.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise EdgeError(f"{path}: cannot be written ({error.strerror}); try again") from None

@@ -37,6 +37,9 @@ require_certificate true
 use_identity_as_username true
 allow_anonymous false
 acl_file {acl}
+# One connection for each certificate: no device can take another's client id, but then two
+# consumers with the office's certificate cut each other off.
+# use_username_as_clientid true
 
 # What the broker has acknowledged survives its restart, up to the last minute.
 persistence true

@@ -38,12 +38,12 @@ def serve(folder: OfficeFolder, host: str, port: int, *, announce: bool) -> None
     est = Est(enrolment, authority.certificate, folder.registry, Patience())
     try:
         context = tls_context(folder)
-    except (OSError, ssl.SSLError) as error:
+        warn_of_ends(folder)
+    except (OSError, ValueError) as error:
         raise EdgeError(
-            f"{folder.est}, {folder.est_key}: cannot be used ({error.strerror}); "
+            f"{folder.path}: a certificate or key cannot be used ({error}); "
             "'office init --renew-broker' makes new ones"
         ) from None
-    warn_of_ends(folder)
     with listening(host, port) as listener:
         asyncio.run(run(est, context, listener, settings if announce else None))
 

@@ -115,6 +115,9 @@ def growing(final: Path) -> Iterator[Path]:
         yield new
         sync_tree(new)
         new.rename(final)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise EdgeError(f"{final}: cannot be made ({error.strerror}); try again") from None
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise

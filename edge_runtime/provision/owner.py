@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def acting_as_owner(folder: Path) -> Iterator[None]:
     os.seteuid(owner.st_uid)
     try:
         yield
+    except ImportError as error:
+        raise UsageError(
+            f"{sys.prefix}: this Python is not readable for the owner of {folder} ({error}); the "
+            "service could not run it either: install it with scripts/install"
+        ) from None
     finally:
         os.seteuid(0)
         os.setegid(group)

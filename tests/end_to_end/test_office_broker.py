@@ -17,6 +17,8 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.revoking import revoke
@@ -51,13 +53,18 @@ def broker(office: OfficeFolder, place: Path) -> Iterator[OfficeMosquitto]:
 class Party:
     """An MQTT 5 client with a certificate. Use as a context manager; raises OSError if refused."""
 
-    def __init__(self, broker: OfficeMosquitto, ca: Path, identity: Pair | None) -> None:
+    def __init__(
+        self, broker: OfficeMosquitto, ca: Path, identity: Pair | None, client_id: str = ""
+    ) -> None:
         self.heard: queue.Queue[str] = queue.Queue()
         self._codes: dict[int, int] = {}
         self._changed = threading.Condition()
         self._state = ""
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            protocol=mqtt.MQTTv5,
+            reconnect_on_failure=False,
         )
         context = ssl.create_default_context(cafile=ca)
         if identity is not None:
@@ -71,9 +78,14 @@ class Party:
             f"{m.topic} {m.payload.decode()}"
         )
         self._port = broker.port
+        self._client_id = client_id
 
     def __enter__(self) -> Party:
-        self._client.connect("127.0.0.1", self._port)
+        keep = Properties(PacketTypes.CONNECT)
+        keep.SessionExpiryInterval = 60 if self._client_id else 0
+        self._client.connect(
+            "127.0.0.1", self._port, clean_start=not self._client_id, properties=keep
+        )
         self._client.loop_start()
         if self._wait("connected", "disconnected") == "disconnected":
             self._client.loop_stop()
@@ -173,6 +185,21 @@ def test_the_office_reads_all_and_writes_commands_alone(
         assert boss.heard.get(timeout=20) == "edge/v1/site/c/gate/event seen"
         for topic in ("edge/v1/site/c/gate/event", "edge/v1/site/c/status", "x"):
             assert boss.writes(topic) == DENIED
+
+
+def test_who_takes_anothers_client_id_gets_none_of_its_messages(
+    office: OfficeFolder, broker: OfficeMosquitto, place: Path
+) -> None:
+    victim, thief = enrolled(office, "victim", place), enrolled(office, "taker", place)
+    with Party(broker, office.ca, victim, "device-victim") as party:
+        party.reads("edge/v1/site/victim/cmd/#")
+    with the_office(office, broker) as boss:
+        assert boss.writes("edge/v1/site/victim/cmd/replay", "waits for the victim") == ALLOWED
+        with Party(broker, office.ca, thief, "device-victim") as party:
+            party.reads("edge/v1/site/taker/cmd/#")
+            boss.writes("edge/v1/site/victim/cmd/replay", "comes meanwhile")
+            boss.writes("edge/v1/site/taker/cmd/replay", "its own")
+            assert party.heard.get(timeout=20) == "edge/v1/site/taker/cmd/replay its own"
 
 
 def test_without_a_certificate_of_the_office_nobody_is_let_in(

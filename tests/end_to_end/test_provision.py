@@ -150,6 +150,7 @@ def shows_five_lines_and_the_words(said: str, office: OfficeFolder) -> None:
     assert device.words in said
 
 
+@pytest.mark.long
 def test_without_a_link_the_daemon_tells_what_it_waits_for_and_renew_finishes(
     office: OfficeFolder, board: Daemon, tmp_path: Path
 ) -> None:

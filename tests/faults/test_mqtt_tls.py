@@ -207,7 +207,7 @@ def test_discovery_finds_a_broker_and_still_checks_who_it_is(
             dead = Endpoint("127.0.0.1", free_port(), True, "broker.local")
             return [dead, *find_brokers(interfaces=["127.0.0.1"], browse_s=0.5)]
 
-        named = {"server_name": "broker.local", "discover": discover}
+        named: dict[str, Any] = {"server_name": "broker.local", "discover": discover}
         delivers("discover", ca_file=authority.certificate, **named)
         with publishing(
             "discover", MemoryQueue(), ca_file=stranger.certificate, **named

@@ -65,10 +65,14 @@ class Books:
 
     def holes(self) -> list[Name]:
         """Return what is missing below what came, by the records alone: a consumer's view."""
+        return self.missing(self.last())
+
+    def last(self) -> dict[int, int]:
+        """Return the last seq by boot that came."""
         last: dict[int, int] = {}
         for boot, seq in self.names:
             last[boot] = max(seq, last.get(boot, 0))
-        return self.missing(last)
+        return last
 
     def last_boot(self) -> int:
         return max((boot for boot, _ in self.names), default=0)

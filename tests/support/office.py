@@ -88,9 +88,7 @@ def enrolment_of(office: OfficeFolder) -> Enrolment:
 
 
 @contextlib.contextmanager
-def est_server(
-    office: OfficeFolder, *, delay_s: float = 0.0, port: int = 0
-) -> Iterator[EstClient]:
+def est_server(office: OfficeFolder, *, delay_s: float = 0.0, port: int = 0) -> Iterator[EstClient]:
     """Serve an office in a thread, failures waiting for `delay_s`; give a client."""
     ca = x509.load_pem_x509_certificate(office.ca.read_bytes())
     est = Est(enrolment_of(office), ca, office.registry, Patience(delay_s, delay_s))

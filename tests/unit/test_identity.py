@@ -171,6 +171,7 @@ def test_what_is_not_enrolled_says_what_it_waits_for(tmp_path: Path) -> None:
     with pytest.raises(IdentityError, match="run 'edge-runtime provision' with a claim"):
         folder.applied(PROVISIONED)
     folder.begin(WAITING, b"key")
+    assert not IdentityFolder(tmp_path).is_empty
     assert folder.why_not_enrolled(999.0).endswith("waiting for the office (not asked yet)")
     folder.tried("cannot be reached")
     assert folder.why_not_enrolled(999.0).endswith("waiting for the office (cannot be reached)")
@@ -212,6 +213,7 @@ def test_the_last_good_address_is_a_hint_that_may_be_damaged(tmp_path: Path) -> 
     assert folder.last_good() is None
     address = LastGood("10.0.0.1", 8883)
     folder.keep_last_good(address)
+    assert folder.is_empty, "a hint is no identity"
     inode = (folder.folder / "last-good.json").stat().st_ino
     folder.keep_last_good(address)
     assert (folder.folder / "last-good.json").stat().st_ino == inode, "no wear for nothing"

@@ -88,6 +88,7 @@ def test_init_twice_changes_nothing_and_renewal_keeps_the_keys(tmp_path: Path) -
         (("--broker-name", "a b"), "no host name"),
         (("--broker-name", "a", "--broker-address", "h:99999"), "no host name"),
         (("--broker-name", "a", "--est-address", "https://h"), "no host name"),
+        (("--broker-name", "a", "--broker-address", "h:1", "--broker-address", "i"), "same port"),
         (("--renew-broker",), "no office here"),
     ],
 )
@@ -199,6 +200,14 @@ def test_a_port_that_is_taken_is_said_in_one_line(folder: OfficeFolder) -> None:
         done = command("office", "serve", "--folder", str(folder.path), "--listen", address)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "Address already in use" in done.stderr
+
+
+def test_a_key_that_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
+    broken = new_office(tmp_path / "office")
+    broken.est_key.write_text("nonsense")
+    done = command("office", "serve", "--folder", str(broken.path), "--listen", "127.0.0.1:0")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "--renew-broker" in done.stderr
 
 
 @pytest.mark.long

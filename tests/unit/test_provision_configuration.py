@@ -5,15 +5,18 @@ from __future__ import annotations
 import stat
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.errors import ConfigError, EdgeError, UsageError
 from edge_runtime.language import Language
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
-from edge_runtime.provision.configuration import BACKUP, checked, fresh, updated, write
+from edge_runtime.provision.configuration import BACKUP, REPLACED, checked, fresh, updated, write
 from edge_runtime.provision.errors import ProvisionError
 from edge_runtime.provision.streams import Plugged, Questions, answered, plugged_in
 
@@ -83,6 +86,38 @@ def test_the_shipped_example_can_be_provisioned(tmp_path: Path) -> None:
 def test_what_cannot_be_changed_in_place_is_said_and_left(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="cannot be changed in place; write them as tables"):
         updated(text, CLAIM, tmp_path / "edge-runtime.toml")
+
+
+LINES = st.sampled_from(
+    ["[device]", "[broker]", "[outbox]", "[[streams]]", "[broker.x]", 'site = "a"', 'url = "b"',
+     'key_file = "c"', "max_mb = 1", 'name = """', '"""', "# [broker]", 'device.site = "d"',
+     'device = {site = "e"}', " [ broker ] # f", '"url" = "g"', "'name' = 'h'", ""]
+)  # fmt: skip
+
+
+@given(st.lists(LINES, max_size=12).map("\n".join))
+@settings(max_examples=300, deadline=None)
+def test_whatever_the_text_nothing_else_is_changed(text: str) -> None:
+    try:
+        raw = tomllib.loads(updated(text, CLAIM, Path("edge-runtime.toml")))
+    except ConfigError:
+        return
+    before = tomllib.loads(text)
+    claimed = {("device", "site"), ("device", "name"), *(("broker", k) for k in BROKER_KEYS)}
+    assert (raw["device"]["site"], raw["broker"]["identity"]) == ("hill", "provisioned")
+    assert flat(raw) - claimed == flat(before) - claimed
+
+
+BROKER_KEYS = ("url", "identity", "server_name", *REPLACED)
+
+
+def flat(raw: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the keys of all tables, and of what is no table."""
+    keys = set()
+    for name, value in raw.items():
+        inside = value if isinstance(value, dict) else {repr(value): None}
+        keys |= {(name, key) for key in inside}
+    return keys
 
 
 def test_missing_tables_are_put_before_the_others(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import ssl
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -25,6 +27,7 @@ from edge_runtime.provision.renewal import Renewal
 from edge_runtime.publish.reasons import LinkError
 from support.kills import forks, killed_at
 from support.office import DAY_S, OfficeMosquitto, est_server
+from support.paths import ROOT
 from support.provisioning import claim_at, enrolled_device, office_in_the_open
 from support.publishing import BoardClock
 
@@ -198,3 +201,17 @@ def matching(files: Files) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_cert_chain(files.certificate, files.key)
     return True
+
+
+def test_what_the_timer_runs_is_closed_to_all_that_it_does_not_need() -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (Debian: apt-get install systemd)")
+    unit = ROOT / "systemd" / "edge-runtime-renew.service"
+    done = subprocess.run(
+        ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=16", unit],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-300:]
+    timer = (unit.parent / "edge-runtime-renew.timer").read_text()
+    assert "OnBootSec=2min" in timer
+    assert "RandomizedDelaySec=" in timer

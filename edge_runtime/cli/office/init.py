@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from edge_runtime.cli.extras import extra
-from edge_runtime.cli.office.common import at, folder_option
+from edge_runtime.cli.office.common import DEFAULT_FOLDER, at, folder_option
 from edge_runtime.errors import UsageError
 from edge_runtime.office.folder import OfficeFolder, Owner, open_folder
 from edge_runtime.office.registry import Settings
@@ -67,6 +67,8 @@ def asked_of(
         asked["broker_name"] = host_and_port(name, "--broker-name", BROKER_PORT)[0]
     if addresses:
         found = [host_and_port(one, "--broker-address", BROKER_PORT) for one in addresses]
+        if len({port for _, port in found}) > 1:
+            raise UsageError("--broker-address: the same port for all; Mosquitto has one listener")
         asked["broker_hosts"] = tuple(host for host, _ in found)
         asked["broker_port"] = found[0][1]
     if est is not None:
@@ -148,9 +150,7 @@ def differing(there: Settings, wanted: Settings) -> list[str]:
 
 def tell_next(office: OfficeFolder, settings: Settings) -> None:
     """Say in a few lines what comes after `init`."""
-    folder = (
-        "" if office.path == Path("/var/lib/edge-runtime-office") else f" --folder {office.path}"
-    )
+    folder = "" if office.path == DEFAULT_FOLDER else f" --folder {office.path}"
     shut = Owner().shut_out_by(office.path)
     if shut is not None:
         click.echo(
