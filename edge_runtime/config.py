@@ -30,7 +30,7 @@ from edge_runtime.options import (
     Video,
 )
 from edge_runtime.options.recorded import read_recorded
-from edge_runtime.toml_file import read_toml, typed
+from edge_runtime.toml_file import path_fault, read_toml, typed
 
 
 def load(path: Path) -> Config:
@@ -121,15 +121,20 @@ def wrong_url(url: str) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the address."""
     if url == "discover":
         return
+    is_broker = url.startswith(("mqtt://", "mqtts://")) and has_host(url)
+    if "@" in url or (is_broker and urlsplit(url).path.strip("/")):
+        yield "url", "must hold host and port alone; use username and password_file"
+    elif not is_broker:
+        yield "url", f"'{url}' is not mqtts://host[:port] or mqtt://host[:port]"
+
+
+def has_host(url: str) -> bool:
+    """Say whether a URL names a host, and a port that can be one if any."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        yield "url", f"'{url}' is not mqtts://host[:port] or mqtt://host[:port]"
-    elif parts.username or parts.password or parts.path.strip("/"):
-        yield "url", "must hold host and port alone; use username and password_file"
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket or a port that is none
+        return False
 
 
 def wrong_trust(broker: Broker) -> Iterator[tuple[str, str]]:
@@ -160,8 +165,8 @@ def wrong_files(broker: Broker) -> Iterator[tuple[str, str]]:
     """Yield what is missing: a file, or the one that goes with it."""
     for key in ("ca_file", "cert_file", "key_file", "password_file"):
         file = getattr(broker, key)
-        if file is not None and not file.is_file():
-            yield key, f"{file} is not there; correct the path"
+        if file is not None and (fault := path_fault(file, Path.is_file, "is not there")):
+            yield key, f"{file} {fault}"
     if (broker.cert_file is None) != (broker.key_file is None):
         yield "cert_file", "cert_file and key_file go together; give both or neither"
     if broker.password_file is not None and broker.username is None:
@@ -189,17 +194,28 @@ def check_streams(config: Config, path: Path) -> None:
 
 def check_source(source: SourceOptions, where: str) -> None:
     """Check that the files a source reads are there (a camera may come later)."""
-    if isinstance(source, Video) and not source.path.is_file():
-        raise ConfigError(f"{where}.source.path: {source.path} is not a file; correct the path")
-    if isinstance(source, Images) and not source.path.is_dir():
-        raise ConfigError(f"{where}.source.path: {source.path} is not a folder; correct the path")
+    if isinstance(source, Video) and (
+        fault := path_fault(source.path, Path.is_file, "is not a file")
+    ):
+        raise ConfigError(f"{where}.source.path: {source.path} {fault}")
+    if isinstance(source, Images) and (
+        fault := path_fault(source.path, Path.is_dir, "is not a folder")
+    ):
+        raise ConfigError(f"{where}.source.path: {source.path} {fault}")
     if isinstance(source, Camera) and "://" in str(source.device):
-        scheme = str(source.device).partition("://")[0]
-        if scheme not in ("rtsp", "rtsps"):
-            raise ConfigError(
-                f"{where}.source.device: '{scheme}://' is not known; give a path such as "
-                "/dev/video0, an index, or an rtsp:// URL"
-            )
+        check_stream_url(str(source.device), f"{where}.source.device")
+
+
+def check_stream_url(url: str, where: str) -> None:
+    """Check a network camera's URL; it may hold a password, and is not repeated."""
+    scheme = url.partition("://")[0].rpartition("@")[2]
+    if not url.startswith(("rtsp://", "rtsps://")):
+        raise ConfigError(
+            f"{where}: '{scheme}://' is not known; give a path such as /dev/video0, an index, or "
+            "an rtsp:// URL"
+        )
+    if not has_host(url):
+        raise ConfigError(f"{where}: no host in it; give rtsp://[user:password@]host[:port]/path")
 
 
 def check_rate(stream: Stream, where: str) -> None:

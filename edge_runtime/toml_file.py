@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
 
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import UNFIT, UsageError
 
 T = TypeVar("T")
+MAX_FILE_BYTES = 1 << 20
+MAX_TEXT = 4096  # <linux/limits.h> PATH_MAX
 
 
 def read_toml(path: Path, error_type: type[UsageError]) -> dict[str, Any]:
     """Return a file's raw tables. Raises `error_type`, or FileNotFoundError."""
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise error_type(f"{path}: larger than 1 MiB; it cannot be the file that is meant")
+        return tomllib.loads(data.decode("utf-8-sig"))  # Windows editors put a BOM
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except OSError as error:
@@ -27,20 +34,58 @@ def read_toml(path: Path, error_type: type[UsageError]) -> dict[str, Any]:
         raise error_type(f"{path}: not UTF-8 text (byte {error.start})") from None
     except tomllib.TOMLDecodeError as error:
         raise error_type(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise error_type(f"{path}: not valid TOML: nested too deeply") from None
+    except ValueError:  # the interpreter's own limit of 4,300 digits
+        raise error_type(f"{path}: not valid TOML: a number with too many digits") from None
 
 
 def typed(raw: dict[str, Any], wanted: type[T], path: Path, error_type: type[UsageError]) -> T:
     """Turn raw tables into a struct. Raises `error_type` with the path within the file."""
+    if fault := text_fault(raw):
+        raise error_type(f"{path}: {fault}")
     try:
         return msgspec.convert(raw, wanted, dec_hook=path_from)
     except msgspec.ValidationError as error:
         raise error_type(f"{path}: {explain(str(error), wanted)}") from None
 
 
+def text_fault(raw: dict[str, Any]) -> str:
+    """Say which key or text could not be shown in a log, a topic or a path; "" where all can."""
+    left: list[tuple[str, Any]] = [("", raw)]
+    while left:  # no recursion: dotted keys nest as deeply as they like
+        where, value = left.pop()
+        if isinstance(value, dict):
+            if fault := next(filter(None, map(unfit, value)), ""):
+                return f"{where or 'a key'}: a key {fault}"
+            left += [(join(where, key), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            left += [(f"{where}[{at}]", inner) for at, inner in enumerate(value)]
+        elif isinstance(value, str) and (fault := unfit(value)):
+            return f"{where}: {fault}"
+    return ""
+
+
+def unfit(text: str) -> str:
+    """Say why a text is not fit to be used; a tab is: it separates columns."""
+    if len(text) > MAX_TEXT:
+        return f"longer than {MAX_TEXT} characters; shorten it"
+    found = UNFIT.search(text.replace("\t", " "))
+    return f"holds the control character {found[0]!r}; remove it" if found else ""
+
+
+def path_fault(path: Path, look: Callable[[Path], bool], otherwise: str) -> str:
+    """Say what is wrong with a path, `otherwise` where `look` finds nothing; else ""."""
+    try:
+        return "" if look(path) else f"{otherwise}; correct the path"
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        return f"cannot be looked at ({error.strerror}); correct the path or its permissions"
+
+
 def path_from(wanted: type, value: Any) -> Path:
     """Make a path of a TOML string: the one type that msgspec leaves to us."""
     if wanted is not Path or not isinstance(value, str) or not value:
-        raise ValueError(f"expected a path, got {value!r}")
+        raise ValueError("expected a path in quotes, not empty")
     return Path(value)
 
 

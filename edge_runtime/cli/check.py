@@ -8,7 +8,7 @@ import click
 
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, SensorOptions, Serial, SourceOptions, Stream
+from edge_runtime.options import Camera, Config, SensorOptions, Serial, SourceOptions, Stream
 
 PLACES = ("device", "path", "url")  # the keys that say where a source is
 
@@ -88,6 +88,10 @@ def describe_stream(stream: Stream, pack: Pack | None) -> str:
 
 def describe_source(source: SourceOptions) -> str:
     """Return where samples come from as a few words."""
+    if isinstance(source, Camera) and "://" in str(source.device):
+        from edge_runtime.sources.camera import without_login
+
+        return f"camera {without_login(str(source.device))}"
     where = next((str(getattr(source, key)) for key in PLACES if hasattr(source, key)), "")
     return f"{source.__struct_config__.tag} {where}".strip()
 

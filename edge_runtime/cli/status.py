@@ -97,7 +97,7 @@ def starts_lines(short: int) -> Iterator[tuple[str, str]]:
 
 def stream_text(stream: dict[str, Any]) -> str:
     """Return a stream as a few words."""
-    counters = ("captured", "still", "inferred", "dropped", "results", "restarts")
+    counters = ("captured", "still", "coasted", "inferred", "dropped", "results", "restarts")
     words = [f"{stream[name]} {name}" for name in counters if stream.get(name)]
     why = [stream[name] for name in ("reason", "notice") if stream.get(name)]
     if "baseline" in stream:

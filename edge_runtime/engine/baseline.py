@@ -186,7 +186,7 @@ class Baselines:
             return msgspec.json.decode(path.read_bytes(), type=Baseline)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError) as error:  # msgspec's are ValueErrors
+        except (OSError, ValueError, RecursionError) as error:  # msgspec's are ValueErrors
             raise BaselineError(f"{path}: cannot be read ({error})") from None
 
     def prepare(self) -> None:

@@ -12,7 +12,8 @@ StreamState = Literal["starting", "running", "degraded", "ended"]
 class StreamHealth(msgspec.Struct, omit_defaults=True):
     """One stream's state and counters. Each counter has one writer; readers may lag.
 
-    Of a sensor `captured` counts rows, `inferred` windows, and `dropped` the samples that were
+    `still` counts frames in which nothing moved, `coasted` those left out by the adaptive rate, or
+    because the board is hot. Of a sensor `captured` counts rows, `inferred` windows, and `dropped` the samples that were
     thrown away at gaps; `baseline` says from when the learnt limits are that it is held against, or
     why they are not used.
     """
@@ -22,6 +23,7 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     notice: str = ""
     captured: int = 0
     still: int = 0
+    coasted: int = 0
     inferred: int = 0
     dropped: int = 0
     results: int = 0

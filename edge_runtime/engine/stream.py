@@ -95,7 +95,10 @@ class StreamTask:
         )
         self._order.add(slot, wait=self._lossless)
         if choice != "infer":
-            self.health.still += 1
+            if choice == "still":
+                self.health.still += 1
+            else:
+                self.health.coasted += 1
             self._drain()
             return
         dropped = self._mailbox.put(slot)

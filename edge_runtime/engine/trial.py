@@ -107,8 +107,7 @@ def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> None:
     golden = pack.manifest.golden
     decoded = look(model, golden)
     if golden is not None:
-        expected = json.loads((pack.folder / golden.expected).read_bytes())
-        check_golden(decoded, expected, pack, golden)
+        check_golden_file(decoded, pack, golden)
 
 
 def look_at_picture(model: Model, golden: GoldenSection | None) -> Decoded:
@@ -132,6 +131,18 @@ def look_at_window(model: Model, golden: GoldenSection | None) -> Decoded:
         return kit.run(np.repeat(tone[:, np.newaxis], channels, axis=1))
     values = np.load(model.pack.folder / golden.input, allow_pickle=False)
     return kit.run(values, golden.min_score)
+
+
+def check_golden_file(decoded: Decoded, pack: Pack, golden: GoldenSection) -> None:
+    """Raise PackError where a result is not the expected one, or that is none at all."""
+    try:
+        expected = json.loads((pack.folder / golden.expected).read_bytes())
+        check_golden(decoded, expected, pack, golden)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        raise PackError(
+            f"{pack.folder}: golden: {golden.expected} holds no result of such a model; "
+            "get the pack again"
+        ) from None
 
 
 def check_golden(

@@ -111,7 +111,7 @@ class Owner:
 
 
 def put(path: Path, data: bytes, mode: int, *, uid: int = -1, gid: int = -1) -> None:
-    """Put a file in place in one step, never for more to read than `mode` says. Raises EdgeError."""
+    """Put a file in place in one step, readable as `mode` says at most. Raises EdgeError."""
     new = path.with_name(f".{path.name}.new")
     try:
         new.unlink(missing_ok=True)

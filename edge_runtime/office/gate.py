@@ -64,6 +64,9 @@ class Gate:
             connection.close()
             detail = getattr(error, "verify_message", "")
             await self._report(address, f"no TLS connection: {error.reason} {detail}".rstrip())
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         except OSError:  # a port scan, a link that broke: nothing was asked for
             connection.close()
             log.info("%s went away before TLS was up", address)

@@ -65,7 +65,7 @@ def read_recorded(folder: Path) -> Recorded:
         raise UsageError(
             f"{folder}: the recording cannot be read ({error.strerror}); its owner alone may"
         ) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{folder / MANIFEST}: damaged ({error}); record again") from None
     if recorded.format != FORMAT:
         raise UsageError(

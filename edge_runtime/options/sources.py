@@ -11,6 +11,7 @@ from edge_runtime.options.base import (
     FramesPerSecond,
     Kind,
     Pixels,
+    PixelsOrZero,
     Seconds,
     SecondsOrZero,
     Section,
@@ -30,12 +31,16 @@ from edge_runtime.options.recorded import Recorded
 class Camera(Kind, frozen=True, tag="camera"):
     """A V4L2 camera by path or index, or an rtsp:// URL. Width and height 0: as it comes."""
 
-    device: str | Annotated[int, Meta(ge=0, le=63)] = "/dev/video0"
-    width: Pixels | Literal[0] = 0
-    height: Pixels | Literal[0] = 0
+    device: Annotated[str, Meta(min_length=1)] | Annotated[int, Meta(ge=0, le=63)] = "/dev/video0"
+    width: PixelsOrZero = 0
+    height: PixelsOrZero = 0
     rate_fps: FramesPerSecond = 10.0
     open_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 5.0
+
+    def __post_init__(self) -> None:
+        if any(0 < side < 16 for side in (self.width, self.height)):
+            raise ValueError("width and height must be 16 or more, or 0: as it comes")
 
 
 class Video(Kind, frozen=True, tag="video"):
@@ -121,6 +126,8 @@ class Serial(Kind, frozen=True, tag="serial"):
             raise ValueError("silent_s must be longer than framing.every_s")
         if isinstance(self.framing, Modbus | Nmea) and self.rate_hz:
             raise ValueError("rate_hz is for sampled signals; remove it beside this framing")
+        if len(set(self.channels)) != len(self.channels):
+            raise ValueError("the names of a sensor's values must differ")
 
     @property
     def byte_s(self) -> float:

@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge_runtime.errors import PackError
+from edge_runtime.errors import UNFIT, PackError
 from edge_runtime.manifest import InputSection, Manifest, Pack, PerChannel
 from edge_runtime.packs.weights import check_weights
 from edge_runtime.records import MAX_LABELS, MAX_NAME
-from edge_runtime.toml_file import read_toml, typed
+from edge_runtime.toml_file import path_fault, read_toml, typed
 
 MANIFEST = "pack.toml"
 WINDOW_KEYS = ("rate_hz", "size", "hop", "features")
@@ -30,8 +30,8 @@ def open_pack(folder: Path) -> Pack:
     if manifest.golden is not None:
         for key in ("input", "expected"):
             inner = getattr(manifest.golden, key)
-            if not (folder / inner).is_file():
-                raise wrong(folder, f"golden.{key}", f"{inner} is not in the pack; put it there")
+            if fault := path_fault(folder / inner, Path.is_file, "is not in the pack"):
+                raise wrong(folder, f"golden.{key}", f"{inner} {fault}")
     check_weights(folder, manifest)
     return Pack(folder, manifest, labels)
 
@@ -96,7 +96,8 @@ def check_origin(folder: Path, manifest: Manifest) -> None:
     """Check where the weights come from, and how large they say they are."""
     model = manifest.model
     if model.url is not None and not is_fetchable(model.url):
-        raise wrong(folder, "model.url", f"'{model.url}' is not an https, http or file URL")
+        shown = model.url.rpartition("@")[2]  # a login is not repeated
+        raise wrong(folder, "model.url", f"'{shown}' is not an https, http or file URL")
     if model.size_bytes is not None and model.size_bytes <= 0:
         raise wrong(folder, "model.size_bytes", f"{model.size_bytes} is no size; correct it")
 
@@ -118,7 +119,8 @@ def read_labels(folder: Path, manifest: Manifest) -> tuple[str, ...]:
         return ()
     path = folder / output.labels
     try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+        with path.open(encoding="utf-8-sig") as file:  # str.splitlines would cut at U+2028 too
+            lines = [line.strip() for line in file]
     except FileNotFoundError:
         raise wrong(folder, "output.labels", f"{path.name} is not in the pack") from None
     except OSError as error:
@@ -139,6 +141,8 @@ def check_labels(path: Path, lines: list[str]) -> None:
     for number, label in enumerate(lines, start=1):
         if not label:
             raise PackError(f"{path}: line {number} is empty; write ??? for a class without name")
+        if UNFIT.search(label):
+            raise PackError(f"{path}: line {number} holds a control character; remove it")
         if len(label) > MAX_NAME:
             raise PackError(f"{path}: line {number} is longer than {MAX_NAME} characters")
 

@@ -15,6 +15,7 @@ from edge_runtime.errors import EdgeError, PackError
 from edge_runtime.manifest import Manifest, Pack
 from edge_runtime.packs.files import put_in_place, sync_tree
 from edge_runtime.packs.manifest_file import MANIFEST, open_pack, read_manifest
+from edge_runtime.toml_file import path_fault
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -51,10 +52,11 @@ class PackStore:
         if name_or_path in names_in(self._catalogue):
             return self._bundled(name_or_path)
         folder = base / name_or_path
-        if folder.is_dir():
+        fault = path_fault(folder, Path.is_dir, "no such folder")
+        if not fault:
             return open_pack(folder)
         if "/" in name_or_path:
-            raise PackError(f"{folder}: no such folder; correct the path, or give a pack's name")
+            raise PackError(f"{folder}: {fault}, or give a pack's name")
         raise self._unknown(name_or_path)
 
     def manifest(self, name: str) -> Manifest:

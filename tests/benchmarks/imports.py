@@ -22,6 +22,9 @@ MODULES = (
     "minimalmodbus",
     "zeroconf",
     "sqlite3",
+    "cryptography.x509",
+    "aiohttp.web",
+    "segno",
 )
 ROUNDS = 5
 # What these import themselves: their own cost is what they add to it.

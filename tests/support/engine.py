@@ -14,6 +14,7 @@ from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.engine.build_picture import build_pipeline
 from edge_runtime.engine.capture import Capture
+from edge_runtime.engine.health import StreamHealth
 from edge_runtime.engine.kit import Kits, Model
 from edge_runtime.engine.stream import StreamTask
 from edge_runtime.engine.uplink import Uplink
@@ -35,6 +36,7 @@ class Results:
 
     def __init__(self) -> None:
         self.kept: list[Result] = []
+        self.healths: dict[str, StreamHealth] = {}  # by stream, where a test notes them
         self._lock = threading.Lock()
 
     def append(self, result: Result) -> None:

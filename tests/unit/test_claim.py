@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from typing import Any
 
 import cbor2
@@ -91,12 +92,18 @@ def test_a_line_that_a_mail_program_broke_is_mended() -> None:
 
 
 @given(st.integers(0, LENGTH - 1), st.characters(codec="utf-8"))
-def test_one_wrong_character_is_noticed(place: int, character: str) -> None:
+def test_one_wrong_character_never_makes_another_claim(place: int, character: str) -> None:
     text = CLAIM.text()
-    if character in "#\ufeff" or character.isspace() or text[place] == character:
-        return
-    with pytest.raises(ClaimError):
-        parse_claim(text[:place] + character + text[place + 1 :])
+    with suppress(ClaimError):  # base64's own spelling of the same bytes may pass
+        assert parse_claim(text[:place] + character + text[place + 1 :]) == CLAIM
+
+
+@pytest.mark.parametrize("place", range(13, 60, 5))
+def test_a_wrong_letter_is_noticed(place: int) -> None:
+    text = CLAIM.text()
+    other = "A" if text[place] != "A" else "B"
+    with pytest.raises(ClaimError, match="mistyped"):
+        parse_claim(text[:place] + other + text[place + 1 :])
 
 
 @pytest.mark.parametrize("length", [0, 1, 12, 13, 14, 20, 100, LENGTH - 1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_runtime.clock import ManualClock
@@ -24,6 +25,7 @@ from edge_runtime.options import (
     Publish,
     Stream,
     Synthetic,
+    Track,
     Video,
 )
 from edge_runtime.records import Result
@@ -55,6 +57,7 @@ def run(streams: tuple[Stream, ...], workers: int, ledger: TrialLedger) -> Resul
         uplink=no_limit(clock),
     )
     pool.start()
+    results.healths = {one.task.name: one.task.health for one in made}
     for one in made:
         one.capture.start()
     for one in made:
@@ -112,3 +115,11 @@ def test_a_real_file_s_records_bear_its_own_time(ledger: TrialLedger, tmp_path: 
     assert {one.body.event for one in first} == {"enter", "exit"}  # type: ignore[union-attr]
     span_s = first[-1].stamp.monotonic_s - first[0].stamp.monotonic_s
     assert span_s > 5.0  # media time: the manual clock never moved
+
+
+def test_each_frame_is_counted_as_what_became_of_it(ledger: TrialLedger) -> None:
+    road_stream = road("road", Always(), frames=60)
+    stream = msgspec.structs.replace(road_stream, rate="adaptive", track=Track())
+    health = run((stream,), 1, ledger).healths["road"]
+    assert health.coasted > 0
+    assert health.captured == 60 == health.still + health.coasted + health.inferred
