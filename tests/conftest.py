@@ -1,15 +1,20 @@
-"""Fixtures of the whole suite: the shared real inputs, a real Mosquitto."""
+"""Fixtures of the whole suite: the shared real inputs, a real Mosquitto, a real office."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.broker import Mosquitto
 from support.paths import DATA
+
+if TYPE_CHECKING:  # the office's libraries are many, and most tests need none of them
+    from edge_runtime.office.folder import OfficeFolder
+    from support.office import EstClient
 
 
 def pytest_configure() -> None:
@@ -32,3 +37,20 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> OfficeFolder:
+    """Make an office for the tests of one file."""
+    from support.office import new_office
+
+    return new_office(tmp_path_factory.mktemp("office") / "office")
+
+
+@pytest.fixture(scope="module")
+def est(office: OfficeFolder) -> Iterator[EstClient]:
+    """Start the office's enrolment server; give a client of it."""
+    from support.office import est_server
+
+    with est_server(office) as client:
+        yield client

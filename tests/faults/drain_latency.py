@@ -13,48 +13,29 @@ import argparse
 import random
 import statistics
 import tempfile
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge_runtime.outbox import Pacing
 from support.broker import Mosquitto, free_port
 from support.device import TOPICS, Device
 from support.proxy import Proxy
+from support.watching import Subscriber
 
 BROKER = "allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\n"
 SPACING_S = (0.02, 0.08)
 PATIENCE_S = 30.0
 
 
-class Arrivals:
-    """When each result came, by the number that its track bears. Use as a context manager."""
+class Arrivals(Subscriber):
+    """When each result came, by the number that its track bears."""
 
     def __init__(self, port: int) -> None:
+        super().__init__(port, TOPICS.result("yard", "detections"))
         self.at_s: dict[int, float] = {}
-        self._changed = threading.Condition()
-        self._subscribed = threading.Event()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_connect = lambda client, *_: client.subscribe(
-            TOPICS.result("yard", "detections"), qos=1
-        )
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
-
-    def __enter__(self) -> Arrivals:
-        self._client.loop_start()
-        assert self._subscribed.wait(20)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
 
     def wait_for(self, number: int) -> float:
         """Return when a result came."""
@@ -62,12 +43,10 @@ class Arrivals:
             assert self._changed.wait_for(lambda: number in self.at_s, PATIENCE_S), number
             return self.at_s[number]
 
-    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+    def take(self, message: mqtt.MQTTMessage) -> None:
         now_s = time.monotonic()
         number = msgspec.json.decode(message.payload)["objects"][0]["track"]
-        with self._changed:
-            self.at_s.setdefault(number, now_s)
-            self._changed.notify_all()
+        self.at_s.setdefault(number, now_s)
 
 
 class Spread(msgspec.Struct):

@@ -40,7 +40,6 @@ from support.office import (
     EstClient,
     claim_for,
     enrolled,
-    est_server,
     new_office,
     office_process,
 )
@@ -62,17 +61,6 @@ def bent(der: bytes) -> st.SearchStrategy[bytes]:
         st.integers(0, 4),
         st.binary(max_size=4),
     )
-
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> OfficeFolder:
-    return new_office(tmp_path_factory.mktemp("office") / "office")
-
-
-@pytest.fixture(scope="module")
-def est(office: OfficeFolder) -> Iterator[EstClient]:
-    with est_server(office) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

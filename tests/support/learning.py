@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.clock import Stamp
+from edge_runtime.engine.learning import Subject, subject_of
+from edge_runtime.options import Column, Lines, Serial, Stream, Threshold
 from edge_runtime.records import Doubles, Samples
 
 RECORDED_HZ = 12_000.0
+LEVEL = Threshold("flood", "level", above=9.0)
 
 AD01 = """
 [pack]
@@ -32,6 +35,17 @@ features = [{{ kind = "log_mel", n_fft = 1024, hop = 512, mels = 128 }}]
 [output]
 decoder = "reconstruction"
 """
+
+
+def readings(*rules: Threshold) -> Subject:
+    """Return a stream of readings without a model."""
+    source = Serial("x", Lines((Column("level", "m"), Column("temp"))))
+    return subject_of(Stream("well", source=source, rules=rules), None, None)
+
+
+def steady(count: int = 400) -> Doubles:
+    """Return the values of a level that does not change."""
+    return np.random.default_rng(5).normal(2.0, 0.1, count)
 
 
 def toycar_pack(data: Path, folder: Path, hop: int = 3072) -> Path:

@@ -22,24 +22,13 @@ from edge_runtime.engine.baseline import (
     past,
 )
 from edge_runtime.engine.build_sensor import Memory, build_sensor
-from edge_runtime.engine.learning import Heard, Subject, conclude, subject_of
+from edge_runtime.engine.learning import Heard, Subject, conclude
 from edge_runtime.options import Column, Lines, Serial, Stream, Threshold
 from edge_runtime.records import NO_MODEL, Doubles, ModelRef
 from support.engine import Results, no_limit
+from support.learning import LEVEL, readings, steady
 
 NOW = Stamp(1.8e9, 5.0)
-
-
-def readings(*rules: Threshold) -> Subject:
-    source = Serial("x", Lines((Column("level", "m"), Column("temp"))))
-    return subject_of(Stream("well", source=source, rules=rules), None, None)
-
-
-def steady(count: int = 400) -> Doubles:
-    return np.random.default_rng(5).normal(2.0, 0.1, count)
-
-
-LEVEL = Threshold("flood", "level", above=9.0)
 
 
 # The formula

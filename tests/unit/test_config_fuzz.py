@@ -177,7 +177,7 @@ def test_the_whole_configuration_runs_as_it_stands(folder: Path) -> None:
     check_runs(load(file), file)
 
 
-@each_length(200, 10_000)
+@each_length(120, 5_000)
 def test_any_change_of_the_tables_is_taken_or_refused_well(folder: Path, count: int) -> None:
     file = folder / "edge-runtime.toml"
 
@@ -191,7 +191,7 @@ def test_any_change_of_the_tables_is_taken_or_refused_well(folder: Path, count: 
     holds()
 
 
-@each_length(40, 2_000)
+@each_length(25, 1_000)
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.name)
 def test_any_damage_of_a_shipped_file_is_taken_or_refused_well(
     folder: Path, shipped: Path, count: int
@@ -207,12 +207,14 @@ def test_any_damage_of_a_shipped_file_is_taken_or_refused_well(
     holds()
 
 
-@each_length(100, 10_000)
+@each_length(50, 2_000)
 def test_any_bytes_are_refused_well(folder: Path, count: int) -> None:
     file = folder / "edge-runtime.toml"
 
     @settings(max_examples=count, deadline=None)
-    @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda t: t.encode("utf-8", "replace")))
+    @given(
+        st.binary(max_size=300) | st.text(max_size=300).map(lambda t: t.encode("utf-8", "replace"))
+    )
     def holds(data: bytes) -> None:
         file.write_bytes(data)
         assert taken(file) is None
@@ -220,7 +222,7 @@ def test_any_bytes_are_refused_well(folder: Path, count: int) -> None:
     holds()
 
 
-@each_length(100, 10_000)
+@each_length(50, 2_000)
 def test_a_recording_is_read_or_refused_well(
     tmp_path_factory: pytest.TempPathFactory, count: int
 ) -> None:

@@ -42,7 +42,15 @@ from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.records import Doubles, Event, Result, Samples
 from edge_runtime.sources.serial_port import SerialSource
 from support.engine import Results, no_limit
-from support.learning import blocks, recordings, there_and_back, toycar_pack
+from support.learning import (
+    LEVEL,
+    blocks,
+    readings,
+    recordings,
+    steady,
+    there_and_back,
+    toycar_pack,
+)
 from support.paths import ROOT
 from support.serial_device import SerialDevice, repeating
 
@@ -188,18 +196,6 @@ def test_listening_ends_after_its_time_by_the_samples_own_clock() -> None:
 
 
 # What is refused, and what is doubted
-
-
-def readings(*rules: Threshold) -> Subject:
-    source = Serial("x", Lines((Column("level", "m"), Column("temp"))))
-    return subject_of(Stream("well", source=source, rules=rules), None, None)
-
-
-def steady(count: int = 400) -> Doubles:
-    return np.random.default_rng(5).normal(2.0, 0.1, count)
-
-
-LEVEL = Threshold("flood", "level", above=9.0)
 
 
 @pytest.mark.parametrize("count", [0, 1, LEAST_VALUES - 1])

@@ -7,7 +7,6 @@ import hashlib
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -34,21 +33,8 @@ from support.office import (
     claim_for,
     enrolled,
     enrolment_of,
-    est_server,
-    new_office,
     pair,
 )
-
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> OfficeFolder:
-    return new_office(tmp_path_factory.mktemp("office") / "office")
-
-
-@pytest.fixture(scope="module")
-def est(office: OfficeFolder) -> Iterator[EstClient]:
-    with est_server(office) as client:
-        yield client
 
 
 def body_for(name: str, key: ec.EllipticCurvePrivateKey | None = None) -> bytes:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -36,7 +36,7 @@ from edge_runtime.provision.proof import Proof, proof_of
 from edge_runtime.provision.renewal import Renewal
 from edge_runtime.provision.service import SERVICE, TIMER, NoService, Systemd
 from support.broker import free_port
-from support.office import EstClient, enrolment_of, est_server, new_office
+from support.office import EstClient, enrolment_of, est_server
 from support.provisioning import claim_at
 from support.publishing import BoardClock
 from support.waiting import until
@@ -48,17 +48,6 @@ source = { kind = "synthetic" }
 model = { pack = "village-road" }
 """
 NOW = BoardClock().now()
-
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> OfficeFolder:
-    return new_office(tmp_path_factory.mktemp("office") / "office")
-
-
-@pytest.fixture(scope="module")
-def est(office: OfficeFolder) -> Iterator[EstClient]:
-    with est_server(office) as client:
-        yield client
 
 
 class Units:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,23 @@ def frames(clip: str, count: int) -> Iterator[Any]:
             continue
         given += 1
         yield image
+
+
+def rows_of(detections: Iterable[Any]) -> Found:
+    """Return the detections of MediaPipe or of the Task Library, whose classes are alike."""
+    return [
+        {
+            "class": one.categories[0].category_name,
+            "score": one.categories[0].score,
+            "box": [
+                one.bounding_box.origin_x,
+                one.bounding_box.origin_y,
+                one.bounding_box.width,
+                one.bounding_box.height,
+            ],
+        }
+        for one in detections
+    ]
 
 
 def main(open_detector: Callable[[str], Callable[[Any], Found]]) -> None:

@@ -31,19 +31,7 @@ def open_detector(weights: str) -> Callable[[Any], harness.Found]:
         found = detector.detect_for_video(
             mp.Image(image_format=mp.ImageFormat.SRGB, data=picture), at_ms
         )
-        return [
-            {
-                "class": one.categories[0].category_name,
-                "score": one.categories[0].score,
-                "box": [
-                    one.bounding_box.origin_x,
-                    one.bounding_box.origin_y,
-                    one.bounding_box.width,
-                    one.bounding_box.height,
-                ],
-            }
-            for one in found.detections
-        ]
+        return harness.rows_of(found.detections)
 
     return detect
 

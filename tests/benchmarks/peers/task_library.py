@@ -21,19 +21,7 @@ def open_detector(weights: str) -> Callable[[Any], harness.Found]:
     def detect(image: Any) -> harness.Found:
         picture = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         found = detector.detect(vision.TensorImage.create_from_array(picture))
-        return [
-            {
-                "class": one.categories[0].category_name,
-                "score": one.categories[0].score,
-                "box": [
-                    one.bounding_box.origin_x,
-                    one.bounding_box.origin_y,
-                    one.bounding_box.width,
-                    one.bounding_box.height,
-                ],
-            }
-            for one in found.detections
-        ]
+        return harness.rows_of(found.detections)
 
     return detect
 

@@ -1,0 +1,88 @@
+"""The technician's guides: what they tell people to type exists, and both tell the same."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import click
+import pytest
+
+from edge_runtime.cli import cli
+from edge_runtime.language import Code, Language
+from support.paths import ROOT
+
+FOLDER = ROOT / "edge_runtime" / "provision"
+GUIDES: dict[Code, str] = {"en": "README.md", "vi": "README.vi.md"}
+CODE = re.compile(r"^```(\w*)\n(.*?)^```$|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
+TYPED = ("sudo ", "edge-runtime ", "systemctl ", "ls ", "tar ", "cd", "scripts/", "--")
+OURS = re.compile(r"(?:sudo )?(?:-u \S+ )?edge-runtime (.+)")
+LINK = re.compile(r"\]\(([^)]+)\)")
+SHOWN = (
+    "camera",
+    "clock",
+    "broker",
+    "certificate",
+    "first message",
+    "Read these six words to the office:",
+)
+
+in_each = pytest.mark.parametrize("code", GUIDES)
+
+
+def guide(code: Code) -> str:
+    return (FOLDER / GUIDES[code]).read_text()
+
+
+def typed(code: Code) -> list[str]:
+    """Return what a guide tells people to type, in its order; the language asked for apart."""
+    found = []
+    for kind, block, span in CODE.findall(guide(code)):
+        lines = block.splitlines() if kind == "sh" else [span]
+        found += [line.partition("  #")[0].strip() for line in lines]
+    return [line.replace(" --lang vi", "") for line in found if line.startswith(TYPED)]
+
+
+def options(words: list[str]) -> list[str]:
+    return [word for word in words if word.startswith("--")]
+
+
+@in_each
+def test_each_command_and_option_exists(code: Code) -> None:
+    ours = [shlex.split(found[1]) for line in typed(code) if (found := OURS.fullmatch(line))]
+    assert {"provision", "renew", "doctor", "learn", "record"} <= {words[0] for words in ours}
+    for words in ours:
+        command: click.Command | None = cli
+        rest = list(words)
+        while isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), rest.pop(0))
+        assert command is not None, words
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert set(options(rest)) <= known, words
+
+
+@in_each
+def test_the_installer_takes_each_option(code: Code) -> None:
+    told = (ROOT / "scripts" / "install").read_text().partition("set -eu")[0]
+    used = {name for line in typed(code) if " install " in line for name in options(line.split())}
+    assert used == {"--bundle", "--devices", "--uninstall"}
+    assert all(name in told for name in used)
+
+
+def test_both_guides_name_the_same_commands_in_the_same_order() -> None:
+    assert typed("vi") == typed("en")
+    assert guide("vi").count("--lang vi") > guide("en").count("--lang vi")
+
+
+@in_each
+def test_each_link_leads_to_a_file(code: Code) -> None:
+    links = LINK.findall(guide(code))
+    assert len(links) >= 2
+    assert [link for link in links if not (FOLDER / link).is_file()] == []
+
+
+@in_each
+def test_what_is_shown_is_what_the_program_says(code: Code) -> None:
+    shown = guide(code)
+    for text in map(Language(code).text, SHOWN):
+        assert re.search(rf"^(ok  |\.\.  )?{text}", shown, re.MULTILINE), text
