@@ -13,9 +13,9 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     """One stream's state and counters. Each counter has one writer; readers may lag.
 
     `still` counts frames in which nothing moved, `coasted` those left out by the adaptive rate, or
-    because the board is hot. Of a sensor `captured` counts rows, `inferred` windows, and `dropped` the samples that were
-    thrown away at gaps; `baseline` says from when the learnt limits are that it is held against, or
-    why they are not used.
+    because the board is hot. Of a sensor `captured` counts rows, `inferred` windows, and `dropped`
+    the samples that were thrown away at gaps; `baseline` says from when the learnt limits are that
+    it is held against, or why they are not used.
     """
 
     state: StreamState = "starting"

@@ -55,7 +55,7 @@ class Printer:
 
 
 class Replay:
-    """One stream at work on a recording; of the state it writes which trials passed, and no more."""
+    """One stream at work on a recording; of the state it writes which trials passed, no more."""
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from edge_runtime.engine.stream import Observe
 from edge_runtime.engine.trial import TrialLedger
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.engine.wants import Wants
+from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.enrolment.identity import provisioned
 from edge_runtime.errors import BackendError, ConfigError, UsageError
 from edge_runtime.manifest import Pack
@@ -147,8 +148,14 @@ class Daemon:
         return provisioned(config, context.state_dir)
 
     def _open_outbox(self, config: Config) -> Outbox:
-        folder = self._context.state_dir / "outbox"
-        return Outbox.open(folder, config.outbox, self._context.clock, on_ready=self._results_ready)
+        state_dir = self._context.state_dir
+        return Outbox.open(
+            state_dir / "outbox",
+            config.outbox,
+            self._context.clock,
+            on_ready=self._results_ready,
+            first_boot=first_boot(state_dir),
+        )
 
     def _results_ready(self) -> None:
         session = self._session

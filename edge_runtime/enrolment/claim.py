@@ -35,6 +35,7 @@ DnsName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}\Z")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 # HTTP Basic (RFC 7617): the user must not hold a colon.
 Credential = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._~-]{1,64}\Z")]
+Boot = Annotated[int, Meta(ge=1, le=2**40)]
 UnixSeconds = Annotated[int, Meta(ge=0, le=253_402_300_799)]
 
 
@@ -43,7 +44,11 @@ class ClaimError(UsageError):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Where to enrol as what, whom to trust (`ca_sha256`: of the CA's DER), and the right to."""
+    """Where to enrol as what, whom to trust (`ca_sha256`: of the CA's DER), and the right to.
+
+    `first_boot` is where a board that replaces another begins to count: under the same name it must
+    not give its results numbers that subscribers have seen.
+    """
 
     site: Level
     device: Level
@@ -54,6 +59,7 @@ class Claim(msgspec.Struct, frozen=True):
     claim_id: Credential
     secret: Credential
     expires_at: UnixSeconds
+    first_boot: Boot = 1
 
     def __post_init__(self) -> None:
         if len(self.name) > MAX_NAME:
@@ -77,6 +83,8 @@ class Claim(msgspec.Struct, frozen=True):
         values["ca_sha256"] = bytes.fromhex(self.ca_sha256)
         if self.broker_name == host_of(self.broker_url):
             del values["broker_name"]
+        if self.first_boot == 1:
+            del values["first_boot"]
         body = cbor2.dumps({KEYS[name]: value for name, value in values.items()})
         data = struct.pack(">I", zlib.crc32(body)) + body
         text = PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -52,10 +52,11 @@ class Files(msgspec.Struct, frozen=True):
 
 
 class Office(msgspec.Struct, frozen=True):
-    """Who gave the identity, for which claim, and renews it."""
+    """Who gave the identity, for which claim, and renews it; `first_boot` as in the claim."""
 
     est_url: str
     claim_id: str = ""
+    first_boot: int = 1
 
 
 class Parts(msgspec.Struct, frozen=True):

@@ -17,6 +17,8 @@ from edge_runtime.errors import UsageError
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.registry import Registry
 
+# More starts than a board ever has: those that replace one another never share a number.
+BOOTS_A_BOARD = 100_000
 LEVEL = re.compile(r"[a-z0-9-]{1,32}")
 ClaimState = Literal["open", "used", "expired", "cancelled"]
 
@@ -54,6 +56,7 @@ def new_claim(folder: OfficeFolder, site: str, device: str, now_s: float, valid_
         claim_id=token(8),
         secret=token(16),
         expires_at=int(now_s + valid_s),
+        first_boot=1 + BOOTS_A_BOARD * boards_before(folder.registry, site, device),
     )
     parse_claim(claim.text())  # what no device could read is told here, not in the field
     with folder.registry.changing() as db:
@@ -63,6 +66,16 @@ def new_claim(folder: OfficeFolder, site: str, device: str, now_s: float, valid_
             (claim.claim_id, site, device, hashed(claim.secret), now_s, claim.expires_at),
         )
     return claim
+
+
+def boards_before(registry: Registry, site: str, device: str) -> int:
+    """Return how many boards have enrolled under a name."""
+    with registry.reading() as db:
+        used = db.execute(
+            "SELECT count(*) FROM claims WHERE site = ? AND device = ? AND used_s IS NOT NULL",
+            (site, device),
+        ).fetchone()
+    return int(used[0])
 
 
 def file_text(claim: Claim, until: str) -> str:

@@ -53,14 +53,17 @@ class Outbox:
         on_ready: Callable[[], None] | None = None,
         pacing: Pacing | None = None,
         connect: Connect = connect,
+        first_boot: int = 1,
     ) -> Outbox:
         """Open or make the outbox in a folder. `on_ready`: there are rows to take.
 
-        It runs in the writer's thread and must only hand over.
+        It runs in the writer's thread and must only hand over. `first_boot`: no boot is below it.
         """
         held = Folder(folder)
         try:
-            return cls._open(held, options, clock, on_ready or _nothing, pacing, connect)
+            return cls._open(
+                held, options, clock, on_ready or _nothing, pacing, connect, first_boot
+            )
         except StoreError as error:
             held.close()
             raise for_people(error) from error
@@ -77,13 +80,14 @@ class Outbox:
         on_ready: Callable[[], None],
         pacing: Pacing | None,
         connect: Connect,
+        first_boot: int,
     ) -> Outbox:
         max_bytes = int(options.max_mb * 1_000_000)
         budget = Budget(max_bytes, int(max_bytes * options.replay_share))
         pacing = pacing or Pacing(per_s=options.backlog_per_s)
         store, state, why = open_database(folder, budget, connect)
         last = max(folder.read_boot(), state.boot if state is not None else 0)
-        boot = 1 + (last or find_boot(folder))
+        boot = max(1 + (last or find_boot(folder)), first_boot)
         lanes = Lanes(boot, clock, Bucket(pacing, clock.monotonic()))
         ledger = Ledger(folder, budget, clock, lanes, boot)
         ledger.adopt(store, state)

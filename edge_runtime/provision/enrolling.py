@@ -77,7 +77,8 @@ def ask_office(folder: IdentityFolder, claim: Claim, now: Stamp, limits: Limits)
     answer = office.enroll(request(key, claim.name), pem([ca]), claim.claim_id, claim.secret)
     trusted_s = now.wall_s if now.trusted else None
     chain = checked_chain(answer, key.public_key(), claim.name, ca, trusted_s)
-    folder.stage(Parts(pem_of_key, pem(chain), pem([ca]), Renewer(claim.est_url, claim.claim_id)))
+    renewer = Renewer(claim.est_url, claim.claim_id, claim.first_boot)
+    folder.stage(Parts(pem_of_key, pem(chain), pem([ca]), renewer))
     folder.swap()
     return chain[0]
 

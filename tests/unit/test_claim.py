@@ -48,6 +48,7 @@ claims = st.builds(
     claim_id=st.from_regex(r"\A[a-z2-7]{13}\Z"),
     secret=st.from_regex(r"\A[a-z2-7]{26}\Z"),
     expires_at=st.integers(0, 2**33),
+    first_boot=st.integers(1, 2**40),
 )
 
 

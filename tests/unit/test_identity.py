@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.files import replace_file, shred, write_private
+from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.enrolment.identity import (
     IdentityError,
     IdentityFolder,
@@ -254,3 +256,16 @@ def test_the_daemon_never_loads_the_office_s_tools() -> None:
         "sys.exit(any(name in sys.modules for name in ('cryptography', 'zeroconf')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_board_counts_its_starts_from_where_its_claim_says(tmp_path: Path) -> None:
+    urls = ("https://office.example:8443", "mqtts://b:8883", "b")
+    claim = Claim("site", "gate", *urls, "0" * 64, "id", "secret", 2_000_000_000, 100_001)
+    folder = IdentityFolder(tmp_path)
+    assert first_boot(tmp_path) == 1
+    folder.begin(Waiting(claim.text(), claim.expires_at), b"key")
+    assert first_boot(tmp_path) == 100_001  # results that wait for the link bear it already
+    folder.stage(Parts(b"key", b"chain", b"ca", Office(claim.est_url, claim.claim_id, 100_001)))
+    folder.swap()
+    folder.end_waiting()
+    assert first_boot(tmp_path) == 100_001

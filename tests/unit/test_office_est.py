@@ -204,7 +204,10 @@ def test_a_revoked_device_comes_back_with_a_new_claim_alone(
     assert revoke(office, "site", "back", time.time())
     for claim in (old, waiting):  # neither the answer again, nor a claim that still lay around
         assert est.enroll(claim, body_for("site/back", key)).status == 403
-    assert est.enroll(claim_for(office, "back"), body_for("site/back", key)).status == 200
+    again = claim_for(office, "back")
+    assert est.enroll(again, body_for("site/back", key)).status == 200
+    # What is put in its place must not give its results the numbers of the one before.
+    assert old.first_boot == 1 < again.first_boot < claim_for(office, "back").first_boot
 
 
 FOREIGN_CLIENT = """

@@ -302,6 +302,13 @@ def test_the_boot_counter_outlives_the_database(tmp_path: Path) -> None:
     box.close()
 
 
+def test_a_board_that_replaces_another_counts_on_behind_it(tmp_path: Path) -> None:
+    for given, boot in ((1, 1), (100_001, 100_001), (100_001, 100_002), (1, 100_003)):
+        box = Outbox.open(tmp_path, OutboxOptions(), ManualClock(), first_boot=given)
+        assert box.boot == boot
+        box.close()
+
+
 def test_a_smaller_limit_is_obeyed_at_the_next_start(tmp_path: Path) -> None:
     clock = ManualClock()
     box = open_box(tmp_path, clock, max_mb=8.0)
