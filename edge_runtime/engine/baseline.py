@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from edge_runtime.enrolment.files import replace_file, sync_folder
+from edge_runtime.enrolment.files import hand_over, replace_file, sync_folder
 from edge_runtime.errors import EdgeError
 from edge_runtime.options import SensorOptions, Serial, Stream, Threshold
 from edge_runtime.records import Doubles, ModelRef
@@ -193,7 +193,7 @@ class Baselines:
         """Make the folder; raise before anybody listens for minutes in vain."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._hand_over(self.folder)
+            hand_over([self.folder], like=self._state_dir)
             sync_folder(self._state_dir)
         except OSError as error:
             raise self._not_written(error) from None
@@ -206,7 +206,8 @@ class Baselines:
         data = msgspec.json.format(msgspec.json.encode(baseline)) + b"\n"
         try:
             replace_file(path, data)
-            self._hand_over(path)
+            # The daemon must be able to read what root learnt.
+            hand_over([path], like=self._state_dir)
         except OSError as error:
             raise self._not_written(error) from None
         return path
@@ -222,12 +223,6 @@ class Baselines:
         except OSError as error:
             raise BaselineError(f"{path}: cannot be deleted ({error.strerror})") from None
         return True
-
-    def _hand_over(self, path: Path) -> None:
-        """Give what root made to the state folder's owner: the daemon must be able to read it."""
-        if os.geteuid() == 0:
-            owner = self._state_dir.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
 
     def _not_written(self, error: OSError) -> BaselineError:
         return BaselineError(

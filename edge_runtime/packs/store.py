@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from edge_runtime.enrolment.files import hand_over
 from edge_runtime.errors import EdgeError, PackError
 from edge_runtime.manifest import Manifest, Pack
 from edge_runtime.packs.files import put_in_place, sync_tree
@@ -102,6 +103,8 @@ class PackStore:
                 yield
             except OSError as error:
                 raise EdgeError(f"{error.filename or self._folder}: {error.strerror}") from None
+            finally:  # root pulls, the service's user runs and upgrades
+                hand_over((self._folder, *self._folder.rglob("*")), like=self._folder.parent)
 
     def install(self, name: str, weights: Path, trial: Callable[[Pack], None]) -> Pack:
         """Make the catalogue's pack NAME with these weights (they are moved) and put it in place.
