@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.options import Always, GateOptions, Interval, Motion
-from edge_runtime.records import Frame, Image
+from edge_runtime.raw import Frame, Image
 
 SMALL_PX = 160  # the longer side of the picture that motion is looked for in
 # Grey levels a second by which a background follows the picture. The quick one takes in a parked

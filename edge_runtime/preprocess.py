@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_runtime.boxes import FULL_FRAME, Box, Placement, clip
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import InputSection, PerChannel
-from edge_runtime.records import Image, Tensor, TensorSpec
+from edge_runtime.raw import Image, Tensor, TensorSpec
 
 PAD_GREY = 114  # what YOLO models are trained to see around a letterboxed picture
 DTYPES = ("float32", "uint8", "int8")

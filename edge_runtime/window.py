@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.clock import Stamp
 from edge_runtime.errors import ConfigError
-from edge_runtime.records import Samples, Window
+from edge_runtime.raw import Samples, Window
 
 ATTENUATION_DB = 80.0
 PASS_SHARE = 0.9  # of the lower Nyquist frequency; the transition band is the rest

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge_runtime.records import Frame, Image
+from edge_runtime.raw import Frame, Image
 from edge_runtime.sources.base import Source
 
 SIZE = (64, 48)

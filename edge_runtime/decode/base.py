@@ -10,7 +10,8 @@ import msgspec
 
 from edge_runtime.boxes import Placement
 from edge_runtime.manifest import OutputSection
-from edge_runtime.records import Decoded, Tensor, TensorSpec
+from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.records import Decoded
 
 KINDS = {
     "ssd": "edge_runtime.decode.ssd:SsdDecoder",

@@ -9,7 +9,8 @@ import numpy as np
 from edge_runtime.boxes import Placement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import dequantise, shape_error, the_output, unit
-from edge_runtime.records import Person, Pose, Tensor
+from edge_runtime.raw import Tensor
+from edge_runtime.records import Person, Pose
 
 KEYPOINTS = 17  # in the order of COCO: nose, eyes, ears, shoulders, elbows, wrists, hips, …
 

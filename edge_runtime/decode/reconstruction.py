@@ -11,7 +11,8 @@ from edge_runtime.boxes import Placement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import check_type, dequantise, shape_error, the_output
 from edge_runtime.errors import BackendError
-from edge_runtime.records import Anomaly, Tensor
+from edge_runtime.raw import Tensor
+from edge_runtime.records import Anomaly
 
 
 class ReconstructionDecoder:

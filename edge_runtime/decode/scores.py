@@ -10,7 +10,8 @@ import numpy as np
 from edge_runtime.boxes import Placement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import Reals, dequantise, levels, shape_error, the_output, unit
-from edge_runtime.records import MAX_CLASSES, Classification, ClassScore, Tensor
+from edge_runtime.raw import Tensor
+from edge_runtime.records import MAX_CLASSES, Classification, ClassScore
 
 SLACK = 0.02  # how far quantisation and rounding take a probability out of [0, 1]
 

@@ -8,7 +8,8 @@ from math import isfinite
 from edge_runtime.boxes import Box, Placement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import check_type, dequantise, shape_error, to_detections
-from edge_runtime.records import Detections, Tensor, TensorSpec
+from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.records import Detections
 
 EXPECTED = "boxes [1, N, 4], classes [1, N], scores [1, N] and a count [1]"
 

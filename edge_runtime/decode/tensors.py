@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.boxes import Box, Placement, area
 from edge_runtime.errors import PackError
-from edge_runtime.records import MAX_OBJECTS, Detection, Detections, Tensor, TensorSpec
+from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.records import MAX_OBJECTS, Detection, Detections
 
 Reals = NDArray[np.float64]
 

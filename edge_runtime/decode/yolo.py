@@ -21,7 +21,8 @@ from edge_runtime.decode.tensors import (
     to_detections,
 )
 from edge_runtime.errors import PackError
-from edge_runtime.records import MAX_OBJECTS, Detections, Tensor, TensorSpec
+from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.records import MAX_OBJECTS, Detections
 
 MAX_CANDIDATES = 1000
 # Centres cover the whole input. In fractions they end at about 1, in pixels at the input's width;

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from edge_runtime.boxes import Box
 from edge_runtime.options import Motion
-from edge_runtime.records import Frame
+from edge_runtime.raw import Frame
 from edge_runtime.track.tracker import Attention
 
 # coast: something may move, the tracks go on unseen; still: nothing moves, what was there stays.

@@ -17,7 +17,8 @@ from msgspec import Meta
 from edge_runtime.enrolment.files import hand_over, replace_file, sync_folder
 from edge_runtime.errors import EdgeError
 from edge_runtime.options import SensorOptions, Serial, Stream, Threshold
-from edge_runtime.records import Doubles, ModelRef
+from edge_runtime.raw import Doubles
+from edge_runtime.records import ModelRef
 
 FOLDER = "baselines"
 HIGH = 0.99

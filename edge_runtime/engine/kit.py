@@ -15,7 +15,8 @@ from edge_runtime.errors import PackError
 from edge_runtime.infer.base import Backend
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Delegate
-from edge_runtime.records import Decoded, Image
+from edge_runtime.raw import Image
+from edge_runtime.records import Decoded
 
 
 class Model(msgspec.Struct, frozen=True):

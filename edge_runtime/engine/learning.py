@@ -28,7 +28,8 @@ from edge_runtime.engine.sensor import Look
 from edge_runtime.errors import ConfigError, SourceError
 from edge_runtime.manifest import Pack
 from edge_runtime.options import SensorOptions, Stream, Threshold
-from edge_runtime.records import NO_MODEL, Doubles, Samples
+from edge_runtime.raw import Doubles, Samples
+from edge_runtime.records import NO_MODEL
 from edge_runtime.sources.base import Source
 
 MOST_VALUES = 200_000  # kept; of more every second one is let go, then every fourth …

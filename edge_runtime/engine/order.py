@@ -10,7 +10,8 @@ import msgspec
 
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.clock import Stamp
-from edge_runtime.records import Decoded, Frame
+from edge_runtime.raw import Frame
+from edge_runtime.records import Decoded
 
 LONGEST = 1024  # slots: bounds the memory where one worker hangs and the others go on
 

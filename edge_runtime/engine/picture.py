@@ -14,7 +14,8 @@ from edge_runtime.errors import SourceError, UsageError
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Video
 from edge_runtime.packs.manifest_file import open_pack
-from edge_runtime.records import Detections, Image
+from edge_runtime.raw import Image
+from edge_runtime.records import Detections
 from edge_runtime.sources.video import VideoSource
 
 COLOURS_BGR = ((60, 180, 75), (48, 130, 245), (230, 50, 140), (25, 225, 255), (240, 240, 70))

@@ -13,7 +13,7 @@ from edge_runtime.engine.wants import Wants
 from edge_runtime.errors import EdgeError, SourceError
 from edge_runtime.options import SensorOptions, Stream
 from edge_runtime.options.recorded import Recorded
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Sensor
 from edge_runtime.sources.recorder import Origin, Recorder

@@ -11,6 +11,7 @@ import numpy as np
 from edge_runtime.clock import Stamp
 from edge_runtime.options import Publish, PublishMode
 from edge_runtime.options import Threshold as ThresholdOptions
+from edge_runtime.raw import Samples
 from edge_runtime.records import (
     Anomaly,
     Body,
@@ -22,7 +23,6 @@ from edge_runtime.records import (
     ModelRef,
     Reading,
     Result,
-    Samples,
     whole_frame,
 )
 from edge_runtime.rules.base import TIME_TOLERANCE_S

@@ -12,7 +12,8 @@ from edge_runtime.engine.health import Progress, StreamHealth
 from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.reporting import Reporter
 from edge_runtime.engine.task import describe, unexpected
-from edge_runtime.records import Decoded, Result, Samples
+from edge_runtime.raw import Samples
+from edge_runtime.records import Decoded, Result
 
 log = logging.getLogger("edge_runtime.engine")
 

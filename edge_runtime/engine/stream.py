@@ -15,7 +15,8 @@ from edge_runtime.engine.order import InOrder, Slot
 from edge_runtime.engine.pipeline import Pipeline, Sink
 from edge_runtime.engine.task import describe, unexpected
 from edge_runtime.mailbox import Mailbox
-from edge_runtime.records import Frame, Result
+from edge_runtime.raw import Frame
+from edge_runtime.records import Result
 
 if TYPE_CHECKING:  # both import OpenCV, which a device without a camera does without
     from edge_runtime.engine.adaptive import AdaptiveRate, Choice

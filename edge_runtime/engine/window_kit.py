@@ -8,7 +8,8 @@ from edge_runtime.boxes import WHOLE_FRAME
 from edge_runtime.clock import Stamp
 from edge_runtime.engine.kit import Model, decoder_of, naming
 from edge_runtime.features.vector import WindowInput
-from edge_runtime.records import Decoded, Samples, Signal
+from edge_runtime.raw import Samples, Signal
+from edge_runtime.records import Decoded
 from edge_runtime.window import Windower
 
 

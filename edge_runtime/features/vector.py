@@ -10,7 +10,7 @@ from edge_runtime.errors import PackError, SourceError
 from edge_runtime.features.levels import extractor
 from edge_runtime.features.signals import Reals, Signal
 from edge_runtime.manifest import FeatureOptions, InputSection
-from edge_runtime.records import Tensor, TensorSpec
+from edge_runtime.raw import Tensor, TensorSpec
 
 
 class FeatureVector:

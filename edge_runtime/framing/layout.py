@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_runtime.framing.checks import CHECKS
 from edge_runtime.options import Layout
-from edge_runtime.records import Doubles
+from edge_runtime.raw import Doubles
 
 
 class Payload:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.options import Channel
-from edge_runtime.records import Doubles
+from edge_runtime.raw import Doubles
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import math
 
 from edge_runtime.clock import Stamp
 from edge_runtime.framing.rows import Run
-from edge_runtime.records import Doubles, Samples
+from edge_runtime.raw import Doubles, Samples
 
 BREAK_S = 0.25  # arrivals farther off than this are no jitter: samples are missing
 MAX_SLEW = 0.1  # of a block's duration: stamps never go back, and blocks hardly overlap

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_runtime.records import Tensor, TensorSpec
+from edge_runtime.raw import Tensor, TensorSpec
 
 
 class Backend(Protocol):

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.errors import BackendError
-from edge_runtime.records import Tensor, TensorSpec
+from edge_runtime.raw import Tensor, TensorSpec
 
 
 class CannedModel(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from edge_runtime.infer.base import Backend
 from edge_runtime.infer.chatter import without_chatter
 from edge_runtime.infer.pages import release_pages
 from edge_runtime.options import Delegate
-from edge_runtime.records import Tensor, TensorSpec
+from edge_runtime.raw import Tensor, TensorSpec
 
 Runtime: TypeAlias = Literal["auto", "litert", "tflite-runtime"]
 

@@ -12,7 +12,7 @@ from edge_runtime.errors import BackendError
 from edge_runtime.infer.child import ask_child, be_confined
 from edge_runtime.infer.litert import Runtime, open_backend, runtime_name
 from edge_runtime.options import Delegate
-from edge_runtime.records import TensorSpec
+from edge_runtime.raw import TensorSpec
 
 
 class ProbeRequest(msgspec.Struct, frozen=True):

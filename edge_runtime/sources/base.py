@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from edge_runtime.clock import Clock
 from edge_runtime.errors import SourceError
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 
 CLOSE_CHECK_S = 0.2
 

@@ -10,7 +10,7 @@ import cv2
 from edge_runtime.clock import Clock
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Camera
-from edge_runtime.records import Frame, Image
+from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import capture, v4l2
 from edge_runtime.sources.base import BaseSource
 

@@ -8,7 +8,7 @@ import os
 import cv2
 import numpy as np
 
-from edge_runtime.records import Image
+from edge_runtime.raw import Image
 
 FFMPEG_ENVIRONMENT = {
     # Otherwise a lock of the whole process is held while a stream is opened: one silent camera

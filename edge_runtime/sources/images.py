@@ -10,7 +10,7 @@ import numpy as np
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Images
-from edge_runtime.records import Frame, Image
+from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import capture
 from edge_runtime.sources.base import BaseSource, Pace
 

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from edge_runtime.options import Vibration
-from edge_runtime.records import Doubles
+from edge_runtime.raw import Doubles
 
 Mode = tuple[float, float, float]  # frequency in Hz, decay in 1/s, strength
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edge_runtime.records import Image
+from edge_runtime.raw import Image
 
 KEY_EVERY = 50
 

@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime import __version__
 from edge_runtime.enrolment.files import hand_over, replace_file, sync_folder
 from edge_runtime.options.recorded import DATA, FORMAT, MANIFEST, Recorded
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.record_file import Entry, Picture, Rows, sealed
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError, UsageError
 from edge_runtime.options import Recorded, Recording, SensorRecording
 from edge_runtime.options.recorded import DATA, read_recorded
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.base import BaseSource
 from edge_runtime.sources.record_file import Found, Picture, Rows, find_after, read_at
 

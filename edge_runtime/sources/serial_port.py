@@ -18,7 +18,7 @@ from edge_runtime.framing.rows import Rows, Run
 from edge_runtime.framing.silence import Silence
 from edge_runtime.framing.timeline import Timeline
 from edge_runtime.options import Modbus, Serial
-from edge_runtime.records import Samples
+from edge_runtime.raw import Samples
 from edge_runtime.sources.base import CLOSE_CHECK_S, BaseSource
 
 # What pyserial lets through when a device goes: SerialException is an OSError, termios' own is not.

@@ -8,7 +8,7 @@ import numpy as np
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Fault, Synthetic
-from edge_runtime.records import Frame, Image
+from edge_runtime.raw import Frame, Image
 from edge_runtime.sources.base import BaseSource
 from edge_runtime.sources.scene import Scene, SceneObject
 

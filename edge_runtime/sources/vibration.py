@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.options import Vibration
-from edge_runtime.records import Samples
+from edge_runtime.raw import Samples
 from edge_runtime.sources.base import BaseSource, Pace
 from edge_runtime.sources.machine import Machine
 

@@ -9,7 +9,7 @@ import cv2
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Video
-from edge_runtime.records import Frame
+from edge_runtime.raw import Frame
 from edge_runtime.sources import capture
 from edge_runtime.sources.base import BaseSource, Pace
 

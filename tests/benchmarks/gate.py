@@ -16,7 +16,7 @@ import numpy as np
 from edge_runtime.clock import Stamp
 from edge_runtime.gate import open_gate
 from edge_runtime.options import Motion
-from edge_runtime.records import Frame
+from edge_runtime.raw import Frame
 from edge_runtime.sources.scene import Scene
 
 FRAMES = 200

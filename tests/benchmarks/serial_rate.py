@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.options import Binary, Field, Serial
-from edge_runtime.records import Samples
+from edge_runtime.raw import Samples
 from edge_runtime.sources.serial_port import SerialSource
 from support.serial_device import SYNC, with_crc
 

@@ -16,7 +16,7 @@ import pytest
 
 from edge_runtime.clock import ManualClock
 from edge_runtime.options import Recording
-from edge_runtime.records import Frame
+from edge_runtime.raw import Frame
 from edge_runtime.sources.recording import RecordingSource
 from edge_runtime.sources.scene import Scene
 from support.daemon import Daemon, command, json_lines

@@ -26,7 +26,8 @@ from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Always, ModelUse, Publish, Stream
 from edge_runtime.packs.manifest_file import open_pack
-from edge_runtime.records import Result, Tensor
+from edge_runtime.raw import Tensor
+from edge_runtime.records import Result
 from edge_runtime.sources.base import Source
 from support.road import PACK
 

@@ -12,7 +12,7 @@ import numpy as np
 from edge_runtime.clock import Stamp
 from edge_runtime.engine.learning import Subject, subject_of
 from edge_runtime.options import Column, Lines, Serial, Stream, Threshold
-from edge_runtime.records import Doubles, Samples
+from edge_runtime.raw import Doubles, Samples
 
 RECORDED_HZ = 12_000.0
 LEVEL = Threshold("flood", "level", above=9.0)

@@ -15,7 +15,7 @@ from edge_runtime.options import (
     Vibration,
 )
 from edge_runtime.options.recorded import Recorded
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from edge_runtime.sources.recorder import Limits, Origin, Recorder
 from edge_runtime.sources.recording import RecordingSource

@@ -21,7 +21,7 @@ from edge_runtime.options import (
     Vibration,
     Video,
 )
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
 from edge_runtime.sources.recorder import Limits, Origin, Recorder

@@ -13,7 +13,7 @@ from edge_runtime.config import parse
 from edge_runtime.engine.adaptive import AdaptiveRate, Choice
 from edge_runtime.errors import ConfigError
 from edge_runtime.options import Motion
-from edge_runtime.records import Frame
+from edge_runtime.raw import Frame
 from edge_runtime.track.tracker import Attention
 
 RATE_FPS = 10.0

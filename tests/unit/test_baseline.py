@@ -24,7 +24,8 @@ from edge_runtime.engine.baseline import (
 from edge_runtime.engine.build_sensor import Memory, build_sensor
 from edge_runtime.engine.learning import Heard, Subject, conclude
 from edge_runtime.options import Column, Lines, Serial, Stream, Threshold
-from edge_runtime.records import NO_MODEL, Doubles, ModelRef
+from edge_runtime.raw import Doubles
+from edge_runtime.records import NO_MODEL, ModelRef
 from support.engine import Results, no_limit
 from support.learning import LEVEL, readings, steady
 

@@ -17,7 +17,8 @@ from edge_runtime.engine.models import open_pack_backend
 from edge_runtime.gate import MotionGate, crop_around
 from edge_runtime.options import Motion, Track, Video
 from edge_runtime.packs.manifest_file import open_pack
-from edge_runtime.records import Detection, Detections, Frame, Image
+from edge_runtime.raw import Frame, Image
+from edge_runtime.records import Detection, Detections
 from edge_runtime.sources.video import VideoSource
 from edge_runtime.track import Tracker
 from support.paths import ROOT

@@ -12,14 +12,8 @@ from edge_runtime.boxes import WHOLE_FRAME, Placement
 from edge_runtime.decode.base import KINDS, Decoder, open_decoder
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import OutputSection
-from edge_runtime.records import (
-    MAX_CLASSES,
-    Classification,
-    ClassScore,
-    Person,
-    Pose,
-    TensorSpec,
-)
+from edge_runtime.raw import TensorSpec
+from edge_runtime.records import MAX_CLASSES, Classification, ClassScore, Person, Pose
 
 PICTURE = TensorSpec("in", (1, 64, 64, 3), "uint8")
 

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as arrays
 from edge_runtime.boxes import Placement
 from edge_runtime.decode.base import open_decoder
 from edge_runtime.manifest import OutputSection
-from edge_runtime.records import Classification, Decoded, Detections, Pose, TensorSpec
+from edge_runtime.raw import TensorSpec
+from edge_runtime.records import Classification, Decoded, Detections, Pose
 
 INPUT = TensorSpec("in", (1, 64, 96, 3), "uint8")
 MODELS: dict[str, tuple[Any, tuple[TensorSpec, ...]]] = {

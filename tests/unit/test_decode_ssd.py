@@ -11,7 +11,8 @@ import pytest
 from edge_runtime.boxes import WHOLE_FRAME, Placement
 from edge_runtime.decode.base import open_decoder
 from edge_runtime.manifest import OutputSection
-from edge_runtime.records import MAX_OBJECTS, Detection, Detections, TensorSpec
+from edge_runtime.raw import TensorSpec
+from edge_runtime.records import MAX_OBJECTS, Detection, Detections
 
 PICTURE = TensorSpec("in", (1, 64, 64, 3), "uint8")
 NAN, INF = float("nan"), float("inf")

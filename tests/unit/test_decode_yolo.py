@@ -11,7 +11,8 @@ from edge_runtime.boxes import WHOLE_FRAME, Placement
 from edge_runtime.decode.base import open_decoder
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import OutputSection
-from edge_runtime.records import MAX_OBJECTS, Detection, Detections, TensorSpec
+from edge_runtime.raw import TensorSpec
+from edge_runtime.records import MAX_OBJECTS, Detection, Detections
 
 LABELS = ("person", "dog", "cart")
 INPUT = TensorSpec("in", (1, 320, 640, 3), "uint8")  # taller or wider: axes must not be mixed up

@@ -19,7 +19,8 @@ from edge_runtime.infer.litert import open_backend
 from edge_runtime.manifest import InputSection, LogMelLevels, Pack
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
-from edge_runtime.records import Classification, Samples
+from edge_runtime.raw import Samples
+from edge_runtime.records import Classification
 from edge_runtime.window import Windower
 
 RECORDED_HZ = 12_000.0

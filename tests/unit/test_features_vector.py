@@ -22,7 +22,7 @@ from edge_runtime.manifest import (
     LogMelLevels,
     StatisticLevels,
 )
-from edge_runtime.records import TensorSpec
+from edge_runtime.raw import TensorSpec
 
 RATE_HZ = 8000.0
 SIZE = 4096

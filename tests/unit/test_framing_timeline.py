@@ -13,7 +13,7 @@ from edge_runtime.framing.quality import INTERVAL_S, Quality
 from edge_runtime.framing.rows import Run, Tally
 from edge_runtime.framing.silence import Silence
 from edge_runtime.framing.timeline import BREAK_S, Timeline
-from edge_runtime.records import Samples
+from edge_runtime.raw import Samples
 
 BYTE_S = 1e-4
 WALL_S = 1_700_000_000.0

@@ -12,7 +12,7 @@ import pytest
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.gate import Gate, open_gate
 from edge_runtime.options import Always, GateOptions, Interval, Motion, Video
-from edge_runtime.records import Frame, Image
+from edge_runtime.raw import Frame, Image
 from edge_runtime.sources.video import VideoSource
 
 RATE_FPS = 10.0

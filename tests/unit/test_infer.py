@@ -17,7 +17,7 @@ from edge_runtime.errors import BackendError
 from edge_runtime.infer.litert import MODULES, Runtime, open_backend, runtime_name
 from edge_runtime.infer.probe import ProbeReport, probe
 from edge_runtime.options import Delegate
-from edge_runtime.records import TensorSpec
+from edge_runtime.raw import TensorSpec
 
 RUNTIMES: tuple[Runtime, ...] = ("litert", "tflite-runtime")
 MISSING = [name for name in RUNTIMES if util.find_spec(MODULES[name]) is None]

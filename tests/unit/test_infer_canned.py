@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.errors import BackendError
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.canned import CannedBackend, CannedModel, load_canned, save_runs
-from edge_runtime.records import TensorSpec
+from edge_runtime.raw import TensorSpec
 
 MODEL = CannedModel(
     TensorSpec("in", (1, 2, 2, 3), "uint8", 0.5, 128),

@@ -39,7 +39,8 @@ from edge_runtime.options import (
     Vibration,
 )
 from edge_runtime.packs.manifest_file import open_pack
-from edge_runtime.records import Doubles, Event, Result, Samples
+from edge_runtime.raw import Doubles, Samples
+from edge_runtime.records import Event, Result
 from edge_runtime.sources.serial_port import SerialSource
 from support.engine import Results, no_limit
 from support.learning import (

@@ -15,15 +15,7 @@ from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.errors import OutboxError
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox, Pacing
-from edge_runtime.records import (
-    Detection,
-    Detections,
-    Event,
-    Gap,
-    ModelRef,
-    Result,
-    Stored,
-)
+from edge_runtime.records import Detection, Detections, Event, Gap, ModelRef, Result, Stored
 
 MODEL = ModelRef("coco", "ab" * 32, ("person", "car"))
 THING = Detection(0, 0.5, (0.0, 0.0, 0.5, 0.5), 1)

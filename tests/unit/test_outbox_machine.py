@@ -14,15 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from edge_runtime.clock import ManualClock
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox, Pacing
-from edge_runtime.records import (
-    Detection,
-    Detections,
-    Event,
-    Gap,
-    Result,
-    Stored,
-    Summary,
-)
+from edge_runtime.records import Detection, Detections, Event, Gap, Result, Stored, Summary
 
 Name = tuple[int, int]
 

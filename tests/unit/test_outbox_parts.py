@@ -14,13 +14,7 @@ from edge_runtime.outbox.pacing import Bucket, Pacing
 from edge_runtime.outbox.rows import Damaged, Row, Table, key, pack, unpack
 from edge_runtime.outbox.spans import Spans, runs
 from edge_runtime.outbox.summaries import Aggregate, summarise
-from edge_runtime.records import (
-    Detection,
-    Detections,
-    Measure,
-    ModelRef,
-    Reading,
-)
+from edge_runtime.records import Detection, Detections, Measure, ModelRef, Reading
 
 RUNS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 20)), max_size=30)
 

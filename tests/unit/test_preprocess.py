@@ -14,7 +14,7 @@ from edge_runtime.boxes import FULL_FRAME, WHOLE_FRAME
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import InputSection
 from edge_runtime.preprocess import Preprocessor
-from edge_runtime.records import TensorSpec
+from edge_runtime.raw import TensorSpec
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 BGR_RAMP = np.dstack((RAMP, RAMP[::-1], RAMP.T))

@@ -23,7 +23,8 @@ from edge_runtime.infer.base import Backend
 from edge_runtime.infer.litert import open_backend
 from edge_runtime.manifest import InputSection, OutputSection
 from edge_runtime.preprocess import Preprocessor
-from edge_runtime.records import Classification, Decoded, Detection, Detections, Image, Pose
+from edge_runtime.raw import Image
+from edge_runtime.records import Classification, Decoded, Detection, Detections, Pose
 
 Outputs: TypeAlias = tuple[NDArray[Any], ...]
 

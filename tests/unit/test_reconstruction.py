@@ -20,7 +20,8 @@ from edge_runtime.errors import BackendError, PackError
 from edge_runtime.manifest import OutputSection, Pack
 from edge_runtime.options import ModelUse, Publish, Stream, Threshold, Vibration
 from edge_runtime.packs.manifest_file import open_pack
-from edge_runtime.records import Anomaly, Event, TensorSpec
+from edge_runtime.raw import TensorSpec
+from edge_runtime.records import Anomaly, Event
 from support.engine import Results, no_limit
 from support.learning import blocks, toycar_pack
 

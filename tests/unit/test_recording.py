@@ -23,7 +23,7 @@ from edge_runtime.options import (
     Video,
 )
 from edge_runtime.options.recorded import DATA, MANIFEST, read_recorded
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from edge_runtime.sources.record_pictures import KEY_EVERY
 from edge_runtime.sources.recorder import Limits, Origin, Recorder

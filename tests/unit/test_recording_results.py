@@ -36,7 +36,7 @@ from edge_runtime.options import (
 )
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from support.engine import Results, no_limit, road_pack
 from support.recordings import (

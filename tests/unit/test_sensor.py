@@ -14,6 +14,7 @@ from edge_runtime.engine.reporting import Reporter
 from edge_runtime.engine.sensor import SensorTask
 from edge_runtime.options import Publish, PublishMode
 from edge_runtime.options import Threshold as Options
+from edge_runtime.raw import Samples
 from edge_runtime.records import (
     NO_MODEL,
     Anomaly,
@@ -23,7 +24,6 @@ from edge_runtime.records import (
     ModelRef,
     Reading,
     Result,
-    Samples,
 )
 from support.engine import Results
 

@@ -13,7 +13,7 @@ import pytest
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
-from edge_runtime.records import Frame, Samples
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import KINDS, open_source
 from edge_runtime.sources.base import Source
 from support.sources import CASES, MANY, Case, Given, Make, take

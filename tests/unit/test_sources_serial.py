@@ -18,7 +18,7 @@ from serial import rfc2217
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
-from edge_runtime.records import Samples
+from edge_runtime.raw import Samples
 from edge_runtime.sources.serial_port import SerialSource, cannot_open
 from support.sensors import frames, line, lines_at, samples_at
 from support.serial_device import SerialDevice, frame, repeating

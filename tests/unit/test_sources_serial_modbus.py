@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Modbus, Register, Serial
-from edge_runtime.records import Samples
+from edge_runtime.raw import Samples
 from edge_runtime.sources.serial_port import SerialSource
 from support.serial_device import ModbusSlave, SerialDevice, repeating
 

@@ -17,7 +17,8 @@ from edge_runtime.features.spectrum import frequencies_hz
 from edge_runtime.options import ModelUse, Publish, Stream, Threshold, Vibration
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
-from edge_runtime.records import Classification, Doubles, Event, Reading, Samples
+from edge_runtime.raw import Doubles, Samples
+from edge_runtime.records import Classification, Event, Reading
 from edge_runtime.sources.machine import OUTER_RACE_ORDER, Machine
 from edge_runtime.sources.vibration import VibrationSource
 from support.engine import Results, no_limit

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.clock import Stamp
 from edge_runtime.errors import ConfigError
-from edge_runtime.records import Samples, Window
+from edge_runtime.raw import Samples, Window
 from edge_runtime.window import Resampler, Windower, in_samples, low_pass, rate_ratio
 
 START = Stamp(1_700_000_000.0, 500.0)
