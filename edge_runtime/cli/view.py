@@ -193,17 +193,24 @@ def show(
     seconds: float | None,
     heal: bool = False,
     grace_s: float = GRACE_S,
+    first_within_s: float = 0.0,
 ) -> int:
-    """Show messages for a time, or for ever; return how many results there were."""
+    """Show messages for a time, or for ever; return how many results there were.
+
+    `first_within_s`: the time begins with the first result, which is waited for so long.
+    """
     listener = Listener(view, subscriber, heal=heal, grace_s=grace_s)
     results = 0
-    until_s = time.monotonic() + seconds if seconds is not None else None
+    until_s = time.monotonic() + max(seconds, first_within_s) if seconds is not None else None
     try:
         with view:
             for received in subscriber.messages(REFRESH_S):
                 now_s = time.monotonic()
                 if received is not None:
-                    results += listener.take(received, now_s)
+                    fresh = listener.take(received, now_s)
+                    if first_within_s and seconds is not None and fresh and not results:
+                        until_s = now_s + seconds
+                    results += fresh
                 listener.tick(now_s)
                 if until_s is not None and now_s >= until_s:
                     break
