@@ -149,7 +149,10 @@ class Worker:
             fault = "read_only"
         if fault != "disk_full":
             self.ledger.close()
-        self.fault, self.reason = fault, reason_of(fault, error)
+        reason = reason_of(fault, error)
+        if reason != self.reason:
+            _log.error("outbox: %s", reason)
+        self.fault, self.reason = fault, reason
         self.retry_at_s = self._clock.monotonic() + self._retry_s
         self._retry_s = min(RETRY_MOST_S, 2 * self._retry_s)
         return False

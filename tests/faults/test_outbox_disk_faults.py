@@ -109,7 +109,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def test_a_disk_that_others_filled(small_disk: Path) -> None:
+def test_a_disk_that_others_filled(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     clock = ManualClock()
     box = open_box(small_disk / "outbox", clock, max_mb=2.0, commit_s=3600.0)
     for number in range(1, 101):
@@ -139,6 +140,10 @@ def test_a_disk_that_others_filled(small_disk: Path) -> None:
     account.drain(box)
     assert not account.unexplained(1, number)
     box.close()
+    said = [message for message in caplog.messages if "disk" in message]
+    assert len(said) == 2, "once each"
+    assert "the disk is full" in said[0]
+    assert "works again" in said[1]
 
 
 def test_the_files_never_pass_their_limit(tmp_path: Path) -> None:
