@@ -56,6 +56,7 @@ def test_every_frame_gives_a_bare_interpreters_boxes(
     )
     run.start()
     assert run.wait(RUN_S) == 0, run.text()
+    ear.wait_for_the_end()
     records = without_duplicates(ear.of("detections"))
     assert len(records) == FRAMES
     assert [r["seq"] for r in records] == sorted(r["seq"] for r in records)
@@ -93,6 +94,7 @@ def test_six_people_come_and_go_with_the_shipped_example(
     run.config.write_text(text)
     run.start()
     assert run.wait(RUN_S) == 0, run.text()
+    ear.wait_for_the_end()
     events = without_duplicates(ear.of("event"))
     assert presence(events) == [("enter", "person"), ("exit", "person")] * 6
     assert len({one["object"]["track"] for one in events}) == 6
@@ -124,6 +126,7 @@ def test_the_example_of_the_contract_counts_six_people_in_its_zone(
     )
     run.start()
     assert run.wait(RUN_S) == 0, run.text()
+    ear.wait_for_the_end()
     events = without_duplicates(ear.of("event"))
     assert presence(events) == [("enter", "person"), ("exit", "person")] * 6
     assert {one["rule"] for one in events} == {"yard"}

@@ -29,7 +29,9 @@ class Mosquitto:
         self.port = free_port()
         self.folder = folder
         self.config = folder / "mosquitto.conf"
-        self.config.write_text(f"listener {self.port} 127.0.0.1\n{settings}")
+        # Otherwise it drops what waits for a subscriber that is slower than 1000 messages.
+        limits = "max_queued_messages 0\n"
+        self.config.write_text(f"listener {self.port} 127.0.0.1\n{limits}{settings}")
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -88,6 +88,10 @@ class Ear:
         with self._changed:
             assert self._changed.wait_for(lambda: condition(self), timeout_s), self.kinds()
 
+    def wait_for_the_end(self) -> None:
+        """Wait for what a clean stop says last: all that was sent before has come."""
+        self.wait_for(lambda ear: [one["state"] for one in ear.of("status")][-1:] == ["stopped"])
+
     def kinds(self) -> dict[str, int]:
         counts: dict[str, int] = {}
         for one in self.heard:
