@@ -117,8 +117,7 @@ def deliver(around: Surroundings, config: Config, broker: Broker, endpoint: Endp
     """Publish one message of no meaning, under a client id that the daemon does not have."""
     site, device = config.device.site, config.device.level
     topic = Topics(site, device).reply(COMMAND)
-    identity = Identity.of(site, device)
-    identity = msgspec.structs.replace(identity, client_id=f"{identity.client_id}-{COMMAND}")
+    identity = Identity.of(site, device).beside(COMMAND)
     message = Message(topic, b'{"ok":true}', JSON)
     try:
         done = deliver_once(broker, endpoint, identity, message, clock=around.clock)

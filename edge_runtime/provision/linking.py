@@ -40,8 +40,7 @@ class BrokerLine(msgspec.Struct, frozen=True):
         broker = msgspec.structs.replace(
             self.broker, ca_file=files.ca, cert_file=files.certificate, key_file=files.key
         )
-        known = Identity.of(self.site, self.device)
-        identity = msgspec.structs.replace(known, client_id=f"{known.client_id}-{purpose}")
+        identity = Identity.of(self.site, self.device).beside(purpose)
         chance = random.Random()  # noqa: S311  an order of candidates, no secret
         candidates = Candidates(self.broker, self.place, self.discover, chance)
         ends_s = self.clock.monotonic() + self.longest_s

@@ -106,6 +106,10 @@ class Identity(msgspec.Struct, frozen=True):
         """Return the identity of a device: its client id is `edge-{site}-{device}`."""
         return cls(site, device, f"edge-{site}-{device}")
 
+    def beside(self, purpose: str) -> Identity:
+        """Return the same device under a client id that does not throw out its daemon."""
+        return msgspec.structs.replace(self, client_id=f"{self.client_id}-{purpose}")
+
     @property
     def root(self) -> str:
         """The topic level under which everything of the device lies."""

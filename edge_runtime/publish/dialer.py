@@ -11,9 +11,10 @@ from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityError, IdentityFolder
 from edge_runtime.options import Broker
 from edge_runtime.publish.candidates import Candidate, Candidates
-from edge_runtime.publish.contract import MQTT_5, MQTT_311, Identity
+from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.link import Link
-from edge_runtime.publish.reasons import UNSUPPORTED_PROTOCOL, LinkError
+from edge_runtime.publish.opening import open_link
+from edge_runtime.publish.reasons import LinkError
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 
@@ -92,7 +93,7 @@ class Dialer:
     def _try(self, broker: Broker, candidate: Candidate, errors: list[LinkError]) -> Link | None:
         self.address = str(candidate.endpoint)
         try:
-            link = self._open_any(broker, candidate)
+            link = self._open(broker, candidate)
             self._candidates.worked(*link.peer())
         except LinkError as error:
             self._fail(errors, by_address(error, self.address))
@@ -100,42 +101,19 @@ class Dialer:
         self._reported.clear()
         return link
 
-    def _open_any(self, broker: Broker, candidate: Candidate) -> Link:
-        """Open a link with MQTT 5, and with 3.1.1 where the broker does not know 5.
-
-        Some brokers just close the connection on MQTT 5, and so does a bad network. So the two
-        are tried back to back, and 3.1.1 is settled on only where it is answered.
-        """
-        broker = msgspec.structs.replace(broker, connect_timeout_s=candidate.timeout_s)
-        try:
-            return self._open(broker, candidate, self.protocol)
-        except LinkError as error:
-            old = error.code == UNSUPPORTED_PROTOCOL or not error.answered
-            if self.protocol != MQTT_5 or not old or self._give_up():
-                raise
-            refusal = error
-        try:
-            link = self._open(broker, candidate, MQTT_311)
-        except LinkError as error:
-            raise error if error.answered else refusal from None
-        self.protocol = MQTT_311
-        return link
-
-    def _open(self, broker: Broker, candidate: Candidate, protocol: int) -> Link:
-        link = Link(
-            broker,
+    def _open(self, broker: Broker, candidate: Candidate) -> Link:
+        """Open a link; where it took 3.1.1, the next one begins with that."""
+        link = open_link(
+            msgspec.structs.replace(broker, connect_timeout_s=candidate.timeout_s),
             candidate.endpoint,
-            protocol,
             self._identity,
-            self._will(),
+            self._will,
             clock=self._clock,
             waker=self._waker,
+            protocol=self.protocol,
+            give_up=self._give_up,
         )
-        try:
-            link.open(self._give_up)
-        except BaseException:
-            link.close()
-            raise
+        self.protocol = link.protocol
         return link
 
     def _fail(self, errors: list[LinkError], error: LinkError) -> None:

@@ -8,10 +8,11 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.options import Broker
-from edge_runtime.publish.contract import MQTT_5, MQTT_311, Identity
+from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.endpoint import Endpoint
 from edge_runtime.publish.link import Link
-from edge_runtime.publish.reasons import UNSUPPORTED_PROTOCOL, LinkError, says
+from edge_runtime.publish.opening import open_link
+from edge_runtime.publish.reasons import LinkError, says
 from edge_runtime.publish.session import FAILURE
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
@@ -37,42 +38,17 @@ def deliver_once(
 ) -> Delivered:
     """Connect, publish at QoS 1, wait for the acknowledgement, take leave. Raises LinkError.
 
-    MQTT 5 first, 3.1.1 where the broker does not know 5. Give `identity` a client id that no
+    Give `identity` a client id that no
     running daemon has: the broker would throw that one out. There is no will.
     """
     started_s = clock.monotonic()
-    protocol = MQTT_5
     with contextlib.closing(Waker()) as waker:
-        try:
-            link = opened(broker, endpoint, protocol, identity, clock, waker)
-        except LinkError as error:
-            if error.answered and error.code != UNSUPPORTED_PROTOCOL:
-                raise
-            protocol = MQTT_311
-            link = opened(broker, endpoint, protocol, identity, clock, waker)
+        link = open_link(broker, endpoint, identity, lambda: None, clock=clock, waker=waker)
         with contextlib.closing(link):
             deliver(link, message, clock, ack_timeout_s)
             took_s = clock.monotonic() - started_s
             link.disconnect(clock.monotonic() + FAREWELL_S)
-    return Delivered(protocol, took_s)
-
-
-def opened(
-    broker: Broker,
-    endpoint: Endpoint,
-    protocol: int,
-    identity: Identity,
-    clock: Clock,
-    waker: Waker,
-) -> Link:
-    """Return a link on which the broker has answered. Raises LinkError."""
-    link = Link(broker, endpoint, protocol, identity, None, clock=clock, waker=waker)
-    try:
-        link.open(lambda: False)
-    except BaseException:
-        link.close()
-        raise
-    return link
+    return Delivered(link.protocol, took_s)
 
 
 def deliver(link: Link, message: Message, clock: Clock, ack_timeout_s: float) -> None:
