@@ -11,34 +11,32 @@ from urllib.parse import urlsplit
 
 from edge_runtime.doctor.access import group_name, holders, may_use
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.doctor.daemon import finding_of_stream, told_of_stream
+from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Camera
 from edge_runtime.sources import v4l2
-from edge_runtime.sources.camera import RTSP_PORTS, CameraSource, device_path, without_login
+from edge_runtime.sources.camera import CameraSource, device_path, knock, without_login
 
 CAPTURES = v4l2.CAN_CAPTURE | v4l2.CAN_CAPTURE_PLANES
 
 
 def check_cameras(around: Surroundings) -> Iterator[Finding]:
     """Look at each stream's camera; without a configuration, at what is plugged in."""
-    if around.config is None:
-        yield plugged_in(around)
-        return
-    cameras = [(s.name, s.source) for s in around.config.streams if isinstance(s.source, Camera)]
-    if not cameras:
-        yield Finding("camera", "skipped", around.text("no stream uses a camera"))
-    for name, options in cameras:
-        yield look_at(around, f"camera/{name}", name, options)
+    yield from of_each_stream(
+        around,
+        "camera",
+        Camera,
+        none=around.text("no stream uses a camera"),
+        plugged_in=plugged_in,
+        look_at=look_at,
+        advice=look_after(around),
+    )
 
 
-def look_at(around: Surroundings, check: str, stream: str, options: Camera) -> Finding:
+def look_at(around: Surroundings, check: str, options: Camera) -> Finding:
     """Look at one camera, from its plug to its first picture."""
     device = device_path(options.device)
     shown = without_login(device) if "://" in device else device
-    told = told_of_stream(around, stream)
-    if told is not None:
-        return finding_of_stream(around, check, told, look_after(around))
     trouble = (
         unreachable(around, check, device, options.open_timeout_s)
         if "://" in device
@@ -103,11 +101,9 @@ def held(around: Surroundings, check: str, device: str) -> Finding:
 
 def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) -> Finding | None:
     """Say what keeps a network camera from being reached."""
-    parts = urlsplit(url)
     shown = without_login(url)
     try:
-        address = (parts.hostname or "", parts.port or RTSP_PORTS[parts.scheme])
-        socket.create_connection(address, timeout=timeout_s).close()
+        knock(url, timeout_s)
     except socket.gaierror:
         return Finding(
             check,
@@ -122,7 +118,7 @@ def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) ->
             around.text("{url}: the camera cannot be reached", url=shown),
             around.text(
                 "Check the camera's power and network cable; `ping {host}` must answer.",
-                host=parts.hostname,
+                host=urlsplit(url).hostname,
             ),
         )
     return None

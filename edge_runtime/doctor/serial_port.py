@@ -11,7 +11,7 @@ import msgspec
 from edge_runtime.doctor.access import holders, may_use
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.camera import held, not_allowed
-from edge_runtime.doctor.daemon import finding_of_stream, told_of_stream
+from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
 from edge_runtime.framing.quality import BEARABLE, shown
 from edge_runtime.framing.rows import Tally
@@ -25,21 +25,19 @@ LONGEST_SILENCE_S = 60.0
 
 def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
     """Look at each stream's port; without a configuration, at what is plugged in."""
-    if around.config is None:
-        yield plugged_in(around)
-        return
-    ports = [(s.name, s.source) for s in around.config.streams if isinstance(s.source, Serial)]
-    if not ports:
-        yield Finding("serial", "skipped", around.text("no stream uses a serial port"))
-    for name, options in ports:
-        yield look_at(around, f"serial/{name}", name, options)
+    yield from of_each_stream(
+        around,
+        "serial",
+        Serial,
+        none=around.text("no stream uses a serial port"),
+        plugged_in=plugged_in,
+        look_at=look_at,
+        advice=look_after(around),
+    )
 
 
-def look_at(around: Surroundings, check: str, stream: str, options: Serial) -> Finding:
+def look_at(around: Surroundings, check: str, options: Serial) -> Finding:
     """Look at one port, from its plug to its rows."""
-    told = told_of_stream(around, stream)
-    if told is not None:
-        return finding_of_stream(around, check, told, look_after(around))
     trouble = None if "://" in options.url else unusable(around, check, Path(options.url))
     return trouble or listen(around, check, options)
 

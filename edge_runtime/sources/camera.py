@@ -131,13 +131,18 @@ def without_login(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
+def knock(url: str, timeout_s: float) -> None:
+    """Connect to a camera and leave again. Raises OSError, ValueError, KeyError."""
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or RTSP_PORTS[parts.scheme])
+    socket.create_connection(address, timeout=timeout_s).close()
+
+
 def check_reachable(url: str, timeout_s: float) -> None:
     """Raise SourceError with the cause where nothing answers: FFmpeg would only say "no"."""
-    parts = urlsplit(url)
     name = without_login(url)
     try:
-        address = (parts.hostname or "", parts.port or RTSP_PORTS[parts.scheme])
-        socket.create_connection(address, timeout=timeout_s).close()
+        knock(url, timeout_s)
     except socket.gaierror:
         raise SourceError(
             f"{name}: the host name is not known; check it, or give an address"
