@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.cli.leaving import leave
 from edge_runtime.cli.paths import state_dir_option
 
 if TYPE_CHECKING:
@@ -95,10 +95,7 @@ def keep(
     except SourceError as error:
         raise with_advice(error, stream, state_dir) from None
     click.echo(f"{name}: {measures(recorded)}; ended because {recorded.ended}")
-    if not all_ended:
-        # A native call that hangs cannot be ended, and C++ would abort a process that leaves it.
-        sys.stdout.flush()
-        os._exit(0)
+    leave(all_ended=all_ended)
 
 
 def with_advice(error: EdgeError, stream: Stream, state_dir: Path) -> EdgeError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
 
 import click
 
+from edge_runtime.cli.leaving import leave
 from edge_runtime.cli.paths import state_dir_option
 
 
@@ -64,7 +64,4 @@ def replay(
         out=sys.stdout,
         wants=wants,
     )
-    if not all_ended:
-        # A native call that hangs cannot be ended, and C++ would abort a process that leaves it.
-        sys.stdout.flush()
-        os._exit(0)
+    leave(all_ended=all_ended)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.cli.leaving import leave
 from edge_runtime.cli.logs import set_up_logging
 from edge_runtime.cli.paths import state_dir_option
 
@@ -43,12 +42,7 @@ def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None
         return
     ended = run_daemon(config_file, state_dir, notifier, wants, starts, stdout=stdout)
     starts.end_row()
-    if not ended:
-        # What hangs in native code cannot be ended, and C++ would abort a process that leaves it
-        # behind: everything is on disk by now, so leave without ceremony.
-        sys.stdout.flush()
-        logging.shutdown()
-        os._exit(0)
+    leave(all_ended=ended)
 
 
 def run_daemon(

@@ -138,12 +138,17 @@ def trial_of(
 def load_checked(file: Path, store: PackStore, clock: Clock) -> tuple[Config, dict[str, Pack]]:
     """Read a configuration and all files that it names. Raises UsageError that names the place."""
     config = load(file)
+    return config, check_named(config, file, store, clock)
+
+
+def check_named(config: Config, file: Path, store: PackStore, clock: Clock) -> dict[str, Pack]:
+    """Check all files that a configuration names; return its packs. Raises UsageError as above."""
     try:
         packs = find_packs(config, store)
         check_files(config, clock)
     except UsageError as error:
         raise type(error)(f"{file}: {error}") from None
-    return config, packs
+    return packs
 
 
 def check_files(config: Config, clock: Clock) -> None:

@@ -29,7 +29,7 @@ from edge_runtime.engine.stream import Observe
 from edge_runtime.engine.trial import TrialLedger
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.engine.wants import Wants
-from edge_runtime.engine.watchdog import standstill
+from edge_runtime.engine.watchdog import CommitProgress, standstill
 from edge_runtime.errors import OutboxError, UsageError
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
@@ -123,7 +123,6 @@ class Session:
             observe=context.observe,
             memory=Memory(Baselines(context.state_dir), outbox.open_alarms),
         )
-        topics = Topics(config.device.site, config.device.level)
         self._board = Board(context.state_dir)
         self._report = Report(
             self.streams, outbox, self._board, context.clock, context.uplink, self._throttle,
@@ -131,22 +130,15 @@ class Session:
         )  # fmt: skip
         self._report.config_fault = loaded.fault
         self._status_socket = StatusSocket(context.state_dir, self._report.everything)
-        encoder = build_encoder(config, packs)
-        self._status = DeviceStatus(topics, encoder, outbox.boot, self._report)
-        self._make_publisher: Callable[[], Publisher] = lambda: context.make_publisher(
-            config,
-            Identity.of(topics.site, topics.device),
-            outbox,
-            self._status,
-            context.clock,
-            self._commands.take,
-        )
+        topics = Topics(config.device.site, config.device.level)
+        self._status = DeviceStatus(topics, build_encoder(config, packs), outbox.boot, self._report)
+        self._identity = Identity.of(topics.site, topics.device)
+        self._make_publisher = context.make_publisher
         self._publisher: Publisher | None = None
         now_s = context.clock.monotonic()
         self._next_health_s = now_s + self._uplink.health_every_s()
         self._next_feed_s = self._next_look_s = now_s
-        self._outbox_commits = -1
-        self._outbox_moved_s = now_s
+        self._commit_progress = CommitProgress(outbox, now_s)
         self.all_ended = True  # False: a thread hangs in a native call
 
     def _link_health(self) -> LinkHealth:
@@ -180,7 +172,14 @@ class Session:
             stream.capture.start()
         self._commands.start()
         self._status_socket.start()
-        self._publisher = self._make_publisher()
+        self._publisher = self._make_publisher(
+            self._loaded.config,
+            self._identity,
+            self._outbox,
+            self._status,
+            self._clock,
+            self._commands.take,
+        )
         self._publisher.start()
         self._notifier.ready(self._report.line())
         if self._loaded.text:
@@ -243,19 +242,11 @@ class Session:
             return
         self._next_feed_s = now_s + max(1.0, self._notifier.watchdog_s / 4)
         pairs = [(stream.task, stream.capture) for stream in self.streams]
-        still = standstill(pairs, self._outbox_idle_s(now_s), now_s)
+        still = standstill(pairs, self._commit_progress.idle_s(now_s), now_s)
         if still:
             log.error("standing still, the watchdog is not fed: %s", still)
         else:
             self._notifier.alive()
-
-    def _outbox_idle_s(self, now_s: float) -> float:
-        """Return how long results have waited for a commit while the disk is said to work."""
-        health = self._outbox.health()
-        if not health.uncommitted or health.commits != self._outbox_commits or health.reason:
-            self._outbox_commits = health.commits
-            self._outbox_moved_s = now_s
-        return now_s - self._outbox_moved_s
 
     def _stop(self) -> None:
         """Stop from the source towards the broker, so that nothing that was made is lost."""

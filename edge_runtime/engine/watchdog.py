@@ -6,9 +6,27 @@ from collections.abc import Iterable
 
 from edge_runtime.engine.capture import Capture
 from edge_runtime.engine.task import Task
+from edge_runtime.outbox import Outbox
 
 INFERENCE_LIMIT_S = 60.0  # the slowest board needs under 1 s for the largest pack we know
 CAPTURE_LIMIT_S = 120.0
+
+
+class CommitProgress:
+    """How long the outbox has let results wait. One thread."""
+
+    def __init__(self, outbox: Outbox, now_s: float) -> None:
+        self._outbox = outbox
+        self._commits = -1
+        self._moved_s = now_s
+
+    def idle_s(self, now_s: float) -> float:
+        """Return how long results have waited for a commit while the disk is said to work."""
+        health = self._outbox.health()
+        if not health.uncommitted or health.commits != self._commits or health.reason:
+            self._commits = health.commits
+            self._moved_s = now_s
+        return now_s - self._moved_s
 
 
 def standstill(streams: Iterable[tuple[Task, Capture]], outbox_idle_s: float, now_s: float) -> str:

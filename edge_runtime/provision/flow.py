@@ -11,8 +11,7 @@ from cryptography.x509 import Certificate
 from edge_runtime.clock import Clock
 from edge_runtime.doctor import Finding, Surroundings
 from edge_runtime.doctor.examine import examine
-from edge_runtime.engine.build import check_files
-from edge_runtime.engine.models import find_packs
+from edge_runtime.engine.build import check_named
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.identity import IdentityFolder, provisioned
 from edge_runtime.enrolment.keys import read_key
@@ -139,11 +138,7 @@ class Provisioning:
         """Check a text with all that it names, as the daemon will. Raises UsageError."""
         file = self._wishes.config_file
         config = configuration.checked(text, file)
-        try:
-            find_packs(config, self._packs)
-            check_files(config, self._clock)
-        except UsageError as error:
-            raise type(error)(f"{file}: {error}") from None
+        check_named(config, file, self._packs, self._clock)
         return config
 
     def _surroundings(self, config: Config) -> Surroundings:
