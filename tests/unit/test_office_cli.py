@@ -139,10 +139,9 @@ def test_a_device_is_shown_revoked_and_mosquitto_told(folder: OfficeFolder, tmp_
     enrolled(folder, "shown", tmp_path)
     again = tried("claim", "new", "--site", "site", "--name", "shown", folder=folder)
     assert "site/shown is enrolled until" in again.err
-    waits = subprocess.Popen(
-        [sys.executable, "-c", "import signal; print(flush=True); signal.pause()"],
-        stdout=subprocess.PIPE,
-    )
+    # Not as this process may have it: under nohup SIGHUP is ignored.
+    program = "import signal; signal.signal(1, signal.SIG_DFL); print(flush=True); signal.pause()"
+    waits = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert waits.stdout is not None
     waits.stdout.readline()
     pid_file = tmp_path / "pid"
