@@ -15,7 +15,7 @@ from typing import Any
 from edge_runtime.office.folder import OfficeFolder
 from support.broker import Mosquitto
 from support.daemon import Ear, command
-from support.office import OfficeMosquitto
+from support.office import ReportingMosquitto
 from support.waiting import until
 
 BROKER_NAME = "broker.hil.example"
@@ -39,7 +39,7 @@ class Office:
         self.run(
             "init", "--broker-name", BROKER_NAME, "--broker-address", broker, "--est-address", est
         )
-        self.broker: Mosquitto = OfficeMosquitto(self._files, self._folder)
+        self.broker: Mosquitto = ReportingMosquitto(self._files, self._folder)
         self.broker.start()
         self.start_enrolment()
         return self

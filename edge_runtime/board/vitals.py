@@ -33,18 +33,25 @@ class Board:
     def __init__(self, state_dir: Path, root: Path = Path("/")) -> None:
         self._root = root
         self._state_dir = state_dir
+        # Made once: pathlib interns what a path is made of, and who asks often would have Python's
+        # table of interned strings grow by a megabyte.
+        self._status = root / "proc/self/status"
 
     def vitals(self) -> Vitals:
         """Look at everything once; cheap enough for once a minute."""
         return Vitals(
             temperature_c=self._temperature_c(),
             load_1m=self._first_number("proc/loadavg"),
-            rss_mb=self._kilobytes("proc/self/status", "VmRSS:"),
-            memory_free_mb=self._kilobytes("proc/meminfo", "MemAvailable:"),
+            rss_mb=self.rss_mb(),
+            memory_free_mb=kilobytes(self._root / "proc/meminfo", "MemAvailable:"),
             disk_free_mb=self._disk_free_mb(),
             uptime_s=whole(self._first_number("proc/uptime")),
             memory_limit="off" if memory_is_limited(self._root) is False else None,
         )
+
+    def rss_mb(self) -> float | None:
+        """Return this process's resident memory in MiB; cheap enough for a few times a second."""
+        return kilobytes(self._status, "VmRSS:")
 
     def _temperature_c(self) -> float | None:
         """Return the hottest zone, in degrees Celsius."""
@@ -58,13 +65,6 @@ class Board:
     def _first_number(self, path: str) -> float | None:
         return first_number(read(self._root / path))
 
-    def _kilobytes(self, path: str, key: str) -> float | None:
-        for line in read(self._root / path).splitlines():
-            if line.startswith(key):
-                kilobytes = first_number(line.removeprefix(key))
-                return None if kilobytes is None else round(kilobytes / 1024.0, 1)
-        return None
-
     def _disk_free_mb(self) -> float | None:
         try:
             space = os.statvfs(self._state_dir)
@@ -75,3 +75,12 @@ class Board:
 
 def whole(value: float | None) -> int | None:
     return None if value is None else int(value)
+
+
+def kilobytes(path: Path, key: str) -> float | None:
+    """Return a line's kB of a file in /proc, in MiB."""
+    for line in read(path).splitlines():
+        if line.startswith(key):
+            kb = first_number(line.removeprefix(key))
+            return None if kb is None else round(kb / 1024.0, 1)
+    return None

@@ -85,7 +85,7 @@ class Watch:
         self.frames += 1
         self._keep(self.streams[stream], stream, slot, now_s)
         if self.frames % RSS_EVERY == 0 or self.frames == self._request.frames:
-            self.rss_mb.append(self._board.vitals().rss_mb or 0.0)
+            self.rss_mb.append(self._board.rss_mb() or 0.0)
         self._ended = now_s, time.process_time()
         if self.frames == self._request.frames:
             self._stop()

@@ -51,20 +51,25 @@ max_queued_messages 100000
 persistent_client_expiration 1m
 max_packet_size 131072
 
-log_dest stdout
+# 'edge-runtime office broker' starts Mosquitto and reads this log: it reports each publication that
+# was refused, which Mosquitto tells in `debug` alone, and drops what else that brings. Leave away
+# `all` and `subscribe`: their lines begin with what a client likes, and could accuse another one.
+# Mosquitto 2.0.11 keeps back what it writes to stdout, some 4000 bytes at a time.
+log_dest stderr
 log_type error
 log_type warning
 log_type notice
 log_type information
-# Names each publication that was refused, but each that was not as well:
-# log_type debug
+log_type debug
 """
+# What the reader of the log cannot do without.
+NEEDED = ("log_dest stderr", "log_type debug")
 
 BROKER_UNIT = """\
 # Goes to /etc/systemd/system/mosquitto.service.d/edge-runtime.conf
 [Service]
 ExecStart=
-ExecStart=/usr/sbin/mosquitto -c {configuration}
+ExecStart={program} office broker --folder {folder}
 """
 
 OFFICE_UNIT = """\
@@ -123,6 +128,15 @@ def write_broker_files(folder: OfficeFolder, final: OfficeFolder, port: int, own
     put(folder.acl, ACL.encode(), 0o640, gid=owner.gid)
 
 
+def lacking(configuration: Path) -> list[str]:
+    """Return what is not in a configuration that `office broker` needs; Mosquitto says the rest."""
+    try:
+        lines = [line.split() for line in configuration.read_text().splitlines()]
+    except (OSError, ValueError):
+        return []
+    return [words for words in NEEDED if words.split() not in lines]
+
+
 def program() -> str:
     """Return how to start this software: by a name that stays through upgrades, if it has one."""
     found = shutil.which("edge-runtime")
@@ -131,7 +145,7 @@ def program() -> str:
 
 def write_units(folder: OfficeFolder, final: OfficeFolder, user: str) -> None:
     """Write the units for systemd: a drop-in for Mosquitto's, and the enrolment's own."""
-    broker = BROKER_UNIT.format(configuration=final.configuration)
+    broker = BROKER_UNIT.format(program=program(), folder=final.path)
     office = OFFICE_UNIT.format(
         program=program(), folder=final.path, private=final.private, user=user
     )

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import queue
 import signal
-import ssl
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
+from edge_runtime.office.broker import PIPE_BYTES
 from edge_runtime.office.folder import OfficeFolder
+from edge_runtime.office.listing import last_events
 from edge_runtime.office.revoking import revoke
 from support.certificates import Authority, Pair
-from support.office import OfficeMosquitto, enrolled, new_office
+from support.daemon import command
+from support.manager import Manager
+from support.office import ReportingMosquitto, enrolled, new_office
+from support.party import Party
 from support.waiting import until
 
 ALLOWED, DENIED = 0x00, 0x87  # MQTT 5 reason codes
@@ -43,96 +41,23 @@ def office(place: Path) -> OfficeFolder:
 
 
 @pytest.fixture(scope="module")
-def broker(office: OfficeFolder, place: Path) -> Iterator[OfficeMosquitto]:
-    broker = OfficeMosquitto(office, place)
+def broker(office: OfficeFolder, place: Path) -> Iterator[ReportingMosquitto]:
+    broker = ReportingMosquitto(office, place)
     broker.start()
     yield broker
     broker.stop()
 
 
-class Party:
-    """An MQTT 5 client with a certificate. Use as a context manager; raises OSError if refused."""
-
-    def __init__(
-        self, broker: OfficeMosquitto, ca: Path, identity: Pair | None, client_id: str = ""
-    ) -> None:
-        self.heard: queue.Queue[str] = queue.Queue()
-        self._codes: dict[int, int] = {}
-        self._changed = threading.Condition()
-        self._state = ""
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id,
-            protocol=mqtt.MQTTv5,
-            reconnect_on_failure=False,
-        )
-        context = ssl.create_default_context(cafile=ca)
-        if identity is not None:
-            context.load_cert_chain(identity.certificate, identity.key)
-        self._client.tls_set_context(context)
-        self._client.on_connect = lambda *_: self._now("connected")
-        self._client.on_disconnect = lambda *_: self._now("disconnected")
-        self._client.on_subscribe = lambda *_: self._now("subscribed")
-        self._client.on_publish = self._on_publish
-        self._client.on_message = lambda _c, _d, m: self.heard.put(
-            f"{m.topic} {m.payload.decode()}"
-        )
-        self._port = broker.port
-        self._client_id = client_id
-
-    def __enter__(self) -> Party:
-        keep = Properties(PacketTypes.CONNECT)
-        keep.SessionExpiryInterval = 60 if self._client_id else 0
-        self._client.connect(
-            "127.0.0.1", self._port, clean_start=not self._client_id, properties=keep
-        )
-        self._client.loop_start()
-        if self._wait("connected", "disconnected") == "disconnected":
-            self._client.loop_stop()
-            raise ConnectionRefusedError
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def writes(self, topic: str, payload: str = "x", *, retain: bool = False) -> int:
-        """Publish; return the broker's reason code."""
-        mid = self._client.publish(topic, payload, qos=1, retain=retain).mid
-        with self._changed:
-            assert self._changed.wait_for(lambda: mid in self._codes, 20)
-            return self._codes[mid] & ~0x10  # 0x10: no subscriber had it, still a success
-
-    def reads(self, topic: str) -> None:
-        self._client.subscribe(topic, qos=1)
-        self._wait("subscribed")
-
-    def _wait(self, *states: str) -> str:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._state in states, 20)
-            return self._state
-
-    def _now(self, state: str) -> None:
-        with self._changed:
-            self._state = state
-            self._changed.notify_all()
-
-    def _on_publish(self, _c: Any, _d: Any, mid: int, code: Any, _p: Any) -> None:
-        with self._changed:
-            self._codes[mid] = code.value
-            self._changed.notify_all()
-
-
-def device(office: OfficeFolder, broker: OfficeMosquitto, place: Path, name: str) -> Party:
+def device(office: OfficeFolder, broker: ReportingMosquitto, place: Path, name: str) -> Party:
     return Party(broker, office.ca, enrolled(office, name, place))
 
 
-def the_office(office: OfficeFolder, broker: OfficeMosquitto) -> Party:
+def the_office(office: OfficeFolder, broker: ReportingMosquitto) -> Party:
     return Party(broker, office.ca, Pair(office.office, office.office_key))
 
 
 def test_the_broker_runs_as_its_own_user_and_keeps_its_data(
-    office: OfficeFolder, broker: OfficeMosquitto
+    office: OfficeFolder, broker: ReportingMosquitto
 ) -> None:
     assert broker.process is not None
     status = Path(f"/proc/{broker.process.pid}/status").read_text()
@@ -143,7 +68,7 @@ def test_the_broker_runs_as_its_own_user_and_keeps_its_data(
 
 
 def test_a_device_writes_its_own_topics_alone(
-    office: OfficeFolder, broker: OfficeMosquitto, place: Path
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
 ) -> None:
     with device(office, broker, place, "a") as a:
         assert a.writes("edge/v1/site/a/gate/event") == ALLOWED
@@ -157,7 +82,7 @@ def test_a_device_writes_its_own_topics_alone(
 
 
 def test_a_device_reads_its_own_commands_alone(
-    office: OfficeFolder, broker: OfficeMosquitto, place: Path
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
 ) -> None:
     with (
         device(office, broker, place, "a") as a,
@@ -177,7 +102,7 @@ def test_a_device_reads_its_own_commands_alone(
 
 
 def test_the_office_reads_all_and_writes_commands_alone(
-    office: OfficeFolder, broker: OfficeMosquitto, place: Path
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
 ) -> None:
     with the_office(office, broker) as boss, device(office, broker, place, "c") as c:
         boss.reads("edge/v1/site/c/gate/#")
@@ -188,7 +113,7 @@ def test_the_office_reads_all_and_writes_commands_alone(
 
 
 def test_who_takes_anothers_client_id_gets_none_of_its_messages(
-    office: OfficeFolder, broker: OfficeMosquitto, place: Path
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
 ) -> None:
     victim, thief = enrolled(office, "victim", place), enrolled(office, "taker", place)
     with Party(broker, office.ca, victim, "device-victim") as party:
@@ -203,7 +128,7 @@ def test_who_takes_anothers_client_id_gets_none_of_its_messages(
 
 
 def test_without_a_certificate_of_the_office_nobody_is_let_in(
-    office: OfficeFolder, broker: OfficeMosquitto, place: Path, tmp_path: Path
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path, tmp_path: Path
 ) -> None:
     foreign = Authority(tmp_path / "foreign", "Another CA").sign("office", "DNS:x")
     server = Pair(office.broker, office.broker_key)  # ours, but no client's
@@ -212,8 +137,95 @@ def test_without_a_certificate_of_the_office_nobody_is_let_in(
             pass
 
 
+def refusals(office: OfficeFolder, of: str) -> list[str]:
+    """Return what the office was told of one device or client."""
+    told = (one.what for one in last_events(office.registry, 1000))
+    return [what for what in told if what.startswith(f"{of}: ")]
+
+
+def test_a_device_that_writes_elsewhere_is_reported_once_and_then_counted(
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
+) -> None:
+    foreign = "edge/v1/site/b/gate/event"
+    with device(office, broker, place, "liar") as liar:
+        assert liar.writes("edge/v1/site/liar/status") == ALLOWED
+        assert liar.writes(foreign) == DENIED
+        first = f"site/liar: may not write '{foreign}'"
+        until(lambda: refusals(office, "site/liar") == [first], "the refusal in the events")
+        for _ in range(500):
+            assert liar.writes(foreign) == DENIED
+    shown = command("office", "events", "--folder", str(office.path), "--json").stdout
+    (told,) = [event for event in json.loads(shown) if event["what"] == first]
+    assert told["address"] == "127.0.0.1"
+    os.kill(broker.reader, signal.SIGTERM)  # systemd stops both at once
+    broker.stop()  # the reader tells what it has counted before it ends
+    rest = f"{first}; 500 such refusals"
+    until(lambda: refusals(office, "site/liar") == [first, rest], "the rest, as one event")
+    broker.start()
+
+
+def test_a_will_for_anothers_topic_is_reported(
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
+) -> None:
+    identity = enrolled(office, "heir", place)
+    for will in ("edge/v1/site/heir/status", "edge/v1/site/b/status"):
+        with Party(broker, office.ca, identity, will=will):
+            pass
+    told = "site/heir: may not leave its will at 'edge/v1/site/b/status'"
+    until(lambda: refusals(office, "site/heir") == [told], "one refused will of two")
+
+
+def test_nobody_can_have_another_device_accused(
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
+) -> None:
+    false = "Denied PUBLISH from device-accused (d0, q1, r0, m1, 'x', ... (1 bytes))"
+    with (
+        Party(broker, office.ca, enrolled(office, "accused", place), "device-accused"),
+        Party(broker, office.ca, enrolled(office, "accuser", place), false) as accuser,
+    ):
+        accuser.reads("edge/v1/', ... (1 bytes))")
+        assert accuser.writes(f"x\u2028{false}") == DENIED
+        (told,) = until(lambda: refusals(office, "site/accuser"), "the accuser's own refusal")
+    assert told == f"site/accuser: may not write {'x' + chr(0x2028) + false!r}"
+    assert refusals(office, "site/accused") == []
+
+
+def test_mosquitto_is_the_process_that_systemd_started(
+    broker: ReportingMosquitto, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.stop()
+    with Manager(place) as manager:
+        (socket,) = manager.environment.values()
+        Path(socket).chmod(0o777)  # as systemd's: Mosquitto has given up root
+        monkeypatch.setenv("NOTIFY_SOCKET", socket)
+        broker.start()
+        manager.told_until("READY=1")
+    assert broker.process is not None
+    assert Path(f"/proc/{broker.process.pid}/comm").read_text() == "mosquitto\n"
+
+
+def test_a_reader_that_is_stuck_or_killed_leaves_the_broker_serving(
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
+) -> None:
+    assert broker.process is not None
+    topic = f"edge/v1/site/busy/{'x' * 900}"
+    with device(office, broker, place, "busy") as busy:
+        os.kill(broker.reader, signal.SIGSTOP)
+        for _ in range(2 * PIPE_BYTES // len(topic)):
+            assert busy.writes(topic) == ALLOWED
+        os.kill(broker.reader, signal.SIGCONT)
+        until(lambda: refusals(office, "the broker's log"), "what was lost is told")
+        os.kill(broker.reader, signal.SIGKILL)
+        assert busy.writes(topic) == ALLOWED
+        broker.process.send_signal(signal.SIGHUP)
+        assert busy.writes(topic) == ALLOWED
+    broker.process.terminate()
+    assert broker.process.wait(20) == 0
+    broker.start()
+
+
 def test_a_revoked_device_is_out_after_a_reload_and_cut_off_by_a_restart(
-    office: OfficeFolder, broker: OfficeMosquitto, place: Path
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
 ) -> None:
     identity = enrolled(office, "thief", place)
     assert broker.process is not None
@@ -230,7 +242,7 @@ def test_a_revoked_device_is_out_after_a_reload_and_cut_off_by_a_restart(
         assert not let_in(broker, office, identity)
 
 
-def let_in(broker: OfficeMosquitto, office: OfficeFolder, identity: Pair) -> bool:
+def let_in(broker: ReportingMosquitto, office: OfficeFolder, identity: Pair) -> bool:
     with contextlib.suppress(OSError), Party(broker, office.ca, identity):
         return True
     return False

@@ -35,14 +35,16 @@ class Mosquitto:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def command(self) -> list[str]:
+        return [self.program, "-c", str(self.config)]
+
+    @property
     def url(self) -> str:
         return f"mqtt://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         with (self.folder / "mosquitto.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [self.program, "-c", str(self.config)], stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:

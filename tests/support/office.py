@@ -200,3 +200,24 @@ class OfficeMosquitto(Mosquitto):
         super().__init__(scratch)
         self.config = office.configuration
         self.port = office.registry.settings().broker_port
+
+
+class ReportingMosquitto(OfficeMosquitto):
+    """Mosquitto as the office's drop-in starts it: what it refuses is reported."""
+
+    def __init__(self, office: OfficeFolder, scratch: Path) -> None:
+        super().__init__(office, scratch)
+        self._office = office
+
+    @property
+    def command(self) -> list[str]:
+        start = [sys.executable, "-m", "edge_runtime", "office", "broker"]
+        return [*start, "--folder", str(self._office.path), "--mosquitto", self.program]
+
+    @property
+    def reader(self) -> int:
+        """The process that reads the log: Mosquitto's only child."""
+        assert self.process is not None
+        tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        (reader,) = map(int, tasks.read_text().split())
+        return reader

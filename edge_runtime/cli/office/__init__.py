@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edge_runtime.cli.office.broker import broker
 from edge_runtime.cli.office.claim import claim
 from edge_runtime.cli.office.devices import devices, events, revoke
 from edge_runtime.cli.office.init import init
@@ -15,5 +16,5 @@ def office() -> None:
     """Enrol, list and shut out devices: the office's side of provisioning."""
 
 
-for command in (init, claim, serve, devices, events, revoke):
+for command in (init, claim, serve, broker, devices, events, revoke):
     office.add_command(command)

@@ -1,0 +1,63 @@
+"""How often a refusal is told: at once, then ever more rarely while it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_runtime.office.broker_log import Refusal
+
+AGAIN_AFTER_S = 60.0
+LONGEST_S = 3600.0
+MAX_CLIENTS = 1_000
+
+
+@dataclass
+class Tally:
+    """What one client was refused since it was last told."""
+
+    last: Refusal
+    due_s: float
+    pause_s: float = AGAIN_AFTER_S
+    count: int = 0
+
+
+class Denials:
+    """Counts refusals by client. A client that is quiet for a whole pause begins anew.
+
+    The registry keeps so many events; a device gone wild must not drive out all others.
+    """
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, Tally] = {}
+
+    def __len__(self) -> int:
+        return len(self._tallies)
+
+    def add(self, refusal: Refusal, now_s: float) -> bool:
+        """Count a refusal; return whether it is to be told now. Times are monotonic."""
+        key = refusal.client.name or refusal.client.address
+        if key not in self._tallies and len(self._tallies) >= MAX_CLIENTS:
+            key = ""  # all the others together
+        tally = self._tallies.setdefault(key, Tally(refusal, now_s))
+        tally.last = refusal
+        tally.count += 1
+        return tally.due_s <= now_s
+
+    def due(self, now_s: float) -> list[tuple[str, str]]:
+        """Return what is to be told now, each as an address and a text."""
+        over = [(key, tally) for key, tally in self._tallies.items() if tally.due_s <= now_s]
+        for key, tally in over:
+            if tally.count == 0:
+                del self._tallies[key]
+        return [told(tally, now_s) for _, tally in over if tally.count]
+
+
+def told(tally: Tally, now_s: float) -> tuple[str, str]:
+    """Return the address and the text of a tally, which then counts from nothing."""
+    text = f"{tally.last.client}: {tally.last.what}"
+    if tally.count > 1:
+        text = f"{text}; {tally.count} such refusals"
+    tally.count = 0
+    tally.due_s = now_s + tally.pause_s
+    tally.pause_s = min(2 * tally.pause_s, LONGEST_S)
+    return tally.last.client.address, text

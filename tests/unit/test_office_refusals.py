@@ -1,0 +1,265 @@
+"""What the office hears of Mosquitto's log: refusals, from whom, how often; nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.office.broker import Reporter, follow
+from edge_runtime.office.broker_log import KEPT_ID, LONGEST_LINE, BrokerLog, Client, Refusal
+from edge_runtime.office.denials import AGAIN_AFTER_S, LONGEST_S, MAX_CLIENTS, Denials
+from edge_runtime.office.folder import OfficeFolder
+from edge_runtime.office.listing import last_events
+from edge_runtime.office.mosquitto import lacking, program
+from edge_runtime.office.registry import Registry
+from support.daemon import command
+from support.waiting import until
+
+# As Mosquitto 2.0.11 wrote it; here "-" marks noise, and "!" a refusal.
+LOG = """\
+mosquitto version 2.0.11 running
+New connection from 127.0.0.1:56669 on port 8883.
+New client connected from 127.0.0.1:56669 as dev-a (p5, c1, k60, u'site/a').
+-No will message specified.
+-Sending CONNACK to dev-a (0, 0)
+!Denied PUBLISH from dev-a (d0, q1, r0, m1, 'edge/v1/site/b/s', ... (1 bytes))
+-Sending PUBACK to dev-a (m1, rc135)
+-Received PUBLISH from dev-a (d0, q1, r0, m2, 'edge/v1/site/a/s', ... (1 bytes))
+-Received SUBSCRIBE from dev-a
+-\tedge/v1/# (QoS 1)
+-Sending SUBACK to dev-a
+-Received UNSUBSCRIBE from dev-a
+-\t#
+-Sending UNSUBACK to dev-a
+-Received DISCONNECT from dev-a
+Client dev-a disconnected.
+Client connection from 192.0.2.1 failed: error:0A000126:SSL routines::unexpected eof while reading.
+Client <unknown> disconnected due to protocol error.
+Reloading config.
+"""
+
+
+@pytest.fixture
+def broker_log() -> BrokerLog:
+    return BrokerLog()
+
+
+def heard(broker_log: BrokerLog, *lines: str) -> list[Refusal]:
+    """Return what was refused by some lines, which Mosquitto cuts like these."""
+    whole = (f"1795331752: {line}".encode()[:LONGEST_LINE] for line in lines)
+    return [one for line in whole if isinstance(one := broker_log.take(line), Refusal)]
+
+
+def came(client_id: str, name: str) -> str:
+    return f"New client connected from 192.0.2.9:4711 as {client_id} (p2, c1, k60, u'{name}')."
+
+
+def denied(client_id: str, topic: str) -> str:
+    return f"Denied PUBLISH from {client_id} (d0, q1, r0, m1, '{topic}', ... (1 bytes))"
+
+
+@pytest.mark.parametrize("time", ["1795331752: ", "2026-11-22T07:15:52+0700: ", ""])
+def test_what_is_kept_of_a_real_log(broker_log: BrokerLog, time: str) -> None:
+    for marked in LOG.splitlines():
+        line = f"{time}{marked.lstrip('-!')}".encode()
+        if marked.startswith("-"):
+            assert broker_log.take(line) is None, marked
+        elif marked.startswith("!"):
+            client = Client("dev-a", "site/a", "127.0.0.1")
+            assert broker_log.take(line) == Refusal(client, "may not write 'edge/v1/site/b/s'")
+        else:
+            assert broker_log.take(line) == line
+
+
+@pytest.mark.parametrize(
+    ("client_id", "topic"),
+    [
+        ("dev b (d0, q1, r0, m1, 'x", "t (d0, q1, r0, m1, 'y', ... (1 bytes))"),
+        ("a (p5, c1, k60, u'site/victim').", "x"),
+        ("", "', ... (1 bytes))"),
+        ("Denied PUBLISH from victim (d0, q1, r0, m1, 'x", "New client connected from"),
+    ],
+)
+def test_a_client_is_known_whatever_its_id_and_topic_look_like(
+    broker_log: BrokerLog, client_id: str, topic: str
+) -> None:
+    heard(broker_log, came("victim", "site/victim"), came(client_id, "site/a"))
+    (told,) = heard(broker_log, denied(client_id, topic))
+    assert told == Refusal(Client(client_id, "site/a", "192.0.2.9"), f"may not write {topic!r}")
+
+
+def test_an_id_that_fills_the_line_hides_the_name_but_not_the_address(
+    broker_log: BrokerLog,
+) -> None:
+    begin = len("1795331752: New client connected from 192.0.2.9:4711 as ")
+    false = " (p2, c1, k60, u'site/victim')."
+    for client_id in ("i" * 2000, "i" * (LONGEST_LINE - begin - len(false)) + false):
+        assert heard(broker_log, came(client_id, "site/a")) == []
+        (told,) = heard(broker_log, denied(client_id, "x"))
+        assert told.client == Client("i" * KEPT_ID, "", "192.0.2.9")
+        assert str(told.client) == f"a client with the id '{'i' * KEPT_ID}'"
+
+
+def test_one_that_left_or_took_anothers_id_is_not_taken_for_it(broker_log: BrokerLog) -> None:
+    heard(broker_log, came("id", "site/a"))
+    taken = "Client id already connected, closing old connection."
+    (told,) = heard(broker_log, taken, came("id", "site/b"), denied("id", "x"))
+    assert told.client.name == "site/b"
+    for end in (
+        "disconnected.",
+        "disconnected due to malformed packet.",
+        "disconnected, not authorised.",
+        "closed its connection.",
+        "has exceeded timeout, disconnecting.",
+    ):
+        heard(broker_log, came("id", "site/a"), f"Client id {end}")
+        (told,) = heard(broker_log, denied("id", "x"))
+        assert told.client == Client("id"), end
+
+
+def test_only_a_will_for_anothers_topic_is_told(broker_log: BrokerLog) -> None:
+    will = "Will message specified (1 bytes) (r0, q1)."
+    mine, others = "\tedge/v1/site/a/status", "\tedge/v1/site/ab/status"
+    assert heard(broker_log, came("id", "site/a"), will, mine) == []
+    (told,) = heard(broker_log, came("id", "site/a"), will, others, others)
+    assert told.what == "may not leave its will at 'edge/v1/site/ab/status'"
+
+
+@given(st.binary(max_size=200), st.text(max_size=2000))
+def test_nothing_that_does_not_print_is_told(raw: bytes, text: str) -> None:
+    broker_log = BrokerLog()
+    broker_log.take(b"New client connected from " + raw)
+    for line in (b"Denied PUBLISH from " + raw, denied("id", text).encode(errors="replace")):
+        told = broker_log.take(line)
+        assert isinstance(told, Refusal)
+        assert f"{told.client}{told.what}".isprintable()
+        assert len(told.what) < 2500, "backslashes and all"
+
+
+# How often
+
+
+def from_client(name: str, address: str = "192.0.2.9") -> Refusal:
+    return Refusal(Client("id", name, address), "may not write 'x'")
+
+
+def test_what_goes_on_is_told_ever_more_rarely() -> None:
+    denials, told = Denials(), []
+    for second in range(24 * 3600):
+        denials.add(from_client("site/a"), float(second))
+        told += [(second, text) for _, text in denials.due(float(second))]
+    assert [second for second, _ in told[:4]] == [0, 60, 180, 420]
+    assert told[0][1] == "site/a: may not write 'x'"
+    assert told[1][1] == "site/a: may not write 'x'; 60 such refusals"
+    assert len(told) < 32
+    assert told[-1][0] - told[-2][0] == LONGEST_S
+
+
+def test_one_that_was_quiet_begins_anew() -> None:
+    denials = Denials()
+    assert denials.add(from_client("site/a"), 0.0)
+    assert len(denials.due(0.0)) == 1
+    assert denials.due(AGAIN_AFTER_S) == []
+    assert len(denials) == 0
+    assert denials.add(from_client("site/a"), AGAIN_AFTER_S + 1)
+
+
+def test_clients_without_number_are_counted_together() -> None:
+    denials = Denials()
+    for number in range(3 * MAX_CLIENTS):
+        denials.add(from_client("", f"192.0.2.{number}"), 0.0)
+    told = denials.due(0.0)
+    assert len(told) == len(denials) == MAX_CLIENTS + 1
+    assert told[-1][1].endswith(f"{2 * MAX_CLIENTS} such refusals")
+
+
+# The reading
+
+
+@contextlib.contextmanager
+def reading(registry: Registry) -> Iterator[int]:
+    """Read from a pipe in a thread; give the end to write to."""
+    end, pipe = os.pipe()
+    thread = threading.Thread(target=follow, args=(end, registry))
+    thread.start()
+    try:
+        yield pipe
+    finally:
+        os.close(pipe)
+        thread.join()
+        os.close(end)
+
+
+def test_a_registry_that_is_held_does_not_stop_the_reading(
+    office: OfficeFolder,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    held = sqlite3.connect(office.registry.path, isolation_level=None)
+    held.execute("BEGIN EXCLUSIVE")
+    with reading(Registry(office.registry.path, busy_s=0.05)) as pipe:
+        os.write(pipe, f"{came('id', 'site/a')}\n{denied('id', 'x')}\n".encode())
+        until(lambda: "held by another command" in caplog.text, "the failure in the log")
+        os.write(pipe, b"still read\nand the la")
+        until(lambda: capfdbinary.readouterr().out.endswith(b"still read\n"), "the next line")
+        held.close()
+        os.write(pipe, f"st\n{denied('id', 'y')}\nno end".encode())
+    assert capfdbinary.readouterr().out == b"and the last\nno end\n"
+    told = [(one.address, one.what) for one in last_events(office.registry, 10)]
+    assert told == [("192.0.2.9", "site/a: may not write 'y'")]
+    assert "refused 192.0.2.9: site/a: may not write 'x'" in caplog.text
+
+
+def test_a_log_that_nobody_takes_does_not_stop_the_reports(
+    office: OfficeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, closed = os.pipe()
+    os.close(end)
+    with os.fdopen(closed, "w") as out, reading(office.registry) as pipe:
+        monkeypatch.setattr("sys.stdout", out)
+        os.write(pipe, f"{came('id', 'site/c')}\n{denied('id', 'x')}\n".encode())
+        until(lambda: last_events(office.registry, 1)[0].what.startswith("site/c: "), "a report")
+        with contextlib.suppress(OSError):
+            out.close()
+
+
+def test_a_reporter_that_has_nothing_to_tell_ends(
+    office: OfficeFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with Reporter(office.registry):
+        pass
+    assert caplog.messages == []
+
+
+# The configuration and the drop-in
+
+
+def test_the_drop_in_starts_what_the_configuration_is_made_for(office: OfficeFolder) -> None:
+    assert lacking(office.configuration) == []
+    drop_in = (office.systemd / "mosquitto-drop-in.conf").read_text().splitlines()
+    start = f"ExecStart={program()} office broker --folder {office.path}"
+    assert drop_in[-2:] == ["ExecStart=", start]
+
+
+def test_a_configuration_that_hides_refusals_is_told(office: OfficeFolder, tmp_path: Path) -> None:
+    quiet = tmp_path / "mosquitto.conf"
+    quiet.write_text(office.configuration.read_text().replace("\nlog_type debug", "\n#"))
+    assert lacking(quiet) == ["log_type debug"]
+    assert lacking(tmp_path / "none") == [], "Mosquitto says it"
+
+
+def test_a_program_that_is_none_is_said_in_one_line(office: OfficeFolder, tmp_path: Path) -> None:
+    folder, wrong = str(office.path), str(tmp_path / "mosquitto")
+    done = command("office", "broker", "--folder", folder, "--mosquitto", wrong)
+    told = f"edge-runtime: --mosquitto: '{wrong}' is no program; apt-get install mosquitto\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
