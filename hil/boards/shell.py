@@ -42,7 +42,8 @@ class Remote:
         )
         unpacked = (
             'mkdir -p "$(dirname "$0")" && aside=$(mktemp -d "$0.XXXXXX") && tar -C "$aside" -x && '
-            'rm -rf "$0" && mv "$aside/$1" "$0" && rmdir "$aside"'
+            'rm -rf "$0" && mv "$aside/$1" "$0" && rmdir "$aside" && '
+            'sync "$0" "$(dirname "$0")"'  # a power cut may come next
         )
         command = f"sh -c {quote(unpacked)} {quote(remote)} {quote(local.name)}"
         rc, said = self._run(command, TRANSFER_S, packed.stdout)

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from hil.site import PULSE, SERVICE, STATE, Site, road
+from hil.site import SERVICE, STATE, Site, road
 
 MANY, HOUR_S = 20, 3600
+LONG = pytest.mark.timeout(7200)  # on an emulated board
 # An hour of results in a minute: no waiting between pictures, and their time is the clip's.
 HOUR = road("hour", f"rate_fps = 1, frames = {HOUR_S}, realtime = false")
+SLOW_PULSE = road("pulse", "rate_fps = 1")  # leaves the board's time to the other stream
 # What waits in memory for a disk that takes nothing is bounded; the rest is dropped and declared.
 IN_MEMORY = 4096 + 200
 FLOOD = road("flood", "frames = 6000, realtime = false")
@@ -20,7 +22,7 @@ FLOOD = road("flood", "frames = 6000, realtime = false")
 
 @pytest.mark.parametrize(
     "cuts",
-    [pytest.param(3, marks=pytest.mark.quick), pytest.param(MANY, marks=pytest.mark.timeout(7200))],
+    [pytest.param(3, marks=pytest.mark.quick), pytest.param(MANY, marks=LONG)],
 )
 def test_nothing_that_was_committed_is_lost_by_power_cuts(site: Site, cuts: int) -> None:
     chance = random.Random(1)
@@ -55,9 +57,10 @@ def test_a_short_outage_is_made_good(site: Site) -> None:
     site.miss_nothing()
 
 
+@LONG
 def test_an_hour_without_a_link_is_made_good(site: Site) -> None:
     site.board.cut_link()
-    site.configure(PULSE + HOUR)
+    site.configure(SLOW_PULSE + HOUR)
     site.see("an hour of results", lambda: site.status()["outbox"]["pending"] >= HOUR_S, 300)
     assert site.records("hour") == []
     site.board.restore_link()
@@ -91,9 +94,10 @@ def move_state(site: Site, change: str) -> None:
     )
 
 
+@LONG
 def test_a_full_disk_is_said_and_what_it_costs_is_declared(small_disk: Site) -> None:
     site = small_disk
-    site.configure(PULSE + FLOOD)
+    site.configure(SLOW_PULSE + FLOOD)
     site.hear_more("flood")
     process = site.show("MainPID")
     assert "No space left" in site.board.sh(f"cat /dev/zero > {STATE}/filler").out
