@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from edge_runtime.boxes import Point
-from edge_runtime.errors import ConfigError, UsageError
+from edge_runtime.errors import ConfigError, Text, UsageError, located, row
 from edge_runtime.options import (
     RESERVED_STREAM_NAMES,
     Always,
@@ -29,6 +27,7 @@ from edge_runtime.options import (
     Threshold,
     Video,
 )
+from edge_runtime.options.broker import faults, has_host
 from edge_runtime.options.recorded import read_recorded
 from edge_runtime.toml_file import path_fault, read_toml, typed
 
@@ -38,7 +37,7 @@ def load(path: Path) -> Config:
     try:
         raw = read_toml(path, ConfigError)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; name one with --config") from None
+        raise ConfigError("{file}: no such file; name one with --config", file=path) from None
     return parse(raw, path)
 
 
@@ -46,7 +45,7 @@ def parse(raw: dict[str, Any], path: Path) -> Config:
     """Turn a parsed file into a checked Config; `path` is for messages and relative paths."""
     for key in ("folder", "state_dir"):
         if key in raw:
-            raise ConfigError(f"{path}: {key}: unknown key; remove it")
+            raise ConfigError("{file}: {key}: unknown key; remove it", file=path, key=key)
     config = typed(raw, Config, path, ConfigError)
     config = msgspec.structs.replace(config, folder=path.resolve().parent)
     config = resolve_recordings(resolve_paths(config), path)
@@ -61,7 +60,9 @@ def stream_named(config: Config, name: str) -> tuple[int, Stream]:
         if stream.name == name:
             return index, stream
     known = ", ".join(stream.name for stream in config.streams)
-    raise ConfigError(f"no stream '{name}' in the configuration; there are {known}")
+    raise ConfigError(
+        "no stream '{name}' in the configuration; there are {known}", name=name, known=known
+    )
 
 
 def resolve_paths(config: Config) -> Config:
@@ -94,7 +95,7 @@ def resolve_recordings(config: Config, path: Path) -> Config:
             try:
                 source = opened_recording(source)
             except UsageError as error:
-                raise ConfigError(f"{path}: streams[{index}].source.path: {error}") from None
+                raise ConfigError(located(path, f"streams[{index}].source.path", error)) from None
         streams.append(msgspec.structs.replace(stream, source=source))
     return msgspec.structs.replace(config, streams=tuple(streams))
 
@@ -109,68 +110,8 @@ def opened_recording(source: Recording) -> Recording:
 
 def check_broker(broker: Broker, path: Path) -> None:
     """Check what the types cannot say of `[broker]`."""
-    for key, wrong in (
-        *wrong_trust(broker),
-        *wrong_url(broker.url),
-        *wrong_files(broker),
-    ):
-        raise ConfigError(f"{path}: broker.{key}: {wrong}")
-
-
-def wrong_url(url: str) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the address."""
-    if url == "discover":
-        return
-    is_broker = url.startswith(("mqtt://", "mqtts://")) and has_host(url)
-    if "@" in url or (is_broker and urlsplit(url).path.strip("/")):
-        yield "url", "must hold host and port alone; use username and password_file"
-    elif not is_broker:
-        yield "url", f"'{url}' is not mqtts://host[:port] or mqtt://host[:port]"
-
-
-def has_host(url: str) -> bool:
-    """Say whether a URL names a host, and a port that can be one if any."""
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket or a port that is none
-        return False
-
-
-def wrong_trust(broker: Broker) -> Iterator[tuple[str, str]]:
-    """Yield what would leave it open who the broker is, or who we are."""
-    found = broker.url == "discover"
-    is_provisioned = broker.identity is not None
-    if is_provisioned:
-        for key in ("ca_file", "cert_file", "key_file"):
-            if getattr(broker, key) is not None:
-                yield key, 'remove it beside identity = "provisioned", which has its own'
-    elif found and broker.ca_file is None:
-        yield (
-            "ca_file",
-            'missing beside url = "discover"; a broker found on the local network must prove who '
-            "it is: give the CA that signed its certificate",
-        )
-    if broker.server_name is None and (found or is_provisioned):
-        beside = 'url = "discover"' if found else 'identity = "provisioned"'
-        yield (
-            "server_name",
-            f"missing beside {beside}; give the name that the broker's certificate must bear",
-        )
-    if broker.url.startswith("mqtt://") and (is_provisioned or broker.server_name is not None):
-        yield "url", "without TLS nobody proves who he is; write mqtts://"
-
-
-def wrong_files(broker: Broker) -> Iterator[tuple[str, str]]:
-    """Yield what is missing: a file, or the one that goes with it."""
-    for key in ("ca_file", "cert_file", "key_file", "password_file"):
-        file = getattr(broker, key)
-        if file is not None and (fault := path_fault(file, Path.is_file, "is not there")):
-            yield key, f"{file} {fault}"
-    if (broker.cert_file is None) != (broker.key_file is None):
-        yield "cert_file", "cert_file and key_file go together; give both or neither"
-    if broker.password_file is not None and broker.username is None:
-        yield "username", "missing beside password_file; add it"
+    for key, wrong in faults(broker):
+        raise ConfigError(located(path, f"broker.{key}", wrong))
 
 
 def check_streams(config: Config, path: Path) -> None:
@@ -179,11 +120,15 @@ def check_streams(config: Config, path: Path) -> None:
     for index, stream in enumerate(config.streams):
         where = f"{path}: streams[{index}]"
         if stream.name in RESERVED_STREAM_NAMES:
-            raise ConfigError(f"{where}.name: '{stream.name}' is reserved; choose another name")
+            raise ConfigError(
+                "{at}.name: '{name}' is reserved; choose another name", at=where, name=stream.name
+            )
         if stream.name in seen:
             raise ConfigError(
-                f"{where}.name: '{stream.name}' is also streams[{seen[stream.name]}].name; "
-                "names must differ"
+                "{at}.name: '{name}' is also streams[{other}].name; names must differ",
+                at=where,
+                name=stream.name,
+                other=seen[stream.name],
             )
         seen[stream.name] = index
         check_source(stream.source, where)
@@ -195,15 +140,20 @@ def check_streams(config: Config, path: Path) -> None:
 def check_source(source: SourceOptions, where: str) -> None:
     """Check that the files a source reads are there (a camera may come later)."""
     if isinstance(source, Video) and (
-        fault := path_fault(source.path, Path.is_file, "is not a file")
+        fault := path_fault(source.path, Path.is_file, Text("is not a file"))
     ):
-        raise ConfigError(f"{where}.source.path: {source.path} {fault}")
+        raise wrong_path(where, source.path, fault)
     if isinstance(source, Images) and (
-        fault := path_fault(source.path, Path.is_dir, "is not a folder")
+        fault := path_fault(source.path, Path.is_dir, Text("is not a folder"))
     ):
-        raise ConfigError(f"{where}.source.path: {source.path} {fault}")
+        raise wrong_path(where, source.path, fault)
     if isinstance(source, Camera) and "://" in str(source.device):
         check_stream_url(str(source.device), f"{where}.source.device")
+
+
+def wrong_path(where: str, path: Path, fault: Text) -> ConfigError:
+    """Return the error for the file or folder of a source."""
+    return ConfigError(located(f"{where}.source.path", row([path, fault], " ")))
 
 
 def check_stream_url(url: str, where: str) -> None:
@@ -211,23 +161,34 @@ def check_stream_url(url: str, where: str) -> None:
     scheme = url.partition("://")[0].rpartition("@")[2]
     if not url.startswith(("rtsp://", "rtsps://")):
         raise ConfigError(
-            f"{where}: '{scheme}://' is not known; give a path such as /dev/video0, an index, or "
-            "an rtsp:// URL"
+            "{at}: '{scheme}://' is not known; give a path such as /dev/video0, an index, or an "
+            "rtsp:// URL",
+            at=where,
+            scheme=scheme,
         )
     if not has_host(url):
-        raise ConfigError(f"{where}: no host in it; give rtsp://[user:password@]host[:port]/path")
+        raise ConfigError(
+            "{at}: no host in it; give rtsp://[user:password@]host[:port]/path", at=where
+        )
 
 
 def check_rate(stream: Stream, where: str) -> None:
     """Check that a gate lets frames through often enough for the tracker to see a thing twice."""
     track = stream.tracking
     if stream.rate == "adaptive" and (track is None or isinstance(stream.gate, Interval)):
-        needs = "a tracker; add `track = {}`" if track is None else 'a gate "always" or "motion"'
-        raise ConfigError(f"{where}.rate: adaptive needs {needs}")
+        needs = (
+            Text("a tracker; add {code}", code="`track = {}`")
+            if track is None
+            else Text('a gate "always" or "motion"')
+        )
+        raise ConfigError("{at}.rate: adaptive needs {needs}", at=where, needs=needs)
     if isinstance(stream.gate, Interval) and track and stream.gate.every_s > track.max_lost_s:
         raise ConfigError(
-            f"{where}.gate.every_s: {stream.gate.every_s:g} s is longer than track.max_lost_s "
-            f"({track.max_lost_s:g} s), so that no track could be followed; raise max_lost_s"
+            "{at}.gate.every_s: {every:g} s is longer than track.max_lost_s ({most:g} s), so that "
+            "no track could be followed; raise max_lost_s",
+            at=where,
+            every=stream.gate.every_s,
+            most=track.max_lost_s,
         )
 
 
@@ -238,12 +199,16 @@ def check_kind(stream: Stream, where: str) -> None:
         foreign = [key for key, unset in pictures.items() if getattr(stream, key) != unset]
         foreign += ["rules"] * bool(stream.picture_rules)
         if foreign:
-            raise ConfigError(f"{where}.{foreign[0]}: is about pictures; remove it from a sensor")
+            raise ConfigError(
+                "{at}.{key}: is about pictures; remove it from a sensor", at=where, key=foreign[0]
+            )
         if not stream.has_model:
             check_channels(stream, stream.source.channels, where)
     elif stream.thresholds or stream.publish.dead_band:
         key = "rules" if stream.thresholds else "publish.dead_band"
-        raise ConfigError(f"{where}.{key}: is for sensors; remove it beside pictures")
+        raise ConfigError(
+            "{at}.{key}: is for sensors; remove it beside pictures", at=where, key=key
+        )
 
 
 def check_channels(stream: Stream, channels: tuple[str, ...], where: str) -> None:
@@ -253,7 +218,13 @@ def check_channels(stream: Stream, channels: tuple[str, ...], where: str) -> Non
     for key, name in named:
         if name not in channels:
             known = ", ".join(channels[:8]) + (" …" if len(channels) > 8 else "")
-            raise ConfigError(f"{where}.{key}: '{name}' is no channel here; there are {known}")
+            raise ConfigError(
+                "{at}.{key}: '{name}' is no channel here; there are {known}",
+                at=where,
+                key=key,
+                name=name,
+                known=known,
+            )
 
 
 def check_rules(stream: Stream, where: str) -> None:
@@ -262,17 +233,23 @@ def check_rules(stream: Stream, where: str) -> None:
     for number, rule in enumerate(stream.rules):
         at = f"{where}.rules[{number}]"
         if rule.name in names:
-            raise ConfigError(f"{at}.name: '{rule.name}' is used twice; names must differ")
+            raise ConfigError(
+                "{at}.name: '{name}' is used twice; names must differ", at=at, name=rule.name
+            )
         names.add(rule.name)
         for key, points in rule_points(rule):
             for x, y in points:
                 if not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0):
                     raise ConfigError(
-                        f"{at}.{key}: [{x}, {y}] lies outside the frame; "
-                        "coordinates are fractions from 0.0 to 1.0"
+                        "{at}.{key}: [{x}, {y}] lies outside the frame; coordinates are fractions "
+                        "from 0.0 to 1.0",
+                        at=at,
+                        key=key,
+                        x=x,
+                        y=y,
                     )
         if isinstance(rule, Line) and rule.start == rule.end:
-            raise ConfigError(f"{at}.end: same point as start; a line needs two")
+            raise ConfigError("{at}.end: same point as start; a line needs two", at=at)
 
 
 def rule_points(rule: RuleOptions) -> list[tuple[str, tuple[Point, ...]]]:

@@ -1,19 +1,137 @@
-"""One root for the errors a person is told about; each message says what to do next."""
+"""One root for the errors a person is told about; each message says what to do next.
+
+A message is English where it goes into a log or over the link. It also keeps what it was made of,
+so that a command can say it in the language of whoever stands before the board.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
 
 # Control characters, the other ends of a line, and what is left of bytes that are no UTF-8.
 UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
+class Speaker(Protocol):
+    """A language: `edge_runtime.language.Language`."""
+
+    def text(self, english: str, /, **values: Any) -> str:
+        """Return an English text in this language; values that can be said are said in it, too."""
+        ...
+
+    def retold(self, english: str) -> str:
+        """Return a text that somebody made in English in this language, as far as it is known."""
+        ...
+
+
+class Text(str):
+    """An English text, made of a template with {places} and their values; it is one line.
+
+    Without values a template is taken as it is, braces and all. `scripts/messages` collects the
+    templates of `Text` and of the errors that technicians meet.
+    """
+
+    template: str
+    values: dict[str, Any]
+
+    def __new__(cls, template: str, /, **values: Any) -> Self:
+        text = super().__new__(cls, one_line(template.format(**values) if values else template))
+        text.template, text.values = template, values
+        return text
+
+    def said(self, language: Speaker) -> str:
+        """Return it in a language."""
+        return one_line(language.text(self.template, **self.values))
+
+
+class Heard(str):
+    """An English text of another process or machine: all that is known of it is how it reads."""
+
+    def said(self, language: Speaker) -> str:
+        """Return it in a language, as it is where nothing like it is known."""
+        return language.retold(self)
+
+
 class EdgeError(Exception):
-    """Root of the project's own errors: its text is one line, fit to be shown to a technician."""
+    """Root of the project's own errors: its text is one line, fit to be shown to a technician.
+
+    Made of a template and its values, or of a finished text.
+    """
+
+    def __init__(self, english: str = "", /, **values: Any) -> None:
+        self.text = english if isinstance(english, Text | Heard) else Text(english, **values)
+        super().__init__(str(self.text))
 
     def __str__(self) -> str:
-        # Names and values come from files: they must not write lines of their own into a log.
-        return UNFIT.sub(lambda found: repr(found[0])[1:-1], super().__str__())
+        return one_line(self.text)
+
+    def said(self, language: Speaker) -> str:
+        """Return it in a language."""
+        return one_line(self.text.said(language))
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line.
+
+    Names and values come from files: they must not write lines of their own into a log.
+    """
+    return UNFIT.sub(lambda found: repr(found[0])[1:-1], str(text))
+
+
+def row(parts: Sequence[object], between: str = "; ") -> Text:
+    """Return texts and errors one after the other."""
+    values = {f"part{number}": part for number, part in enumerate(parts)}
+    return Text(between.join(f"{{{name}}}" for name in values), **values)
+
+
+def located(*parts: object) -> Text:
+    """Return a file, the place within it, and what is wrong there: `pack.toml: input.std: …`."""
+    return row(parts, ": ")
+
+
+def because(error: OSError) -> Text:
+    """Return what the system says of a call that failed."""
+    return Text(error.strerror or str(error))
+
+
+# What it says (strerror(3), gai_strerror(3)) in the field; some of it in the middle of a sentence.
+SYSTEM_SAYS = (
+    Text("Connection refused"),
+    Text("Connection reset by peer"),
+    Text("Connection timed out"),
+    Text("Device or resource busy"),
+    Text("Disk quota exceeded"),
+    Text("File name too long"),
+    Text("Host is down"),
+    Text("Input/output error"),
+    Text("Is a directory"),
+    Text("Name or service not known"),
+    Text("Network is unreachable"),
+    Text("No address associated with hostname"),
+    Text("No route to host"),
+    Text("No space left on device"),
+    Text("No such device"),
+    Text("No such device or address"),
+    Text("No such file or directory"),
+    Text("Not a directory"),
+    Text("Operation not permitted"),
+    Text("Permission denied"),
+    Text("Read-only file system"),
+    Text("Temporary failure in name resolution"),
+    Text("connection refused"),
+    Text("connection reset by peer"),
+    Text("disk quota exceeded"),
+    Text("host is down"),
+    Text("input/output error"),
+    Text("network is unreachable"),
+    Text("no route to host"),
+    Text("no space left on device"),
+    Text("not a directory"),
+    Text("permission denied"),
+    Text("read-only file system"),
+)
 
 
 class UsageError(EdgeError):
@@ -34,6 +152,10 @@ class SourceError(EdgeError):
 
 class BackendError(EdgeError):
     """An inference engine, a delegate or an interpreter failed."""
+
+
+class IdentityError(EdgeError):
+    """The device's identity is missing, waits for the office, or cannot be read."""
 
 
 class OutboxError(EdgeError):

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from edge_runtime.errors import UNFIT, UsageError
+from edge_runtime.errors import UNFIT, Text, UsageError, because, located
 
 T = TypeVar("T")
 MAX_FILE_BYTES = 1 << 20
+NO_PATH = Text("expected a path in quotes, not empty")
 MAX_TEXT = 4096  # <linux/limits.h> PATH_MAX
 
 
@@ -24,87 +25,117 @@ def read_toml(path: Path, error_type: type[UsageError]) -> dict[str, Any]:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
-            raise error_type(f"{path}: larger than 1 MiB; it cannot be the file that is meant")
+            raise error_type(
+                "{file}: larger than 1 MiB; it cannot be the file that is meant", file=path
+            )
         return tomllib.loads(data.decode("utf-8-sig"))  # Windows editors put a BOM
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except OSError as error:
-        raise error_type(f"{path}: cannot be read ({error.strerror})") from None
+        raise error_type(
+            "{file}: cannot be read ({reason})", file=path, reason=because(error)
+        ) from None
     except UnicodeDecodeError as error:
-        raise error_type(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise error_type(
+            "{file}: not UTF-8 text (byte {byte})", file=path, byte=error.start
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise error_type(f"{path}: not valid TOML: {error}") from None
+        raise error_type("{file}: not valid TOML: {fault}", file=path, fault=error) from None
     except RecursionError:
-        raise error_type(f"{path}: not valid TOML: nested too deeply") from None
+        raise error_type("{file}: not valid TOML: nested too deeply", file=path) from None
     except ValueError:  # the interpreter's own limit of 4,300 digits
-        raise error_type(f"{path}: not valid TOML: a number with too many digits") from None
+        raise error_type(
+            "{file}: not valid TOML: a number with too many digits", file=path
+        ) from None
 
 
 def typed(raw: dict[str, Any], wanted: type[T], path: Path, error_type: type[UsageError]) -> T:
     """Turn raw tables into a struct. Raises `error_type` with the path within the file."""
     if fault := text_fault(raw):
-        raise error_type(f"{path}: {fault}")
+        raise error_type(located(path, fault))
     try:
         return msgspec.convert(raw, wanted, dec_hook=path_from)
     except msgspec.ValidationError as error:
-        raise error_type(f"{path}: {explain(str(error), wanted)}") from None
+        raise error_type(located(path, explain(str(error), wanted))) from None
 
 
-def text_fault(raw: dict[str, Any]) -> str:
-    """Say which key or text could not be shown in a log, a topic or a path; "" where all can."""
+def text_fault(raw: dict[str, Any]) -> Text | None:
+    """Say which key or text could not be shown in a log, a topic or a path; None where all can."""
     left: list[tuple[str, Any]] = [("", raw)]
     while left:  # no recursion: dotted keys nest as deeply as they like
         where, value = left.pop()
         if isinstance(value, dict):
-            if fault := next(filter(None, map(unfit, value)), ""):
-                return f"{where or 'a key'}: a key {fault}"
+            if fault := next(filter(None, map(unfit, value)), None):
+                place = where or Text("a key")
+                return Text("{place}: a key {fault}", place=place, fault=fault)
             left += [(join(where, key), inner) for key, inner in value.items()]
         elif isinstance(value, list):
             left += [(f"{where}[{at}]", inner) for at, inner in enumerate(value)]
         elif isinstance(value, str) and (fault := unfit(value)):
-            return f"{where}: {fault}"
-    return ""
+            return located(where, fault)
+    return None
 
 
-def unfit(text: str) -> str:
+def unfit(text: str) -> Text | None:
     """Say why a text is not fit to be used; a tab is: it separates columns."""
     if len(text) > MAX_TEXT:
-        return f"longer than {MAX_TEXT} characters; shorten it"
+        return Text("longer than {most} characters; shorten it", most=MAX_TEXT)
     found = UNFIT.search(text.replace("\t", " "))
-    return f"holds the control character {found[0]!r}; remove it" if found else ""
+    if found is None:
+        return None
+    return Text("holds the control character {character}; remove it", character=repr(found[0]))
 
 
-def path_fault(path: Path, look: Callable[[Path], bool], otherwise: str) -> str:
-    """Say what is wrong with a path, `otherwise` where `look` finds nothing; else ""."""
+def path_fault(path: Path, look: Callable[[Path], bool], otherwise: Text) -> Text | None:
+    """Say what is wrong with a path, `otherwise` where `look` finds nothing; else None."""
     try:
-        return "" if look(path) else f"{otherwise}; correct the path"
+        return None if look(path) else Text("{fault}; correct the path", fault=otherwise)
     except OSError as error:  # a name that is too long, a folder that may not be entered
-        return f"cannot be looked at ({error.strerror}); correct the path or its permissions"
+        return Text(
+            "cannot be looked at ({reason}); correct the path or its permissions",
+            reason=because(error),
+        )
 
 
 def path_from(wanted: type, value: Any) -> Path:
     """Make a path of a TOML string: the one type that msgspec leaves to us."""
     if wanted is not Path or not isinstance(value, str) or not value:
-        raise ValueError("expected a path in quotes, not empty")
+        raise ValueError(NO_PATH)
     return Path(value)
 
 
-def explain(text: str, wanted: type) -> str:
+def explain(text: str, wanted: type) -> Text:
     """Turn msgspec's message into `path: what is wrong`, the path as the file spells it."""
     message, _, where = text.partition(" - at `")
     where = where.rstrip("`").removeprefix("$").removeprefix(".")
     unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message)
     missing = re.fullmatch(r"Object missing required field `(.+)`", message)
     if unknown:
-        return f"{join(where, unknown[1])}: unknown key; remove it or correct its spelling"
+        key = join(where, unknown[1])
+        return Text("{key}: unknown key; remove it or correct its spelling", key=key)
     if missing:
-        return f"{join(where, missing[1])}: missing; add it"
+        return Text("{key}: missing; add it", key=join(where, missing[1]))
     value = re.fullmatch(r"Invalid (?:enum )?value '(.+)'", message)
     if value and (known := choices(where, wanted)):
-        return f"{where}: '{value[1]}' is not known; one of {', '.join(known)}"
+        return Text(
+            "{key}: '{value}' is not known; one of {known}",
+            key=where,
+            value=value[1],
+            known=", ".join(known),
+        )
     for foreign, ours in (("`", "'"), ("'object'", "'table'"), (" | null", "")):
         message = message.replace(foreign, ours)
-    return f"{where}: {message[0].lower()}{message[1:]}" if where else message
+    return mistyped(where, message[0].lower() + message[1:]) if where else Text(message)
+
+
+def mistyped(key: str, message: str) -> Text:
+    """Return msgspec's words on the value of a key."""
+    wrong = re.fullmatch(r"expected (.+?)(?:, got (.+))?", message)
+    if wrong is None:
+        return located(key, Text(message))
+    if wrong[2] is None:
+        return Text("{key}: expected {wanted}", key=key, wanted=wrong[1])
+    return Text("{key}: expected {wanted}, got {found}", key=key, wanted=wrong[1], found=wrong[2])
 
 
 def join(where: str, key: str) -> str:

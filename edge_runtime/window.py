@@ -38,8 +38,11 @@ class Windower:
     def __init__(self, size: int, hop: int, rate_hz: float, *, max_late_s: float = 1.0) -> None:
         if size < 1 or hop < 1 or not (isfinite(rate_hz) and rate_hz > 0.0):
             raise ConfigError(
-                f"windows of {size} samples every {hop} at {rate_hz:g} Hz: all three must be "
-                "greater than 0"
+                "windows of {size} samples every {hop} at {rate_hz:g} Hz: all three must be "
+                "greater than 0",
+                size=size,
+                hop=hop,
+                rate_hz=rate_hz,
             )
         self._size, self._hop, self._rate_hz = size, hop, rate_hz
         self._max_late_s = max_late_s
@@ -188,8 +191,11 @@ def rate_ratio(from_hz: float, to_hz: float) -> tuple[int, int]:
     if 0 < ratio.numerator <= MAX_FACTOR and abs(ratio * from_hz / to_hz - 1.0) < 1e-9:
         return ratio.numerator, ratio.denominator
     raise ConfigError(
-        f"samples at {from_hz:g} Hz cannot be brought to the model's {to_hz:g} Hz: no ratio of "
-        f"numbers up to {MAX_FACTOR}; set the source to {to_hz:g} Hz or a simple multiple of it"
+        "samples at {from_hz:g} Hz cannot be brought to the model's {to_hz:g} Hz: no ratio of "
+        "numbers up to {most}; set the source to {to_hz:g} Hz or a simple multiple of it",
+        from_hz=from_hz,
+        to_hz=to_hz,
+        most=MAX_FACTOR,
     )
 
 

@@ -172,6 +172,11 @@ class Site:
         found: dict[str, Any] = json.loads(done.out) if done.rc == 0 else {}
         return found
 
+    def doctor(self) -> dict[str, dict[str, str]]:
+        """Return what the doctor finds, by check."""
+        done = self.board.sh("edge-runtime doctor --json --lang en 2>/dev/null", timeout_s=180.0)
+        return {one["check"]: one for one in json.loads(done.out)}
+
     def log(self, lines: int = 30) -> str:
         """Return the end of the service's log."""
         return self.board.sh(f"journalctl -u {SERVICE} -n {lines} -o cat --no-pager").out
@@ -228,6 +233,6 @@ class Site:
         until(lambda: not self.books().holes(), "all records", within_s=limit_s, every_s=1.0)
 
     def see(self, what: str, look: Callable[[], object], within_s: float = 60.0) -> None:
-        """Wait for something that can be seen on the board."""
-        limit_s = within_s * self.board.slowness
-        until(look, f"{what}\n{self.log()}", within_s=limit_s, every_s=0.5)
+        """Wait for something that can be seen on the board; looking takes its time away."""
+        slowness = self.board.slowness
+        until(look, f"{what}\n{self.log()}", within_s=within_s * slowness, every_s=0.5 * slowness)

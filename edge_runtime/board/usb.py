@@ -10,14 +10,14 @@ from edge_runtime.board.kernel import read
 CORAL = ("1a6e:089a", "18d1:9302")
 
 
-def usb_ids(root: Path = Path("/")) -> frozenset[str]:
-    """Return the `vendor:product` of each device that is plugged in."""
-    return frozenset(
-        f"{read(vendor)}:{read(vendor.with_name('idProduct'))}"
-        for vendor in (root / "sys/bus/usb/devices").glob("*/idVendor")
-    )
-
-
-def coral_is_seen(root: Path = Path("/")) -> bool:
-    """Say whether a Coral accelerator is there, on USB or on PCIe (`/dev/apex_0`)."""
-    return not usb_ids(root).isdisjoint(CORAL) or (root / "dev/apex_0").exists()
+def coral_node(root: Path = Path("/")) -> Path | None:
+    """Return the device file of a Coral accelerator, on PCIe or on USB; None: none is seen."""
+    on_pcie = root / "dev/apex_0"
+    if on_pcie.exists():
+        return on_pcie
+    for vendor in sorted((root / "sys/bus/usb/devices").glob("*/idVendor")):
+        device = vendor.parent
+        if f"{read(vendor)}:{read(device / 'idProduct')}" in CORAL:
+            bus, number = read(device / "busnum"), read(device / "devnum")
+            return root / f"dev/bus/usb/{bus:0>3}/{number:0>3}"
+    return None

@@ -8,9 +8,11 @@ from typing import NoReturn
 import click
 
 from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.language import Language
 
 
-def fail(error: EdgeError) -> NoReturn:
+def fail(error: EdgeError, language: Language | None = None) -> NoReturn:
     """Say what is wrong on standard error and exit: 2 for wrong input, 1 for a failure."""
-    click.echo(f"edge-runtime: {error}", err=True)
+    text = str(error) if language is None else error.said(language)
+    click.echo(f"edge-runtime: {text}", err=True)
     sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -17,5 +17,7 @@ def extra(name: str) -> Iterator[None]:
         if error.name is None or error.name.startswith("edge_runtime"):
             raise
         raise EdgeError(
-            f"{error.name} is not installed: pip install 'edge-runtime[{name}]'"
+            "{package} is not installed: pip install 'edge-runtime[{name}]'",
+            package=error.name,
+            name=name,
         ) from None

@@ -111,7 +111,6 @@ def settle(wishes: Wishes, language: Language, service: Service) -> int:
     from edge_runtime.clock import SystemClock
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
-    from edge_runtime.provision.errors import said_in
     from edge_runtime.provision.flow import Provisioning
 
     if wishes.answers is not None and wishes.config_file.exists():
@@ -122,10 +121,9 @@ def settle(wishes: Wishes, language: Language, service: Service) -> int:
             )
         )
     packs = PackStore(wishes.state_dir, bundled_models())
-    with said_in(language):
-        outcome = Provisioning(
-            wishes, packs=packs, clock=SystemClock(), language=language, service=service
-        ).run()
+    outcome = Provisioning(
+        wishes, packs=packs, clock=SystemClock(), language=language, service=service
+    ).run()
     show(outcome, language)
     return 0 if outcome.is_proven else 1
 
@@ -152,10 +150,11 @@ def part(
     from edge_runtime.clock import SystemClock
     from edge_runtime.config import load
     from edge_runtime.provision.decommission import Decommission
-    from edge_runtime.provision.errors import said_in
 
     if not state_dir.is_dir():
-        raise UsageError(f"{state_dir}: no state folder; name the device's with --state-dir")
+        raise UsageError(
+            "{folder}: no state folder; name the device's with --state-dir", folder=state_dir
+        )
     if ask:
         click.confirm(
             language.text(
@@ -166,8 +165,7 @@ def part(
             abort=True,
         )
     farewell = Decommission(state_dir, clock=SystemClock(), language=language, service=service)
-    with said_in(language):
-        done = farewell.run(lambda: load(config_file))
+    done = farewell.run(lambda: load(config_file))
     for line in done.lines:
         click.echo(line)
     if config_file.exists():

@@ -39,7 +39,6 @@ def renew(config_file: Path, state_dir: Path, lang: Code | None) -> None:
     from edge_runtime.enrolment.identity import IdentityFolder
 
     with extra("provision"):
-        from edge_runtime.provision.errors import said_in
         from edge_runtime.provision.owner import acting_as_owner
         from edge_runtime.provision.renewal import Renewal
 
@@ -49,7 +48,7 @@ def renew(config_file: Path, state_dir: Path, lang: Code | None) -> None:
         click.echo(language.text("nothing to do: this device was not provisioned"))
         return
     try_out = functools.partial(connect, config_file, folder, clock)
-    with said_in(language), acting_as_owner(state_dir), folder.locked():
+    with acting_as_owner(state_dir), folder.locked():
         click.echo(Renewal(folder, clock, language, try_out).look())
 
 

@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 import click
 
+from edge_runtime.cli.errors import fail
+from edge_runtime.errors import EdgeError
 from edge_runtime.language import Code, Language, choose, mark
 
 lang_option = click.option(
@@ -20,7 +22,14 @@ CLICK_S_OWN = mark("Show this message and exit.")
 
 
 class SpokenCommand(click.Command):
-    """Translates its own texts: they are marked where the command is declared."""
+    """Translates its own texts, marked where the command is declared, and what goes wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; an error is said in the language that `--lang` asks for, else the terminal's."""
+        try:
+            return super().invoke(ctx)
+        except EdgeError as error:
+            fail(error, choose(ctx.params.get("lang")))
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the help in the language that `--lang` asks for, else the terminal's."""

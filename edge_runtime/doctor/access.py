@@ -1,4 +1,4 @@
-"""Whether the service may use a device, and who else holds it."""
+"""Whether the service may open a device, what to do where it may not, and who else holds it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,87 @@ import pwd
 import stat
 from pathlib import Path
 
-from edge_runtime.doctor.unit import unit_facts
+from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.unit import has_drop_in, lets_open, loaded_unit, number_of, unit_facts
+
+
+def barred(around: Surroundings, check: str, kind: str, path: Path) -> Finding | None:
+    """Say what keeps the service from opening a device that is there.
+
+    `kind` is the name of the drop-in that opens such devices and adds their group.
+    """
+    number = number_of(path)
+    if number is None:
+        return None
+    unit = loaded_unit(around.root)
+    is_open = lets_open(unit, number, around.root)
+    if is_open and may_use(path, around.state_dir):
+        return None
+    if unit and not has_drop_in(unit, f"{kind}.conf"):
+        return without_drop_in(around, check, path, f"{kind}.conf")
+    return not_allowed(around, check, path) if is_open else not_listed(around, check, path, number)
+
+
+def without_drop_in(around: Surroundings, check: str, path: Path, file: str) -> Finding:
+    """Say that the drop-in for devices of this kind is missing, and how to bring it."""
+    return Finding(
+        check,
+        "failed",
+        around.text(
+            "{device}: the service may not open it: its unit is without {file}",
+            device=path,
+            file=file,
+        ),
+        around.text(
+            "Put the file in place: `sudo install -D -m 644 "
+            "/opt/edge-runtime/current/systemd/edge-runtime.service.d/{file} "
+            "/etc/systemd/system/edge-runtime.service.d/{file} && sudo systemctl daemon-reload && "
+            "sudo systemctl restart edge-runtime`.",
+            file=file,
+        ),
+    )
+
+
+def not_listed(around: Surroundings, check: str, path: Path, number: int) -> Finding:
+    """Say that no rule of the unit is for a device, which its drop-in does not know."""
+    return Finding(
+        check,
+        "failed",
+        around.text(
+            "{device}: the service may not open it: no DeviceAllow of its unit is for it",
+            device=path,
+        ),
+        around.text(
+            "Add a rule, which stays: `sudo systemctl set-property edge-runtime "
+            "'DeviceAllow=char-{major} rw'`.",
+            major=os.major(number),
+        ),
+    )
+
+
+def not_allowed(around: Surroundings, check: str, path: Path) -> Finding:
+    """Say that the service's user may not open a device."""
+    return Finding(
+        check,
+        "failed",
+        around.text("{device}: the user of the service may not open it", device=path),
+        around.text(
+            "Add the user to the group: `sudo usermod -aG {group} edge-runtime`, then `sudo "
+            "systemctl restart edge-runtime`.",
+            group=group_name(path),
+        ),
+    )
+
+
+def held(around: Surroundings, check: str, device: str) -> Finding:
+    """Say who else holds a device."""
+    who = ", ".join(holders(Path(device))) or "?"
+    return Finding(
+        check,
+        "failed",
+        around.text("{device}: another program holds it: {who}", device=device, who=who),
+        around.text("Stop that program, then look again."),
+    )
 
 
 def may_use(path: Path, state_dir: Path) -> bool:

@@ -141,12 +141,12 @@ def undelivered(around: Surroundings, endpoint: Endpoint, error: LinkError) -> F
         text = around.text(
             "{address}: the broker refuses: {reason}",
             address=endpoint,
-            reason=around.text(says(error.code)),
+            reason=says(error.code),
         )
     elif not error.answered:
         text = around.text("{address}: no answer by MQTT", address=endpoint)
     else:
-        text = f"{endpoint}: {error}"
+        text = f"{endpoint}: {error.said(around.language)}"
     advice = ADVICE.get(error.code) or mark(
         "Is it an MQTT broker, and does it ask for a client certificate or a password? Its own "
         "log says why it refuses."

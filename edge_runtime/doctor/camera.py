@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import socket
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge_runtime.doctor.access import group_name, holders, may_use
+from edge_runtime.doctor.access import held, holders, not_allowed
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
@@ -28,6 +27,7 @@ def check_cameras(around: Surroundings) -> Iterator[Finding]:
         Camera,
         none=around.text("no stream uses a camera"),
         plugged_in=plugged_in,
+        device=lambda options: device_path(options.device),
         look_at=look_at,
         advice=look_after(around),
     )
@@ -47,14 +47,11 @@ def look_at(around: Surroundings, check: str, options: Camera) -> Finding:
 
 def unusable(around: Surroundings, check: str, device: str) -> Finding | None:
     """Say what keeps a V4L2 camera from being opened."""
-    path = Path(device)
     others = around.text(
         "Check the cable. `ls -l /dev/v4l/by-id` shows the cameras that are there: name one of "
         "them in the stream's source."
     )
     try:
-        if not may_use(path, around.state_dir) and stat.S_ISCHR(path.stat().st_mode):
-            return not_allowed(around, check, path)
         if not v4l2.query_flags(device) & CAPTURES:
             text = around.text(
                 "{device} gives no pictures: many cameras have a second node", device=device
@@ -64,7 +61,7 @@ def unusable(around: Surroundings, check: str, device: str) -> Finding | None:
         if error.errno == errno.EBUSY:
             return held(around, check, device)
         if error.errno in (errno.EACCES, errno.EPERM):
-            return not_allowed(around, check, path)
+            return not_allowed(around, check, Path(device))
         text = (
             around.text("{device} is not a camera", device=device)
             if error.errno in (errno.ENOTTY, errno.EINVAL, errno.EISDIR)
@@ -72,31 +69,6 @@ def unusable(around: Surroundings, check: str, device: str) -> Finding | None:
         )
         return Finding(check, "failed", text, others)
     return None
-
-
-def not_allowed(around: Surroundings, check: str, path: Path) -> Finding:
-    """Say that the service's user may not open a device."""
-    return Finding(
-        check,
-        "failed",
-        around.text("{device}: the user of the service may not open it", device=path),
-        around.text(
-            "Add the user to the group: `sudo usermod -aG {group} edge-runtime`, then `sudo "
-            "systemctl restart edge-runtime`.",
-            group=group_name(path),
-        ),
-    )
-
-
-def held(around: Surroundings, check: str, device: str) -> Finding:
-    """Say who else holds a device."""
-    who = ", ".join(holders(Path(device))) or "?"
-    return Finding(
-        check,
-        "failed",
-        around.text("{device}: another program holds it: {who}", device=device, who=who),
-        around.text("Stop that program, then look again."),
-    )
 
 
 def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) -> Finding | None:

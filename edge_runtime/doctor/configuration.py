@@ -12,7 +12,7 @@ from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.engine.build import check_files
 from edge_runtime.engine.status import ask
 from edge_runtime.enrolment.identity import provisioned
-from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.errors import EdgeError, Heard, UsageError
 from edge_runtime.language import Language
 
 
@@ -31,12 +31,12 @@ def look_around(
         config = provisioned(load(config_file), state_dir)
         check_files(config, clock)
     except UsageError as error:
-        problem = str(error)
+        problem = error.said(language)
     daemon, silence = None, ""
     try:
         daemon = ask(state_dir)
     except EdgeError as error:
-        silence = str(error)
+        silence = error.said(language)
     return Surroundings(
         language=language,
         state_dir=state_dir,
@@ -89,7 +89,7 @@ def check_configuration(around: Surroundings) -> Iterator[Finding]:
                 "{file} is good now, but the daemon still runs on the last good configuration "
                 "({reason})",
                 file=around.config_file,
-                reason=fallback.get("reason", ""),
+                reason=Heard(fallback.get("reason", "")),
             ),
             around.text("Let it read the file again: `systemctl reload edge-runtime`."),
         )

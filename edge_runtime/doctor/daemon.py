@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_runtime.board.kernel import first_number, read
+from edge_runtime.doctor.access import barred
 from edge_runtime.doctor.base import Finding, State, Surroundings
+from edge_runtime.engine.build import hang_limit_s
+from edge_runtime.engine.status import NAME
 from edge_runtime.language import mark
-from edge_runtime.options import Camera, Serial
+from edge_runtime.options import Camera, Serial, SourceOptions
 
 S = TypeVar("S", Camera, Serial)
 
+LONGEST_WAIT_S = 60.0  # that a person is asked for: a meter may send a row an hour
+
+STARTING = mark("starting")
 # The state of a stream: what it means for the check, and how it is said.
 STATES: dict[str, tuple[State, str]] = {
-    "starting": ("warning", mark("starting")),
+    STARTING: ("warning", STARTING),
     "running": ("ok", mark("running")),
     "degraded": ("failed", mark("degraded")),
     "ended": ("ok", mark("ended")),
@@ -27,12 +37,14 @@ def of_each_stream(
     *,
     none: str,
     plugged_in: Callable[[Surroundings], Finding],
+    device: Callable[[S], str],
     look_at: Callable[[Surroundings, str, S], Finding],
     advice: str,
 ) -> Iterator[Finding]:
     """Look at the source of each stream of a kind, or at what the running daemon says of it.
 
-    Without a configuration, at what is plugged in; `none`: no stream uses such a source.
+    Without a configuration, at what is plugged in; `none`: no stream uses such a source; `device`:
+    its path or URL. What the daemon is at work with need not be asked whether it may be opened.
     """
     if around.config is None:
         yield plugged_in(around)
@@ -43,8 +55,10 @@ def of_each_stream(
     for name, options in found:
         told = told_of_stream(around, name)
         one = f"{check}/{name}"
-        if told is not None:
-            yield finding_of_stream(around, one, told, advice)
+        if not is_at_work(told) and (finding := barred(around, one, check, Path(device(options)))):
+            yield finding
+        elif told is not None:
+            yield finding_of_stream(around, one, told, options, advice)
         else:
             yield look_at(around, one, options)
 
@@ -57,12 +71,19 @@ def told_of_stream(around: Surroundings, name: str) -> dict[str, Any] | None:
     return told
 
 
+def is_at_work(told: dict[str, Any] | None) -> bool:
+    """Say whether the daemon has got samples of a stream."""
+    return told is not None and told.get("state") in ("running", "ended")
+
+
 def finding_of_stream(
-    around: Surroundings, check: str, told: dict[str, Any], advice: str
+    around: Surroundings, check: str, told: dict[str, Any], source: SourceOptions, advice: str
 ) -> Finding:
     """Return the daemon's words on a stream as a finding; `advice` where it has trouble."""
-    why = told.get("reason") or told.get("notice") or ""
-    state, word = STATES[told.get("state", "starting")]
+    why = around.language.retold(told.get("reason") or told.get("notice") or "")
+    state, word = STATES[told.get("state", STARTING)]
+    if word == STARTING and (wait_s := may_take_s(source) - at_work_s(around)) > 0:
+        return still_starting(around, check, wait_s)
     if state == "ok" and why:
         state = "warning"
     text = around.text(
@@ -73,3 +94,46 @@ def finding_of_stream(
         restarts=told.get("restarts", 0),
     )
     return Finding(check, state, f"{text}: {why}" if why else text, "" if state == "ok" else advice)
+
+
+def still_starting(around: Surroundings, check: str, wait_s: float) -> Finding:
+    """Say that it is too early to tell, and for how long."""
+    text = around.text(
+        "the running daemon has it and is still starting: ask again in {seconds} s",
+        seconds=math.ceil(min(wait_s, LONGEST_WAIT_S)),
+    )
+    return Finding(check, "skipped", text)
+
+
+def may_take_s(source: SourceOptions) -> float:
+    """Return how long a stream may rightly be starting: it opens its source, and reads once."""
+    return 2 * hang_limit_s(source)
+
+
+def at_work_s(around: Surroundings) -> float:
+    """Return for how long the daemon has been at work on its streams; infinite where not known.
+
+    It makes its socket anew for each configuration that it reads. Where the clock was set since
+    then, the socket looks too old; but no stream is older than its process, whose age holds.
+    """
+    assert around.daemon is not None
+    ages_s = (socket_age_s(around), process_age_s(around.daemon["pid"], around.root))
+    return min((age for age in ages_s if age is not None and age >= 0), default=math.inf)
+
+
+def socket_age_s(around: Surroundings) -> float | None:
+    """Return how long ago the daemon's socket was made, by the wall clock."""
+    try:
+        return around.clock.now().wall_s - (around.state_dir / NAME).stat().st_mtime
+    except OSError:
+        return None
+
+
+def process_age_s(pid: int, root: Path) -> float | None:
+    """Return how long ago a process was started (proc(5): field 22 of `stat`, in clock ticks)."""
+    up_s = first_number(read(root / "proc/uptime"))
+    # The program's name, in brackets, may hold spaces and brackets itself.
+    fields = read(root / f"proc/{pid}/stat").rpartition(")")[2].split()
+    if up_s is None or len(fields) < 20:
+        return None
+    return up_s - int(fields[19]) / os.sysconf("SC_CLK_TCK")

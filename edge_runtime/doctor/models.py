@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
-from edge_runtime.board.usb import coral_is_seen
+from edge_runtime.board.usb import coral_node
+from edge_runtime.doctor.access import barred
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.doctor.daemon import finding_of_stream, told_of_stream
+from edge_runtime.doctor.daemon import finding_of_stream, is_at_work, told_of_stream
 from edge_runtime.engine.models import find_packs
 from edge_runtime.engine.trial import try_pack
 from edge_runtime.errors import BackendError, UsageError
@@ -64,23 +66,23 @@ def look_at(around: Surroundings, stream: Stream) -> Finding:
 
 def check_accelerator(around: Surroundings) -> Iterator[Finding]:
     """Is the accelerator there, and does each model that is to use it run on it?"""
-    seen = coral_is_seen(around.root)
+    coral = coral_node(around.root)
     streams = [s for s in streams_of(around) if s.has_model and s.model_use.accelerator]
     if not streams:
         text = (
             around.text("a Coral is plugged in; no stream uses it")
-            if seen
+            if coral is not None
             else around.text("none is used")
         )
-        yield Finding("accelerator", "ok" if seen else "skipped", text)
+        yield Finding("accelerator", "ok" if coral is not None else "skipped", text)
     for stream in streams:
         delegate = stream.model_use.accelerator
         assert delegate is not None
-        yield try_on(around, stream, delegate, seen=seen)
+        yield try_on(around, stream, delegate, coral)
 
 
-def try_on(around: Surroundings, stream: Stream, delegate: Delegate, *, seen: bool) -> Finding:
-    """Run one stream's model on its accelerator."""
+def try_on(around: Surroundings, stream: Stream, delegate: Delegate, coral: Path | None) -> Finding:
+    """Run one stream's model on its accelerator; `coral` is the one that is plugged in."""
     check = f"accelerator/{stream.name}"
     assert around.config is not None
     plug_in = around.text(
@@ -88,15 +90,12 @@ def try_on(around: Surroundings, stream: Stream, delegate: Delegate, *, seen: bo
         "`delegate` out of the stream's model: then the CPU does the work."
     )
     told = told_of_stream(around, stream.name)
+    if delegate == EDGE_TPU and not is_at_work(told):
+        finding = out_of_reach(around, check, coral, plug_in)
+        if finding is not None:
+            return finding
     if told is not None:  # an accelerator serves one process
-        return finding_of_stream(around, check, told, plug_in)
-    if delegate == EDGE_TPU and not seen:
-        return Finding(
-            check,
-            "failed",
-            around.text("no Coral is seen, neither on USB (1a6e:089a, 18d1:9302) nor on PCIe"),
-            plug_in,
-        )
+        return finding_of_stream(around, check, told, stream.source, plug_in)
     try:
         pack = pack_of(around, stream)
         try_pack(pack, runtime=around.config.engine.runtime, delegate=delegate)
@@ -117,6 +116,16 @@ def try_on(around: Surroundings, stream: Stream, delegate: Delegate, *, seen: bo
     return Finding(
         check, "ok", around.text("the model runs on {library}", library=delegate.library)
     )
+
+
+def out_of_reach(
+    around: Surroundings, check: str, coral: Path | None, plug_in: str
+) -> Finding | None:
+    """Say that no Coral is plugged in, or that the service may not open it."""
+    if coral is not None:
+        return barred(around, check, "coral", coral)
+    text = around.text("no Coral is seen, neither on USB (1a6e:089a, 18d1:9302) nor on PCIe")
+    return Finding(check, "failed", text, plug_in)
 
 
 def streams_of(around: Surroundings) -> tuple[Stream, ...]:

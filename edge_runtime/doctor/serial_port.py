@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.doctor.access import holders, may_use
+from edge_runtime.doctor.access import held, holders
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.doctor.camera import held, not_allowed
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
 from edge_runtime.framing.quality import BEARABLE, shown
@@ -31,6 +30,7 @@ def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
         Serial,
         none=around.text("no stream uses a serial port"),
         plugged_in=plugged_in,
+        device=lambda options: options.url,
         look_at=look_at,
         advice=look_after(around),
     )
@@ -59,8 +59,6 @@ def unusable(around: Surroundings, check: str, path: Path) -> Finding | None:
     if not stat.S_ISCHR(path.stat().st_mode):
         text = around.text("{device} is not a serial port", device=path)
         return Finding(check, "failed", text, around.text("Correct the stream's source.url."))
-    if not may_use(path, around.state_dir):
-        return not_allowed(around, check, path)
     return held(around, check, str(path)) if holders(path) else None
 
 
@@ -104,7 +102,7 @@ def judge(around: Surroundings, check: str, url: str, tally: Tally) -> Finding:
     return Finding(
         check,
         "warning",
-        f"{text} ({shown(tally.bad)})",
+        f"{text} ({shown(tally.bad).said(around.language)})",
         around.text(
             "Hold baud, parity and framing of the stream's source against the sensor's manual. Lay "
             "the cable away from motors and mains, and connect its shield to earth."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.doctor.unit import UNIT, unit_facts
+from edge_runtime.doctor.unit import UNIT, loaded_unit
 from edge_runtime.language import mark
 from edge_runtime.outbox.glance import Glance, glance
 
@@ -37,7 +37,7 @@ def living(around: Surroundings, daemon: dict[str, Any]) -> Finding:
         return Finding(
             "outbox",
             "failed",
-            f"{around.text(what)} ({outbox['reason']})",
+            f"{around.text(what)} ({around.language.retold(outbox['reason'])})",
             around.text("See the checks disk and card."),
         )
     acked_s = link.get("last_ack_s")
@@ -58,7 +58,7 @@ def resting(around: Surroundings, left: Glance) -> Finding:
     if not (around.state_dir / "outbox").is_dir():
         return Finding("outbox", "skipped", around.text("nothing was stored yet"))
     if left.note:
-        return Finding("outbox", "skipped", left.note)
+        return Finding("outbox", "skipped", around.language.retold(left.note))
     text = tally(around, left.pending, left.rejected)
     return rated(around, text, stuck=left.pending > MANY, rejected=left.rejected)
 
@@ -99,11 +99,8 @@ def check_service(around: Surroundings) -> Iterator[Finding]:
             around.text("Run the doctor with sudo; else `sudo systemctl restart edge-runtime`."),
         )
         return
-    facts = unit_facts() if (around.root / "run/systemd/system").is_dir() else {}
-    if facts.get("LoadState") != "loaded":
-        yield without_unit(around)
-        return
-    yield judge(around, facts)
+    unit = loaded_unit(around.root)
+    yield judge(around, unit) if unit else without_unit(around)
 
 
 def without_unit(around: Surroundings) -> Finding:

@@ -8,6 +8,7 @@ import ssl
 import time
 
 from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.errors import Heard
 from edge_runtime.language import mark
 from edge_runtime.options import Broker
 from edge_runtime.publish.endpoint import Endpoint
@@ -141,7 +142,7 @@ def failed(
         texts[0],
         address=endpoint,
         name=endpoint.name,
-        why=why.lower().replace("_", " "),
+        why=Heard(why.lower().replace("_", " ")),
     )
     return Finding("tls", "failed", text, around.text(texts[1]))
 

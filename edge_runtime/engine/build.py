@@ -27,7 +27,7 @@ from edge_runtime.engine.task import Task
 from edge_runtime.engine.trial import TrialLedger
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.enrolment.identity import IdentityFolder
-from edge_runtime.errors import ConfigError, SourceError, UsageError
+from edge_runtime.errors import ConfigError, SourceError, UsageError, located
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
 from edge_runtime.options import (
@@ -147,7 +147,7 @@ def check_named(config: Config, file: Path, store: PackStore, clock: Clock) -> d
         packs = find_packs(config, store)
         check_files(config, clock)
     except UsageError as error:
-        raise type(error)(f"{file}: {error}") from None
+        raise type(error)(located(file, error)) from None
     return packs
 
 
@@ -159,7 +159,7 @@ def check_files(config: Config, clock: Clock) -> None:
             try:
                 source.open()
             except SourceError as error:
-                raise ConfigError(f"streams[{index}].source.path: {error}") from None
+                raise ConfigError(located(f"streams[{index}].source.path", error)) from None
             finally:
                 source.close()
 

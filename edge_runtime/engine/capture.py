@@ -13,6 +13,7 @@ from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.engine.task import Task, describe, unexpected
 from edge_runtime.errors import EdgeError
+from edge_runtime.language import mark
 from edge_runtime.sources.base import Source
 
 log = logging.getLogger("edge_runtime.engine")
@@ -77,7 +78,8 @@ class Capture:
         if hung_s > self.hang_limit_s:
             attempt.current = False
             self.abandoned += 1
-            self._degrade(f"the source gave no answer for {hung_s:.0f} s; opened again")
+            text = mark("the source gave no answer for {seconds:.0f} s; opened again")
+            self._degrade(text.format(seconds=hung_s))
             self.start()
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from edge_runtime.config import check_channels
 from edge_runtime.engine.kit import Model
 from edge_runtime.engine.reporting import SCORE
-from edge_runtime.errors import ConfigError, PackError
+from edge_runtime.errors import ConfigError, PackError, located
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.litert import Runtime
 from edge_runtime.manifest import Pack
@@ -37,7 +37,7 @@ def find_packs(config: Config, store: PackStore) -> dict[str, Pack]:
         try:
             pack = store.find(stream.model_use.pack, config.folder)
         except PackError as error:
-            raise PackError(f"streams[{index}].model.pack: {error}") from None
+            raise PackError(located(f"streams[{index}].model.pack", error)) from None
         check_labels(stream, index, pack)
         check_input(stream, f"streams[{index}]", pack)
         packs[stream.name] = pack
@@ -50,24 +50,37 @@ def check_input(stream: Stream, where: str, pack: Pack) -> None:
     name = pack.manifest.pack.name
     if not isinstance(stream.source, SensorOptions):
         if spec.kind != "image":
-            raise ConfigError(f"{where}.model.pack: {name} takes a sensor's windows, not pictures")
+            raise ConfigError(
+                "{at}.model.pack: {name} takes a sensor's windows, not pictures",
+                at=where,
+                name=name,
+            )
         return
     if spec.kind != "window" or spec.rate_hz is None or spec.size is None:
-        raise ConfigError(f"{where}.model.pack: {name} does not take a sensor's windows")
+        raise ConfigError(
+            "{at}.model.pack: {name} does not take a sensor's windows", at=where, name=name
+        )
     channels = channels_of(pack)
     if not channels:
-        raise ConfigError(f"{where}.model.pack: {name} has no labels; name its classes in the pack")
+        raise ConfigError(
+            "{at}.model.pack: {name} has no labels; name its classes in the pack",
+            at=where,
+            name=name,
+        )
     check_channels(stream, channels, where)
     check_reach(stream, channels, where)
     if SCORE in channels and not stream.thresholds:
         raise ConfigError(
-            f"{where}.rules: {name} gives a score alone; add a rule of kind threshold about "
-            f"its channel '{SCORE}'"
+            "{at}.rules: {name} gives a score alone; add a rule of kind threshold about its "
+            "channel '{channel}'",
+            at=where,
+            name=name,
+            channel=SCORE,
         )
     try:
         rate_ratio(stream.source.rate_hz, spec.rate_hz)
     except ConfigError as error:
-        raise ConfigError(f"{where}.source.rate_hz: {error}") from None
+        raise ConfigError(located(f"{where}.source.rate_hz", error)) from None
 
 
 def check_reach(stream: Stream, channels: tuple[str, ...], where: str) -> None:
@@ -77,13 +90,21 @@ def check_reach(stream: Stream, channels: tuple[str, ...], where: str) -> None:
         at = f"{where}.rules[{index}]"
         for key, limit in (("above", rule.above), ("below", rule.below)):
             if limit is not None and not (limit < most if key == "above" else limit > 0.0):
-                raise ConfigError(f"{at}.{key}: no score is {key} {limit:g}; give a limit in reach")
+                raise ConfigError(
+                    "{at}.{key}: no score is {key} {limit:g}; give a limit in reach",
+                    at=at,
+                    key=key,
+                    limit=limit,
+                )
         backs = (rule.above, -rule.hysteresis, ">= 0"), (rule.below, rule.hysteresis, "<= 1")
         for limit, hysteresis, needed in backs:
             if limit is not None and not 0.0 <= limit + hysteresis <= most:
                 raise ConfigError(
-                    f"{at}.hysteresis: the alarm would never clear, at a score of "
-                    f"{limit + hysteresis:g}; that must be {needed}"
+                    "{at}.hysteresis: the alarm would never clear, at a score of {score:g}; that "
+                    "must be {needed}",
+                    at=at,
+                    score=limit + hysteresis,
+                    needed=needed,
                 )
 
 
@@ -101,8 +122,12 @@ def check_labels(stream: Stream, index: int, pack: Pack) -> None:
             if label not in pack.labels:
                 known = ", ".join(pack.labels[:8]) + (" …" if len(pack.labels) > 8 else "")
                 raise ConfigError(
-                    f"streams[{index}].{key}: '{label}' is not a label of "
-                    f"{pack.manifest.pack.name}; it knows {known}"
+                    "streams[{index}].{key}: '{label}' is not a label of {pack}; it knows {known}",
+                    index=index,
+                    key=key,
+                    label=label,
+                    pack=pack.manifest.pack.name,
+                    known=known,
                 )
 
 

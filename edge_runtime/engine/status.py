@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, because
 
 log = logging.getLogger("edge_runtime.engine")
 
@@ -95,7 +95,9 @@ def ask(folder: Path) -> dict[str, Any] | None:
                 asker.connect(path)
         except PermissionError as error:
             raise EdgeError(
-                f"{folder / NAME}: {error.strerror}; ask as the daemon's user, or with sudo"
+                "{path}: {reason}; ask as the daemon's user, or with sudo",
+                path=folder / NAME,
+                reason=because(error),
             ) from None
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             return None
@@ -104,11 +106,15 @@ def ask(folder: Path) -> dict[str, Any] | None:
             while piece := asker.recv(65_536):
                 told += piece
         except OSError as error:
-            raise EdgeError(f"the daemon does not answer: {error}; see its log") from None
+            raise EdgeError(
+                "the daemon does not answer: {reason}; see its log", reason=error
+            ) from None
     try:
         answer: dict[str, Any] = msgspec.json.decode(told, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise EdgeError(f"the daemon's answer cannot be read: {error}; see its log") from None
+        raise EdgeError(
+            "the daemon's answer cannot be read: {reason}; see its log", reason=error
+        ) from None
     return answer
 
 

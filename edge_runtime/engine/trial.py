@@ -18,7 +18,7 @@ import numpy as np
 
 from edge_runtime.engine.kit import Kit, Model
 from edge_runtime.engine.models import open_pack_backend
-from edge_runtime.errors import BackendError, EdgeError, PackError, UsageError
+from edge_runtime.errors import BackendError, EdgeError, Heard, PackError, UsageError
 from edge_runtime.infer.child import ask_child, be_confined
 from edge_runtime.infer.litert import ModelRefusedError, Runtime, runtime_name
 from edge_runtime.infer.probe import advice, subject_of
@@ -47,12 +47,14 @@ def try_pack(pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None
         verdict = msgspec.json.decode(answer, type=Verdict)
     except BackendError as error:
         if delegate is None:
-            raise PackError(str(error)) from None
+            raise PackError(error.text) from None
         raise
     except msgspec.DecodeError:
-        raise PackError(f"{pack.folder}: the trial gave no answer that can be read") from None
+        raise PackError(
+            "{folder}: the trial gave no answer that can be read", folder=pack.folder
+        ) from None
     if verdict.error:
-        raise (PackError if verdict.usage else BackendError)(verdict.error)
+        raise (PackError if verdict.usage else BackendError)(Heard(verdict.error))
 
 
 class TrialLedger:
@@ -140,8 +142,9 @@ def check_golden_file(decoded: Decoded, pack: Pack, golden: GoldenSection) -> No
         check_golden(decoded, expected, pack, golden)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         raise PackError(
-            f"{pack.folder}: golden: {golden.expected} holds no result of such a model; "
-            "get the pack again"
+            "{folder}: golden: {file} holds no result of such a model; get the pack again",
+            folder=pack.folder,
+            file=golden.expected,
         ) from None
 
 
@@ -153,8 +156,11 @@ def check_golden(
     want = {key: expected.get(key, []) for key in got}
     if not alike(got, want, golden.tolerance):
         raise PackError(
-            f"{pack.folder}: golden: the model does not give the result that the pack promises "
-            f"(expected {short(want)}, got {short(got)}); get the pack again"
+            "{folder}: golden: the model does not give the result that the pack promises "
+            "(expected {wanted}, got {got}); get the pack again",
+            folder=pack.folder,
+            wanted=short(want),
+            got=short(got),
         )
 
 

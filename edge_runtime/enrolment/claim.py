@@ -90,8 +90,10 @@ class Claim(msgspec.Struct, frozen=True):
         text = PREFIX + base64.urlsafe_b64encode(data).decode().rstrip("=")
         if len(text) > MAX_CHARACTERS:
             raise ClaimError(
-                f"the claim is {len(text)} characters, at most {MAX_CHARACTERS} fit a QR code; "
-                "use shorter host names"
+                "the claim is {count} characters, at most {most} fit a QR code; use shorter host "
+                "names",
+                count=len(text),
+                most=MAX_CHARACTERS,
             )
         return text
 
@@ -119,11 +121,12 @@ def body_of(word: str) -> str:
     """Return what follows the prefix."""
     found = re.match(r"edge-claim-([0-9]{1,4}):", word)
     if found is None:
-        raise ClaimError(f"this is no claim: a claim begins with '{PREFIX}'")
+        raise ClaimError("this is no claim: a claim begins with '{prefix}'", prefix=PREFIX)
     if found[0] != PREFIX:
         raise ClaimError(
-            f"the claim is of form {found[1]}, this software reads form 1: "
-            "use the same version of edge-runtime here as in the office"
+            "the claim is of form {form}, this software reads form 1: use the same version of "
+            "edge-runtime here as in the office",
+            form=found[1],
         )
     return word[len(PREFIX) :]
 
@@ -155,8 +158,9 @@ def claim_from(body: bytes) -> Claim:
         return msgspec.convert(values, Claim)
     except (cbor2.CBORError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ClaimError(
-            f"the claim holds what this software does not understand ({type(error).__name__}): "
-            "use the same version of edge-runtime here as in the office"
+            "the claim holds what this software does not understand ({what}): use the same version "
+            "of edge-runtime here as in the office",
+            what=type(error).__name__,
         ) from None
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edge_runtime.errors import IdentityError, Text, because
+
+T = TypeVar("T")
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -54,3 +62,41 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def there(path: Path) -> bool:
+    """Say whether a path exists. Raises IdentityError where that may not be known."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise IdentityError(
+            "{path}: {reason}; run this as the daemon's user, or as root",
+            path=path,
+            reason=Text(because(error).lower()),
+        ) from None
+
+
+def take(descriptor: int, folder: Path) -> None:
+    """Take the folder's lock. Raises IdentityError where another command has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise IdentityError(
+            "{path}: another 'provision' or 'renew' is at work; try again later", path=folder
+        ) from None
+
+
+def read_json(path: Path, kind: type[T]) -> T | None:
+    """Read one of the small files; None where it is not there. Raises IdentityError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise IdentityError(
+            "{path}: cannot be read ({reason})", path=path, reason=because(error)
+        ) from None
+    except msgspec.MsgspecError:
+        raise IdentityError(
+            "{path}: not readable as JSON; provision this device again", path=path
+        ) from None

@@ -6,7 +6,8 @@ import contextlib
 from pathlib import Path
 
 from edge_runtime.enrolment.claim import ClaimError, parse_claim
-from edge_runtime.enrolment.identity import IdentityError, IdentityFolder
+from edge_runtime.enrolment.identity import IdentityFolder
+from edge_runtime.errors import IdentityError
 
 
 def first_boot(state_dir: Path) -> int:

@@ -7,28 +7,28 @@ step, so that a power cut leaves the old key and certificate or the new ones, ne
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
-from edge_runtime.enrolment.files import replace_file, shred, sync_folder, write_private
-from edge_runtime.errors import EdgeError
+from edge_runtime.enrolment.files import (
+    read_json,
+    replace_file,
+    shred,
+    sync_folder,
+    take,
+    there,
+    write_private,
+)
+from edge_runtime.errors import Heard, IdentityError, Text, because
 from edge_runtime.options import Broker, Config
 
 FOLDER = "identity"
-
-T = TypeVar("T")
-
-
-class IdentityError(EdgeError):
-    """The device's identity is missing, waits for the office, or cannot be read."""
 
 
 class Files(msgspec.Struct, frozen=True):
@@ -128,18 +128,21 @@ class IdentityFolder:
             broker, ca_file=files.ca, cert_file=files.certificate, key_file=files.key
         )
 
-    def why_not_enrolled(self, now_s: float | None = None) -> str:
+    def why_not_enrolled(self, now_s: float | None = None) -> Text:
         """Say what this device waits for, and what a person can do about it."""
         waiting = self.waiting()
         if waiting is None:
-            return "not enrolled yet: run 'edge-runtime provision' with a claim from the office"
-        if now_s is not None and now_s >= waiting.expires_at:
-            day = time.strftime("%Y-%m-%d", time.gmtime(waiting.expires_at))
-            return (
-                f"not enrolled yet: the claim expired on {day}; ask the office for a new one and "
-                "run 'edge-runtime provision' with it"
+            return Text(
+                "not enrolled yet: run 'edge-runtime provision' with a claim from the office"
             )
-        return f"not enrolled yet: waiting for the office ({waiting.said or 'not asked yet'})"
+        if now_s is not None and now_s >= waiting.expires_at:
+            return Text(
+                "not enrolled yet: the claim expired on {day}; ask the office for a new one and "
+                "run 'edge-runtime provision' with it",
+                day=time.strftime("%Y-%m-%d", time.gmtime(waiting.expires_at)),
+            )
+        why = Heard(waiting.said) if waiting.said else Text("not asked yet")
+        return Text("not enrolled yet: waiting for the office ({why})", why=why)
 
     def waiting(self) -> Waiting | None:
         """Return the enrolment that has begun, None where there is none."""
@@ -199,7 +202,7 @@ class IdentityFolder:
         """Return who renews the identity. Raises IdentityError."""
         office = read_json(self.files().office, Office)
         if office is None:
-            raise IdentityError(f"{self.folder}: incomplete; provision this device again")
+            raise IdentityError("{path}: incomplete; provision this device again", path=self.folder)
         return office
 
     def last_good(self) -> LastGood | None:
@@ -236,8 +239,9 @@ class IdentityFolder:
         except OSError as error:
             where = error.filename or self.folder
             raise IdentityError(
-                f"{where}: {(error.strerror or str(error)).lower()}; run this as root, and check "
-                "the disk"
+                "{path}: {reason}; run this as root, and check the disk",
+                path=where,
+                reason=Text(because(error).lower()),
             ) from None
 
     def _make(self) -> None:
@@ -245,7 +249,9 @@ class IdentityFolder:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise IdentityError(
-                f"{self.folder}: cannot be made ({error.strerror}); run this as root"
+                "{path}: cannot be made ({reason}); run this as root",
+                path=self.folder,
+                reason=because(error),
             ) from None
 
     def _sweep(self, keep: Path) -> None:
@@ -263,35 +269,3 @@ def provisioned(config: Config, state_dir: Path) -> Config:
     with contextlib.suppress(IdentityError):  # not enrolled yet: the publisher says so
         broker = IdentityFolder(state_dir).applied(broker)
     return msgspec.structs.replace(config, broker=broker, state_dir=state_dir)
-
-
-def there(path: Path) -> bool:
-    """Say whether a path exists. Raises IdentityError where that may not be known."""
-    try:
-        return path.exists()
-    except OSError as error:
-        raise IdentityError(
-            f"{path}: {(error.strerror or '').lower()}; run this as the daemon's user, or as root"
-        ) from None
-
-
-def take(descriptor: int, folder: Path) -> None:
-    """Take the folder's lock. Raises IdentityError where another command has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise IdentityError(
-            f"{folder}: another 'provision' or 'renew' is at work; try again later"
-        ) from None
-
-
-def read_json(path: Path, kind: type[T]) -> T | None:
-    """Read one of the small files; None where it is not there. Raises IdentityError."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise IdentityError(f"{path}: cannot be read ({error.strerror})") from None
-    except msgspec.MsgspecError:
-        raise IdentityError(f"{path}: not readable as JSON; provision this device again") from None

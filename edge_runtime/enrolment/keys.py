@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge_runtime.enrolment.identity import IdentityError
+from edge_runtime.errors import IdentityError, because
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -31,11 +31,15 @@ def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise IdentityError(f"{path}: the key cannot be read ({error.strerror})") from None
+        raise IdentityError(
+            "{path}: the key cannot be read ({reason})", path=path, reason=because(error)
+        ) from None
     except (ValueError, TypeError):
-        raise IdentityError(f"{path}: not a key in PEM form; provision this device again") from None
+        raise IdentityError(
+            "{path}: not a key in PEM form; provision this device again", path=path
+        ) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise IdentityError(f"{path}: not an EC key; provision this device again")
+        raise IdentityError("{path}: not an EC key; provision this device again", path=path)
     return key
 
 

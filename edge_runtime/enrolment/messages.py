@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, Text
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, CertificateSigningRequest
@@ -45,13 +45,15 @@ def read_certs(body: bytes) -> list[Certificate]:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import pkcs7
 
-    der = from_base64(body, "certificates")
+    der = from_base64(body, Text("certificates"))
     try:
         certificates = pkcs7.load_der_pkcs7_certificates(der)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise EnrolmentError("the answer holds no PKCS#7 with certificates") from None
     if not 1 <= len(certificates) <= MAX_CERTIFICATES:
-        raise EnrolmentError(f"the answer holds {len(certificates)} certificates, not 1 to 16")
+        raise EnrolmentError(
+            "the answer holds {count} certificates, not 1 to 16", count=len(certificates)
+        )
     return certificates
 
 
@@ -67,7 +69,7 @@ def read_csr(body: bytes) -> CertificateSigningRequest:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.x509 import load_der_x509_csr
 
-    der = from_base64(body, "a certificate request")
+    der = from_base64(body, Text("a certificate request"))
     try:
         csr = load_der_x509_csr(der)
         is_own = csr.is_signature_valid
@@ -78,11 +80,11 @@ def read_csr(body: bytes) -> CertificateSigningRequest:
     return csr
 
 
-def from_base64(body: bytes, what: str) -> bytes:
+def from_base64(body: bytes, what: Text) -> bytes:
     """Decode base64 with whatever line ends; some servers send none, some CRLF."""
     if len(body) > MAX_BODY_BYTES:
-        raise EnrolmentError(f"{len(body)} bytes are too many for {what}")
+        raise EnrolmentError("{count} bytes are too many for {what}", count=len(body), what=what)
     try:
         return base64.b64decode(b"".join(body.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise EnrolmentError(f"the body is not base64 of {what}") from None
+        raise EnrolmentError("the body is not base64 of {what}", what=what) from None

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 
+from edge_runtime.errors import Text, row
 from edge_runtime.framing.rows import Reason, Tally
+from edge_runtime.language import mark
 
 INTERVAL_S = 10.0
 BEARABLE = 0.01  # share of frames; a cable picks up a spark now and then
+WORDS: dict[Reason, Text] = {
+    "checksum": Text("checksum"),
+    "length": Text("length"),
+    "parse": Text("parse"),
+    "range": Text("range"),
+    "unanswered": Text("unanswered"),
+    "refused": Text("refused"),
+}
 RATE_TOLERANCE = 0.05  # a sensor's own oscillator without a crystal is no better than 2 %
 
 
@@ -37,19 +47,19 @@ class Quality:
         refused = self._tally.bad - self._bad
         good, bad = self._tally.good - self._good, refused.total()
         if bad > BEARABLE * (good + bad):
-            return (
-                f"{bad} of {good + bad} frames were refused in {passed_s:.0f} s "
-                f"({shown(refused)}); check baud, framing, cable and earth"
-            )
+            return mark(
+                "{bad} of {all} frames were refused in {seconds:.0f} s ({found}); check baud, "
+                "framing, cable and earth"
+            ).format(bad=bad, all=good + bad, seconds=passed_s, found=shown(refused))
         wanted = self._rate_hz * passed_s
         if wanted and abs(good - wanted) > RATE_TOLERANCE * wanted + 2:
-            return (
-                f"{good / passed_s:.4g} samples/s come, not the {self._rate_hz:g} of rate_hz; "
-                "correct rate_hz, or the sensor's own setting"
-            )
+            return mark(
+                "{rate:.4g} samples/s come, not the {wanted:g} of rate_hz; correct rate_hz, or "
+                "the sensor's own setting"
+            ).format(rate=good / passed_s, wanted=self._rate_hz)
         return ""
 
 
-def shown(bad: Counter[Reason]) -> str:
+def shown(bad: Counter[Reason]) -> Text:
     """Return the reasons with their counts, most frequent first."""
-    return ", ".join(f"{reason} {count}" for reason, count in bad.most_common())
+    return row([row([WORDS[reason], count], " ") for reason, count in bad.most_common()], ", ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from edge_runtime.errors import Text, row
 from edge_runtime.framing.quality import shown
 from edge_runtime.framing.rows import Reason, Tally
 
@@ -35,16 +36,36 @@ class Silence:
             return ""
         return self._explain(said)
 
-    def _explain(self, said: str) -> str:
+    def _explain(self, said: str) -> Text:
         refused = self._tally.bad - self._bad
-        time = f"for {self._limit_s:g} s"
+        seconds = self._limit_s
         if said:
-            return f"the device refuses {time} ({said}); check the registers' table and address"
+            return Text(
+                "the device refuses for {seconds:g} s ({said}); check the registers' table and "
+                "address",
+                seconds=seconds,
+                said=said,
+            )
         if self._tally.empty > self._empty:
-            return f"no position {time}; give the receiver's antenna a view of the sky"
+            return Text(
+                "no position for {seconds:g} s; give the receiver's antenna a view of the sky",
+                seconds=seconds,
+            )
         if set(refused) == {"unanswered"}:
-            return f"the device gave no answer {time}; check device, baud, power and wires (A, B)"
+            return Text(
+                "the device gave no answer for {seconds:g} s; check device, baud, power and wires "
+                "(A, B)",
+                seconds=seconds,
+            )
         if self._bytes or refused:
-            found = [f"{self._bytes} bytes"] * (self._bytes > 0) + [shown(refused)] * bool(refused)
-            return f"nothing valid {time} ({', '.join(found)}); check baud, parity and framing"
-        return f"nothing came {time}; check the sensor's power, and that its TX is on our RX"
+            size = [Text("{count} bytes", count=self._bytes)] * (self._bytes > 0)
+            return Text(
+                "nothing valid for {seconds:g} s ({found}); check baud, parity and framing",
+                seconds=seconds,
+                found=row([*size, *([shown(refused)] * bool(refused))], ", "),
+            )
+        return Text(
+            "nothing came for {seconds:g} s; check the sensor's power, and that its TX is on our "
+            "RX",
+            seconds=seconds,
+        )

@@ -13,13 +13,15 @@ import signal
 import sys
 from pathlib import Path
 
-from edge_runtime.errors import BackendError
+from edge_runtime.errors import BackendError, Text
 
 # A damaged file made tflite-runtime fill 8 GB; models for these boards need a tenth of this.
 MEMORY_LIMIT_BYTES = 1 << 30
 
 
-def ask_child(module: str, request: bytes, *, subject: str, timeout_s: float, advice: str) -> bytes:
+def ask_child(
+    module: str, request: bytes, *, subject: Text, timeout_s: float, advice: Text
+) -> bytes:
     """Run a module as a child and return its answer: the last line of its standard output.
 
     Raises BackendError where it crashes, hangs or says nothing; `subject` and `advice` are the
@@ -38,16 +40,27 @@ def ask_child(module: str, request: bytes, *, subject: str, timeout_s: float, ad
         )
     except subprocess.TimeoutExpired as error:
         raise BackendError(
-            f"{subject}: did not run within {timeout_s:g} s and was ended; {advice}"
+            "{subject}: did not run within {seconds:g} s and was ended; {advice}",
+            subject=subject,
+            seconds=timeout_s,
+            advice=advice,
         ) from error
     if child.returncode < 0:
         name = signal.Signals(-child.returncode).name
-        raise BackendError(f"{subject}: crashed its test process ({name}); {advice}")
+        raise BackendError(
+            "{subject}: crashed its test process ({signal}); {advice}",
+            subject=subject,
+            signal=name,
+            advice=advice,
+        )
     answer = child.stdout.strip().rpartition(b"\n")[2]
     if not answer:
         said = child.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise BackendError(
-            f"{subject}: its test process ended with status {child.returncode}: {said}"
+            "{subject}: its test process ended with status {status}: {said}",
+            subject=subject,
+            status=child.returncode,
+            said=said,
         )
     return answer
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from edge_runtime.errors import BackendError
+from edge_runtime.errors import BackendError, Text
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.chatter import without_chatter
 from edge_runtime.infer.pages import release_pages
@@ -62,7 +62,7 @@ class InterpreterBackend:
             self._interpreter.invoke()
             return tuple(self._interpreter.get_tensor(place) for place in self._output_places)
         except (RuntimeError, ValueError) as error:
-            raise BackendError(f"the model failed as it ran: {one_line(error)}") from error
+            raise BackendError("the model failed as it ran: {why}", why=one_line(error)) from error
 
     def close(self) -> None:
         self._interpreter = None
@@ -73,7 +73,9 @@ def open_backend(
 ) -> Backend:
     """Load a model, on the delegate where one is given: on nothing else then."""
     if not weights.is_file():
-        raise BackendError(f"{weights}: no such file; `edge-runtime models pull` fetches weights")
+        raise BackendError(
+            "{file}: no such file; `edge-runtime models pull` fetches weights", file=weights
+        )
     name = installed(runtime)
     module = load(name)
     delegates = [] if delegate is None else [load_delegate(module, delegate, weights)]
@@ -88,10 +90,11 @@ def open_backend(
     except SystemError as error:
         raise broken(name, error) from error
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
-        where = f" on {delegate.library}" if delegate else ""
-        refusal = BackendError if delegate else ModelRefusedError
-        raise refusal(
-            f"{weights}: {runtime_name(name)} cannot run it{where}: {one_line(error)}"
+        about = {"file": weights, "runtime": runtime_name(name), "why": one_line(error)}
+        if delegate is None:
+            raise ModelRefusedError("{file}: {runtime} cannot run it: {why}", **about) from error
+        raise BackendError(
+            "{file}: {runtime} cannot run it on {library}: {why}", library=delegate.library, **about
         ) from error
 
 
@@ -109,8 +112,13 @@ def installed(runtime: Runtime) -> Runtime:
     for choice in choices:
         if util.find_spec(MODULES[choice]) is not None:
             return choice
-    advice = " or ".join(f"`{ADVICE[choice]}`" for choice in choices)
-    raise BackendError(f"engine.runtime {runtime}: no TFLite runtime is installed; {advice}")
+    advice = [f"`{ADVICE[choice]}`" for choice in choices]
+    commands = Text("{one} or {other}", one=advice[0], other=advice[1]) if advice[1:] else advice[0]
+    raise BackendError(
+        "engine.runtime {runtime}: no TFLite runtime is installed; {commands}",
+        runtime=runtime,
+        commands=commands,
+    )
 
 
 def load(runtime: Runtime) -> Any:
@@ -130,31 +138,41 @@ def load_delegate(module: Any, delegate: Delegate, weights: Path) -> Any:
         functions = ctypes.CDLL(library)
     except OSError as error:
         raise BackendError(
-            f"delegate {library}: cannot be loaded ({one_line(error)}); install the accelerator's "
-            "library, or take `delegate` out of the stream's model to run on the CPU"
+            "delegate {library}: cannot be loaded ({why}); install the accelerator's library, or "
+            "take `delegate` out of the stream's model to run on the CPU",
+            library=library,
+            why=one_line(error),
         ) from error
     if not hasattr(functions, "tflite_plugin_create_delegate"):
-        raise BackendError(f"delegate {library}: this library is no TFLite external delegate")
+        raise BackendError(
+            "delegate {library}: this library is no TFLite external delegate", library=library
+        )
     # It would run on the CPU, as if there were no accelerator.
     if "edgetpu" in library and b"edgetpu-custom-op" not in weights.read_bytes():
         raise BackendError(
-            f"{weights}: is not compiled for the Edge TPU; take the pack's *_edgetpu.tflite, or "
-            "compile it with edgetpu_compiler"
+            "{file}: is not compiled for the Edge TPU; take the pack's *_edgetpu.tflite, or "
+            "compile it with edgetpu_compiler",
+            file=weights,
         )
     try:
         return module.load_delegate(library, delegate.options)
     except (ValueError, RuntimeError) as error:
         raise BackendError(
-            f"delegate {library}: does not start ({one_line(error)}); is the accelerator plugged "
-            "in, and may this user open it?"
+            "delegate {library}: does not start ({why}); is the accelerator plugged in, and may "
+            "this user open it?",
+            library=library,
+            why=one_line(error),
         ) from error
 
 
 def broken(runtime: Runtime, error: Exception) -> BackendError:
     """Return the error for a runtime that is installed and does not work."""
     return BackendError(
-        f"{runtime_name(runtime)} is installed and does not work here, with numpy "
-        f"{np.__version__} ({one_line(error.__cause__ or error)}); `{ADVICE[runtime]}`"
+        "{runtime} is installed and does not work here, with numpy {numpy} ({why}); `{command}`",
+        runtime=runtime_name(runtime),
+        numpy=np.__version__,
+        why=one_line(error.__cause__ or error),
+        command=ADVICE[runtime],
     )
 
 

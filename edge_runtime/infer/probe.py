@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.errors import BackendError
+from edge_runtime.errors import BackendError, Heard, Text
 from edge_runtime.infer.child import ask_child, be_confined
 from edge_runtime.infer.litert import Runtime, open_backend, runtime_name
 from edge_runtime.options import Delegate
@@ -53,22 +53,30 @@ def probe(
     try:
         read = msgspec.json.decode(answer, type=Answer)
     except msgspec.DecodeError:
-        raise BackendError(f"{subject}: its test process gave no answer that can be read") from None
+        raise BackendError(
+            "{subject}: its test process gave no answer that can be read", subject=subject
+        ) from None
+    if read.report is None and read.refused:
+        raise BackendError(Heard(read.refused))
     if read.report is None:
-        raise BackendError(read.refused or f"{subject}: its test process gave no reason")
+        raise BackendError("{subject}: its test process gave no reason", subject=subject)
     return read.report
 
 
-def subject_of(weights: Path, delegate: Delegate | None) -> str:
+def subject_of(weights: Path, delegate: Delegate | None) -> Text:
     """Name what is tried."""
-    return f"{weights}" if delegate is None else f"{weights} on {delegate.library}"
+    if delegate is None:
+        return Text(str(weights))
+    return Text("{file} on {library}", file=weights, library=delegate.library)
 
 
-def advice(delegate: Delegate | None) -> str:
+def advice(delegate: Delegate | None) -> Text:
     """Say what to do about a model that crashes or hangs."""
     if delegate is None:
-        return "the file may be damaged: pull or import it again, or use runtime litert"
-    return "the delegate's library may not fit this runtime: update it, or leave `delegate` out"
+        return Text("the file may be damaged: pull or import it again, or use runtime litert")
+    return Text(
+        "the delegate's library may not fit this runtime: update it, or leave `delegate` out"
+    )
 
 
 def answer_request(request: ProbeRequest) -> Answer:

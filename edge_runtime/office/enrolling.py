@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import sqlite3
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from edge_runtime.enrolment.keys import public_der
 from edge_runtime.enrolment.messages import EnrolmentError, read_csr
 from edge_runtime.enrolment.words import six_words
+from edge_runtime.errors import Text
 from edge_runtime.office.authority import DAY_S, Authority
 from edge_runtime.office.claims import hashed, state_of
 from edge_runtime.office.registry import Registry
@@ -25,8 +27,8 @@ MAX_RENEWALS_A_DAY = 20
 class RefusedError(EnrolmentError):
     """A request that gets nothing; the text tells the client why. `status` is HTTP's."""
 
-    def __init__(self, status: int, text: str, who: str = "") -> None:
-        super().__init__(text)
+    def __init__(self, status: int, english: str, who: str = "", **values: Any) -> None:
+        super().__init__(english, **values)
         self.status = status
         self.who = who
 
@@ -48,9 +50,12 @@ class Enrolment:
             claim = proven_claim(db, claim_id, secret)
             name = f"{claim['site']}/{claim['device']}"
             state = state_of(claim, now_s)
-            if state == "cancelled" or now_s >= claim["expires_s"]:
-                why = "was cancelled" if state == "cancelled" else "has expired"
-                raise RefusedError(403, f"this claim {why}; ask the office for a new one", name)
+            if state == "cancelled":
+                text = Text("this claim was cancelled; ask the office for a new one")
+                raise RefusedError(403, text, name)
+            if now_s >= claim["expires_s"]:
+                text = Text("this claim has expired; ask the office for a new one")
+                raise RefusedError(403, text, name)
             key = requested_key(body, name)
             if state == "used":
                 return first_answer(db, claim, key, name)
@@ -75,8 +80,8 @@ class Enrolment:
                     403, "this device was revoked; ask the office for a new claim", name
                 )
             if now_s >= row["ends_s"]:
-                why = "this certificate has expired; ask the office for a new claim"
-                raise RefusedError(403, why, name)
+                text = Text("this certificate has expired; ask the office for a new claim")
+                raise RefusedError(403, text, name)
             key = requested_key(body, name)
             again = answered_before(db, row, key, now_s)
             return again or self._issue(db, row["site"], row["device"], key, now_s)
@@ -136,9 +141,9 @@ def first_answer(
     if row["public_key"] != public_der(key):
         raise RefusedError(
             403,
-            "this claim was used already, with another key; "
-            f"the office sees which ({six_words(row['public_key'])})",
+            "this claim was used already, with another key; the office sees which ({words})",
             name,
+            words=six_words(row["public_key"]),
         )
     return x509.load_der_x509_certificate(row["der"])
 
@@ -176,7 +181,7 @@ def requested_key(body: bytes, name: str) -> ec.EllipticCurvePublicKey:
     except (ValueError, TypeError):
         raise RefusedError(400, "the certificate request cannot be read", name) from None
     if names != [name]:
-        raise RefusedError(403, f"the certificate request is not for {name}", name)
+        raise RefusedError(403, "the certificate request is not for {name}", name, name=name)
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, CURVES):
         raise RefusedError(400, "the key is none of P-256, P-384, P-521", name)
     return key

@@ -25,6 +25,7 @@ from edge_runtime.enrolment.messages import (
     certs_only,
 )
 from edge_runtime.enrolment.words import six_words
+from edge_runtime.language import mark
 from edge_runtime.office.authority import der_key, name_of
 from edge_runtime.office.enrolling import Enrolment, RefusedError
 from edge_runtime.office.limits import Patience
@@ -69,7 +70,8 @@ class Est:
     async def _simple_enroll(self, request: web.Request) -> web.Response:
         header = request.headers.get("Authorization")
         if header is None:  # what many clients try first: no failure yet
-            return text_response(401, "show the claim: its id as user, its secret as password")
+            text = mark("show the claim: its id as user, its secret as password")
+            return text_response(401, text)
         try:
             shown = BasicAuth.decode(header)
         except ValueError:
@@ -89,7 +91,7 @@ class Est:
 
     async def _signed(self, request: web.Request, done: str, sign: Sign) -> web.Response:
         if request.content_type != CSR_TYPE:
-            raise RefusedError(415, f"the body is not {CSR_TYPE}")
+            raise RefusedError(415, "the body is not {type}", type=CSR_TYPE)
         body = await request.read()
         certificate = await asyncio.to_thread(sign, body, time.time())
         log.info(
@@ -113,7 +115,7 @@ class Est:
             return await self._refuse(request, 400, str(error))
         except RegistryError as error:
             log.error("%s", error)
-            return text_response(503, "the office cannot answer now; try again later")
+            return text_response(503, mark("the office cannot answer now; try again later"))
         except web.HTTPException as error:
             await self._refuse(request, error.status, error.reason)
             raise

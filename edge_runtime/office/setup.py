@@ -12,9 +12,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge_runtime.enrolment.identity import IdentityError
 from edge_runtime.enrolment.keys import key_pem, new_key, read_key
-from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.errors import EdgeError, IdentityError, UsageError
 from edge_runtime.office.authority import Authority, pem
 from edge_runtime.office.folder import OfficeFolder, Owner, put
 from edge_runtime.office.mosquitto import write_broker_files, write_units

@@ -8,12 +8,12 @@ from typing import Literal
 import msgspec
 
 from edge_runtime.clock import Stamp
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import Text, UsageError, because
 
 FORMAT = 1
 MANIFEST = "recording.json"
 DATA = "samples.bin"
-NO_RECORDING = "show those of this device with `edge-runtime record --list`"
+NO_RECORDING = Text("show those of this device with `edge-runtime record --list`")
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -60,16 +60,25 @@ def read_recorded(folder: Path) -> Recorded:
     try:
         recorded = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Recorded)
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"{folder} is not a recording; {NO_RECORDING}") from None
+        raise UsageError(
+            "{folder} is not a recording; {advice}", folder=folder, advice=NO_RECORDING
+        ) from None
     except OSError as error:
         raise UsageError(
-            f"{folder}: the recording cannot be read ({error.strerror}); its owner alone may"
+            "{folder}: the recording cannot be read ({reason}); its owner alone may",
+            folder=folder,
+            reason=because(error),
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{folder / MANIFEST}: damaged ({error}); record again") from None
+        raise UsageError(
+            "{file}: damaged ({fault}); record again", file=folder / MANIFEST, fault=error
+        ) from None
     if recorded.format != FORMAT:
         raise UsageError(
-            f"{folder / MANIFEST}: format {recorded.format} is not known here, {FORMAT} is; "
-            "replay it with the version that recorded it"
+            "{file}: format {found} is not known here, {known} is; replay it with the version "
+            "that recorded it",
+            file=folder / MANIFEST,
+            found=recorded.format,
+            known=FORMAT,
         )
     return recorded

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from edge_runtime.language import mark
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.files import DATABASE, log_of
 from edge_runtime.outbox.rows import Damaged, Table
@@ -45,9 +46,10 @@ def glance(folder: Path) -> Glance:
     try:
         state = saved_state(database)
     except (sqlite3.Error, OSError, Damaged) as error:
-        return Glance(size, note=f"{database}: {error}; the next start will salvage what it can")
+        text = mark("{place}: {fault}; the next start will salvage what it can")
+        return Glance(size, note=text.format(place=database, fault=error))
     if state is None:
-        return Glance(size, note=f"{database}: nothing was saved yet")
+        return Glance(size, note=mark("{place}: nothing was saved yet").format(place=database))
     log = log_of(database)
     return Glance(
         size,

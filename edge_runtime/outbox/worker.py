@@ -9,6 +9,7 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.errors import OutboxError
+from edge_runtime.language import mark
 from edge_runtime.outbox import issuing
 from edge_runtime.outbox.ageing import Ageing
 from edge_runtime.outbox.faults import Fault, fault_of
@@ -203,12 +204,12 @@ class Worker:
 def reason_of(fault: Fault, error: Exception) -> str:
     """Return one line for people."""
     what = {
-        "disk_full": "the disk is full; free some space",
-        "read_only": "the disk is read-only; remount it or replace the card",
-        "io_error": "the disk does not answer as it should; replace the card",
-        "corrupt": "the database is damaged and is being salvaged",
+        "disk_full": mark("the disk is full; free some space ({fault})"),
+        "read_only": mark("the disk is read-only; remount it or replace the card ({fault})"),
+        "io_error": mark("the disk does not answer as it should; replace the card ({fault})"),
+        "corrupt": mark("the database is damaged and is being salvaged ({fault})"),
     }[fault]
-    return f"{what} ({error})"
+    return what.format(fault=error)
 
 
 def for_people(error: Exception) -> OutboxError:

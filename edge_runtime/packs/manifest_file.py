@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge_runtime.errors import UNFIT, PackError
+from edge_runtime.errors import UNFIT, PackError, Text, because, located, row
 from edge_runtime.manifest import InputSection, Manifest, Pack, PerChannel
 from edge_runtime.packs.weights import check_weights
 from edge_runtime.records import MAX_LABELS, MAX_NAME
@@ -30,8 +30,9 @@ def open_pack(folder: Path) -> Pack:
     if manifest.golden is not None:
         for key in ("input", "expected"):
             inner = getattr(manifest.golden, key)
-            if fault := path_fault(folder / inner, Path.is_file, "is not in the pack"):
-                raise wrong(folder, f"golden.{key}", f"{inner} {fault}")
+            fault = path_fault(folder / inner, Path.is_file, Text("is not in the pack"))
+            if fault is not None:
+                raise wrong(folder, f"golden.{key}", row([inner, fault], " "))
     check_weights(folder, manifest)
     return Pack(folder, manifest, labels)
 
@@ -41,16 +42,25 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = read_toml(folder / MANIFEST, PackError)
     except FileNotFoundError:
-        raise PackError(f"{folder}: holds no {MANIFEST}; give a model pack's folder") from None
+        raise PackError(
+            "{folder}: holds no {file}; give a model pack's folder", folder=folder, file=MANIFEST
+        ) from None
     manifest = typed(raw, Manifest, folder / MANIFEST, PackError)
     check_input(folder, manifest.input)
     check_origin(folder, manifest)
     gives = TASK_OF[manifest.output.decoder]
     if gives != manifest.pack.task:
-        text = f"'{manifest.output.decoder}' is for {gives}, pack.task says {manifest.pack.task}"
-        raise wrong(folder, "output.decoder", f"{text}; make them agree")
+        text = Text(
+            "'{decoder}' is for {task}, pack.task says {other}; make them agree",
+            decoder=manifest.output.decoder,
+            task=gives,
+            other=manifest.pack.task,
+        )
+        raise wrong(folder, "output.decoder", text)
     if gives == "anomaly" and manifest.input.kind != "window":
-        text = f"'{manifest.output.decoder}' reads windows; set input.kind to window"
+        text = Text(
+            "'{decoder}' reads windows; set input.kind to window", decoder=manifest.output.decoder
+        )
         raise wrong(folder, "output.decoder", text)
     return manifest
 
@@ -61,16 +71,21 @@ def check_input(folder: Path, section: InputSection) -> None:
     for key, value in (("mean", section.mean), ("std", section.std)):
         numbers = per_channel(value)
         if isinstance(value, tuple) and section.kind == "image" and len(value) != channels:
-            text = f"{len(value)} values for {channels} channels; give one, or one a channel"
+            text = Text(
+                "{count} values for {channels} channels; give one, or one a channel",
+                count=len(value),
+                channels=channels,
+            )
             raise wrong(folder, f"input.{key}", text)
         if not all(map(math.isfinite, numbers)):
-            raise wrong(folder, f"input.{key}", "not a finite number; give one")
+            raise wrong(folder, f"input.{key}", Text("not a finite number; give one"))
     if 0.0 in per_channel(section.std):
-        raise wrong(folder, "input.std", "0 would divide by zero; give 1.0 to leave values as is")
+        text = Text("0 would divide by zero; give 1.0 to leave values as is")
+        raise wrong(folder, "input.std", text)
     if section.kind == "window":
         check_window(folder, section)
     elif foreign := [key for key in WINDOW_KEYS if getattr(section, key)]:
-        text = 'is about windows; remove it, or set kind = "window"'
+        text = Text('is about windows; remove it, or set kind = "window"')
         raise wrong(folder, f"input.{foreign[0]}", text)
 
 
@@ -78,13 +93,13 @@ def check_window(folder: Path, section: InputSection) -> None:
     """Check `[input]` of a model that takes windows."""
     if section.rate_hz is None or section.size is None:
         key = "rate_hz" if section.rate_hz is None else "size"
-        raise wrong(folder, f"input.{key}", 'missing beside kind = "window"; add it')
+        raise wrong(folder, f"input.{key}", Text('missing beside kind = "window"; add it'))
     for key in ("mean", "std"):
         if isinstance(getattr(section, key), tuple):
-            raise wrong(folder, f"input.{key}", "windows take one number; give one")
+            raise wrong(folder, f"input.{key}", Text("windows take one number; give one"))
     for number, feature in enumerate(section.features):
         if fault := feature.fault(section.rate_hz, section.size):
-            raise wrong(folder, f"input.features[{number}].{fault[0]}", fault[1])
+            raise wrong(folder, f"input.features[{number}].{fault[0]}", Text(fault[1]))
 
 
 def per_channel(value: PerChannel) -> tuple[float, ...]:
@@ -97,9 +112,11 @@ def check_origin(folder: Path, manifest: Manifest) -> None:
     model = manifest.model
     if model.url is not None and not is_fetchable(model.url):
         shown = model.url.rpartition("@")[2]  # a login is not repeated
-        raise wrong(folder, "model.url", f"'{shown}' is not an https, http or file URL")
+        text = Text("'{url}' is not an https, http or file URL", url=shown)
+        raise wrong(folder, "model.url", text)
     if model.size_bytes is not None and model.size_bytes <= 0:
-        raise wrong(folder, "model.size_bytes", f"{model.size_bytes} is no size; correct it")
+        text = Text("{size} is no size; correct it", size=model.size_bytes)
+        raise wrong(folder, "model.size_bytes", text)
 
 
 def is_fetchable(url: str) -> bool:
@@ -122,14 +139,24 @@ def read_labels(folder: Path, manifest: Manifest) -> tuple[str, ...]:
         with path.open(encoding="utf-8-sig") as file:  # str.splitlines would cut at U+2028 too
             lines = [line.strip() for line in file]
     except FileNotFoundError:
-        raise wrong(folder, "output.labels", f"{path.name} is not in the pack") from None
+        text = row([path.name, Text("is not in the pack")], " ")
+        raise wrong(folder, "output.labels", text) from None
     except OSError as error:
-        raise PackError(f"{path}: cannot be read ({error.strerror})") from None
+        raise PackError(
+            "{file}: cannot be read ({reason})", file=path, reason=because(error)
+        ) from None
     except UnicodeDecodeError as error:
-        raise PackError(f"{path}: not UTF-8 text (byte {error.start})") from None
+        raise PackError(
+            "{file}: not UTF-8 text (byte {byte})", file=path, byte=error.start
+        ) from None
     check_labels(path, lines)
     if output.label_offset >= len(lines):
-        text = f"{output.label_offset}, but {path.name} has {len(lines)} lines; correct either"
+        text = Text(
+            "{offset}, but {file} has {count} lines; correct either",
+            offset=output.label_offset,
+            file=path.name,
+            count=len(lines),
+        )
         raise wrong(folder, "output.label_offset", text)
     return tuple(lines[output.label_offset :])
 
@@ -137,16 +164,31 @@ def read_labels(folder: Path, manifest: Manifest) -> tuple[str, ...]:
 def check_labels(path: Path, lines: list[str]) -> None:
     """Check that each label is fit for a record."""
     if len(lines) > MAX_LABELS:
-        raise PackError(f"{path}: {len(lines)} labels; at most {MAX_LABELS}")
+        raise PackError(
+            "{file}: {count} labels; at most {most}", file=path, count=len(lines), most=MAX_LABELS
+        )
     for number, label in enumerate(lines, start=1):
         if not label:
-            raise PackError(f"{path}: line {number} is empty; write ??? for a class without name")
+            raise PackError(
+                "{file}: line {number} is empty; write ??? for a class without name",
+                file=path,
+                number=number,
+            )
         if UNFIT.search(label):
-            raise PackError(f"{path}: line {number} holds a control character; remove it")
+            raise PackError(
+                "{file}: line {number} holds a control character; remove it",
+                file=path,
+                number=number,
+            )
         if len(label) > MAX_NAME:
-            raise PackError(f"{path}: line {number} is longer than {MAX_NAME} characters")
+            raise PackError(
+                "{file}: line {number} is longer than {most} characters",
+                file=path,
+                number=number,
+                most=MAX_NAME,
+            )
 
 
-def wrong(folder: Path, key: str, text: str) -> PackError:
+def wrong(folder: Path, key: str, fault: Text) -> PackError:
     """Return the error for one key of `pack.toml`."""
-    return PackError(f"{folder / MANIFEST}: {key}: {text}")
+    return PackError(located(folder / MANIFEST, key, fault))

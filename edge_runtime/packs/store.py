@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from edge_runtime.enrolment.files import hand_over
-from edge_runtime.errors import EdgeError, PackError
+from edge_runtime.errors import EdgeError, PackError, Text, because, located
 from edge_runtime.manifest import Manifest, Pack
 from edge_runtime.packs.files import put_in_place, sync_tree
 from edge_runtime.packs.manifest_file import MANIFEST, open_pack, read_manifest
@@ -53,11 +53,11 @@ class PackStore:
         if name_or_path in names_in(self._catalogue):
             return self._bundled(name_or_path)
         folder = base / name_or_path
-        fault = path_fault(folder, Path.is_dir, "no such folder")
-        if not fault:
+        fault = path_fault(folder, Path.is_dir, Text("no such folder"))
+        if fault is None:
             return open_pack(folder)
         if "/" in name_or_path:
-            raise PackError(f"{folder}: {fault}, or give a pack's name")
+            raise PackError("{folder}: {fault}, or give a pack's name", folder=folder, fault=fault)
         raise self._unknown(name_or_path)
 
     def manifest(self, name: str) -> Manifest:
@@ -87,22 +87,25 @@ class PackStore:
             lock = (self._folder / ".lock").open("ab")
         except OSError as error:
             raise EdgeError(
-                f"{self._folder}: cannot be written ({error.strerror}); run this as the user who "
-                "owns it, or give --state-dir"
+                "{folder}: cannot be written ({reason}); run this as the user who owns it, or "
+                "give --state-dir",
+                folder=self._folder,
+                reason=because(error),
             ) from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise EdgeError(
-                    f"{self._folder}: another 'models' command is at work; wait until it is done"
+                    "{folder}: another 'models' command is at work; wait until it is done",
+                    folder=self._folder,
                 ) from None
             for left in self._folder.glob(".new-*"):
                 shutil.rmtree(left)
             try:
                 yield
             except OSError as error:
-                raise EdgeError(f"{error.filename or self._folder}: {error.strerror}") from None
+                raise EdgeError(located(error.filename or self._folder, because(error))) from None
             finally:  # root pulls, the service's user runs and upgrades
                 hand_over((self._folder, *self._folder.rglob("*")), like=self._folder.parent)
 
@@ -128,7 +131,7 @@ class PackStore:
         """Delete an installed pack."""
         if name not in names_in(self._folder):
             if name in names_in(self._catalogue):
-                raise PackError(f"{name}: not installed; there is nothing to remove")
+                raise PackError("{name}: not installed; there is nothing to remove", name=name)
             raise self._unknown(name)
         gone = self._folder / f".new-{name}"
         (self._folder / name).rename(gone)
@@ -145,8 +148,9 @@ class PackStore:
         if has_weights(folder, read_manifest(folder)):
             return open_pack(folder)
         raise PackError(
-            f"{name}: its weights are not on this device; get them with "
-            f"'edge-runtime models pull {name}', or offline with 'edge-runtime models import'"
+            "{name}: its weights are not on this device; get them with 'edge-runtime models pull "
+            "{name}', or offline with 'edge-runtime models import'",
+            name=name,
         )
 
     def _listed(self, name: str, place: Path) -> Listed:
@@ -171,8 +175,10 @@ class PackStore:
 
         near = " or ".join(difflib.get_close_matches(name, known, n=2)) or ", ".join(known)
         return PackError(
-            f"'{name}': no such model pack; known here: {near}; 'edge-runtime models list' shows "
-            "all, 'edge-runtime models pull NAME' gets one"
+            "'{name}': no such model pack; known here: {near}; 'edge-runtime models list' shows "
+            "all, 'edge-runtime models pull NAME' gets one",
+            name=name,
+            near=near,
         )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_runtime.errors import PackError
+from edge_runtime.errors import PackError, Text, because, located
 from edge_runtime.manifest import Manifest, ModelSection
 
 MAX_WEIGHTS_BYTES = 512 * 1024 * 1024
@@ -21,20 +21,35 @@ def sha256_of(path: Path) -> str:
 def check_weights(folder: Path, manifest: Manifest) -> None:
     """Check that a pack's weights are there and are the ones that its manifest names."""
     path = folder / manifest.model.file
-    command = f"'edge-runtime models pull {manifest.pack.name}'"
+    name = manifest.pack.name
     try:
         found = sha256_of(path)
     except FileNotFoundError:
-        raise PackError(f"{path}: the weights are not there; get them with {command}") from None
+        raise PackError(
+            "{file}: the weights are not there; get them with 'edge-runtime models pull {name}'",
+            file=path,
+            name=name,
+        ) from None
     except OSError as error:
-        raise PackError(f"{path}: cannot be read ({error.strerror})") from None
+        raise PackError(
+            "{file}: cannot be read ({reason})", file=path, reason=because(error)
+        ) from None
     if found != manifest.model.sha256:
-        raise PackError(f"{path}: {differs(found, manifest.model)}; get it again with {command}")
+        raise PackError(
+            "{file}: {fault}; get it again with 'edge-runtime models pull {name}'",
+            file=path,
+            fault=differs(found, manifest.model),
+            name=name,
+        )
 
 
-def differs(found: str, model: ModelSection) -> str:
+def differs(found: str, model: ModelSection) -> Text:
     """Say which bytes were found and which were expected."""
-    return f"damaged or another model: SHA-256 {found[:8]}…, the pack wants {model.sha256[:8]}…"
+    return Text(
+        "damaged or another model: SHA-256 {found}…, the pack wants {wanted}…",
+        found=found[:8],
+        wanted=model.sha256[:8],
+    )
 
 
 def take_weights(
@@ -58,10 +73,10 @@ def take_weights(
     from edge_runtime.packs.archive import extract, is_archive
 
     if not is_archive(source):
-        raise PackError(f"{shown}: {differs(found, model)}")
+        raise PackError(located(shown, differs(found, model)))
     member = model.member or model.file
     extract(source, member, target, model.size_bytes or MAX_WEIGHTS_BYTES, shown=shown)
     found = sha256_of(target)
     if found != model.sha256:
         target.unlink()
-        raise PackError(f"{shown}: {member}: {differs(found, model)}")
+        raise PackError(located(shown, member, differs(found, model)))

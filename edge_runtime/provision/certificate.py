@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from edge_runtime.enrolment.identity import IdentityError
-from edge_runtime.language import mark
+from edge_runtime.errors import IdentityError, because
 from edge_runtime.provision.errors import ProvisionError
 
 LONGEST_CHAIN = 4
@@ -32,18 +31,18 @@ def checked_chain(
     """
     own = next((one for one in certificates if one.public_key() == key), None)
     if own is None:
-        raise ProvisionError(mark("the office answered with a certificate for another key"))
+        raise ProvisionError("the office answered with a certificate for another key")
     if name_of(own) != name:
         raise ProvisionError(
-            mark("the office answered with a certificate for {found}, not for {name}"),
+            "the office answered with a certificate for {found}, not for {name}",
             found=name_of(own),
             name=name,
         )
     if not is_for_clients(own):
-        raise ProvisionError(mark("the office's certificate is not for a client"))
+        raise ProvisionError("the office's certificate is not for a client")
     if now_s is not None and not starts_s(own) <= now_s < ends_s(own):
         raise ProvisionError(
-            mark("the office's certificate is valid from {start} to {end}: check both clocks"),
+            "the office's certificate is valid from {start} to {end}: check both clocks",
             start=day_of(starts_s(own)),
             end=day_of(ends_s(own)),
         )
@@ -63,7 +62,7 @@ def chain_to(
         if issuer is None:
             break
         chain.append(issuer)
-    raise ProvisionError(mark("the office's certificate is not from the CA that the claim names"))
+    raise ProvisionError("the office's certificate is not from the CA that the claim names")
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -123,9 +122,13 @@ def read_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except OSError as error:
-        raise IdentityError(f"{path}: cannot be read ({error.strerror})") from None
+        raise IdentityError(
+            "{path}: cannot be read ({reason})", path=path, reason=because(error)
+        ) from None
     except ValueError:
-        raise IdentityError(f"{path}: no certificate; provision this device again") from None
+        raise IdentityError(
+            "{path}: no certificate; provision this device again", path=path
+        ) from None
 
 
 def pem(certificates: Sequence[x509.Certificate]) -> bytes:

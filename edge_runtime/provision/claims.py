@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from edge_runtime.enrolment.claim import MAX_FILE_CHARACTERS, Claim, parse_claim
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import UsageError, because
 
 LOOKS_LIKE_TEXT = re.compile(r"\s*edge-claim-[0-9]+:")
 ARG_START, ARG_END = 45, 46  # fields 48 and 49 of proc(5)'s stat, counted after the program's name
@@ -28,8 +28,9 @@ def read_claim(given: str) -> Claim:
             return parse_claim(file.read(MAX_FILE_CHARACTERS))
     except OSError as error:
         raise UsageError(
-            f"{given}: the claim cannot be read ({error.strerror}); give its file, its text, "
-            "or - to type it"
+            "{file}: the claim cannot be read ({reason}); give its file, its text, or - to type it",
+            file=given,
+            reason=because(error),
         ) from None
 
 

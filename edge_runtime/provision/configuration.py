@@ -13,7 +13,7 @@ from typing import Any
 from edge_runtime.config import parse
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.files import sync_folder
-from edge_runtime.errors import ConfigError
+from edge_runtime.errors import ConfigError, because
 from edge_runtime.options import Config
 
 BACKUP = ".before-provision"
@@ -59,8 +59,9 @@ def updated(text: str, claim: Claim, path: Path) -> str:
         same = False
     if not same:
         raise ConfigError(
-            f"{path}: [device] and [broker] cannot be changed in place; write them as tables with "
-            "one key a line, or move the file away"
+            "{file}: [device] and [broker] cannot be changed in place; write them as tables with "
+            "one key a line, or move the file away",
+            file=path,
         )
     return new
 
@@ -108,7 +109,7 @@ def checked(text: str, path: Path) -> Config:
     try:
         return parse(tomllib.loads(text), path)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        raise ConfigError("{file}: not valid TOML: {fault}", file=path, fault=error) from None
 
 
 def write(path: Path, text: str, group: int) -> None:
@@ -127,8 +128,10 @@ def write(path: Path, text: str, group: int) -> None:
         put(place, text.encode(), group)
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot be written ({error.strerror}); run this as root, or name another "
-            "file with --config"
+            "{file}: cannot be written ({reason}); run this as root, or name another file with "
+            "--config",
+            file=path,
+            reason=because(error),
         ) from None
 
 

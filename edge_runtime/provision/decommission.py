@@ -12,7 +12,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.encode.topics import Topics
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import EdgeError
-from edge_runtime.language import Language, mark
+from edge_runtime.language import Language
 from edge_runtime.options import Config
 from edge_runtime.provision.errors import ProvisionError
 from edge_runtime.provision.linking import BrokerLine
@@ -56,7 +56,7 @@ class Decommission:
         text = self._language.text
         self._service.stop()
         if told(self._state_dir) is not None:
-            raise ProvisionError(mark("the daemon still runs on {folder}: stop it first"),
+            raise ProvisionError("the daemon still runs on {folder}: stop it first",
                                  folder=self._state_dir)  # fmt: skip
         with acting_as_owner(self._state_dir):
             cleared, line = self._clear(load)

@@ -9,11 +9,11 @@ from cryptography.x509 import Certificate
 
 from edge_runtime.clock import Stamp
 from edge_runtime.enrolment.claim import Claim, parse_claim
-from edge_runtime.enrolment.identity import IdentityError, IdentityFolder, Parts, Waiting
+from edge_runtime.enrolment.identity import IdentityFolder, Parts, Waiting
 from edge_runtime.enrolment.identity import Office as Renewer
 from edge_runtime.enrolment.keys import key_pem, new_key, public_der, read_key, request
 from edge_runtime.enrolment.words import six_words
-from edge_runtime.language import mark
+from edge_runtime.errors import IdentityError
 from edge_runtime.provision.certificate import checked_chain, day_of, pem, read_certificate
 from edge_runtime.provision.errors import ProvisionError
 from edge_runtime.provision.est import LIMITS, Limits, Office
@@ -69,7 +69,7 @@ def ask_office(folder: IdentityFolder, claim: Claim, now: Stamp, limits: Limits)
         return read_certificate(folder.files().certificate)  # the power went between two steps
     if now.trusted and now.wall_s >= claim.expires_at:
         raise ProvisionError(
-            mark("the claim expired on {day}; ask the office for a new one"),
+            "the claim expired on {day}; ask the office for a new one",
             day=day_of(claim.expires_at),
         )
     office = Office(claim.est_url, clock_trusted=now.trusted, limits=limits)

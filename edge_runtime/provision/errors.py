@@ -1,26 +1,12 @@
-"""Errors that a technician reads in his own language."""
+"""What may keep a device from being provisioned: what is to be done now depends on which it is."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from typing import Any
-
 from edge_runtime.errors import EdgeError
-from edge_runtime.language import Language
 
 
 class ProvisionError(EdgeError):
-    """Provisioning cannot go on. Made of a marked text and its values."""
-
-    def __init__(self, english: str, **values: Any) -> None:
-        super().__init__(english.format(**values) if values else english)
-        self._english = english
-        self._values = values
-
-    def said(self, language: Language) -> str:
-        """Return it in a language."""
-        return language.text(self._english, **self._values)
+    """Provisioning cannot go on."""
 
 
 class NoLinkError(ProvisionError):
@@ -29,12 +15,3 @@ class NoLinkError(ProvisionError):
 
 class RefusedError(ProvisionError):
     """The office, which has proved who it is, says no."""
-
-
-@contextlib.contextmanager
-def said_in(language: Language) -> Iterator[None]:
-    """Let what goes wrong in this block be told in a language."""
-    try:
-        yield
-    except ProvisionError as error:
-        raise EdgeError(error.said(language)) from None

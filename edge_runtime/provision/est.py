@@ -27,6 +27,7 @@ from edge_runtime.enrolment.messages import (
     csr_body,
     read_certs,
 )
+from edge_runtime.errors import Heard, Text, because
 from edge_runtime.language import mark
 from edge_runtime.provision.errors import NoLinkError, ProvisionError, RefusedError
 from edge_runtime.publish.tls import X509_V_FLAG_NO_CHECK_TIME
@@ -82,10 +83,8 @@ class Office:
             if hashlib.sha256(found.public_bytes(Encoding.DER)).hexdigest() == sha256:
                 return found
         raise ProvisionError(
-            mark(
-                "{address} shows another CA than the claim names: a wrong address, or somebody in "
-                "between; nothing secret was sent"
-            ),
+            "{address} shows another CA than the claim names: a wrong address, or somebody in "
+            "between; nothing secret was sent",
             address=self.address,
         )
 
@@ -173,47 +172,41 @@ class Office:
             return read_certs(body)
         except EnrolmentError as error:
             raise ProvisionError(
-                mark("{address}: the answer cannot be used: {why}"), address=self.address, why=error
+                "{address}: the answer cannot be used: {why}", address=self.address, why=error
             ) from None
 
     def _trouble(self, error: Exception) -> ProvisionError:
         """Say what stood in the way: of trust, of the link, or of sense."""
         if isinstance(error, ssl.SSLCertVerificationError):
             return ProvisionError(
-                mark(
-                    "{address} is not the office that the claim is from: its certificate is not "
-                    "accepted ({why}); nothing secret was sent"
-                ),
+                "{address} is not the office that the claim is from: its certificate is not "
+                "accepted ({why}); nothing secret was sent",
                 address=self.address,
-                why=error.verify_message,
+                why=Heard(error.verify_message),
             )
         if isinstance(error, ssl.SSLError):
-            why = (error.reason or str(error)).lower().replace("_", " ")
-            return ProvisionError(
-                mark("{address}: TLS failed ({why})"), address=self.address, why=why
-            )
+            why = Heard((error.reason or str(error)).lower().replace("_", " "))
+            return ProvisionError("{address}: TLS failed ({why})", address=self.address, why=why)
         if isinstance(error, OSError):
-            timed_out = isinstance(error, TimeoutError)
-            why = "timed out" if timed_out else error.strerror or str(error)
             return NoLinkError(
-                mark("the office at {address} cannot be reached ({why})"),
+                "the office at {address} cannot be reached ({why})",
                 address=self.address,
-                why=why.splitlines()[0],
+                why=Text("timed out") if isinstance(error, TimeoutError) else because(error),
             )
         return self._strange()
 
     def _strange(self) -> ProvisionError:
         return ProvisionError(
-            mark("{address} does not answer as an enrolment server does: cut short, or no EST"),
+            "{address} does not answer as an enrolment server does: cut short, or no EST",
             address=self.address,
         )
 
     def _refused(self, status: int, answer: bytes, *, verified: bool) -> ProvisionError:
         # What somebody unproven says is not shown to anyone.
-        text = (verified and one_line(answer)) or f"HTTP {status}"
+        text = Heard((verified and one_line(answer)) or f"HTTP {status}")
         if status in LATER:
             return NoLinkError(
-                mark("the office at {address} says: later ({text})"),
+                "the office at {address} says: later ({text})",
                 address=self.address,
                 text=text,
             )
@@ -223,7 +216,7 @@ class Office:
                 mark("the office at {address} refuses: {text}"), address=self.address, text=text
             )
         return ProvisionError(
-            mark("the office at {address} answers with an error: {text}"),
+            "the office at {address} answers with an error: {text}",
             address=self.address,
             text=text,
         )

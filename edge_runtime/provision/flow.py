@@ -15,8 +15,8 @@ from edge_runtime.engine.build import check_named
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.identity import IdentityFolder, provisioned
 from edge_runtime.enrolment.keys import read_key
-from edge_runtime.errors import UsageError
-from edge_runtime.language import Language, mark
+from edge_runtime.errors import Heard, UsageError
+from edge_runtime.language import Language
 from edge_runtime.options import Config
 from edge_runtime.packs.store import PackStore
 from edge_runtime.provision import configuration
@@ -116,7 +116,7 @@ class Provisioning:
         now, claim = self._clock.now(), self._wishes.claim
         if now.trusted and now.wall_s >= claim.expires_at and not is_done(self._folder, claim):
             raise ProvisionError(
-                mark("the claim expired on {day}; ask the office for a new one"),
+                "the claim expired on {day}; ask the office for a new one",
                 day=day_of(claim.expires_at),
             )
 
@@ -127,7 +127,9 @@ class Provisioning:
             try:
                 old = wishes.config_file.read_text(encoding="utf-8")
             except (OSError, ValueError):
-                raise UsageError(f"{wishes.config_file}: cannot be read; move it away") from None
+                raise UsageError(
+                    "{file}: cannot be read; move it away", file=wishes.config_file
+                ) from None
             return configuration.updated(old, wishes.claim, wishes.config_file)
         if wishes.answers is not None:
             return configuration.fresh(wishes.claim, answered(wishes.answers))
@@ -197,7 +199,7 @@ class Provisioning:
         if enrolled.why is not None:
             return Line(label, text("{name}: not asked yet", name=name), None)
         if not proof.acknowledged:
-            return Line(label, text("{name}: {why}", name=name, why=proof.reason), False)
+            return Line(label, text("{name}: {why}", name=name, why=Heard(proof.reason)), False)
         told_text = text("{name} at {address}, by its certificate", name=name, address=proof.broker)
         return Line(label, told_text, True)
 
@@ -206,8 +208,8 @@ class Provisioning:
         label, name = text("certificate"), self._wishes.claim.name
         if enrolled.certificate is None:
             assert enrolled.why is not None
-            why = enrolled.why.said(self._language)
-            return Line(label, text("{name}: waits: {why}", name=name, why=why), None)
+            waits = text("{name}: waits: {why}", name=name, why=enrolled.why)
+            return Line(label, waits, None)
         until = day_of(ends_s(enrolled.certificate))
         return Line(label, text("{name}, until {day}", name=name, day=until), True)
 
@@ -221,5 +223,6 @@ class Provisioning:
             )
             return Line(label, queued, None)
         if not proof.acknowledged:
-            return Line(label, text("not acknowledged: {why}", why=proof.reason), False)
+            why = Heard(proof.reason)
+            return Line(label, text("not acknowledged: {why}", why=why), False)
         return Line(label, text("acknowledged by the broker"), True)

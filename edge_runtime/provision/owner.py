@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import UsageError, because
 
 
 def make_state_folder(folder: Path) -> None:
@@ -17,8 +17,10 @@ def make_state_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"{folder}: the state folder cannot be made ({error.strerror}); run this as root, "
-            "or name another with --state-dir"
+            "{folder}: the state folder cannot be made ({reason}); run this as root, or name "
+            "another with --state-dir",
+            folder=folder,
+            reason=because(error),
         ) from None
 
 
@@ -38,8 +40,11 @@ def acting_as_owner(folder: Path) -> Iterator[None]:
         yield
     except ImportError as error:
         raise UsageError(
-            f"{sys.prefix}: this Python is not readable for the owner of {folder} ({error}); the "
-            "service could not run it either: install it with scripts/install"
+            "{python}: this Python is not readable for the owner of {folder} ({reason}); the "
+            "service could not run it either: install it with scripts/install",
+            python=sys.prefix,
+            folder=folder,
+            reason=error,
         ) from None
     finally:
         os.seteuid(0)

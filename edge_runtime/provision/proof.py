@@ -10,6 +10,7 @@ import msgspec
 from edge_runtime.clock import Clock
 from edge_runtime.engine.status import ask
 from edge_runtime.errors import EdgeError
+from edge_runtime.language import mark
 
 LOOK_EVERY_S = 0.5
 
@@ -43,7 +44,7 @@ def told(state_dir: Path) -> dict[str, Any] | None:
 def proof_of(status: dict[str, Any] | None) -> Proof:
     """Judge what the daemon says: a broker that refuses all acknowledges nothing."""
     if status is None:
-        return Proof(False, reason="the daemon does not run")
+        return Proof(False, reason=mark("the daemon does not run"))
     link = status["link"]
     sound = link["state"] == "connected" and link["reason"].startswith("connected to ")
     acknowledged = sound and link["last_ack_s"] is not None

@@ -8,7 +8,7 @@ from edge_runtime.clock import Clock, Stamp
 from edge_runtime.enrolment.identity import Files, IdentityFolder, Parts
 from edge_runtime.enrolment.keys import key_pem, new_key, request
 from edge_runtime.errors import EdgeError
-from edge_runtime.language import Language, mark
+from edge_runtime.language import Language
 from edge_runtime.provision.certificate import (
     checked_chain,
     day_of,
@@ -61,7 +61,7 @@ class Renewal:
         until = day_of(ends_s(certificate))
         if now.trusted and now.wall_s >= ends_s(certificate):
             raise ProvisionError(
-                mark("the certificate expired on {day}; ask the office for a new claim"), day=until
+                "the certificate expired on {day}; ask the office for a new claim", day=until
             )
         if now.wall_s < half_life_s(certificate) or (not now.trusted and is_new(files, now)):
             return self._language.text(
@@ -82,7 +82,7 @@ class Renewal:
             self._try_out(staged)
         except EdgeError as error:
             raise ProvisionError(
-                mark("the broker does not take the new certificate yet, the old one stays: {why}"),
+                "the broker does not take the new certificate yet, the old one stays: {why}",
                 why=error,
             ) from None
         self._folder.swap()

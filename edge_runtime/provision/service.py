@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from edge_runtime.language import mark
 from edge_runtime.provision.errors import ProvisionError
 
 SERVICE = "edge-runtime.service"
@@ -54,10 +53,8 @@ class Systemd:
 
     def _failed(self, command: list[str], why: str) -> ProvisionError:
         return ProvisionError(
-            mark(
-                "'{command}' failed: {why}; `journalctl -u edge-runtime -n 20` says more, "
-                "--no-service leaves it to you"
-            ),
+            "'{command}' failed: {why}; `journalctl -u edge-runtime -n 20` says more, "
+            "--no-service leaves it to you",
             command=" ".join(command),
             why=why,
         )

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import msgspec
 
 from edge_runtime.doctor.camera import is_camera
-from edge_runtime.errors import ConfigError, UsageError
-from edge_runtime.language import Language, mark
+from edge_runtime.errors import ConfigError, UsageError, because
+from edge_runtime.language import Language
 from edge_runtime.options import ModelUse
 from edge_runtime.packs.store import PackStore
 from edge_runtime.provision.errors import ProvisionError
@@ -47,12 +47,16 @@ def answered(file: Path) -> str:
         text = file.read_text(encoding="utf-8")
         raw = tomllib.loads(text)
     except OSError as error:
-        raise UsageError(f"{file}: cannot be read ({error.strerror})") from None
+        raise UsageError(
+            "{file}: cannot be read ({reason})", file=file, reason=because(error)
+        ) from None
     except ValueError as error:  # TOML's and UTF-8's
-        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+        raise ConfigError("{file}: not valid TOML: {fault}", file=file, fault=error) from None
     for table in SETTLED:
         if table in raw:
-            raise ConfigError(f"{file}: {table}: the claim settles this table; remove it")
+            raise ConfigError(
+                "{file}: {key}: the claim settles this table; remove it", file=file, key=table
+            )
     return text
 
 
@@ -72,10 +76,8 @@ class Questions:
         devices = [*self._plugged.cameras, *self._plugged.ports]
         if not devices:
             raise ProvisionError(
-                mark(
-                    "no camera and no serial port is plugged in: plug one in, or describe the "
-                    "streams in a file for --answers"
-                )
+                "no camera and no serial port is plugged in: plug one in, or describe the "
+                "streams in a file for --answers"
             )
         device = devices[0]
         if len(devices) > 1 or device in self._plugged.ports:
@@ -87,7 +89,7 @@ class Questions:
         packs = [one.name for one in listed if one.task in ("detection", "classification", "pose")]
         if not packs:
             raise ProvisionError(
-                mark("no model pack is on this board: `edge-runtime models pull NAME` gets one")
+                "no model pack is on this board: `edge-runtime models pull NAME` gets one"
             )
         packs.sort(key=lambda name: name != ModelUse().pack)
         question = self._language.text("Which model looks at the pictures?")
@@ -123,7 +125,7 @@ class Questions:
     def _asked(self, question: str, default: str) -> str:
         if self._ask is None:
             raise ProvisionError(
-                mark("this must be answered by a file for --answers: {question}"),
+                "this must be answered by a file for --answers: {question}",
                 question=question.partition("\n")[0],
             )
         return self._ask(question, default).strip()

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import msgspec
 
 from edge_runtime.clock import Clock
-from edge_runtime.enrolment.identity import IdentityError, IdentityFolder
+from edge_runtime.enrolment.identity import IdentityFolder
+from edge_runtime.errors import IdentityError, Text, located, row
+from edge_runtime.language import mark
 from edge_runtime.options import Broker
 from edge_runtime.publish.candidates import Candidate, Candidates
 from edge_runtime.publish.contract import MQTT_5, Identity
@@ -22,7 +24,7 @@ log = logging.getLogger("edge_runtime.publish")
 
 MAX_REPORTED = 512
 MAX_IN_REASON = 3
-NONE_FOUND = "no broker found on the local network; is one announced by mDNS?"
+NONE_FOUND = mark("no broker found on the local network; is one announced by mDNS?")
 
 
 class UnreachedError(LinkError):
@@ -87,7 +89,7 @@ class Dialer:
         try:
             return self._place.applied(self._broker, self._clock.now().wall_s)
         except IdentityError as error:
-            self._fail(errors, LinkError(str(error)))
+            self._fail(errors, LinkError(error.text))
             raise together(errors) from None
 
     def _try(self, broker: Broker, candidate: Candidate, errors: list[LinkError]) -> Link | None:
@@ -132,7 +134,7 @@ def by_address(error: LinkError, address: str) -> LinkError:
     if str(error).startswith(address):
         return error
     return LinkError(
-        f"{address}: {error}",
+        located(address, error),
         code=error.code,
         answered=error.answered,
         wait_at_least_s=error.wait_at_least_s,
@@ -142,9 +144,9 @@ def by_address(error: LinkError, address: str) -> LinkError:
 def together(errors: list[LinkError]) -> UnreachedError:
     """Return one error for all that failed in a round."""
     more = len(errors) - MAX_IN_REASON
-    texts = [str(error) for error in errors[:MAX_IN_REASON]]
+    rest = [Text("and {count} more", count=more)] if more > 0 else []
     return UnreachedError(
-        "; ".join([*texts, f"and {more} more"] if more > 0 else texts),
+        row([*errors[:MAX_IN_REASON], *rest]),
         code=errors[0].code,
         wait_at_least_s=max(error.wait_at_least_s for error in errors),
     )

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from edge_runtime.errors import because
 from edge_runtime.publish.candidates import MAX_FOUND
 from edge_runtime.publish.endpoint import Endpoint
 from edge_runtime.publish.reasons import LinkError
@@ -35,7 +36,9 @@ def find_brokers(
     try:
         zeroconf = Zeroconf(interfaces=interfaces or InterfaceChoice.All)
     except OSError as error:
-        raise LinkError(f"cannot look for brokers: {error.strerror}; is there a network?") from None
+        raise LinkError(
+            "cannot look for brokers: {reason}; is there a network?", reason=because(error)
+        ) from None
     try:
         browser = ServiceBrowser(zeroconf, SERVICE, handlers=[sample.heard])
         threading.Event().wait(browse_s)

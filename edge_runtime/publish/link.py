@@ -212,7 +212,9 @@ class Link:
                 raise LinkError("the device is stopping")
             if left_s <= 0:
                 raise LinkError(
-                    f"{self._endpoint}: connected, but no answer to MQTT's CONNECT", answered=False
+                    "{address}: connected, but no answer to MQTT's CONNECT",
+                    address=self._endpoint,
+                    answered=False,
                 )
             self.turn(left_s)
         # Only the handshake's errors are told by paho's log alone; its debug lines cost time.

@@ -9,6 +9,7 @@ import threading
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
+from edge_runtime.language import mark
 from edge_runtime.options import Broker
 from edge_runtime.publish.candidates import Candidates, Discover
 from edge_runtime.publish.contract import (
@@ -81,7 +82,7 @@ class MqttPublisher:
         )  # fmt: skip
         self._aliases = True
         self._state: LinkState = "connecting"
-        self._reason = "not connected yet"
+        self._reason = mark("not connected yet")
         self._since_s = clock.monotonic()
         self._attempts = 0
         self._notes: set[str] = set()
@@ -154,7 +155,9 @@ class MqttPublisher:
         except Exception as fault:
             # Whatever it is (an outbox that cannot write, a packet that paho cannot parse), the
             # thread must outlive it: a dead one looks connected and delivers nothing.
-            error = LinkError(f"internal error: {type(fault).__name__}: {fault}".splitlines()[0])
+            error = LinkError(
+                "internal error: {what}", what=f"{type(fault).__name__}: {fault}".splitlines()[0]
+            )
             if str(error) != self._reason:
                 log.exception("the publisher failed, and goes on")
         self._learn(error)
@@ -207,7 +210,9 @@ class MqttPublisher:
         self._reason = self._standing(self._dialer.protocol)
 
     def _standing(self, protocol: int) -> str:
-        return f"connected to {self._dialer.address} by {name_of(protocol)}"
+        return mark("connected to {address} by {protocol}").format(
+            address=self._dialer.address, protocol=name_of(protocol)
+        )
 
     def _note(self, text: str) -> None:
         """Log what is wrong on a link that stands: each thing once, until the notes are full."""
@@ -215,9 +220,9 @@ class MqttPublisher:
             self._notes.add(text)
             log.warning("%s", text)
         if self._state == "connected":
-            self._reason = f"connected, but {text}"
+            self._reason = mark("connected, but {what}").format(what=text)
 
 
 def name_of(protocol: int) -> str:
     """Return a protocol level as people know it."""
-    return "MQTT 5" if protocol == MQTT_5 else "MQTT 3.1.1 (the broker has no MQTT 5)"
+    return "MQTT 5" if protocol == MQTT_5 else mark("MQTT 3.1.1 (the broker has no MQTT 5)")

@@ -64,4 +64,4 @@ def deliver(link: Link, message: Message, clock: Clock, ack_timeout_s: float) ->
             raise link.lost
     code = link.acks[0].code
     if code >= FAILURE:
-        raise LinkError(f"the broker refuses the message: {says(code)}", code=code)
+        raise LinkError("the broker refuses the message: {why}", why=says(code), code=code)

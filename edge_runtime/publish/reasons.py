@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+from typing import Any
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, Heard, Text, located, row
 from edge_runtime.language import mark
 
 TAKEN_OVER = 0x8E
@@ -20,9 +21,9 @@ TAKEN_OVER_WAIT_S = 60.0
 
 # Reason codes of a PUBACK that no later try will change.
 PERMANENT = {
-    0x87: "not authorised to publish this topic",
-    0x90: "topic name not allowed",
-    0x99: "payload format not allowed",
+    0x87: mark("not authorised to publish this topic"),
+    0x90: mark("topic name not allowed"),
+    0x99: mark("payload format not allowed"),
 }
 
 BROKER_SAYS = {
@@ -53,13 +54,16 @@ BROKER_SAYS = {
 }
 
 NETWORK_SAYS: tuple[tuple[type[OSError], str], ...] = (
-    (socket.gaierror, "the name cannot be resolved; check broker.url and the network's DNS"),
+    (socket.gaierror, mark("the name cannot be resolved; check broker.url and the network's DNS")),
     (
         ConnectionRefusedError,
-        "nothing listens on this port; is the broker running, is the port right?",
+        mark("nothing listens on this port; is the broker running, is the port right?"),
     ),
-    (ConnectionResetError, "the connection was reset; check the port, and whether it speaks TLS"),
-    (TimeoutError, "no answer in time; check the network, a firewall, the address"),
+    (
+        ConnectionResetError,
+        mark("the connection was reset; check the port, and whether it speaks TLS"),
+    ),
+    (TimeoutError, mark("no answer in time; check the network, a firewall, the address")),
 )
 
 # X509_V_ERR_… of <openssl/x509_vfy.h>
@@ -72,25 +76,51 @@ WRONG_PURPOSE = 26
 
 # What a broker says of our certificate, by the words in OpenSSL's name of its alert.
 ALERTS = {
-    "CERTIFICATE_REQUIRED": (
+    "CERTIFICATE_REQUIRED": mark(
         "the broker asks for a client certificate; give broker.cert_file and key_file"
     ),
-    "CERTIFICATE_REVOKED": (
+    "CERTIFICATE_REVOKED": mark(
         "the broker says that this device's certificate was revoked; ask the office"
     ),
-    "CERTIFICATE_EXPIRED": (
+    "CERTIFICATE_EXPIRED": mark(
         "the broker says that this device's certificate has expired; ask the office for a claim"
     ),
 }
+
+
+# What OpenSSL says where a connection is not trusted or breaks, as far as it is met in the field.
+OPENSSL_SAYS = (
+    mark("Hostname mismatch, certificate is not valid for '{name}'."),
+    mark("IP address mismatch, certificate is not valid for '{name}'."),
+    mark("certificate has expired"),
+    mark("certificate is not yet valid"),
+    mark("self-signed certificate"),
+    mark("self-signed certificate in certificate chain"),
+    mark("unable to get local issuer certificate"),
+    mark("unsuitable certificate purpose"),
+    mark("sslv3 alert handshake failure"),
+    mark("the handshake operation timed out"),
+    mark("tlsv1 alert protocol version"),
+    mark("tlsv1 alert unknown ca"),
+    mark("unexpected eof while reading"),
+    mark("wrong version number"),
+)
 
 
 class LinkError(EdgeError):
     """There is no link. `answered`: the broker itself said so, by `code` where it gave one."""
 
     def __init__(
-        self, text: str, *, code: int = 0, answered: bool = True, wait_at_least_s: float = 0.0
+        self,
+        english: str,
+        /,
+        *,
+        code: int = 0,
+        answered: bool = True,
+        wait_at_least_s: float = 0.0,
+        **values: Any,
     ) -> None:
-        super().__init__(text)
+        super().__init__(english, **values)
         self.code = code
         self.answered = answered
         self.wait_at_least_s = wait_at_least_s
@@ -98,20 +128,25 @@ class LinkError(EdgeError):
 
 def refused(code: int) -> LinkError:
     """Return the error of a CONNACK that says no."""
-    return LinkError(f"the broker refused the connection: {says(code)}", code=code)
+    return LinkError("the broker refused the connection: {why}", why=says(code), code=code)
 
 
 def dismissed(code: int) -> LinkError:
     """Return the error of a DISCONNECT from the broker."""
     wait_s = TAKEN_OVER_WAIT_S if code == TAKEN_OVER else 0.0
     return LinkError(
-        f"the broker ended the connection: {says(code)}", code=code, wait_at_least_s=wait_s
+        "the broker ended the connection: {why}",
+        why=says(code),
+        code=code,
+        wait_at_least_s=wait_s,
     )
 
 
-def says(code: int) -> str:
+def says(code: int) -> Text:
     """Return a reason code of MQTT 5 in words."""
-    return BROKER_SAYS.get(code, f"reason 0x{code:02x}") if code else "it gave no reason"
+    if code in BROKER_SAYS:
+        return Text(BROKER_SAYS[code])
+    return Text("reason 0x{code:02x}", code=code) if code else Text("it gave no reason")
 
 
 def closed_unanswered(address: str, alert: str, *, tls: bool, certified: bool) -> LinkError:
@@ -122,49 +157,59 @@ def closed_unanswered(address: str, alert: str, *, tls: bool, certified: bool) -
     for words, text in ALERTS.items():
         if words in alert:
             return LinkError(text)
-    hint = ""
+    text = mark("{address}: the connection was closed instead of an answer to CONNECT")
     if tls and certified:
-        hint = "; was this device's certificate revoked? Ask the office"
+        text = mark(
+            "{address}: the connection was closed instead of an answer to CONNECT; was this "
+            "device's certificate revoked? Ask the office"
+        )
     elif tls:
-        hint = "; does it ask for a client certificate (broker.cert_file)?"
-    return LinkError(
-        f"{address}: the connection was closed instead of an answer to CONNECT{hint}",
-        answered=False,
-    )
+        text = mark(
+            "{address}: the connection was closed instead of an answer to CONNECT; does it ask "
+            "for a client certificate (broker.cert_file)?"
+        )
+    return LinkError(text, address=address, answered=False)
 
 
 def unreachable(error: Exception, address: str, *, clock_trusted: bool) -> LinkError:
     """Return the error of a connection that could not be opened."""
-    return LinkError(f"{address}: {why_unreachable(error, clock_trusted=clock_trusted)}")
+    why = why_unreachable(error, clock_trusted=clock_trusted)
+    return LinkError(located(address, why))
 
 
-def why_unreachable(error: Exception, *, clock_trusted: bool) -> str:
+def why_unreachable(error: Exception, *, clock_trusted: bool) -> Text:
     """Say what stood in the way of TCP or TLS."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return why_unverified(error, clock_trusted=clock_trusted)
     if isinstance(error, ssl.SSLError):
         why = getattr(error, "reason", None) or str(error)
         if why == "WRONG_VERSION_NUMBER":
-            return "does not speak TLS on this port; correct the port, or write mqtt://"
-        return f"TLS failed ({why.lower().replace('_', ' ')})"
+            return Text("does not speak TLS on this port; correct the port, or write mqtt://")
+        return Text("TLS failed ({why})", why=Heard(why.lower().replace("_", " ")))
     for kind, why in NETWORK_SAYS:
         if isinstance(error, kind):
-            return why
+            return Text(why)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror.lower()}; check the network"
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+        return Text("{why}; check the network", why=Text(error.strerror.lower()))
+    return Text(f"{type(error).__name__}: {error}".splitlines()[0])
 
 
-def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) -> str:
+def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) -> Text:
     """Say what is wrong with the broker's certificate."""
     if error.verify_code in (NOT_YET_VALID, EXPIRED):
-        what = "is not valid yet" if error.verify_code == NOT_YET_VALID else "has expired"
-        clock = "" if clock_trusted else " (this device's clock is not set yet)"
-        return f"the broker's certificate {what}; renew it, or check both clocks{clock}"
+        text = (
+            Text("the broker's certificate is not valid yet; renew it, or check both clocks")
+            if error.verify_code == NOT_YET_VALID
+            else Text("the broker's certificate has expired; renew it, or check both clocks")
+        )
+        unset = Text("(this device's clock is not set yet)")
+        return text if clock_trusted else row([text, unset], " ")
     if error.verify_code in UNKNOWN_CA:
-        return "the broker's certificate is not signed by a trusted CA; check broker.ca_file"
+        return Text("the broker's certificate is not signed by a trusted CA; check broker.ca_file")
     if error.verify_code in WRONG_NAME:
-        return "the broker's certificate is for another host name; check broker.url and server_name"
+        return Text(
+            "the broker's certificate is for another host name; check broker.url and server_name"
+        )
     if error.verify_code == WRONG_PURPOSE:
-        return "the certificate is not a server's: somebody else plays the broker"
-    return f"the broker's certificate is not accepted ({error.verify_message})"
+        return Text("the certificate is not a server's: somebody else plays the broker")
+    return Text("the broker's certificate is not accepted ({why})", why=Heard(error.verify_message))

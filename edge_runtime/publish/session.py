@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
+from edge_runtime.language import mark
 from edge_runtime.publish.contract import Encode, Identity, OnCommand, Queue, StatusMessages
 from edge_runtime.publish.extras import Extra, Extras
 from edge_runtime.publish.ledger import Ledger
@@ -200,22 +201,27 @@ class Session:
 
     def _settle_extra(self, extra: Extra, ack: Ack) -> None:
         if ack.code >= FAILURE:
-            self._desk.note(f"the broker refuses {extra.kind} messages: {says(ack.code)}")
+            text = mark("the broker refuses {kind} messages: {why}")
+            self._desk.note(text.format(kind=extra.kind, why=says(ack.code)))
 
     def _settle_refusal(self, stored: Stored, code: int, now_s: float) -> None:
         self._desk.ledger.refused += 1
         if code in PERMANENT:
-            self._reject(stored, f"rejected by the broker: {PERMANENT[code]}")
+            text = mark("rejected by the broker: {why}")
+            self._reject(stored, text.format(why=PERMANENT[code]))
         elif self._refusals.refused(stored, code, now_s):
-            self._reject(stored, f"refused by the broker again and again: {says(code)}")
+            text = mark("refused by the broker again and again: {why}")
+            self._reject(stored, text.format(why=says(code)))
         else:
-            self._desk.note(f"the broker refuses records for now: {says(code)}; trying again")
+            text = mark("the broker refuses records for now: {why}; trying again")
+            self._desk.note(text.format(why=says(code)))
 
     def _reject(self, stored: Stored, reason: str) -> None:
         self._refusals.forget(stored.row)
         self._desk.queue.reject(stored.row, reason)
         self._desk.ledger.rejected += 1
-        self._desk.note(f"{stored.body.KIND} record set aside: {reason}")
+        text = mark("{kind} record set aside: {why}")
+        self._desk.note(text.format(kind=stored.body.KIND, why=reason))
 
     def _reject_largest(self, unanswered: list[Sent]) -> None:
         # The broker hangs up without a word on which packet it minds; sent again, it would hang

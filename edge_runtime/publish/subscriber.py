@@ -95,7 +95,9 @@ class Subscriber:
         try:
             first = self._messages.get(timeout=self._broker.connect_timeout_s)
         except queue.Empty:
-            first = LinkError(f"{host}:{port}: no MQTT answer in time; is it an MQTT broker?")
+            first = LinkError(
+                "{address}: no MQTT answer in time; is it an MQTT broker?", address=f"{host}:{port}"
+            )
         if isinstance(first, LinkError):
             self.close()
             raise first

@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.errors import Text, because
 from edge_runtime.options import Broker
 from edge_runtime.publish.reasons import LinkError
 
@@ -53,12 +54,12 @@ def context_for(broker: Broker, host_name: str, *, clock_trusted: bool) -> ssl.S
     if broker.ca_file is None:
         context.load_default_certs()
     else:
-        with told_of(broker.ca_file, "a CA certificate"):
+        with told_of(broker.ca_file, Text("a CA certificate")):
             context.load_verify_locations(broker.ca_file)
         if not clock_trusted:
             context.verify_flags |= X509_V_FLAG_NO_CHECK_TIME
     if broker.cert_file is not None:
-        with told_of(broker.cert_file, "this device's certificate for key_file"):
+        with told_of(broker.cert_file, Text("this device's certificate for key_file")):
             # An empty password fails at once; without one OpenSSL would ask on the terminal.
             context.load_cert_chain(broker.cert_file, broker.key_file, password="")
     return context
@@ -68,17 +69,21 @@ def password_of(broker: Broker) -> str | None:
     """Read the password afresh, so that a corrected file is taken up by the next attempt."""
     if broker.password_file is None:
         return None
-    with told_of(broker.password_file, "the broker's password"):
+    with told_of(broker.password_file, Text("the broker's password")):
         return broker.password_file.read_text(encoding="utf-8").rstrip("\r\n")
 
 
 @contextlib.contextmanager
-def told_of(file: Path, what: str) -> Any:
+def told_of(file: Path, what: Text) -> Any:
     """Turn what goes wrong with a file into a LinkError that names it."""
     try:
         yield
     except ssl.SSLError:
-        raise LinkError(f"{file} does not hold {what} in PEM form; replace it") from None
+        raise LinkError(
+            "{file} does not hold {what} in PEM form; replace it", file=file, what=what
+        ) from None
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise LinkError(f"{file}: {what} cannot be read ({why}); correct the file") from None
+        why = because(error) if isinstance(error, OSError) else Text("not UTF-8 text")
+        raise LinkError(
+            "{file}: {what} cannot be read ({why}); correct the file", file=file, what=what, why=why
+        ) from None

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import cv2
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import SourceError, because
+from edge_runtime.language import mark
 from edge_runtime.options import Camera
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import capture, v4l2
@@ -56,8 +57,10 @@ class CameraSource(BaseSource[Frame]):
         opened = capture.open_network(self._device, max(0.1, left_s), options.read_timeout_s)
         if not opened.isOpened():
             raise SourceError(
-                f"{self._name}: it can be reached, but sent no video within "
-                f"{options.open_timeout_s:g} s; check the URL's path, user name and password"
+                "{camera}: it can be reached, but sent no video within {seconds:g} s; check the "
+                "URL's path, user name and password",
+                camera=self._name,
+                seconds=options.open_timeout_s,
             )
         return opened
 
@@ -69,8 +72,10 @@ class CameraSource(BaseSource[Frame]):
             # Every frame is grabbed: one left in the driver's buffers would be old when read.
             if not self._capture.grab():
                 raise SourceError(
-                    f"{self._name}: it broke off, or sent no picture for "
-                    f"{self._options.read_timeout_s:g} s; check its cable, power and network"
+                    "{camera}: it broke off, or sent no picture for {seconds:g} s; check its "
+                    "cable, power and network",
+                    camera=self._name,
+                    seconds=self._options.read_timeout_s,
                 )
             stamp = self._clock.now()
             if not self._schedule.is_due(stamp.monotonic_s):
@@ -82,8 +87,10 @@ class CameraSource(BaseSource[Frame]):
                 return Frame(self._given - 1, image, stamp)
             undecodable += 1
         raise SourceError(
-            f"{self._name}: {MAX_UNDECODABLE} pictures in a row could not be decoded; "
-            "check the cable, or set another width and height"
+            "{camera}: {count} pictures in a row could not be decoded; check the cable, or set "
+            "another width and height",
+            camera=self._name,
+            count=MAX_UNDECODABLE,
         )
 
     def _release(self) -> None:
@@ -97,9 +104,13 @@ class CameraSource(BaseSource[Frame]):
             return
         wanted = (self._options.width, self._options.height)
         if self._size != (0, 0):
-            self.notice = f"the frame size changed from {shown(self._size)} to {shown(size)}"
+            self.notice = mark("the frame size changed from {old} to {new}").format(
+                old=shown(self._size), new=shown(size)
+            )
         elif all(wanted) and size != wanted:
-            self.notice = f"the camera gives {shown(size)}, not the {shown(wanted)} asked for"
+            self.notice = mark("the camera gives {size}, not the {wanted} asked for").format(
+                size=shown(size), wanted=shown(wanted)
+            )
         self._size = size
 
 
@@ -145,15 +156,20 @@ def check_reachable(url: str, timeout_s: float) -> None:
         knock(url, timeout_s)
     except socket.gaierror:
         raise SourceError(
-            f"{name}: the host name is not known; check it, or give an address"
+            "{camera}: the host name is not known; check it, or give an address", camera=name
         ) from None
     except TimeoutError:
         raise SourceError(
-            f"{name}: no answer within {timeout_s:g} s; check the camera's power and network"
+            "{camera}: no answer within {seconds:g} s; check the camera's power and network",
+            camera=name,
+            seconds=timeout_s,
         ) from None
     except (OSError, ValueError, KeyError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"{name}: cannot be reached ({reason}); check host and port") from None
+        raise SourceError(
+            "{camera}: cannot be reached ({reason}); check host and port",
+            camera=name,
+            reason=because(error) if isinstance(error, OSError) else str(error),
+        ) from None
 
 
 def shown(size: tuple[int, int]) -> str:

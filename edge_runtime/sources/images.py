@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import SourceError, because
 from edge_runtime.options import Images
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import capture
@@ -48,11 +48,15 @@ class ImagesSource(BaseSource[Frame]):
             found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
         except OSError as error:
             raise SourceError(
-                f"{folder}: cannot be listed ({error.strerror}); check the path and its mode"
+                "{path}: cannot be listed ({reason}); check the path and its mode",
+                path=folder,
+                reason=because(error),
             ) from None
         if not found:
             raise SourceError(
-                f"{folder}: holds no picture; put some there ({', '.join(sorted(SUFFIXES))})"
+                "{path}: holds no picture; put some there ({suffixes})",
+                path=folder,
+                suffixes=", ".join(sorted(SUFFIXES)),
             )
         return found
 
@@ -69,7 +73,9 @@ class ImagesSource(BaseSource[Frame]):
                 return frame
             unreadable += 1
         raise SourceError(
-            f"{self._options.path}: none of its {unreadable} pictures can be read; replace them"
+            "{path}: none of its {count} pictures can be read; replace them",
+            path=self._options.path,
+            count=unreadable,
         )
 
     def _give(self, path: Path) -> Frame | None:
@@ -101,5 +107,5 @@ def load_picture(path: Path) -> Image:
     except cv2.error:  # larger than OpenCV agrees to decode
         image = None
     if image is None:
-        raise SourceError(f"{path}: not a picture that can be read; replace it")
+        raise SourceError("{path}: not a picture that can be read; replace it", path=path)
     return np.asarray(image, dtype=np.uint8)

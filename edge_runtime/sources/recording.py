@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import SourceError, UsageError
+from edge_runtime.errors import SourceError, UsageError, because
 from edge_runtime.options import Recorded, Recording, SensorRecording
 from edge_runtime.options.recorded import DATA, read_recorded
 from edge_runtime.raw import Frame, Samples
@@ -55,11 +55,13 @@ class RecordingSource(BaseSource[Frame | Samples]):
             self._file = (folder / DATA).open("rb")
             fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except UsageError as error:
-            raise SourceError(str(error)) from None
+            raise SourceError(error.text) from None
         except BlockingIOError:
-            raise SourceError(f"{folder}: is being recorded; end that first") from None
+            raise SourceError("{path}: is being recorded; end that first", path=folder) from None
         except OSError as error:
-            raise SourceError(f"{folder / DATA}: cannot be read ({error.strerror})") from None
+            raise SourceError(
+                "{path}: cannot be read ({reason})", path=folder / DATA, reason=because(error)
+            ) from None
         self._zero_s = None
 
     def _read(self) -> Frame | Samples | None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import serial
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import SourceError, Text, located
 from edge_runtime.framing import framing_of
 from edge_runtime.framing.quality import Quality
 from edge_runtime.framing.rows import Rows, Run
@@ -90,7 +90,7 @@ class SerialSource(BaseSource[Samples]):
             self._blocks.extend(self._timeline.blocks(runs, size, arrived))
             self.notice = self._quality.notice(arrived.monotonic_s)
             if reason := self._silence.reason(size, arrived.monotonic_s, self._link.said):
-                raise SourceError(f"{self._options.url}: {reason}")
+                raise SourceError(located(self._options.url, reason))
         return self._blocks.popleft()
 
     def _release(self) -> None:
@@ -174,23 +174,31 @@ def close_port(port: Any) -> None:
         return
 
 
-def cannot_open(url: str, error: Exception) -> str:
+def cannot_open(url: str, error: Exception) -> Text:
     """Say why a port did not open, and what to do."""
     match getattr(error, "errno", None):
         case errno.ENOENT | errno.ENODEV | errno.ENXIO:
-            return f"{url}: no such port; plug the adapter in, or see `ls /dev/serial/by-id`"
+            return Text(
+                "{url}: no such port; plug the adapter in, or see `ls /dev/serial/by-id`", url=url
+            )
         case errno.EACCES | errno.EPERM:
-            return f"{url}: permission denied; add the user to the group dialout"
+            return Text("{url}: permission denied; add the user to the group dialout", url=url)
         case errno.EAGAIN | errno.EBUSY:
-            return f"{url}: another program holds it (`fuser -v {url}`); stop that program"
+            return Text(
+                "{url}: another program holds it (`fuser -v {url}`); stop that program", url=url
+            )
     if "Inappropriate ioctl" in str(error):
-        return f"{url}: not a serial port; name one from `ls /dev/serial/by-id`"
-    return f"{url}: cannot be opened ({error}); check url, baud and parity"
+        return Text("{url}: not a serial port; name one from `ls /dev/serial/by-id`", url=url)
+    return Text(
+        "{url}: cannot be opened ({reason}); check url, baud and parity", url=url, reason=error
+    )
 
 
-def lost(url: str, error: Exception) -> str:
+def lost(url: str, error: Exception) -> Text:
     """Say that a port went away, and what to do."""
-    return (
-        f"{url}: the port is gone ({error}); check its plug and cable "
-        "(a path under /dev/serial/by-id stays the same when it is plugged in again)"
+    return Text(
+        "{url}: the port is gone ({reason}); check its plug and cable (a path under "
+        "/dev/serial/by-id stays the same when it is plugged in again)",
+        url=url,
+        reason=error,
     )

@@ -81,7 +81,9 @@ class SyntheticSource(BaseSource[Frame]):
             self._closed.wait(fault.hang_s)
             self._check_open()
         if self._faults("fail", index):
-            raise SourceError(f"the scripted fault at frame {index}: the camera is gone")
+            raise SourceError(
+                "the scripted fault at frame {index}: the camera is gone", index=index
+            )
 
     def _faults(self, kind: str, index: int) -> list[Fault]:
         return [

@@ -52,13 +52,17 @@ class VideoSource(BaseSource[Frame]):
         self._release()
         path = self._options.path
         if not os.access(path, os.R_OK):
-            raise SourceError(f"{path}: cannot be read; check that the file is there and its mode")
+            raise SourceError(
+                "{path}: cannot be read; check that the file is there and its mode", path=path
+            )
         self._capture = capture.open_file(str(path))
         if not self._capture.isOpened():
-            raise SourceError(f"{path}: not a video that can be read; check it with `ffprobe`")
+            raise SourceError(
+                "{path}: not a video that can be read; check it with `ffprobe`", path=path
+            )
         if not self._capture.grab():
             raise SourceError(
-                f"{path}: holds no frame that can be decoded; check it with `ffprobe`"
+                "{path}: holds no frame that can be decoded; check it with `ffprobe`", path=path
             )
         self._is_grabbed = True
         self._of_pass = 0

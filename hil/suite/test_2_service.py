@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import pytest
 
-from hil.site import SERVICE, START_S, WATCHDOG_S, Site, road
+from hil.site import PULSE, SERVICE, START_S, WATCHDOG_S, Site, road
 
 HARDENED = {
     "NoNewPrivileges": "yes",
@@ -17,6 +20,10 @@ HARDENED = {
     "DevicePolicy": "closed",
     "CapabilityBoundingSet": "",
 }
+SERIAL_DROP_IN = f"/etc/systemd/system/{SERVICE}.service.d/serial.conf"
+OWN_RULES = f"/etc/systemd/system.control/{SERVICE}.service.d"
+# The number of USB serial adapters, with nothing behind it: what the unit allows is asked first.
+BARE_PORT = "/dev/ttyHIL188"
 SCORE = 16  # of 100, as systemd-analyze counts its threshold: 1.6
 
 
@@ -94,3 +101,57 @@ def test_a_camera_whose_driver_hangs_for_ever_gets_the_process_restarted(site: S
     site.see("the stream is degraded", lambda: site.state_of("hung") == "degraded", 60)
     site.see("a new process", lambda: site.show("MainPID")["MainPID"] not in (process, "0"), 240)
     assert "hangs again and again" in site.log(400)
+
+
+@pytest.fixture
+def ports(site: Site) -> Iterator[dict[str, str]]:
+    """Yield the sources of a sensor and of a bare port; the drop-in that opens both comes back."""
+    sensor = site.board.plug("serial")
+    sensor.insert()
+    site.must(f"mknod -m 660 {BARE_PORT} c 188 200 && chgrp dialout {BARE_PORT}")
+    site.must(f"mv {SERIAL_DROP_IN} {SERIAL_DROP_IN}.away")
+    yield {
+        "serial": sensor.source,
+        "bare": re.sub(r'url = "[^"]+"', f'url = "{BARE_PORT}"', sensor.source),
+    }
+    sensor.pull()
+    site.must(f"mv {SERIAL_DROP_IN}.away {SERIAL_DROP_IN}; rm {BARE_PORT}")
+    site.must(f"rm -rf {OWN_RULES} && systemctl daemon-reload")
+
+
+def test_a_device_that_the_unit_does_not_open_is_mended_by_what_the_doctor_says(
+    site: Site, ports: dict[str, str]
+) -> None:
+    streams = [f'[[streams]]\nname = "{n}"\nsource = {s}\n' for n, s in ports.items()]
+    site.must("systemctl daemon-reload")
+    site.configure("\n".join([PULSE, *streams]))
+    site.see("it is missed", lambda: site.state_of("serial") == "degraded")
+    found = site.doctor()
+    for name in ports:
+        assert found[f"serial/{name}"]["state"] == "failed"
+        assert found[f"serial/{name}"]["text"].endswith("its unit is without serial.conf")
+    type_advice(site, found["serial/serial"])
+    site.must(f"cmp {SERIAL_DROP_IN} {SERIAL_DROP_IN}.away")
+    site.see("it is there", lambda: site.state_of("serial") == "running")
+    found = site.doctor()
+    assert found.get("serial/serial", {}).get("state") == "ok", found
+    assert not is_shut(found["serial/bare"])
+    # An adapter of a number that the drop-in does not know.
+    site.must(f"sed -i /char-188/d {SERIAL_DROP_IN} && systemctl daemon-reload")
+    found = site.doctor()
+    assert is_shut(found["serial/bare"])
+    assert not is_shut(found["serial/serial"])
+    type_advice(site, found["serial/bare"])
+    site.must("systemctl daemon-reload")
+    assert not is_shut(site.doctor()["serial/bare"])
+
+
+def is_shut(finding: dict[str, str]) -> bool:
+    return "the service may not open it" in finding["text"]
+
+
+def type_advice(site: Site, finding: dict[str, str]) -> None:
+    """Type the command that a finding gives, as root: a small system has no sudo."""
+    typed = re.search("`(.+)`", finding["advice"])
+    assert typed is not None, finding
+    site.must(typed[1].replace("sudo ", ""), timeout_s=120 * site.board.slowness)

@@ -15,6 +15,7 @@ from support.broker import Mosquitto, free_port
 from support.certificates import Authority
 from support.daemon import Daemon, Ear, command
 from support.paths import ROOT
+from support.serial_device import SerialDevice
 from support.waiting import until
 
 STREAM = f"""
@@ -149,3 +150,20 @@ def test_a_camera_that_the_daemon_holds(daemon: Callable[..., Daemon], ear: Ear)
     assert finding["text"].startswith("the running daemon has it: degraded")
     assert "/dev/video63: no such camera" in finding["text"]
     assert run.stop() == 0
+
+
+def test_a_sensor_that_has_not_sent_anything_yet(
+    daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    framing = '{ kind = "lines", columns = [{ name = "level" }] }'
+    with SerialDevice(tmp_path) as device:
+        run = daemon(
+            '[[streams]]\nname = "well"\nsource = { kind = "serial", silent_s = 60.0, '
+            f'url = "{device.path}", framing = {framing} }}\n'
+        )
+        run.start()
+        until(lambda: run.state.is_dir() and ask(run.state), "the daemon answers", every_s=0.1)
+        finding = findings(doctor(run, "--json", "--lang", "en"))["serial/well"]
+        assert (finding["state"], finding["advice"]) == ("skipped", "")
+        assert finding["text"].endswith("is still starting: ask again in 60 s")
+        assert run.stop() == 0

@@ -9,15 +9,18 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from support.manager_stub import SYSTEM_PATH, write_stubs
 from support.paths import ROOT
 
 INSTALL = ROOT / "scripts" / "install"
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # The package of a small bundle: what the installer calls, and nothing to import for seconds.
 PROGRAM = """
@@ -32,29 +35,6 @@ def main():
         sys.exit("edge-runtime: streams: missing; add it" if VERSION in text else 0)
     (state / words[2]).write_bytes(Path(words[3]).read_bytes())
 """
-
-# Restarts fail for the versions in `broken`; in `short-lived` ones the process changes.
-SYSTEMCTL = """#!/bin/sh
-here="$(dirname "$0")"
-echo "$*" >>"$here/calls"
-version="$(basename "$(readlink "$here/../root/opt/edge-runtime/current")")"
-version="${version%-*}"
-unit="${*##* }"
-case " $* " in
-*" enable "*) touch "$here/enabled.$unit" ;;
-*" disable "*) rm -f "$here/enabled.$unit" ;;
-*" is-enabled "*) [ -e "$here/enabled.$unit" ] ;;
-*" is-active "*) [ -e "$here/active" ] ;;
-*" stop "*) rm -f "$here/active" ;;
-*" restart "*)
-    rm -f "$here/active"
-    grep -qs "^$version$" "$here/broken" && exit 1
-    touch "$here/active"
-    ;;
-*" show "*) if grep -qs "^$version$" "$here/short-lived"; then date +%s%N; else echo 42; fi ;;
-esac
-"""
-JOURNALCTL = "#!/bin/sh\necho 'the reason in the journal'\n"
 
 
 def system_python() -> str:
@@ -91,6 +71,11 @@ def make_wheel(folder: Path, version: str) -> None:
     with zipfile.ZipFile(folder / f"edge_runtime-{version}-py3-none-any.whl", "w") as wheel:
         for name, text in {**texts, f"{info}/RECORD": record}.items():
             wheel.writestr(name, text)
+
+
+def owner(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_uid, status.st_gid
 
 
 class Bundle:
@@ -139,6 +124,25 @@ class Bundle:
         return file
 
 
+@contextmanager
+def place_for_machines() -> Iterator[Path]:
+    """Give a folder into which the service's user may look, unlike pytest's."""
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="test-install-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def second_bundle(folder: Path) -> Path:
+    """Make the bundle of version 2.0.0, which brings a timer and another unit."""
+    bundle = Bundle(folder, "2.0.0")
+    units = bundle.folder / "systemd"
+    (units / "edge-runtime-new.timer").write_text("[Timer]\n[Install]\nWantedBy=timers.target\n")
+    with (units / "edge-runtime.service").open("a") as unit:
+        unit.write("# of version 2\n")
+    return bundle.pack()
+
+
 class Machine:
     """A tree with a running service manager that does as it is told."""
 
@@ -148,9 +152,24 @@ class Machine:
         (self.root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
         (self.root / "etc").mkdir(exist_ok=True)
         self.stub.mkdir(exist_ok=True)
-        for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
-            (self.stub / name).write_text(text)
-            (self.stub / name).chmod(0o755)
+        write_stubs(self.stub)
+
+    @contextmanager
+    def at_work(self, folder: Path) -> Iterator[Machine]:
+        """Give a copy with a configuration, as it is while its service works."""
+        one = self.twin(folder)
+        one.configure()
+        (one.stub / "active").touch()
+        one.calls()
+        yield one
+        shutil.rmtree(folder)
+
+    def twin(self, folder: Path) -> Machine:
+        """Return a copy, which has its own power."""
+        shutil.copytree(self.root.parent, folder, symlinks=True)
+        state = self.root / "var/lib/edge-runtime"
+        os.chown(folder / state.relative_to(self.root.parent), *owner(state))
+        return Machine(folder)
 
     @property
     def opt(self) -> Path:
@@ -173,6 +192,27 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
+            start_new_session=True,
+        )
+
+    def power_until(self, when: str | int) -> None:
+        """Have the power fail before a command that begins so, or after so many; "": never."""
+        (self.stub / "power-for").unlink(missing_ok=True)
+        if when != "":
+            (self.stub / "power-for").write_text(f"{when}\n")
+
+    def boot(self) -> subprocess.CompletedProcess[str]:
+        """Start it after a power cut: the enabled services, one after the other."""
+        (self.stub / "active").unlink(missing_ok=True)
+        units = ("edge-runtime.service", "edge-runtime-settle.service")
+        enabled = [unit for unit in units if (self.stub / f"enabled.{unit}").exists()]
+        return subprocess.run(
+            ["sh", "-c", "; ".join(f"systemctl start {unit}" for unit in enabled)],
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
         )
 
     def command(self, *arguments: str | Path, script: Path = INSTALL) -> list[str | Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,26 @@ name = "road"
 source = {{ kind = "synthetic" }}
 model = {{ pack = "{VILLAGE_ROAD}" }}
 """
+
+SYSTEMCTL = """#!/bin/sh
+echo "LoadState={load}"
+echo "ActiveState={active}"
+echo "SubState=running"
+echo "NRestarts={restarts}"
+echo "UnitFileState={file}"
+echo "SupplementaryGroups={groups}"
+echo "DevicePolicy={policy}"
+echo "DropInPaths={drop_ins}"
+"""
+UNIT = {
+    "load": "loaded",
+    "active": "active",
+    "restarts": 0,
+    "file": "enabled",
+    "groups": "",
+    "policy": "auto",
+    "drop_ins": "",
+}
 
 
 def configuration(
@@ -61,6 +82,14 @@ def tree(root: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return root
+
+
+def systemctl(program: Path, *, allows: Sequence[str] = (), **facts: Any) -> None:
+    """Write a `systemctl` that says so of the unit; `allows` are its rules on devices."""
+    rules = "".join(f'echo "DeviceAllow={rule}"\n' for rule in allows)
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(SYSTEMCTL.format(**(UNIT | facts)) + rules)
+    program.chmod(0o755)
 
 
 def found(name: str, around: Surroundings) -> list[Finding]:

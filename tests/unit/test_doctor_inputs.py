@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,15 @@ from edge_runtime.clock import SystemClock
 from edge_runtime.doctor import Finding
 from support.broker import free_port
 from support.serial_device import SerialDevice, repeating
-from support.surroundings import ROAD, configuration, found, only, surroundings, tree
+from support.surroundings import (
+    NOW_S,
+    ROAD,
+    configuration,
+    found,
+    only,
+    surroundings,
+    tree,
+)
 from support_rtsp import RtspCamera
 
 
@@ -95,7 +105,6 @@ def test_a_network_camera_that_gives_none(tmp_path: Path) -> None:
         ({"state": "running", "captured": 7}, "ok"),
         ({"state": "running", "captured": 7, "notice": "odd size"}, "warning"),
         ({"state": "degraded", "reason": "no such camera", "restarts": 3}, "failed"),
-        ({"captured": 0}, "warning"),
     ],
 )
 def test_what_a_running_daemon_holds_is_asked_of_it(
@@ -109,6 +118,52 @@ def test_what_a_running_daemon_holds_is_asked_of_it(
     # A stream that the daemon does not run is looked at.
     other = camera(tmp_path, "/dev/video63", daemon={"streams": {}})
     assert "no such camera" in other.text
+
+
+PATIENCE_S = 2 * (2 * 10.0 + 5.0 + 0.1 + 2.0)  # an open and a read, each given up by the daemon
+
+
+def starting(tmp_path: Path, socket_s: float | None, process_s: float | None) -> Finding:
+    """Return what is found of a stream that is starting, by the ages of the daemon's traces."""
+    state, root = tmp_path / "state", tmp_path / "root"
+    if socket_s is not None:
+        socket = tree(state, {"status.sock": ""}) / "status.sock"
+        os.utime(socket, (NOW_S - socket_s, NOW_S - socket_s))
+    if process_s is not None:
+        ticks = int((5000.0 - process_s) * os.sysconf("SC_CLK_TCK"))
+        fields = " ".join(["S", *["0"] * 18, str(ticks), "0"])
+        tree(root, {"proc/7/stat": f"7 (a ) b) {fields}\n", "proc/uptime": "5000.00 9000.0\n"})
+    source = 'kind = "camera", open_timeout_s = 10'
+    config = configuration(tmp_path, ROAD.replace('kind = "synthetic"', source))
+    # A stream that is starting says nothing of itself.
+    daemon = {"pid": 7, "streams": {"road": {}}}
+    return only("camera", surroundings(tmp_path, config=config, daemon=daemon))
+
+
+@pytest.mark.parametrize(
+    ("socket_s", "process_s", "left_s"),
+    [
+        (2.0, 3.0, PATIENCE_S - 2.0),
+        (2.0, 900_000.0, PATIENCE_S - 2.0),  # the configuration was read again
+        (900_000.0, 4.0, PATIENCE_S - 4.0),  # the clock was set since
+        (-900_000.0, 4.0, PATIENCE_S - 4.0),  # or set back
+        (None, 4.0, PATIENCE_S - 4.0),
+        (2.0, None, PATIENCE_S - 2.0),
+        (PATIENCE_S + 1.0, PATIENCE_S + 9.0, None),
+        (None, None, None),
+    ],
+)
+def test_a_stream_may_be_starting_for_a_while(
+    socket_s: float | None, process_s: float | None, left_s: float | None, tmp_path: Path
+) -> None:
+    finding = starting(tmp_path, socket_s, process_s)
+    if left_s is None:
+        assert finding.state == "warning"
+        assert "starting, 0 samples taken" in finding.text
+        assert "Unplug the camera" in finding.advice
+    else:
+        assert (finding.state, finding.advice) == ("skipped", "")
+        assert finding.text.endswith(f"still starting: ask again in {math.ceil(left_s)} s")
 
 
 def test_a_board_without_a_configuration(tmp_path: Path) -> None:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.board.usb import coral_is_seen
+from edge_runtime.board.usb import coral_node
 from support.surroundings import ROAD, VILLAGE_ROAD, configuration, found, only, surroundings, tree
 
 CORAL_NEW = {"sys/bus/usb/devices/1-1/idVendor": "1a6e\n",
-             "sys/bus/usb/devices/1-1/idProduct": "089a\n"}  # fmt: skip
+             "sys/bus/usb/devices/1-1/idProduct": "089a\n",
+             "sys/bus/usb/devices/1-1/busnum": "1\n",
+             "sys/bus/usb/devices/1-1/devnum": "2\n"}  # fmt: skip
 CORAL_USED = {"sys/bus/usb/devices/2-1/idVendor": "18d1\n",
-              "sys/bus/usb/devices/2-1/idProduct": "9302\n"}  # fmt: skip
+              "sys/bus/usb/devices/2-1/idProduct": "9302\n",
+              "sys/bus/usb/devices/2-1/busnum": "2\n",
+              "sys/bus/usb/devices/2-1/devnum": "13\n"}  # fmt: skip
 DELEGATE = '", delegate = "edgetpu" }'
 
 
@@ -48,14 +52,22 @@ def test_a_pack_that_is_not_there(tmp_path: Path) -> None:
     assert "no-such-pack" in finding.text
 
 
-@pytest.mark.parametrize("files", [CORAL_NEW, CORAL_USED, {"dev/apex_0": ""}])
-def test_a_coral_is_seen(files: dict[str, str], tmp_path: Path) -> None:
-    assert not coral_is_seen(tmp_path / "root")
+@pytest.mark.parametrize(
+    ("files", "node"),
+    [
+        (CORAL_NEW, "dev/bus/usb/001/002"),
+        (CORAL_USED, "dev/bus/usb/002/013"),
+        ({"dev/apex_0": ""}, "dev/apex_0"),
+    ],
+)
+def test_a_coral_is_seen(files: dict[str, str], node: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    assert coral_node(root) is None
     assert only("accelerator", surroundings(tmp_path)).state == "skipped"
     other = {"sys/bus/usb/devices/usb1/idVendor": "1d6b", "sys/bus/usb/devices/usb1/idProduct": "2"}
-    assert not coral_is_seen(tree(tmp_path / "root", other))
-    tree(tmp_path / "root", files)
-    assert coral_is_seen(tmp_path / "root")
+    assert coral_node(tree(root, other)) is None
+    tree(root, files)
+    assert coral_node(root) == root / node
     assert only("accelerator", surroundings(tmp_path)).state == "ok"
 
 

@@ -6,7 +6,7 @@ import grp
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +22,7 @@ from edge_runtime.doctor.service import CONDITIONS
 from edge_runtime.engine.health import StreamState
 from edge_runtime.errors import EdgeError
 from edge_runtime.outbox.health import Condition
-from support.surroundings import configuration, only, surroundings, tree
+from support.surroundings import configuration, only, surroundings
 from support.waiting import until
 
 
@@ -75,38 +75,6 @@ def test_the_outbox_of_a_daemon_that_does_not_run(tmp_path: Path) -> None:
     assert "will salvage what it can" in only("outbox", around).text
 
 
-SYSTEMCTL = """#!/bin/sh
-echo "LoadState={load}"
-echo "ActiveState={active}"
-echo "SubState=running"
-echo "NRestarts={restarts}"
-echo "UnitFileState={file}"
-echo "SupplementaryGroups={groups}"
-"""
-
-
-@pytest.fixture
-def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Return what puts a `systemctl` in place that says what it is told to."""
-    tree(tmp_path / "root", {"run/systemd/system/.keep": ""})
-    program = tmp_path / "bin" / "systemctl"
-    program.parent.mkdir()
-    monkeypatch.setenv("PATH", str(program.parent))
-
-    def says(**facts: Any) -> None:
-        known = {
-            "load": "loaded",
-            "active": "active",
-            "restarts": 0,
-            "file": "enabled",
-            "groups": "",
-        }
-        program.write_text(SYSTEMCTL.format(**(known | facts)))
-        program.chmod(0o755)
-
-    return says
-
-
 @pytest.mark.parametrize(
     ("facts", "state", "advice"),
     [
@@ -118,7 +86,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     ],
 )
 def test_the_unit_as_systemd_knows_it(
-    facts: dict[str, Any], state: str, advice: str, tmp_path: Path, systemd: Any
+    facts: dict[str, Any], state: str, advice: str, tmp_path: Path, systemd: Callable[..., None]
 ) -> None:
     systemd(**facts)
     finding = only("service", surroundings(tmp_path))
@@ -128,7 +96,7 @@ def test_the_unit_as_systemd_knows_it(
 
 
 def test_root_asks_whether_the_service_s_user_may_use_a_device(
-    tmp_path: Path, systemd: Any
+    tmp_path: Path, systemd: Callable[..., None]
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give files away")

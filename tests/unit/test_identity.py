@@ -16,7 +16,6 @@ from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.files import replace_file, shred, write_private
 from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.enrolment.identity import (
-    IdentityError,
     IdentityFolder,
     LastGood,
     Office,
@@ -24,6 +23,7 @@ from edge_runtime.enrolment.identity import (
     Waiting,
     provisioned,
 )
+from edge_runtime.errors import IdentityError
 from edge_runtime.options import Broker, Config, Device, Stream
 from support.kills import forks, killed_at
 

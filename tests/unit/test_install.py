@@ -1,4 +1,4 @@
-"""The installer in a tree of its own: first time, again, upgrades, ways back, power cuts."""
+"""The installer in a tree of its own: first time, again, upgrades, ways back."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.installing import Bundle, Machine
+from support.installing import Bundle, Machine, place_for_machines, second_bundle
 from support.waiting import until
 
 pytestmark = [
@@ -23,11 +22,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """Return a folder into which the service's user may look, unlike pytest's."""
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="test-install-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    """Return a folder for bundles and machines."""
+    with place_for_machines() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +35,8 @@ def first(place: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def second(place: Path) -> Path:
-    """Return the bundle of version 2.0.0, which brings a timer and another unit."""
-    bundle = Bundle(place, "2.0.0")
-    units = bundle.folder / "systemd"
-    (units / "edge-runtime-new.timer").write_text("[Timer]\n[Install]\nWantedBy=timers.target\n")
-    with (units / "edge-runtime.service").open("a") as unit:
-        unit.write("# of version 2\n")
-    return bundle.pack()
+    """Return the bundle of version 2.0.0."""
+    return second_bundle(place)
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +52,8 @@ def with_first(place: Path, first: Path) -> Machine:
 @pytest.fixture
 def machine(place: Path, with_first: Machine) -> Iterator[Machine]:
     """Return such a machine with a configuration, as it is while its service works."""
-    folder = place / "machine"
-    shutil.copytree(with_first.root.parent, folder, symlinks=True)
-    state = folder / "root/var/lib/edge-runtime"
-    owner = (with_first.root / "var/lib/edge-runtime").stat()
-    os.chown(state, owner.st_uid, owner.st_gid)
-    one = Machine(folder)
-    one.configure()
-    (one.stub / "active").touch()
-    one.calls()
-    yield one
-    shutil.rmtree(folder)
+    with with_first.at_work(place / "machine") as one:
+        yield one
 
 
 def test_the_first_installation_puts_everything_in_its_place(with_first: Machine) -> None:
@@ -126,8 +109,13 @@ def test_an_upgrade_keeps_the_previous_version_and_removes_older_ones(
     assert not (machine.units / "edge-runtime.service.d/coral.conf").exists()
     assert "of version 2" in (machine.units / "edge-runtime.service").read_text()
     calls = machine.calls()
-    assert calls.index("daemon-reload") < calls.index("restart edge-runtime.service")
+    assert calls.index("daemon-reload") < calls.index("start edge-runtime.service")
     assert "start edge-runtime-new.timer" in calls
+    # Whatever ends the installation from here on, the board ends the upgrade.
+    assert calls.index("--no-block start edge-runtime-settle.service") < calls.index(
+        "daemon-reload"
+    )
+    assert not list(machine.opt.glob("*unproven"))
     # An unpacked bundle installs itself.
     third = Bundle(place, "3.0.0")
     (third.folder / "packs/some").mkdir(parents=True)
@@ -136,7 +124,8 @@ def test_an_upgrade_keeps_the_previous_version_and_removes_older_ones(
     assert machine.install("--no-start", script=third.folder / "install").returncode == 0
     assert (machine.version(), machine.version("previous")) == ("3.0.0", "2.0.0")
     assert machine.versions() == ["2.0.0", "3.0.0"]
-    assert "restart edge-runtime.service" not in machine.calls()
+    calls = machine.calls()
+    assert not any("start" in call or "stop" in call for call in calls)
     # Its pack was imported by the service's user.
     imported = machine.root / "var/lib/edge-runtime/some"
     assert imported.read_bytes() == b"weights"
@@ -170,7 +159,7 @@ def test_a_version_that_does_not_come_to_work_makes_way_for_the_old_one(
     after = machine.snapshot()
     assert after.keys() == before.keys()
     assert {k: v[2] for k, v in after.items()} == {k: v[2] for k, v in before.items()}
-    assert machine.calls()[-1] == "restart edge-runtime.service"
+    assert "restart edge-runtime.service" in machine.calls()
     assert (machine.stub / "active").exists()
 
 

@@ -16,10 +16,10 @@ from edge_runtime.clock import Clock
 from edge_runtime.config import load
 from edge_runtime.engine.status import StatusSocket
 from edge_runtime.enrolment.claim import Claim, ClaimError
-from edge_runtime.enrolment.identity import IdentityError, IdentityFolder
+from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.enrolment.keys import read_key, request
 from edge_runtime.enrolment.messages import csr_body
-from edge_runtime.errors import ConfigError, PackError, UsageError
+from edge_runtime.errors import ConfigError, IdentityError, PackError, UsageError
 from edge_runtime.language import Code, Language
 from edge_runtime.office.claims import listed
 from edge_runtime.office.folder import OfficeFolder

@@ -15,8 +15,8 @@ import pytest
 
 from edge_runtime.cli.renew import connect
 from edge_runtime.clock import Stamp
-from edge_runtime.enrolment.identity import Files, IdentityError, IdentityFolder
-from edge_runtime.errors import EdgeError
+from edge_runtime.enrolment.identity import Files, IdentityFolder
+from edge_runtime.errors import EdgeError, IdentityError
 from edge_runtime.language import Language
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.revoking import revoke

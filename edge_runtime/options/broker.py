@@ -1,0 +1,79 @@
+"""What the types cannot say of `[broker]`: whom it trusts, and the files that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from edge_runtime.errors import Text, row
+from edge_runtime.options.device import Broker
+from edge_runtime.toml_file import path_fault
+
+
+def faults(broker: Broker) -> Iterator[tuple[str, Text]]:
+    """Yield each key that is wrong, and what is wrong with it."""
+    yield from wrong_trust(broker)
+    yield from wrong_url(broker.url)
+    yield from wrong_files(broker)
+
+
+def wrong_url(url: str) -> Iterator[tuple[str, Text]]:
+    """Yield what is wrong with the address."""
+    if url == "discover":
+        return
+    is_broker = url.startswith(("mqtt://", "mqtts://")) and has_host(url)
+    if "@" in url or (is_broker and urlsplit(url).path.strip("/")):
+        yield "url", Text("must hold host and port alone; use username and password_file")
+    elif not is_broker:
+        yield "url", Text("'{url}' is not mqtts://host[:port] or mqtt://host[:port]", url=url)
+
+
+def has_host(url: str) -> bool:
+    """Say whether a URL names a host, and a port that can be one if any."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket or a port that is none
+        return False
+
+
+def wrong_trust(broker: Broker) -> Iterator[tuple[str, Text]]:
+    """Yield what would leave it open who the broker is, or who we are."""
+    found = broker.url == "discover"
+    is_provisioned = broker.identity is not None
+    if is_provisioned:
+        for key in ("ca_file", "cert_file", "key_file"):
+            if getattr(broker, key) is not None:
+                yield key, Text('remove it beside identity = "provisioned", which has its own')
+    elif found and broker.ca_file is None:
+        yield (
+            "ca_file",
+            Text(
+                'missing beside url = "discover"; a broker found on the local network must prove '
+                "who it is: give the CA that signed its certificate"
+            ),
+        )
+    if broker.server_name is None and (found or is_provisioned):
+        beside = 'url = "discover"' if found else 'identity = "provisioned"'
+        yield (
+            "server_name",
+            Text(
+                "missing beside {beside}; give the name that the broker's certificate must bear",
+                beside=beside,
+            ),
+        )
+    if broker.url.startswith("mqtt://") and (is_provisioned or broker.server_name is not None):
+        yield "url", Text("without TLS nobody proves who he is; write mqtts://")
+
+
+def wrong_files(broker: Broker) -> Iterator[tuple[str, Text]]:
+    """Yield what is missing: a file, or the one that goes with it."""
+    for key in ("ca_file", "cert_file", "key_file", "password_file"):
+        file = getattr(broker, key)
+        if file is not None and (fault := path_fault(file, Path.is_file, Text("is not there"))):
+            yield key, row([file, fault], " ")
+    if (broker.cert_file is None) != (broker.key_file is None):
+        yield "cert_file", Text("cert_file and key_file go together; give both or neither")
+    if broker.password_file is not None and broker.username is None:
+        yield "username", Text("missing beside password_file; add it")

@@ -1,0 +1,272 @@
+"""What goes wrong on a board, said in Vietnamese, whatever stage it comes from."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from edge_runtime.cli.provision import provision
+from edge_runtime.clock import SystemClock
+from edge_runtime.config import load
+from edge_runtime.errors import (
+    SYSTEM_SAYS,
+    EdgeError,
+    PackError,
+    SourceError,
+    Text,
+    because,
+    located,
+    row,
+)
+from edge_runtime.framing.rows import Tally
+from edge_runtime.framing.silence import Silence
+from edge_runtime.options import Camera
+from edge_runtime.packs.manifest_file import open_pack
+from edge_runtime.packs.store import PackStore
+from edge_runtime.publish.dialer import by_address, together
+from edge_runtime.publish.reasons import BROKER_SAYS, LinkError, dismissed, refused
+from edge_runtime.sources import open_source
+from support.broker import free_port
+from support.saying import EN, VI, in_vietnamese, raised, untold
+from support.sensors import lines_at
+from support.surroundings import HEAD, ROAD, VILLAGE_ROAD, configuration, only, surroundings
+from support_packs import make_pack
+
+METER = """
+[[streams]]
+name = "meter"
+source = { kind = "serial", url = "loop://", silent_s = 0.2, \
+framing = { kind = "lines", columns = [{ name = "level" }] } }
+"""
+GATE = f"""
+[[streams]]
+name = "gate"
+source = {{ kind = "camera", device = "/dev/no-camera" }}
+model = {{ pack = "{VILLAGE_ROAD}" }}
+"""
+CLOCK = SystemClock()
+
+
+# What is made of what
+
+
+def test_a_reason_within_a_reason_is_said_too() -> None:
+    inner = SourceError("{path} is not a camera; {advice}", path="/x", advice=Text("is not there"))
+    outer = PackError(located("pack.toml", inner))
+    assert str(outer) == "pack.toml: /x is not a camera; is not there"
+    assert outer.said(VI) == "pack.toml: /x không phải là camera; không có ở đó"
+    assert VI.text("{url}: {reason}", url="u", reason=outer) == f"u: {outer.said(VI)}"
+
+
+def test_a_finished_text_is_taken_as_it_is_braces_and_all() -> None:
+    error = EdgeError("{not} a place")
+    assert str(error) == error.said(VI) == "{not} a place"
+    assert str(EdgeError()) == EdgeError().said(VI) == ""
+
+
+def test_values_write_no_lines_of_their_own() -> None:
+    error = EdgeError("{path}: cannot be read ({reason})", path="a\nb", reason="c\x1b[0m")
+    assert str(error) == r"a\nb: cannot be read (c\x1b[0m)"
+    assert error.said(VI) == r"a\nb: không đọc được (c\x1b[0m)"
+
+
+def test_an_error_is_told_elsewhere_as_it_was() -> None:
+    error = refused(0x86)
+    for copy in (pickle.loads(pickle.dumps(error)), by_address(error, "b:1883")):
+        assert isinstance(copy, LinkError)
+        assert copy.code == 0x86
+        assert "mật khẩu" in copy.said(VI)
+    assert type(str(error)) is str, "it goes into JSON"
+
+
+def test_reasons_in_a_row_are_said_one_by_one() -> None:
+    errors = [by_address(dismissed(code), f"b{code}:1") for code in sorted(BROKER_SAYS)[:4]]
+    all_together = together(errors)
+    assert str(all_together) == "; ".join([*map(str, errors[:3]), "and 1 more"])
+    said = [error.said(VI) for error in errors[:3]]
+    assert in_vietnamese(all_together) == "; ".join([*said, "và 1 lý do khác"])
+    assert row([], ", ") == ""
+
+
+def test_what_the_system_says_is_what_this_system_says() -> None:
+    known = {text.lower() for text in SYSTEM_SAYS}
+    for number in (errno.ENOENT, errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EIO, errno.EBUSY):
+        assert os.strerror(number).lower() in known
+        assert untold(because(OSError(number, os.strerror(number)))) == []
+
+
+def test_what_nobody_here_has_said_stays_as_it_is() -> None:
+    for text in ("Quota: come back; tomorrow", "", "a {strange} one", "; ; : "):
+        assert VI.retold(text) == text
+        assert EN.retold(text) == text
+    assert EN.retold("it is busy") == "it is busy"
+
+
+# Cameras and sensors
+
+
+@pytest.mark.parametrize(
+    "device", ["/dev/no-camera", "/dev/null", "/etc/hostname", "rtsp://127.0.0.1:{port}/live"]
+)
+def test_cameras(device: str) -> None:
+    source = open_source(Camera(device.format(port=free_port())), CLOCK)
+    in_vietnamese(raised(SourceError, source.open))
+
+
+@pytest.mark.parametrize("url", ["/dev/no-port", "/dev/null", "socket://127.0.0.1:{port}"])
+def test_serial_ports(url: str) -> None:
+    source = open_source(lines_at(url.format(port=free_port())), CLOCK)
+    error = raised(SourceError, source.open)
+    if "Could not open" in str(error):  # pyserial's own words stay
+        assert error.said(VI).startswith(f"{url.format(port='')[:12]}")
+        assert "kiểm tra url, baud và parity" in error.said(VI)
+    else:
+        in_vietnamese(error)
+
+
+@pytest.mark.parametrize(
+    ("heard", "size", "said"),
+    [
+        ({}, 0, ""),
+        ({}, 12, ""),
+        ({"bad": {"checksum": 3, "parse": 1}}, 12, ""),
+        ({"bad": {"unanswered": 2}}, 0, ""),
+        ({"empty": 4}, 12, ""),
+        ({}, 0, "illegal data address"),
+    ],
+)
+def test_sensors_that_are_silent(heard: dict[str, Any], size: int, said: str) -> None:
+    tally = Tally()
+    silence = Silence(tally, 3.0)
+    tally.empty += heard.get("empty", 0)
+    tally.bad.update(heard.get("bad", {}))
+    error = SourceError(located("/dev/ttyUSB0", silence.reason(size, 4.0, said)))
+    assert "3 giây" in error.said(VI)
+    assert untold(error) == []
+
+
+def test_a_sensor_that_the_doctor_listens_to(tmp_path: Path) -> None:
+    around = surroundings(tmp_path, lang="vi", config=configuration(tmp_path, METER), clock=CLOCK)
+    finding = only("serial", around)
+    assert finding.state == "failed"
+    assert finding.text == (
+        "không nhận được dòng dữ liệu nào (loop://: không nhận được gì suốt 0.2 giây; kiểm tra "
+        "nguồn cảm biến, và TX của cảm biến phải nối vào RX của bo mạch)"
+    )
+
+
+# Model packs and the configuration
+
+
+def test_packs(tmp_path: Path) -> None:
+    folder = make_pack(tmp_path, with_weights=True)
+    (folder / "weights.tflite").write_bytes(b"damaged")
+    assert "bị hỏng" in in_vietnamese(raised(PackError, lambda: open_pack(folder)))
+    (folder / "labels.txt").write_text("a\n\nb\n")
+    assert "dòng 2 trống" in in_vietnamese(raised(PackError, lambda: open_pack(folder)))
+    (folder / "pack.toml").write_text((folder / "pack.toml").read_text() + "\nodd = 1\n")
+    assert "khóa cấu hình lạ" in in_vietnamese(raised(PackError, lambda: open_pack(folder)))
+    store = PackStore(tmp_path / "state", tmp_path)
+    for name in ("toyy", "./nowhere"):
+        in_vietnamese(raised(PackError, lambda name=name: store.find(name, tmp_path)))
+
+
+def test_a_damaged_pack_that_the_doctor_finds(tmp_path: Path) -> None:
+    folder = make_pack(tmp_path, with_weights=True)
+    (folder / "weights.tflite").write_bytes(b"damaged")
+    stream = ROAD.replace(str(VILLAGE_ROAD), str(folder))
+    around = surroundings(tmp_path, lang="vi", config=configuration(tmp_path, stream))
+    finding = only("model", around)
+    assert f"{folder}/weights.tflite: bị hỏng hoặc là mô hình khác: SHA-256" in finding.text
+    assert "edge-runtime models pull toy" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x", "không đúng cú pháp TOML"),
+        ("[device]\nsite = 1", "phải là 'str', nhưng lại là 'int'"),
+        ("[odd]", "khóa cấu hình lạ"),
+        (HEAD.format(url="mqtt://b", broker='ca_file = "lost"') + ROAD, "không có ở đó"),
+        (HEAD.format(url="discover", broker="") + ROAD, "phải chứng minh danh tính"),
+        (HEAD.format(url="http://b", broker="") + ROAD, "không đúng dạng"),
+        (HEAD.format(url="mqtt://b", broker="") + ROAD.replace("synthetic", "odd"), "một trong"),
+        (HEAD.format(url="mqtt://b", broker="") + ROAD + ROAD, "các tên phải khác nhau"),
+        (HEAD.format(url="mqtt://b", broker=r'username = "\u0007"') + ROAD, "ký tự điều khiển"),
+    ],
+)
+def test_configurations(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "edge-runtime.toml"
+    file.write_text(text)
+    error = raised(EdgeError, lambda: load(file))
+    assert untold(error) == []
+    assert said in error.said(VI)
+    assert error.said(VI).startswith(f"{file}: ")
+
+
+# The commands
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("vi", "bị thiếu hoặc gõ sai"), ("en", "cut short or mistyped")]
+)
+def test_what_ends_a_command_is_said_in_the_language_asked_for(lang: str, said: str) -> None:
+    done = CliRunner().invoke(provision, ["--claim", "edge-claim-1:AAAA", "--lang", lang])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("edge-runtime: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("the daemon does not run", "edge-runtime không chạy"),
+        ("not connected yet", "chưa kết nối"),
+        (
+            "connected to b:8883 by MQTT 3.1.1 (the broker has no MQTT 5)",
+            "đã kết nối tới b:8883 bằng MQTT 3.1.1 (broker không có MQTT 5)",
+        ),
+        (
+            "connected, but the broker refuses records for now: quota exceeded; trying again",
+            "đã kết nối, nhưng broker tạm thời từ chối kết quả: vượt hạn mức; đang thử lại",
+        ),
+        (
+            "the disk is full; free some space (database or disk is full)",
+            "thẻ nhớ hoặc ổ đĩa đã đầy; hãy giải phóng dung lượng (database or disk is full)",
+        ),
+        (
+            "the source gave no answer for 31 s; opened again",
+            "nguồn dữ liệu không trả lời trong 31 giây; đã mở lại",
+        ),
+        (
+            "the camera gives 640x480, not the 1280x720 asked for",
+            "camera cho 640x480, không phải 1280x720 như cấu hình yêu cầu",
+        ),
+        (
+            "/etc/e.toml: broker.url: without TLS nobody proves who he is; write mqtts://",
+            "/etc/e.toml: broker.url: không có TLS thì không ai chứng minh được danh tính; ghi "
+            "mqtts://",
+        ),
+    ],
+)
+def test_what_the_daemon_may_say_is_known(told: str, said: str) -> None:
+    assert VI.retold(told) == said
+
+
+def test_what_the_running_daemon_says_is_told_again(tmp_path: Path) -> None:
+    error = raised(SourceError, open_source(Camera("/dev/no-camera"), CLOCK).open)
+    told = {"state": "degraded", "reason": str(error), "captured": 0, "restarts": 3}
+    around = surroundings(
+        tmp_path,
+        lang="vi",
+        config=configuration(tmp_path, GATE),
+        daemon={"streams": {"gate": told}, "pid": os.getpid()},
+    )
+    assert only("camera", around).text.endswith(error.said(VI))
