@@ -1,4 +1,4 @@
-"""Changes on a board at work: a wrong configuration, a newer version, one that does not work."""
+"""Changes on a board at work: a wrong configuration, newer versions, power cuts in their proof."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from pathlib import Path
 import pytest
 
 from hil import bundles
-from hil.site import CONFIG, SERVICE, Site
+from hil.site import CONFIG, SERVICE, STICK, Site
 
-NEWER, BROKEN, DEAF = "0.99.0", "0.99.1", "0.99.2"
+NEWER, BROKEN, DEAF, LATE, NEWEST = "0.99.0", "0.99.1", "0.99.2", "0.99.3", "0.99.4"
+OPT, UNIT = "/opt/edge-runtime", f"/etc/systemd/system/{SERVICE}.service"
 RUN = "edge_runtime/cli/run.py"
 CRASHES = 'raise RuntimeError("this version was broken on purpose")\n'
+# For as long as it needs to pull the plug, which takes this file too.
+HOLD = "/run/hil-hold"
+CRASHES_LATE = f"""\
+import time
+from pathlib import Path
+
+while Path("{HOLD}").exists():
+    time.sleep(0.1)
+{CRASHES}"""
 # Starts, never says that it is ready, and ends when it is asked to.
 NEVER_READY = """\
 import click, time
@@ -74,5 +84,62 @@ def test_a_version_that_does_not_come_to_work_is_rolled_back(
     assert f"{version}" in installed.out.splitlines()[-1]
     assert "is back and at work" in installed.out.splitlines()[-1]
     assert site.must("readlink /opt/edge-runtime/current; edge-runtime --version") == before
+    site.hear_more()
+    site.miss_nothing()
+
+
+def cut_in_the_proof(site: Site, bundle: Path, version: str) -> None:
+    """Install, and pull the plug once the new version is the current one and not yet trusted.
+
+    Its unit differs from the old one's.
+    """
+    site.load_stick(bundle)
+    install = f"{STICK}/install --bundle {STICK}/{bundle.name} --watch 10"
+    site.must(f"systemd-run --collect --unit=hil-upgrade {install}")
+    site.board.wait_until(
+        f"test -e {OPT}/unproven && readlink {OPT}/current | grep -qF {version}",
+        300 * site.board.slowness,
+    )
+    site.must(f"echo '# of {version}' >>{UNIT}; sync")
+    site.board.off()
+    site.board.on()
+    unproven = f"test -e {OPT}/unproven"
+    site.see("the end of the upgrade", lambda: site.board.sh(unproven).rc == 1, 120)
+
+
+def settled(site: Site) -> str:
+    """Return what this boot has said of the upgrade."""
+    return site.must(f"journalctl -b -u {SERVICE}-settle -o cat --no-pager")
+
+
+def test_a_power_cut_in_the_proof_of_a_broken_version_brings_the_old_one_back(
+    site: Site, bundle: Path, tmp_path: Path
+) -> None:
+    bad = bundles.another(bundle, tmp_path / "bad.tar.gz", LATE, {RUN: CRASHES_LATE})
+    before = site.must(f"readlink {OPT}/current; readlink {OPT}/previous; ls {OPT}/versions")
+    births = len(site.births())
+    site.must(f"touch {HOLD}")
+    cut_in_the_proof(site, bad, LATE)
+    after = site.must(f"readlink {OPT}/current; readlink {OPT}/previous; ls {OPT}/versions")
+    assert after == before
+    assert LATE not in site.must(f"cat {UNIT}")
+    assert "was broken on purpose" in settled(site)
+    assert settled(site).count("is back and at work") == 1
+    site.hear("the old one's birth", lambda: len(site.births()) > births)
+    site.hear_more()
+    site.miss_nothing()
+
+
+def test_a_power_cut_in_the_proof_of_a_good_version_leaves_it_at_work(
+    site: Site, bundle: Path, tmp_path: Path
+) -> None:
+    good = bundles.another(bundle, tmp_path / "good.tar.gz", NEWEST)
+    before = site.must(f"readlink {OPT}/current")
+    cut_in_the_proof(site, good, NEWEST)
+    assert NEWEST in site.must("edge-runtime --version")
+    assert site.must(f"readlink {OPT}/previous") == before
+    assert "is installed and at work" in settled(site)
+    assert site.show("ActiveState", "NRestarts") == {"ActiveState": "active", "NRestarts": "0"}
+    site.hear("its birth", lambda: site.births()[-1]["version"] == NEWEST)
     site.hear_more()
     site.miss_nothing()
