@@ -12,6 +12,7 @@ from edge_runtime.outbox.glance import Glance, glance
 
 MANY = 1000  # results that wait: more than a daemon with a link ever has
 LONG_S = 300.0
+UNPROVEN = "opt/edge-runtime/unproven"  # scripts/install makes it, and ends it
 CONDITIONS = {
     "disk_full": mark("the disk is full"),
     "read_only": mark("the disk cannot be written"),
@@ -101,6 +102,21 @@ def check_service(around: Surroundings) -> Iterator[Finding]:
         return
     unit = loaded_unit(around.root)
     yield judge(around, unit) if unit else without_unit(around)
+    if (around.root / UNPROVEN).is_dir():
+        yield unproven(around)
+
+
+def unproven(around: Surroundings) -> Finding:
+    """Say that a new version is at work, or is to be, which has not proved itself yet."""
+    return Finding(
+        "upgrade",
+        "warning",
+        around.text("a new version has not proved itself yet"),
+        around.text(
+            "Wait some minutes: the board ends it by itself. If this stays, `journalctl -u "
+            "edge-runtime-settle` says why."
+        ),
+    )
 
 
 def without_unit(around: Surroundings) -> Finding:

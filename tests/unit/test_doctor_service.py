@@ -18,11 +18,11 @@ from edge_runtime.doctor.access import group_name, may_use
 from edge_runtime.doctor.configuration import look_around
 from edge_runtime.doctor.daemon import STATES
 from edge_runtime.doctor.examine import any_hangs, bounded
-from edge_runtime.doctor.service import CONDITIONS
+from edge_runtime.doctor.service import CONDITIONS, check_service
 from edge_runtime.engine.health import StreamState
 from edge_runtime.errors import EdgeError
 from edge_runtime.outbox.health import Condition
-from support.surroundings import configuration, only, surroundings
+from support.surroundings import configuration, only, surroundings, tree
 from support.waiting import until
 
 
@@ -93,6 +93,14 @@ def test_the_unit_as_systemd_knows_it(
     assert finding.state == state
     assert advice in finding.advice
     assert bool(advice) == bool(finding.advice)
+
+
+def test_an_upgrade_that_has_not_ended(tmp_path: Path, systemd: Callable[..., None]) -> None:
+    systemd()
+    tree(tmp_path / "root", {"opt/edge-runtime/unproven/tries": ""})
+    _, finding = check_service(surroundings(tmp_path))
+    assert (finding.check, finding.state) == ("upgrade", "warning")
+    assert "edge-runtime-settle" in finding.advice
 
 
 def test_root_asks_whether_the_service_s_user_may_use_a_device(
