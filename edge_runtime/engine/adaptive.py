@@ -24,7 +24,7 @@ class AdaptiveRate:
     """Asked about every frame of one stream, in order, from one thread."""
 
     def __init__(self, options: Motion) -> None:
-        from edge_runtime.gate import MotionDetector  # imports OpenCV
+        from edge_runtime.motion import MotionDetector  # imports OpenCV
 
         self._detector = MotionDetector(options)
         self._still_s = options.still_s

@@ -14,7 +14,8 @@ from edge_runtime.boxes import FULL_FRAME, Box, Placement, iou
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.engine.kit import Kit, Model
 from edge_runtime.engine.models import open_pack_backend
-from edge_runtime.gate import MotionGate, crop_around
+from edge_runtime.gate import MotionGate
+from edge_runtime.motion import crop_around
 from edge_runtime.options import Motion, Track, Video
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Frame, Image
