@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ensurepip
+import fcntl
 import hashlib
 import os
 import shutil
@@ -200,6 +201,12 @@ class Machine:
         (self.stub / "power-for").unlink(missing_ok=True)
         if when != "":
             (self.stub / "power-for").write_text(f"{when}\n")
+
+    def rest(self) -> None:
+        """Wait until no installation is at work."""
+        lock = os.open(self.opt, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.close(lock)
 
     def boot(self) -> subprocess.CompletedProcess[str]:
         """Start it after a power cut: the enabled services, one after the other."""
