@@ -94,13 +94,13 @@ def cut_in_the_proof(site: Site, bundle: Path, version: str) -> None:
     Its unit differs from the old one's.
     """
     site.load_stick(bundle)
-    install = f"{STICK}/install --bundle {STICK}/{bundle.name} --watch 10"
+    install = f"{STICK}/install --bundle {STICK}/{bundle.name} --watch 20"
     site.must(f"systemd-run --collect --unit=hil-upgrade {install}")
     site.board.wait_until(
         f"test -e {OPT}/unproven && readlink {OPT}/current | grep -qF {version}",
         300 * site.board.slowness,
     )
-    site.must(f"echo '# of {version}' >>{UNIT}; sync")
+    site.must(f"echo '# of {version}' >>{UNIT}; sync {UNIT}")
     site.board.off()
     site.board.on()
     unproven = f"test -e {OPT}/unproven"
