@@ -23,7 +23,7 @@ from hil.board import SUITE, Board, Plug, Target
 from hil.boards.shell import Shell
 from hil.stimuli import RtspPlug, SerialPlug
 
-BOOT_S = 60.0
+BOOT_S = 180.0  # a boot may end an upgrade
 CGROUPS = Path("/sys/fs/cgroup")
 PROGRAMS = {
     "systemd-nspawn": "apt-get install systemd-container",

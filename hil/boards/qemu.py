@@ -27,7 +27,7 @@ from hil.emulator.image import PACKAGES, Image, image
 from hil.emulator.qmp import Qmp
 from hil.stimuli import SENSOR, SENSOR_SOURCE
 
-START_S, BOOT_S = 10.0, 300.0
+START_S, BOOT_S = 10.0, 600.0  # a boot may end an upgrade
 INTERFACE, TAP = "eth0", "tap0"
 TUN = Path("/dev/net/tun")
 PROGRAMS = {
