@@ -61,7 +61,8 @@ def test_a_short_outage_is_made_good(site: Site) -> None:
 def test_an_hour_without_a_link_is_made_good(site: Site) -> None:
     site.board.cut_link()
     site.configure(SLOW_PULSE + HOUR)
-    site.see("an hour of results", lambda: site.status()["outbox"]["pending"] >= HOUR_S, 300)
+    site.see("an hour of results", lambda: site.state_of("hour") == "ended", 300)
+    site.see("all of it stored", lambda: site.status()["outbox"]["pending"] >= HOUR_S)
     assert site.records("hour") == []
     site.board.restore_link()
     site.hear("the whole hour", lambda: len(site.records("hour")) >= HOUR_S, 300)
