@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import tarfile
 import tempfile
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from hil.images import cache_dir, last_line, say
 from support.paths import ROOT
 
 PARTS = ("pyproject.toml", "README.md", "edge_runtime", "models", "systemd", "scripts")
+KEPT_S = 86_400.0
 
 
 class BundleError(EdgeError):
@@ -30,8 +32,9 @@ def make(target: Target) -> Path:
         return bundle
     say(f"making the bundle for {target.arch}, Python {target.python}")
     bundle.parent.mkdir(parents=True, exist_ok=True)
-    for old in bundle.parent.glob(f"*-{target.arch}-{target.python}.tar.gz"):
-        old.unlink()
+    for old in bundle.parent.glob("*.tar.gz"):
+        if time.time() - old.stat().st_mtime > KEPT_S:  # another checkout's may be in use
+            old.unlink()
     made = subprocess.run(
         [ROOT / "scripts/bundle", "--arch", target.arch, "--python", target.python, "-o", bundle],
         stdout=subprocess.PIPE,
