@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,16 @@ if TYPE_CHECKING:  # the office's libraries are many, and most tests need none o
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the commands under test: a shell's background jobs start deaf to it."""
+    """Let Ctrl-C reach the commands under test: a shell's background jobs start deaf to it.
+
+    And no example of Hypothesis has to be quick: a busy or an emulated machine is no failure.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if find_spec("hypothesis"):  # not on a board, where the sources' suite runs
+        from hypothesis import settings
+
+        settings.register_profile("patient", deadline=None)
+        settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from hil import images
+from hil import images, network
 from hil.board import SUITE, Board, Plug, Target
 from hil.boards.nspawn import has
 from hil.boards.shell import Shell
@@ -74,6 +74,7 @@ class Arm64(Shell):
         self._root = scratch / "root"
         self._is_on = False
         sh(user.register())
+        network.ip("link", "set", "lo", "up")
 
     def renew(self) -> None:
         self.off()

@@ -45,9 +45,7 @@ from support.office import (
 )
 from support.waiting import until
 
-FUZZ = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FUZZ = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CSR = request(new_key(), "site/fuzz").public_bytes(Encoding.DER)
 CERTIFICATES = base64.b64decode(certs_only([Ca.create("fuzz", 0.0).certificate]))
 

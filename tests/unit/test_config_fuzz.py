@@ -181,7 +181,7 @@ def test_the_whole_configuration_runs_as_it_stands(folder: Path) -> None:
 def test_any_change_of_the_tables_is_taken_or_refused_well(folder: Path, count: int) -> None:
     file = folder / "edge-runtime.toml"
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck))
     @given(mutated(EVERYTHING))
     def holds(tables: dict[str, Any]) -> None:
         file.write_text(toml_of(tables))
@@ -198,7 +198,7 @@ def test_any_damage_of_a_shipped_file_is_taken_or_refused_well(
 ) -> None:
     file = folder / "edge-runtime.toml"
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck))
     @given(spoilt(shipped.read_bytes()))
     def holds(data: bytes) -> None:
         file.write_bytes(data)
@@ -211,7 +211,7 @@ def test_any_damage_of_a_shipped_file_is_taken_or_refused_well(
 def test_any_bytes_are_refused_well(folder: Path, count: int) -> None:
     file = folder / "edge-runtime.toml"
 
-    @settings(max_examples=count, deadline=None)
+    @settings(max_examples=count)
     @given(
         st.binary(max_size=300) | st.text(max_size=300).map(lambda t: t.encode("utf-8", "replace"))
     )
@@ -229,7 +229,7 @@ def test_a_recording_is_read_or_refused_well(
     kept = tmp_path_factory.mktemp("kept")
     good = msgspec.json.encode(KEPT)
 
-    @settings(max_examples=count, deadline=None)
+    @settings(max_examples=count)
     @given(st.binary(max_size=200) | spoilt(good))
     def holds(data: bytes) -> None:
         (kept / "recording.json").write_bytes(data)

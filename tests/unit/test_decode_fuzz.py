@@ -73,7 +73,7 @@ def test_any_output_decodes_to_numbers_within_bounds(name: str) -> None:
     decoder = open_decoder(OutputSection(kind), specs, ("a", "b", "c"), input_spec=INPUT)
     seen = 0
 
-    @settings(max_examples=200, deadline=None, derandomize=True)
+    @settings(max_examples=200, derandomize=True)
     @given(
         outputs=st.tuples(*map(plausible, specs)) | st.tuples(*map(anything, specs)),
         placement=st.builds(Placement, *(st.floats(-1.0, 2.0) for _ in range(4))),

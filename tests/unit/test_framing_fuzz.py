@@ -164,7 +164,7 @@ def test_memory_is_flat_over_a_million_bytes(kind: str) -> None:
 
 
 @each_kind
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=64), max_size=12))
 def test_nothing_raises_and_bytes_are_accounted_for(kind: str, chunks: list[bytes]) -> None:
     framing = KINDS[kind][0]()
@@ -174,7 +174,7 @@ def test_nothing_raises_and_bytes_are_accounted_for(kind: str, chunks: list[byte
 
 
 @each_kind
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 32767), st.integers(0, 32767)), min_size=1, max_size=20,
              unique=True),
@@ -190,14 +190,14 @@ def test_what_is_good_comes_through_however_it_is_cut(
     assert framing.rows.tally.skipped == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=600))
 def test_stuffing_and_unstuffing_give_back_the_same(body: bytes) -> None:
     assert unslip(slip(body)[1:-1]) == body
     assert uncobs(cobs(body)[:-1]) == body
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(width=64), min_size=1, max_size=30))
 def test_only_finite_numbers_come_through(values: list[float]) -> None:
     framing = framing_of(

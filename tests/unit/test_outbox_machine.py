@@ -203,7 +203,6 @@ def number_of(stored: Stored) -> int:
 OutboxMachine.TestCase.settings = settings(
     max_examples=25,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 test_outbox_against_its_model = OutboxMachine.TestCase

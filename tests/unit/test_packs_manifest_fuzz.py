@@ -100,7 +100,7 @@ def test_any_change_of_a_shipped_manifest_is_taken_or_refused_well(
 ) -> None:
     folder = tmp_path_factory.mktemp("pack")
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck))
     @given(
         mutated(tomllib.loads(shipped.read_text())).map(lambda tables: toml_of(tables).encode())
         | spoilt(shipped.read_bytes())
@@ -124,7 +124,7 @@ def test_any_list_of_labels_is_taken_or_refused_well(whole: Path, count: int) ->
     file = whole / "labels.txt"
     good = file.read_bytes()
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=200) | spoilt(good) | st.text(max_size=100).map(str.encode))
     def holds(data: bytes) -> None:
         file.write_bytes(data)
@@ -181,7 +181,7 @@ def test_any_promise_is_kept_or_refused_well(whole: Path, count: int) -> None:
     file = whole / golden.expected
     good = file.read_bytes()
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, suppress_health_check=list(HealthCheck))
     @given(json_values.map(lambda value: json.dumps(value).encode()) | spoilt(good))
     def holds(data: bytes) -> None:
         file.write_bytes(data)
@@ -215,7 +215,7 @@ def test_a_baseline_is_read_or_refused_well(
     file = baselines.save(LEARNT)
     good = file.read_bytes()
 
-    @settings(max_examples=count, deadline=None)
+    @settings(max_examples=count)
     @given(st.binary(max_size=200) | spoilt(good))
     def holds(data: bytes) -> None:
         file.write_bytes(data)

@@ -96,7 +96,7 @@ LINES = st.sampled_from(
 
 
 @given(st.lists(LINES, max_size=12).map("\n".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_the_text_nothing_else_is_changed(text: str) -> None:
     try:
         raw = tomllib.loads(updated(text, CLAIM, Path("edge-runtime.toml")))

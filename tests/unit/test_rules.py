@@ -140,7 +140,7 @@ FRAMES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(frames=FRAMES, settle_s=st.sampled_from([0.0, 0.3, 1.0]))
 def test_whatever_they_do_enter_and_exit_alternate_and_are_closed(
     frames: list[tuple[float, list[tuple[int, float, float, bool]]]], settle_s: float

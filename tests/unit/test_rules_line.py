@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime import options
@@ -63,7 +63,6 @@ def test_a_line_is_not_crossed_out_of_sight_but_on_coming_back() -> None:
     assert said(play(opened(ACROSS), predicted)) == []
 
 
-@settings(deadline=None)
 @given(steps=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40))
 def test_whatever_path_they_take_crossings_of_a_whole_picture_alternate(
     steps: list[Point],

@@ -229,7 +229,7 @@ FRAMES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(frames=FRAMES, min_hits=st.integers(1, 4))
 def test_whatever_is_seen_the_books_balance(
     frames: list[tuple[float, tuple[Detection, ...]]], min_hits: int
