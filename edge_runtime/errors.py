@@ -96,44 +96,6 @@ def because(error: OSError) -> Text:
     return Text(error.strerror or str(error))
 
 
-# What it says (strerror(3), gai_strerror(3)) in the field; some of it in the middle of a sentence.
-SYSTEM_SAYS = (
-    Text("Connection refused"),
-    Text("Connection reset by peer"),
-    Text("Connection timed out"),
-    Text("Device or resource busy"),
-    Text("Disk quota exceeded"),
-    Text("File name too long"),
-    Text("Host is down"),
-    Text("Input/output error"),
-    Text("Is a directory"),
-    Text("Name or service not known"),
-    Text("Network is unreachable"),
-    Text("No address associated with hostname"),
-    Text("No route to host"),
-    Text("No space left on device"),
-    Text("No such device"),
-    Text("No such device or address"),
-    Text("No such file or directory"),
-    Text("Not a directory"),
-    Text("Operation not permitted"),
-    Text("Permission denied"),
-    Text("Read-only file system"),
-    Text("Temporary failure in name resolution"),
-    Text("connection refused"),
-    Text("connection reset by peer"),
-    Text("disk quota exceeded"),
-    Text("host is down"),
-    Text("input/output error"),
-    Text("network is unreachable"),
-    Text("no route to host"),
-    Text("no space left on device"),
-    Text("not a directory"),
-    Text("permission denied"),
-    Text("read-only file system"),
-)
-
-
 class UsageError(EdgeError):
     """The command line, a configuration or a pack is wrong (exit status 2)."""
 

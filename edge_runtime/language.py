@@ -145,6 +145,44 @@ def mark(english: str) -> str:
     return english
 
 
+# What the system says (strerror(3), gai_strerror(3)) in the field, some of it amid a sentence.
+SYSTEM_SAYS = (
+    mark("Connection refused"),
+    mark("Connection reset by peer"),
+    mark("Connection timed out"),
+    mark("Device or resource busy"),
+    mark("Disk quota exceeded"),
+    mark("File name too long"),
+    mark("Host is down"),
+    mark("Input/output error"),
+    mark("Is a directory"),
+    mark("Name or service not known"),
+    mark("Network is unreachable"),
+    mark("No address associated with hostname"),
+    mark("No route to host"),
+    mark("No space left on device"),
+    mark("No such device"),
+    mark("No such device or address"),
+    mark("No such file or directory"),
+    mark("Not a directory"),
+    mark("Operation not permitted"),
+    mark("Permission denied"),
+    mark("Read-only file system"),
+    mark("Temporary failure in name resolution"),
+    mark("connection refused"),
+    mark("connection reset by peer"),
+    mark("disk quota exceeded"),
+    mark("host is down"),
+    mark("input/output error"),
+    mark("network is unreachable"),
+    mark("no route to host"),
+    mark("no space left on device"),
+    mark("not a directory"),
+    mark("permission denied"),
+    mark("read-only file system"),
+)
+
+
 def choose(code: Code | None, environment: Mapping[str, str] | None = None) -> Language:
     """Return the language asked for, else the terminal's, else English."""
     return Language(code or of_terminal(os.environ if environment is None else environment))

@@ -12,21 +12,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_runtime import __version__
-from edge_runtime.errors import EdgeError
 from hil.board import Target
-from hil.images import cache_dir, last_line, say
+from hil.images import cache_dir, run, say
 from support.paths import ROOT
 
 PARTS = ("pyproject.toml", "README.md", "edge_runtime", "models", "systemd", "scripts")
 KEPT_S = 86_400.0
 
 
-class BundleError(EdgeError):
-    """A bundle could not be made."""
-
-
 def make(target: Target) -> Path:
-    """Return the checkout's bundle for a board; made where the checkout has changed since."""
+    """Return the checkout's bundle for a board; made where the checkout has changed since.
+
+    Raises BenchError.
+    """
     bundle = cache_dir() / "bundles" / f"{fingerprint()}-{target.arch}-{target.python}.tar.gz"
     if bundle.exists():
         return bundle
@@ -35,15 +33,10 @@ def make(target: Target) -> Path:
     for old in bundle.parent.glob("*.tar.gz"):
         if time.time() - old.stat().st_mtime > KEPT_S:  # another checkout's may be in use
             old.unlink()
-    made = subprocess.run(
+    run(
         [ROOT / "scripts/bundle", "--arch", target.arch, "--python", target.python, "-o", bundle],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        failure="scripts/bundle failed",
     )
-    if made.returncode != 0:
-        raise BundleError(f"scripts/bundle failed: {last_line(made.stdout)}")
     return bundle
 
 

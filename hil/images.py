@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,8 +20,8 @@ PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "python3", "iproute2")
 APT = Path("/etc/apt")
 
 
-class ImageError(EdgeError):
-    """A tree could not be made."""
+class BenchError(EdgeError):
+    """What boards are made of, or install, could not be made."""
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -72,16 +72,11 @@ def debootstrap(recipe: Recipe, folder: Path) -> None:
         'mkdir "$2/tree" && debootstrap --variant=minbase --include="$1" $5 "$3" "$2/tree" "$4" '
         '&& cp -a "$2/tree" "$2.copy"'
     )
-    made = subprocess.run(
+    run(
         ["unshare", "--mount", "sh", "-ec", recipe.prelude() + script, "sh",
          include, folder, recipe.suite, recipe.mirror, recipe.options()],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        failure="debootstrap failed",
     )  # fmt: skip
-    if made.returncode != 0:
-        raise ImageError(f"debootstrap failed: {last_line(made.stdout)}")
     folder.rmdir()
     folder.with_name(f"{folder.name}.copy").rename(folder)
     leave_the_shop(folder)
@@ -94,22 +89,32 @@ def leave_the_shop(folder: Path) -> None:
         package.unlink()
 
 
-def last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+def run(command: Sequence[str | Path], *, failure: str, cwd: str | None = None) -> None:
+    """Run a command that takes long and says much. Raises BenchError with its last line."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = [line for line in done.stdout.splitlines() if line.strip()]
+        raise BenchError(f"{failure}: {said[-1] if said else 'it said nothing'}")
 
 
 def here() -> Recipe:
     """Return the recipe of a tree like this machine: its release, from its mirror.
 
-    Raises ImageError where this machine names no mirror of its own.
+    Raises BenchError where this machine names no mirror of its own.
     """
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)', Path("/etc/os-release").read_text(), re.M))
     suite = release.get("VERSION_CODENAME", "")
     for uri, suites in sources(APT):
         if suite in suites:
             return Recipe(suite, uri)
-    raise ImageError(f"{APT}: no mirror for '{suite}'; boards are made from this machine's mirror")
+    raise BenchError(f"{APT}: no mirror for '{suite}'; boards are made from this machine's mirror")
 
 
 def sources(apt: Path) -> Iterator[tuple[str, list[str]]]:

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.doctor.unit import has_drop_in, lets_open, loaded_unit, number_of, unit_facts
+from edge_runtime.doctor.unit import has_drop_in, lets_open, loaded_unit, number_of
 
 
 def barred(around: Surroundings, check: str, kind: str, path: Path) -> Finding | None:
@@ -23,7 +23,7 @@ def barred(around: Surroundings, check: str, kind: str, path: Path) -> Finding |
         return None
     unit = loaded_unit(around.root)
     is_open = lets_open(unit, number, around.root)
-    if is_open and may_use(path, around.state_dir):
+    if is_open and may_use(path, around.state_dir, unit):
         return None
     if unit and not has_drop_in(unit, f"{kind}.conf"):
         return without_drop_in(around, check, path, f"{kind}.conf")
@@ -92,15 +92,18 @@ def held(around: Surroundings, check: str, device: str) -> Finding:
     )
 
 
-def may_use(path: Path, state_dir: Path) -> bool:
-    """Say whether a file may be read and written: by us, or as root by the service's user."""
+def may_use(path: Path, state_dir: Path, unit: dict[str, str]) -> bool:
+    """Say whether a file may be read and written: by us, or as root by the service's user.
+
+    `unit`: what systemd knows of the service, which may add groups to the user's.
+    """
     if os.geteuid() != 0 or not (owner := owner_of(state_dir)):
         return os.access(path, os.R_OK | os.W_OK)
     about = path.stat()
     wanted = stat.S_IRUSR | stat.S_IWUSR
     if about.st_uid == owner:
         return about.st_mode & wanted == wanted
-    shift = 3 if about.st_gid in groups_of(owner) else 6
+    shift = 3 if about.st_gid in groups_of(owner, unit) else 6
     return about.st_mode & (wanted >> shift) == wanted >> shift
 
 
@@ -112,13 +115,13 @@ def owner_of(state_dir: Path) -> int:
         return 0
 
 
-def groups_of(user: int) -> set[int]:
+def groups_of(user: int, unit: dict[str, str]) -> set[int]:
     """Return the ids of a user's groups, and of those that the unit adds."""
     found: set[int] = set()
     with contextlib.suppress(KeyError):
         entry = pwd.getpwuid(user)
         found.update(os.getgrouplist(entry.pw_name, entry.pw_gid))
-    for name in unit_facts().get("SupplementaryGroups", "").split():
+    for name in unit.get("SupplementaryGroups", "").split():
         with contextlib.suppress(KeyError):
             found.add(grp.getgrnam(name).gr_gid)
     return found

@@ -138,7 +138,8 @@ def writable(folder: Path, state_dir: Path) -> bool:
     """Try to write a file, and see that the service may too. Leaves nothing behind."""
     try:
         with tempfile.TemporaryFile(dir=folder):
-            return folder != state_dir or may_use(folder, state_dir)
+            # The state folder's owner is the service's user: the unit's groups change nothing.
+            return folder != state_dir or may_use(folder, state_dir, {})
     except OSError:
         return False
 

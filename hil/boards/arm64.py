@@ -150,18 +150,13 @@ def fetch_tools(python: str) -> None:
         return
     images.say(f"fetching the tests' wheels for {ARCH}")
     platforms = [f"--platform=manylinux_2_{glibc}_{ARCH}" for glibc in range(17, 37)]
-    fetched = subprocess.run(
+    images.run(
         [
             *(ROOT / ".venv-bundle/bin/python", "-m", "pip", "--disable-pip-version-check"),
             *("download", "--quiet", "--dest", tools(), "--only-binary=:all:"),
             *("--implementation=cp", f"--python-version={python}", *platforms),
             *wanted,
         ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        failure="no wheels for the tests",
     )
-    if fetched.returncode != 0:
-        raise images.ImageError(f"no wheels for the tests: {images.last_line(fetched.stdout)}")
     stamp.write_text("\n".join(wanted))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 from pathlib import Path
 
 import msgspec
@@ -83,13 +82,8 @@ def make(tree: Path, files: dict[str, str], folder: Path) -> None:
         file = half / "files" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    made = subprocess.run(
+    images.run(
         ["unshare", "--mount", "sh", "-ec", MAKE, "sh", half, tree, SIZE],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        failure="the disk image failed",
     )
-    if made.returncode != 0:
-        raise images.ImageError(f"the disk image failed: {images.last_line(made.stdout)}")
     half.rename(folder)

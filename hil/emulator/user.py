@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -61,16 +60,11 @@ def interpreter() -> Path:
         images.say(f"fetching qemu-user of {SUITE}")
         program.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as place:
-            fetched = subprocess.run(
+            images.run(
                 ["sh", "-ec", FETCH, "sh", images.here().mirror, SUITE],
                 cwd=place,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
+                failure="no qemu-user",
             )
-            if fetched.returncode != 0:
-                raise images.ImageError(f"no qemu-user: {images.last_line(fetched.stdout)}")
             half = program.with_suffix(".half-made")
             shutil.copy(Path(place) / "usr/bin/qemu-aarch64", half)
             half.rename(program)

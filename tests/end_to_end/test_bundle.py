@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.broker import free_port
-from support.installing import Machine, architecture, system_python
+from support.installing import Machine, architecture, open_place, system_python
 from support.paths import ROOT
 from support.road import head, stream
 
@@ -41,10 +39,8 @@ def test_what_a_board_needs_is_asked_for_that_board(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """Return a folder into which the service's user may look, unlike pytest's."""
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="test-bundle-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    with open_place() as folder:
+        yield folder
 
 
 def make(out: Path) -> Path:

@@ -22,6 +22,11 @@ from support.manager_stub import SYSTEM_PATH, write_stubs
 from support.paths import ROOT
 
 INSTALL = ROOT / "scripts" / "install"
+# What the tests that install need.
+NEEDS = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="the installer runs as root"),
+    pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="needs systemd's tools"),
+]
 
 # The package of a small bundle: what the installer calls, and nothing to import for seconds.
 PROGRAM = """
@@ -126,7 +131,7 @@ class Bundle:
 
 
 @contextmanager
-def place_for_machines() -> Iterator[Path]:
+def open_place() -> Iterator[Path]:
     """Give a folder into which the service's user may look, unlike pytest's."""
     folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="test-install-"))
     folder.chmod(0o755)

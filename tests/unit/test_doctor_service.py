@@ -19,6 +19,7 @@ from edge_runtime.doctor.configuration import look_around
 from edge_runtime.doctor.daemon import STATES
 from edge_runtime.doctor.examine import any_hangs, bounded
 from edge_runtime.doctor.service import CONDITIONS, check_service
+from edge_runtime.doctor.unit import unit_facts
 from edge_runtime.engine.health import StreamState
 from edge_runtime.errors import EdgeError
 from edge_runtime.outbox.health import Condition
@@ -112,16 +113,16 @@ def test_root_asks_whether_the_service_s_user_may_use_a_device(
     state.mkdir()
     device.touch()
     systemd()
-    assert may_use(device, state), "root's own service"
+    assert may_use(device, state, unit_facts()), "root's own service"
     os.chown(state, nobody, nobody)
     for owner, mode, may in ((nobody, 0o600, True), (nobody, 0o400, False), (0, 0o660, False),
                              (0, 0o666, True)):  # fmt: skip
         os.chown(device, owner, grp.getgrnam("dialout").gr_gid)
         device.chmod(mode)
-        assert may_use(device, state) == may, oct(mode)
+        assert may_use(device, state, unit_facts()) == may, oct(mode)
     device.chmod(0o660)
     systemd(groups="video dialout")
-    assert may_use(device, state), "the unit adds the group"
+    assert may_use(device, state, unit_facts()), "the unit adds the group"
     assert group_name(device) == "dialout"
 
 

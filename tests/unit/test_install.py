@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,19 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from support.installing import Bundle, Machine, place_for_machines, second_bundle
+from support.installing import NEEDS, Bundle, Machine, open_place, second_bundle
 from support.waiting import until
 
-pytestmark = [
-    pytest.mark.skipif(os.geteuid() != 0, reason="the installer runs as root"),
-    pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="needs systemd's tools"),
-]
+pytestmark = NEEDS
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """Return a folder for bundles and machines."""
-    with place_for_machines() as folder:
+    with open_place() as folder:
         yield folder
 
 

@@ -15,7 +15,6 @@ from edge_runtime.cli.provision import provision
 from edge_runtime.clock import SystemClock
 from edge_runtime.config import load
 from edge_runtime.errors import (
-    SYSTEM_SAYS,
     EdgeError,
     PackError,
     SourceError,
@@ -26,6 +25,7 @@ from edge_runtime.errors import (
 )
 from edge_runtime.framing.rows import Tally
 from edge_runtime.framing.silence import Silence
+from edge_runtime.language import SYSTEM_SAYS
 from edge_runtime.options import Camera
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.packs.store import PackStore
