@@ -62,7 +62,7 @@ def run_round() -> None:
 
     startup.before_imports()
 
-    from edge_runtime.engine.bench_round import main
+    from edge_runtime.bench.pipeline import main
 
     main()
 
@@ -82,10 +82,10 @@ def measure(
     """Run the rounds and print the report."""
     import msgspec
 
+    from edge_runtime.bench.report import report, table
+    from edge_runtime.bench.rounds import Bench
     from edge_runtime.cli.broker import loopback_broker
     from edge_runtime.clock import SystemClock
-    from edge_runtime.engine.bench import Bench
-    from edge_runtime.engine.bench_report import report, table
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
 

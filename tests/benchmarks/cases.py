@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge_runtime.bench.figures import BareFigures, PipelineFigures
+from edge_runtime.bench.rounds import Bench
 from edge_runtime.clock import SystemClock
-from edge_runtime.engine.bench import Bench
-from edge_runtime.engine.bench_figures import BareFigures, PipelineFigures
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 from support.daemon import command

@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from edge_runtime.bench.rounds import Bench
 from edge_runtime.clock import SystemClock
-from edge_runtime.engine.bench import Bench
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 from support.broker import Mosquitto

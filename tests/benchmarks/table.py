@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import gate as gate_cost
 from cases import Cases
-from edge_runtime.engine.bench_figures import BareFigures, PipelineFigures
-from edge_runtime.engine.bench_report import machine, percentiles, slowest_share
+from edge_runtime.bench.figures import BareFigures, PipelineFigures
+from edge_runtime.bench.report import machine, percentiles, slowest_share
 from support.broker import Mosquitto
 from support.paths import DATA
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from edge_runtime.engine.bench_figures import STAGES, BareFigures, PipelineFigures, StreamFigures
-from edge_runtime.engine.bench_report import percentiles, report, table
+from edge_runtime.bench.figures import STAGES, BareFigures, PipelineFigures, StreamFigures
+from edge_runtime.bench.report import percentiles, report, table
 from support.daemon import command
 
 

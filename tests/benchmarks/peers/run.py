@@ -24,9 +24,9 @@ import paho.mqtt.client as mqtt  # noqa: E402
 from paho.mqtt.enums import CallbackAPIVersion  # noqa: E402
 
 from cases import CLIP, HEAD, WEIGHTS  # noqa: E402
+from edge_runtime.bench.report import machine  # noqa: E402
+from edge_runtime.bench.rounds import Bench  # noqa: E402
 from edge_runtime.clock import SystemClock  # noqa: E402
-from edge_runtime.engine.bench import Bench  # noqa: E402
-from edge_runtime.engine.bench_report import machine  # noqa: E402
 from edge_runtime.packs.catalogue import bundled_models  # noqa: E402
 from edge_runtime.packs.store import PackStore  # noqa: E402
 from support.broker import Mosquitto  # noqa: E402

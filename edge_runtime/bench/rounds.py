@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from edge_runtime.bench.figures import BareFigures, PipelineFigures, PipelineRequest
 from edge_runtime.clock import Clock
-from edge_runtime.engine.bench_figures import BareFigures, PipelineFigures, PipelineRequest
 from edge_runtime.engine.build import load_checked
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.infer.litert import MODULES, installed
@@ -61,7 +61,7 @@ class Bench:
         """Run one round of the bare loop on the first stream's clip and model."""
         order = {**self._bare, "frames": frames, "spawned_s": time.monotonic()}
         answer = run_child(
-            f"{__package__}.bench_bare", [msgspec.json.encode(order).decode()], b"", self._folder
+            f"{__package__}.bare", [msgspec.json.encode(order).decode()], b"", self._folder
         )
         return msgspec.json.decode(answer, type=BareFigures)
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.board.notify import Notifier
-from edge_runtime.board.vitals import Board
-from edge_runtime.clock import Clock, SystemClock
-from edge_runtime.engine.bench_figures import (
+from edge_runtime.bench.figures import (
     STAGES,
     PipelineFigures,
     PipelineRequest,
     StreamFigures,
 )
+from edge_runtime.board.notify import Notifier
+from edge_runtime.board.vitals import Board
+from edge_runtime.clock import Clock, SystemClock
 from edge_runtime.engine.order import Slot
 from edge_runtime.engine.report import DeviceStatus
 from edge_runtime.engine.runner import Daemon

@@ -3,7 +3,7 @@
 A program of its own, as someone would write it by hand: it imports nothing of the project, so
 that its memory, its CPU time and its start are those of the libraries alone.
 
-    python -m edge_runtime.engine.bench_bare '{"weights": …}'
+    python -m edge_runtime.bench.bare '{"weights": …}'
 """
 
 from __future__ import annotations

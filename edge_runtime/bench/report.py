@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from edge_runtime.engine.bench_figures import STAGES, BareFigures, PipelineFigures
+from edge_runtime.bench.figures import STAGES, BareFigures, PipelineFigures
 
 Pair: TypeAlias = tuple[BareFigures, PipelineFigures]
 
