@@ -183,7 +183,8 @@ class Mouth:
     ) -> Publisher:
         def encode(stored: Stored) -> Message:
             message = status.encoder.encode(stored)
-            self._watch.encoded(stored)
+            if stored.boot == outbox.boot:  # else the round before was stopped with it unsent
+                self._watch.encoded(stored)
             return message
 
         from edge_runtime.publish.mqtt import MqttPublisher  # as the daemon: when it is due

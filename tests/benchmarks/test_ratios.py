@@ -27,12 +27,16 @@ EVERY_FRAME = (6.4, 21.7, 23.1, 46.6, 50.7, 71.6, 74.8, 88.7, 92.7, 121.7, 123.9
 
 
 @pytest.fixture(scope="module")
-def cases(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cases]:
-    folder = tmp_path_factory.mktemp("bench")
-    broker = Mosquitto(folder)
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path_factory.mktemp("broker"))
     broker.start()
-    yield Cases(folder, broker.url)
+    yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="module")
+def cases(data: Path, broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Cases:
+    return Cases(tmp_path_factory.mktemp("bench"), broker.url)
 
 
 def test_cpu_memory_and_start_beside_the_bare_loop(cases: Cases) -> None:
@@ -50,6 +54,14 @@ def test_a_still_scene_costs_next_to_nothing(cases: Cases) -> None:
     gated = cases.run("still-gated", FRAMES, workers=1)
     assert gated.streams["gate"].inferred <= FRAMES // 20
     assert gated.cpu_s / always.cpu_s <= MOST_STILL_CPU
+
+
+def test_a_round_tells_of_its_own_events_alone(cases: Cases, broker: Mosquitto) -> None:
+    broker.stop()
+    cases.run("events", 100, workers=1)  # someone enters; nobody hears of it
+    broker.start()
+    names = [name for name, _ in cases.run("events", 0, workers=2).events]
+    assert names == ["enter", "exit"] * 6
 
 
 def test_adaptive_rate_gives_the_same_events_with_a_quarter_of_the_inferences(
