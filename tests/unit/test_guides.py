@@ -7,16 +7,20 @@ import shlex
 
 import click
 import pytest
+from babel.messages.pofile import read_po
 
 from edge_runtime.cli import cli
-from edge_runtime.language import Code, Language
+from edge_runtime.language import SYSTEM_SAYS, Code, Language
 from support.paths import ROOT
 
 FOLDER = ROOT / "edge_runtime" / "provision"
+CATALOGUE = ROOT / "edge_runtime" / "locale" / "vi" / "LC_MESSAGES" / "edge_runtime.po"
 GUIDES: dict[Code, str] = {"en": "README.md", "vi": "README.vi.md"}
 CODE = re.compile(r"^```(\w*)\n(.*?)^```$|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
 TYPED = ("sudo ", "edge-runtime ", "systemctl ", "ls ", "tar ", "cd", "scripts/", "--")
 OURS = re.compile(r"(?:sudo )?(?:-u \S+ )?edge-runtime (.+)")
+ROW = re.compile(r"^\| (?!install)([^|]*[:`][^|]*) \|", re.MULTILINE)  # install speaks English
+VALUE = re.compile(r"\{.*?\}|…|\(…\)|\d+|edge-runtime\.service|^active$")
 LINK = re.compile(r"\]\(([^)]+)\)")
 SHOWN = (
     "camera",
@@ -86,3 +90,25 @@ def test_what_is_shown_is_what_the_program_says(code: Code) -> None:
     shown = guide(code)
     for text in map(Language(code).text, SHOWN):
         assert re.search(rf"^(ok  |\.\.  )?{text}", shown, re.MULTILINE), text
+
+
+@in_each
+def test_what_the_table_of_troubles_names_is_what_the_program_says(code: Code) -> None:
+    texts = says(code)
+    rows = [re.findall(r"`([^`]+)`", row) for row in ROW.findall(guide(code))]
+    named = [span for row in rows for span in row if not span.startswith(TYPED)]
+    assert len(named) > 20
+    for span in named:
+        for part in VALUE.split(re.sub(r"^[a-z]+: ", "", span)):
+            assert part.strip(" :;(),") in texts, span
+
+
+def test_what_the_system_says_is_in_vietnamese() -> None:
+    assert [text for text in SYSTEM_SAYS if text in guide("vi")] == []
+
+
+def says(code: Code) -> str:
+    """Return all that the program can say."""
+    with CATALOGUE.open("rb") as file:
+        messages = [(m.id, m.string)[code == "vi"] for m in read_po(file)]
+    return "\n".join(VALUE.sub("…", str(message)) for message in messages)
