@@ -1,7 +1,8 @@
 """What a record costs: bytes written and syncs by rate and commit interval, and rows a second.
 
-Bytes are whole blocks of 4 KiB that a sync brings to the card (needs apsw); rows a second are
-those of the standard library's SQLite.
+Bytes are whole blocks of 4 KiB that a sync brings to the card (needs apsw), once the file is full
+of what is kept for asking again, as it is after the first day: from then on each record that comes
+drives out another. Rows a second are those of the standard library's SQLite.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from edge_runtime.clock import ManualClock, SystemClock
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox
 
+FILLING = 60_000  # records; more than twice what the file keeps
+
 
 def wear(folder: Path, *, per_s: int, commit_s: float, hours: float) -> tuple[float, float]:
     """Return bytes a record and syncs an hour of a day in which all is delivered at once."""
@@ -26,19 +29,26 @@ def wear(folder: Path, *, per_s: int, commit_s: float, hours: float) -> tuple[fl
     options = OutboxOptions(max_mb=16.0, commit_interval_s=3600.0)
     box = Outbox.open(folder, options, clock, pacing=FAST, connect=disk.connect)
     box.connected(clock.monotonic())
+    for _ in range(FILLING // 500):
+        deliver(box, clock, 500, per_s)
     disk.blocks_written = disk.syncs = number = 0
     for _ in range(int(hours * 3600 / commit_s)):
-        for _ in range(int(per_s * commit_s)):
-            number += 1
-            box.append(plain(number, clock.now(), objects=3))
-            clock.advance(1 / per_s)
-        # A commit as its time would bring it, without the state that `flush` saves.
-        assert box._writer.do(box._writer._commit, 10.0)
-        while rows := box.take(100):
-            box.acknowledge([stored.row for stored in rows])
+        number += deliver(box, clock, int(per_s * commit_s), per_s)
     written, syncs = disk.blocks_written * BLOCK, disk.syncs
     box.close()
     return written / number, syncs / hours
+
+
+def deliver(box: Outbox, clock: ManualClock, results: int, per_s: int) -> int:
+    """Make so many results, commit them, and have all of them acknowledged."""
+    for number in range(results):
+        box.append(plain(number, clock.now(), objects=3))
+        clock.advance(1 / per_s)
+    # A commit as its time would bring it, without the state that `flush` saves.
+    assert box._writer.do(box._writer._commit, 10.0)
+    while rows := box.take(100):
+        box.acknowledge([stored.row for stored in rows])
+    return results
 
 
 def speed(folder: Path, results: int) -> tuple[float, float]:
@@ -61,7 +71,7 @@ def speed(folder: Path, results: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hours", type=float, default=2.0)
+    parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--results", type=int, default=100_000)
     options = parser.parse_args()
     for per_s in (1, 100):
