@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +39,15 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip("the folder ../shared/data with real models and clips is not here")
     return DATA
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """Make a folder into which the service's user may look, unlike pytest's."""
+    folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="test-install-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from edge_runtime.bench.figures import (
 from edge_runtime.board.notify import Notifier
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import Clock, SystemClock
+from edge_runtime.engine.build import build_mqtt
 from edge_runtime.engine.order import Slot
 from edge_runtime.engine.report import DeviceStatus
 from edge_runtime.engine.runner import Daemon
@@ -187,10 +188,8 @@ class Mouth:
                 self._watch.encoded(stored)
             return message
 
-        from edge_runtime.publish.mqtt import MqttPublisher  # as the daemon: when it is due
-
-        self._publisher = MqttPublisher(
-            config.broker, identity, outbox, encode, status, clock=clock, on_command=on_command
+        self._publisher = build_mqtt(
+            config, identity, outbox, status, clock, on_command, encode=encode
         )
         return self._publisher
 
@@ -210,7 +209,13 @@ def adapted(config: Config, request: PipelineRequest) -> Config:
         replace(stream, source=paced(stream.source, request)) for stream in config.streams
     )
     # A broker of its own: none of the site's names and secrets.
-    return replace(config, broker=Broker(request.broker_url), engine=engine, streams=streams)
+    return replace(
+        config,
+        broker=Broker(request.broker_url),
+        engine=engine,
+        streams=streams,
+        state_dir=None,
+    )
 
 
 def paced(source: SourceOptions, request: PipelineRequest) -> SourceOptions:

@@ -46,7 +46,7 @@ from edge_runtime.options import (
 )
 from edge_runtime.outbox import Outbox
 from edge_runtime.packs.store import PackStore
-from edge_runtime.publish.contract import Identity, OnCommand, Publisher
+from edge_runtime.publish.contract import Encode, Identity, OnCommand, Publisher
 from edge_runtime.records import NO_MODEL
 from edge_runtime.sources import open_source
 
@@ -221,15 +221,17 @@ def build_mqtt(
     status: DeviceStatus,
     clock: Clock,
     on_command: OnCommand,
+    *,
+    encode: Encode | None = None,
 ) -> Publisher:
-    """Make the publisher that `[broker]` describes."""
+    """Make the publisher that `[broker]` describes. `encode`: in place of the status's own."""
     from edge_runtime.publish.mqtt import MqttPublisher
 
     return MqttPublisher(
         config.broker,
         identity,
         outbox,
-        status.encoder.encode,
+        encode or status.encoder.encode,
         status,
         clock=clock,
         on_command=on_command,

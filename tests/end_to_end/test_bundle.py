@@ -6,13 +6,12 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.broker import free_port
-from support.installing import Machine, architecture, open_place, system_python
+from support.installing import Machine, architecture, system_python
 from support.paths import ROOT
 from support.road import head, stream
 
@@ -34,13 +33,6 @@ def test_what_a_board_needs_is_asked_for_that_board(tmp_path: Path) -> None:
         assert not any(line.startswith(other) or ";" in line for line in lines)
         assert any(line.startswith("cryptography") for line in lines)
         assert any(line.startswith("numpy<2") for line in lines) == (arch == "armv7l")
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """Return a folder into which the service's user may look, unlike pytest's."""
-    with open_place() as folder:
-        yield folder
 
 
 def make(out: Path) -> Path:

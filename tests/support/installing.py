@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,15 +127,6 @@ class Bundle:
         with tarfile.open(file, "w:gz", compresslevel=1) as tar:
             tar.add(self.folder, self.folder.name)
         return file
-
-
-@contextmanager
-def open_place() -> Iterator[Path]:
-    """Give a folder into which the service's user may look, unlike pytest's."""
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="test-install-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def second_bundle(folder: Path) -> Path:

@@ -11,17 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
-from support.installing import NEEDS, Bundle, Machine, open_place, second_bundle
+from support.installing import NEEDS, Bundle, Machine, second_bundle
 from support.waiting import until
 
 pytestmark = NEEDS
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """Return a folder for bundles and machines."""
-    with open_place() as folder:
-        yield folder
 
 
 @pytest.fixture(scope="module")
