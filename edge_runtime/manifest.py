@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from edge_runtime.labels import wire_labels
 from edge_runtime.options import Fraction, Kind, Section
 from edge_runtime.records import ModelRef
 
@@ -204,7 +205,7 @@ class Manifest(Section, frozen=True):
 class Pack(msgspec.Struct, frozen=True):
     """A pack whose manifest, labels and weights' hash were checked.
 
-    `labels[class_id]` names a class: `label_offset` is already applied.
+    `labels[class_id]` names a class, whole: `label_offset` is already applied.
     """
 
     folder: Path
@@ -218,5 +219,6 @@ class Pack(msgspec.Struct, frozen=True):
 
     @property
     def ref(self) -> ModelRef:
-        """How records name this model."""
-        return ModelRef(self.manifest.pack.name, self.manifest.model.sha256, self.labels)
+        """How records name this model and its classes."""
+        pack, model = self.manifest.pack, self.manifest.model
+        return ModelRef(pack.name, model.sha256, wire_labels(self.labels))

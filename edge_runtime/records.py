@@ -6,6 +6,7 @@ of bounded length. What is raw lives in `raw.py`, which nothing past decode may 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, ClassVar, TypeAlias
 
@@ -13,14 +14,19 @@ import msgspec
 
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.clock import Stamp
+from edge_runtime.labels import named
 
 MAX_OBJECTS = 100
 MAX_CLASSES = 10
 MAX_PEOPLE = 10
 MAX_KEYPOINTS = 33
 MAX_READINGS = 64
+MAX_LINES = 1100
 MAX_LABELS = 1100
 MAX_NAME = 64
+# Lines of counts and summaries in a record that is made: of the longest labels so many fit into
+# its budget.
+LINES_A_RECORD = 180
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
@@ -138,7 +144,8 @@ class Event(Record, frozen=True, tag=6):
     `rule` is the place of the rule in the stream's list (-1: none), `age_s` how long before the
     event's own moment the state began that it reports or ends (a duration, so that a clock that
     is mended later mends it too). An alarm has its `measure`, and an `object` where a model says
-    what it is; every other event has an object.
+    what it is; every other event has an object. `rule_gone`: it ends the alarm of a rule that is no
+    longer configured, and the measure is that of the alarm.
     """
 
     KIND: ClassVar[str] = "event"
@@ -148,6 +155,7 @@ class Event(Record, frozen=True, tag=6):
     direction: str = ""
     age_s: float | None = None
     measure: Measure | None = None
+    rule_gone: bool = False
 
     def __post_init__(self) -> None:
         if self.event not in EVENTS or self.direction not in ("", *DIRECTIONS):
@@ -176,7 +184,7 @@ class Counts(Record, frozen=True, tag=7):
     rule: int = -1
 
     def __post_init__(self) -> None:
-        at_most(self.labels, MAX_LABELS, "labels")
+        at_most(self.labels, MAX_LINES, "labels")
 
 
 class SummaryLine(msgspec.Struct, frozen=True, array_like=True):
@@ -190,16 +198,20 @@ class SummaryLine(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Summary(Record, frozen=True, tag=8):
-    """Stands for records that were thinned out during a long outage."""
+    """Stands for records that were thinned out during a long outage.
+
+    `rule`: the name of the rule that made them, where they are counts of one.
+    """
 
     KIND: ClassVar[str] = "summary"
     span_s: float
     of: str
     count: int
     lines: tuple[SummaryLine, ...]
+    rule: str = ""
 
     def __post_init__(self) -> None:
-        at_most(self.lines, MAX_LABELS, "lines")
+        at_most(self.lines, MAX_LINES, "lines")
 
 
 class Gap(Record, frozen=True, tag=9):
@@ -237,8 +249,8 @@ class Lane(IntEnum):
     PLAIN = 1
 
 
-class ModelRef(msgspec.Struct, frozen=True):
-    """Which weights made a record. `labels[class_id]` names a class."""
+class ModelRef(msgspec.Struct, frozen=True, cache_hash=True):
+    """Which weights made a record. `labels[class_id]` names a class, as it goes on the wire."""
 
     name: str
     sha256: str
@@ -256,9 +268,7 @@ class ModelRef(msgspec.Struct, frozen=True):
 
     def label(self, class_id: int) -> str:
         """Return the name of a class; an id outside the list is shown as a number."""
-        if 0 <= class_id < len(self.labels):
-            return self.labels[class_id]
-        return f"#{class_id}"
+        return named(class_id, self.labels)
 
 
 NO_MODEL = ModelRef("none", "0" * 64)
@@ -268,7 +278,8 @@ class Result(msgspec.Struct, frozen=True):
     """A record on its way to the outbox.
 
     `alarm`: the name of the rule whose alarm this event begins or ends, so that the outbox can tell
-    after a restart which alarms are on.
+    after a restart which alarms are on. `rules`: the names of the stream's rules, in which the
+    body's `rule` is a place: they are kept with the record, whatever is configured later.
     """
 
     stream: str
@@ -276,6 +287,7 @@ class Result(msgspec.Struct, frozen=True):
     body: Body
     model: ModelRef = NO_MODEL
     alarm: str = ""
+    rules: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -292,7 +304,8 @@ class Stored(msgspec.Struct, frozen=True):
     """A record that is on disk: what the outbox hands to the publisher.
 
     `row` names it to the outbox; (`boot`, `seq`) names it for ever. `late` says that it was
-    made before the link came back.
+    made before the link came back. Model, `rules` and `labels` are those of the time when it was
+    made; `labels` are given where the model has too many to be kept with it.
     """
 
     row: int
@@ -303,6 +316,16 @@ class Stored(msgspec.Struct, frozen=True):
     body: Body
     model: ModelRef
     late: bool = False
+    rules: tuple[str, ...] = ()
+    labels: Mapping[int, str] = {}
+
+    def label(self, class_id: int) -> str:
+        """Return the name of a class; one that is not known is shown as a number."""
+        return self.labels.get(class_id) or self.model.label(class_id)
+
+    def rule(self, place: int) -> str:
+        """Return the name of a rule; one that is not known is shown as a number."""
+        return named(place, self.rules)
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -312,6 +335,19 @@ class Message(msgspec.Struct, frozen=True):
     payload: bytes
     content_type: str
     retain: bool = False
+
+
+def classes_in(body: Body) -> Iterator[int]:
+    """Yield the ids of the classes that a record speaks of."""
+    match body:
+        case Detections(objects=objects):
+            yield from (item.class_id for item in objects)
+        case Classification(classes=classes):
+            yield from (item.class_id for item in classes)
+        case Counts(labels=labels):
+            yield from (line.class_id for line in labels)
+        case Event(object=Detection(class_id=class_id)):
+            yield class_id
 
 
 def whole_frame(class_id: int, score: float) -> Detection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge_runtime.encode.keys import FRACTION, PERCENT, THOUSANDTH, Key
@@ -63,6 +63,8 @@ def event(body: Event) -> Fields:
         fields[Key.MEASURE.value] = [measure.name, measure.unit, scaled(measure.value, THOUSANDTH)]
     if body.age_s is not None:
         fields[Key.SINCE.value] = scaled(body.age_s, THOUSANDTH)
+    if body.rule_gone:
+        fields[Key.RULE_GONE.value] = 1
     return fields
 
 
@@ -107,9 +109,10 @@ def anomaly(body: Anomaly) -> Fields:
     }
 
 
-def summary(body: Summary) -> Fields:
+def summary(body: Summary, rules: Sequence[str]) -> Fields:
     return {
         Key.SPAN.value: scaled(body.span_s, THOUSANDTH),
+        **({Key.RULE.value: rules.index(body.rule)} if body.rule else {}),
         Key.OF.value: KINDS.index(body.of),
         Key.COUNT.value: body.count,
         Key.VALUES.value: [
@@ -142,13 +145,15 @@ FORMS: dict[type[Body], Callable[[Any], Fields]] = {
     Classification: classification,
     Pose: pose,
     Anomaly: anomaly,
-    Summary: summary,
     Gap: gap,
 }
 
 
-def cbor_fields(stored: Stored, model_index: int) -> Fields:
-    """Return a whole record (any kind but `reading`) as the map that CBOR carries."""
+def cbor_fields(stored: Stored, model_index: int, rules: Sequence[str]) -> Fields:
+    """Return a whole record (any kind but `reading`) as the map that CBOR carries.
+
+    `rules` are the birth's: what the record names, a summary's rule, is to be found in them.
+    """
     fields: Fields = {
         Key.TS.value: scaled(stored.stamp.wall_s, THOUSANDTH),
         Key.SEQ.value: stored.seq,
@@ -159,5 +164,6 @@ def cbor_fields(stored: Stored, model_index: int) -> Fields:
         fields[Key.LATE.value] = 1
     if not stored.stamp.trusted:
         fields[Key.UNSYNCED.value] = 1
-    fields.update(FORMS[type(stored.body)](stored.body))
+    body = stored.body
+    fields.update(summary(body, rules) if isinstance(body, Summary) else FORMS[type(body)](body))
     return fields

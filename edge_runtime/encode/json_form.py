@@ -1,4 +1,4 @@
-"""Record bodies as JSON objects: labels by name, scores to 1/100, boxes to 1/10000."""
+"""Record bodies as JSON objects: labels and rules by name, scores to 1/100, boxes to 1/10000."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from edge_runtime.records import (
     Event,
     Gap,
     Measure,
-    ModelRef,
     Pose,
     Stored,
     Summary,
 )
 
 
-def json_object(item: Detection, model: ModelRef) -> dict[str, Any]:
+def json_object(item: Detection, stored: Stored) -> dict[str, Any]:
     """One object as `{label, score, box, track?}`."""
     x1, y1, x2, y2 = item.xyxy
     fields: dict[str, Any] = {
-        "label": model.label(item.class_id),
+        "label": stored.label(item.class_id),
         "score": round(item.score, 2),
         "box": [round(x1, 4), round(y1, 4), round(x2, 4), round(y2, 4)],
     }
@@ -35,22 +34,24 @@ def json_object(item: Detection, model: ModelRef) -> dict[str, Any]:
     return fields
 
 
-def detections(body: Detections, stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
-    return {"objects": [json_object(item, stored.model) for item in body.objects]}
+def detections(body: Detections, stored: Stored) -> dict[str, Any]:
+    return {"objects": [json_object(item, stored) for item in body.objects]}
 
 
-def event(body: Event, stored: Stored, rules: tuple[str, ...]) -> dict[str, Any]:
+def event(body: Event, stored: Stored) -> dict[str, Any]:
     fields: dict[str, Any] = {"event": body.event}
-    if 0 <= body.rule < len(rules):
-        fields["rule"] = rules[body.rule]
+    if body.rule >= 0:
+        fields["rule"] = stored.rule(body.rule)
     if body.direction:
         fields["direction"] = body.direction
     if body.object is not None:
-        fields["object"] = json_object(body.object, stored.model)
+        fields["object"] = json_object(body.object, stored)
     if body.measure is not None:
         fields.update(json_measure(body.measure))
     if body.age_s is not None:
         fields["since"] = round(stored.stamp.wall_s - body.age_s, 3)
+    if body.rule_gone:
+        fields["rule_gone"] = True
     return fields
 
 
@@ -61,12 +62,12 @@ def json_measure(measure: Measure) -> dict[str, Any]:
     return fields
 
 
-def counts(body: Counts, stored: Stored, rules: tuple[str, ...]) -> dict[str, Any]:
+def counts(body: Counts, stored: Stored) -> dict[str, Any]:
     fields = span(stored, body.span_s)
-    if 0 <= body.rule < len(rules):
-        fields["rule"] = rules[body.rule]
+    if body.rule >= 0:
+        fields["rule"] = stored.rule(body.rule)
     fields["counts"] = {
-        stored.model.label(line.class_id): {
+        stored.label(line.class_id): {
             "entered": line.entered,
             "most": line.most,
             "mean": round(line.mean, 3),
@@ -76,16 +77,16 @@ def counts(body: Counts, stored: Stored, rules: tuple[str, ...]) -> dict[str, An
     return fields
 
 
-def classification(body: Classification, stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+def classification(body: Classification, stored: Stored) -> dict[str, Any]:
     return {
         "classes": [
-            {"label": stored.model.label(item.class_id), "score": round(item.score, 2)}
+            {"label": stored.label(item.class_id), "score": round(item.score, 2)}
             for item in body.classes
         ]
     }
 
 
-def pose(body: Pose, _stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+def pose(body: Pose, _stored: Stored) -> dict[str, Any]:
     return {
         "people": [
             {
@@ -99,7 +100,7 @@ def pose(body: Pose, _stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]
     }
 
 
-def anomaly(body: Anomaly, _stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+def anomaly(body: Anomaly, _stored: Stored) -> dict[str, Any]:
     return {
         "score": round(body.score, 3),
         "threshold": round(body.threshold, 3),
@@ -107,10 +108,11 @@ def anomaly(body: Anomaly, _stored: Stored, _rules: tuple[str, ...]) -> dict[str
     }
 
 
-def summary(body: Summary, stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+def summary(body: Summary, stored: Stored) -> dict[str, Any]:
     return {
         **span(stored, body.span_s),
         "of": body.of,
+        **({"rule": body.rule} if body.rule else {}),
         "count": body.count,
         "values": {
             line.name: {
@@ -124,7 +126,7 @@ def summary(body: Summary, stored: Stored, _rules: tuple[str, ...]) -> dict[str,
     }
 
 
-def gap(body: Gap, _stored: Stored, _rules: tuple[str, ...]) -> dict[str, Any]:
+def gap(body: Gap, _stored: Stored) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "from_seq": body.from_seq,
         "to_seq": body.to_seq,
@@ -142,7 +144,7 @@ def span(stored: Stored, span_s: float) -> dict[str, Any]:
     return {"from": round(wall_s - span_s, 3), "to": round(wall_s, 3)}
 
 
-FORMS: dict[type[Body], Callable[[Any, Stored, tuple[str, ...]], dict[str, Any]]] = {
+FORMS: dict[type[Body], Callable[[Any, Stored], dict[str, Any]]] = {
     Detections: detections,
     Event: event,
     Counts: counts,
@@ -154,7 +156,7 @@ FORMS: dict[type[Body], Callable[[Any, Stored, tuple[str, ...]], dict[str, Any]]
 }
 
 
-def json_fields(stored: Stored, rules: tuple[str, ...]) -> dict[str, Any]:
+def json_fields(stored: Stored) -> dict[str, Any]:
     """Return a whole record (any kind but `reading`) as the object that JSON carries."""
     stamp = stored.stamp
     fields: dict[str, Any] = {
@@ -167,5 +169,5 @@ def json_fields(stored: Stored, rules: tuple[str, ...]) -> dict[str, Any]:
         fields["late"] = True
     if not stamp.trusted:
         fields["clock"] = "unsynced"
-    fields.update(FORMS[type(stored.body)](stored.body, stored, rules))
+    fields.update(FORMS[type(stored.body)](stored.body, stored))
     return fields

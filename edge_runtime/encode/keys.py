@@ -49,6 +49,7 @@ class Key(IntEnum):
     REASON = 24  # place in GAP_REASONS
     OF_BOOT = 25  # gap: where it speaks of an earlier boot
     MEASURE = 26  # event: channel (text), unit (text), value (1/1000)
+    RULE_GONE = 27  # event: 1 where it ends the alarm of a rule that is no longer configured
 
 
 # SenML labels of RFC 8428 section 6, table 4.

@@ -12,6 +12,7 @@ from edge_runtime.encode import keys
 from edge_runtime.encode.keys import FRACTION, PERCENT, THOUSANDTH, Key
 from edge_runtime.encode.topics import Address, parse_topic
 from edge_runtime.errors import EdgeError
+from edge_runtime.labels import named
 from edge_runtime.records import DIRECTIONS, EVENTS, GAP_REASONS, KINDS
 
 
@@ -106,11 +107,6 @@ def model_hash(index: int, models: Sequence[str]) -> str:
     return "00000000" if index < 0 else f"#{index}"
 
 
-def named(index: int, names: Sequence[str]) -> str:
-    """Return a name by its place; an unknown place is shown as a number."""
-    return names[index] if 0 <= index < len(names) else f"#{index}"
-
-
 def record_fields(
     raw: dict[int, Any], labels: Sequence[str], rules: Sequence[str], models: Sequence[str]
 ) -> dict[str, Any]:
@@ -182,6 +178,8 @@ def event_fields(
         fields.update(channel=channel, value=value / THOUSANDTH, **({"unit": unit} if unit else {}))
     if Key.SINCE in raw:
         fields["since"] = round(wall_s - raw[Key.SINCE] / THOUSANDTH, 3)
+    if raw.get(Key.RULE_GONE):
+        fields["rule_gone"] = True
     return fields
 
 
@@ -189,10 +187,10 @@ def span_fields(
     raw: dict[int, Any], wall_s: float, labels: Sequence[str], rules: Sequence[str]
 ) -> dict[str, Any]:
     fields: dict[str, Any] = {"from": round(wall_s - raw[Key.SPAN] / THOUSANDTH, 3), "to": wall_s}
-    if Key.OF in raw:
-        return {**fields, **summary_fields(raw)}
     if Key.RULE in raw:
         fields["rule"] = named(raw[Key.RULE], rules)
+    if Key.OF in raw:
+        return {**fields, **summary_fields(raw)}
     fields["counts"] = {
         named(class_id, labels): {"entered": entered, "most": most, "mean": mean / THOUSANDTH}
         for class_id, entered, most, mean in rows_of(raw[Key.COUNTS], keys.COUNT_STRIDE)

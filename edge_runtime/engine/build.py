@@ -198,7 +198,7 @@ def build_encoder(config: Config, packs: dict[str, Pack]) -> Encoder:
                 model=packs[stream.name].ref if stream.has_model else NO_MODEL,
                 kind=str(stream.source.__struct_config__.tag),
                 encoding=stream.publish.encoding,
-                rules=tuple(rule.name for rule in stream.rules),
+                rules=stream.rule_names,
                 labels=listed_labels(stream, packs.get(stream.name)),
             )
             for stream in config.streams
@@ -210,8 +210,8 @@ def listed_labels(stream: Stream, pack: Pack | None) -> tuple[str, ...]:
     """Return the labels up to the last that the stream can name: class ids are places in them."""
     if pack is None:
         return ()
-    wanted = label_ids(stream.model_use.labels, pack)
-    return pack.labels if wanted is None else pack.labels[: max(wanted) + 1]
+    wanted, labels = label_ids(stream.model_use.labels, pack), pack.ref.labels
+    return labels if wanted is None else labels[: max(wanted) + 1]
 
 
 def build_mqtt(

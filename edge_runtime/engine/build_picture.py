@@ -92,6 +92,7 @@ def build_pipeline(
         if options is not None
         else None,
         rules=build_rules(stream, pack.labels, uplink.modes(stream.publish.mode)),
+        rule_names=stream.rule_names,
         mode=lambda: uplink.mode(stream.publish.mode),
     )
 

@@ -10,7 +10,7 @@ import msgspec
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.engine.baseline import Baselines, InForce, in_force
-from edge_runtime.engine.models import channels_of, label_ids, model_of
+from edge_runtime.engine.models import channels_of, label_ids, model_of, with_wire_names
 from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.reporting import Reporter
 from edge_runtime.engine.sensor import Look, SensorTask
@@ -72,13 +72,14 @@ def model_reporter(
     """Make what chooses among the words of a model."""
     channels = channels_of(pack)
     limits = in_force(stream, pack.ref, memory.baselines)
+    stream = with_wire_names(msgspec.structs.replace(stream, rules=limits.rules), pack)
     reporter = Reporter(
         stream.name,
         pack.ref,
         channels,
         [""] * len(channels),
         publish=stream.publish,
-        rules=limits.rules,
+        rules=stream.thresholds,
         mode=lambda: uplink.mode(stream.publish.mode),
         min_score=stream.model_use.min_score,
         class_ids=label_ids(stream.model_use.labels, pack),

@@ -26,6 +26,7 @@ from edge_runtime.engine.models import channels_of
 from edge_runtime.engine.reporting import SCORE, read
 from edge_runtime.engine.sensor import Look
 from edge_runtime.errors import ConfigError, SourceError
+from edge_runtime.labels import wire_name
 from edge_runtime.manifest import Pack
 from edge_runtime.options import SensorOptions, Stream, Threshold
 from edge_runtime.raw import Doubles, Samples
@@ -59,8 +60,9 @@ class Subject(msgspec.Struct, frozen=True):
     def place(self) -> int:
         """The channel's place in a row, or among what the model says."""
         assert isinstance(self.stream.source, SensorOptions)
-        names = self.stream.source.channels if self.pack is None else channels_of(self.pack)
-        return names.index(self.channel)
+        if self.pack is None:
+            return self.stream.source.channels.index(self.channel)
+        return channels_of(self.pack).index(wire_name(self.channel, self.pack.labels))
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
+
 from edge_runtime.config import check_channels
 from edge_runtime.engine.kit import Model
 from edge_runtime.engine.reporting import SCORE
 from edge_runtime.errors import ConfigError, PackError, located
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.litert import Runtime
+from edge_runtime.labels import class_ids, wire_name
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, Delegate, SensorOptions, Stream
+from edge_runtime.options import Config, Delegate, SensorOptions, Stream, Threshold
 from edge_runtime.packs.store import PackStore
 from edge_runtime.window import rate_ratio
 
@@ -67,7 +70,7 @@ def check_input(stream: Stream, where: str, pack: Pack) -> None:
             at=where,
             name=name,
         )
-    check_channels(stream, channels, where)
+    check_channels(with_wire_names(stream, pack), channels, where)
     check_reach(stream, channels, where)
     if SCORE in channels and not stream.thresholds:
         raise ConfigError(
@@ -109,8 +112,24 @@ def check_reach(stream: Stream, channels: tuple[str, ...], where: str) -> None:
 
 
 def channels_of(pack: Pack) -> tuple[str, ...]:
-    """Return what rules can be about, of a model that takes windows."""
-    return (SCORE,) if pack.manifest.output.decoder == "reconstruction" else pack.labels
+    """Return what rules can be about, of a model that takes windows, as it goes on the wire."""
+    return (SCORE,) if pack.manifest.output.decoder == "reconstruction" else pack.ref.labels
+
+
+def with_wire_names(stream: Stream, pack: Pack) -> Stream:
+    """Return a stream whose thresholds and dead bands name a model's labels as the wire does."""
+    bands = stream.publish.dead_band
+    rules = tuple(
+        msgspec.structs.replace(rule, channel=wire_name(rule.channel, pack.labels))
+        if isinstance(rule, Threshold)
+        else rule
+        for rule in stream.rules
+    )
+    publish = msgspec.structs.replace(
+        stream.publish,
+        dead_band={wire_name(name, pack.labels): band for name, band in bands.items()},
+    )
+    return msgspec.structs.replace(stream, rules=rules, publish=publish)
 
 
 def check_labels(stream: Stream, index: int, pack: Pack) -> None:
@@ -119,7 +138,7 @@ def check_labels(stream: Stream, index: int, pack: Pack) -> None:
     asked += [(f"rules[{n}].labels", rule.labels) for n, rule in enumerate(stream.picture_rules)]
     for key, labels in asked:
         for label in labels:
-            if label not in pack.labels:
+            if not class_ids((label,), pack.labels):
                 known = ", ".join(pack.labels[:8]) + (" …" if len(pack.labels) > 8 else "")
                 raise ConfigError(
                     "streams[{index}].{key}: '{label}' is not a label of {pack}; it knows {known}",
@@ -141,4 +160,4 @@ def label_ids(labels: tuple[str, ...], pack: Pack) -> frozenset[int] | None:
     """Return the class ids of a filter; None where there is none."""
     if not labels:
         return None
-    return frozenset(i for i, name in enumerate(pack.labels) if name in labels)
+    return class_ids(labels, pack.labels)

@@ -55,6 +55,7 @@ class Pipeline:
         class_ids: frozenset[int] | None,
         tracker: Tracker | None,
         rules: Sequence[RuleUse],
+        rule_names: tuple[str, ...] = (),
         mode: Callable[[], PublishMode] | None = None,
     ) -> None:
         self._stream = stream
@@ -64,6 +65,7 @@ class Pipeline:
         self._class_ids = class_ids
         self._tracker = tracker
         self._rules = tuple(rules)
+        self._rule_names = rule_names
         self._mode = mode or (lambda: publish.mode)
         self._next_interval_s: float | None = None
         self._last: Stamp | None = None
@@ -151,7 +153,10 @@ class Pipeline:
         return [body for use, bodies in said if use.mode in modes for body in bodies]
 
     def _results(self, stamp: Stamp, bodies: Sequence[Body]) -> tuple[Result, ...]:
-        return tuple(Result(self._stream, stamp, body, self._model) for body in bodies)
+        return tuple(
+            Result(self._stream, stamp, body, self._model, rules=self._rule_names)
+            for body in bodies
+        )
 
 
 def objects_of(decoded: Decoded, min_score: float) -> tuple[Detection, ...]:

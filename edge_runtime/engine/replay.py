@@ -48,8 +48,9 @@ class Printer:
     def append(self, result: Result) -> None:
         self._seq += 1
         stored = Stored(
-            self._seq, BOOT, self._seq, result.stream, result.stamp, result.body, result.model
-        )
+            self._seq, BOOT, self._seq, result.stream, result.stamp, result.body, result.model,
+            rules=result.rules,
+        )  # fmt: skip
         self._out.write(line_of(self._encoder.encode(stored)))
         self._out.flush()
 

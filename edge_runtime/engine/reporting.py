@@ -94,6 +94,7 @@ class Reporter:
         self._watches = tuple(
             watch_of(rule, i, self._channels, alarms.get(rule.name)) for i, rule in enumerate(rules)
         )
+        self._rule_names = tuple(rule.name for rule in rules)
         self._due = Due(self._channels, publish, mode)
         self._min_score = min_score
         self._class_ids = class_ids
@@ -162,7 +163,7 @@ class Reporter:
         )
 
     def _result(self, stamp: Stamp, body: Body, alarm: str = "") -> Result:
-        return Result(self._stream, stamp, body, self._model, alarm)
+        return Result(self._stream, stamp, body, self._model, alarm, self._rule_names)
 
 
 def read(decoded: Decoded, channels: int) -> tuple[list[float], Detection | None]:

@@ -166,6 +166,12 @@ class Session:
         return None
 
     def _start(self) -> None:
+        self._outbox.clear_gone_alarms(
+            {
+                one.name: [rule.name for rule in one.thresholds]
+                for one in self._loaded.config.streams
+            }
+        )
         # First what takes longest: while sources and models open, the publisher is imported.
         self._pool.start()
         for stream in self.streams:

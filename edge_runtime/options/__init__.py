@@ -172,6 +172,11 @@ class Stream(Section, frozen=True):
         return tuple(rule for rule in self.rules if isinstance(rule, Threshold))
 
     @property
+    def rule_names(self) -> tuple[str, ...]:
+        """The rules' names: a record's rule is a place in them."""
+        return tuple(rule.name for rule in self.rules)
+
+    @property
     def tracking(self) -> Track | None:
         """The tracker's options: rules, events and counts need one where none is configured."""
         if self.track is None and (self.rules or self.publish.mode != "every_inference"):

@@ -9,10 +9,11 @@ import msgspec
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.front import Front
 from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.rows import LANES, Damaged, Row, Table, boot_of, seq_of, unpack
 from edge_runtime.outbox.spans import runs
 from edge_runtime.outbox.summaries import SPANS_S, summarise
-from edge_runtime.records import Gap, ModelRef
+from edge_runtime.records import Gap
 
 STEP_ROWS = 512
 # Summaries may fill this part of the file before they are made coarser.
@@ -96,7 +97,7 @@ class Ageing:
 
     def _believed(
         self, rows: Sequence[tuple[int, bytes]]
-    ) -> tuple[list[tuple[int, Row, ModelRef]], list[int]]:
+    ) -> tuple[list[tuple[int, Row, Revision]], list[int]]:
         """Return the rows that pass their check, and the keys of all."""
         good = []
         for row, data in rows:
@@ -104,7 +105,7 @@ class Ageing:
                 record = unpack(row, data)
             except Damaged:
                 continue
-            good.append((row, record, self._ledger.models.get(record.model)))
+            good.append((row, record, self._ledger.names.get(record.key)))
         return good, [row for row, _ in rows]
 
     def _replaced(self, front: Front, keys: Sequence[int], reason: str) -> None:

@@ -5,23 +5,24 @@ Saved in the transaction of the event itself: what was never committed is not no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
 from edge_runtime.clock import Stamp
-from edge_runtime.records import Event, Result
+from edge_runtime.records import Event, Measure, Result
 
-MOST = 256  # of rules that are gone from the configuration none is ever cleared: the oldest goes
+MOST = 256  # more rules than any board has; the oldest goes
 
 
 class Open(msgspec.Struct, frozen=True, array_like=True):
-    """One alarm that is on, and the moment, of a boot, at which its state began."""
+    """One alarm that is on, the moment, of a boot, at which its state began, and what it said."""
 
     stream: str
     rule: str
     boot: int
     since: Stamp
+    measure: Measure | None = None
 
 
 class Alarms:
@@ -40,9 +41,21 @@ class Alarms:
         )
         if body.event == "alarm":
             since = result.stamp.later(-(body.age_s or 0.0))
-            rest = (*rest, Open(result.stream, result.alarm, boot, since))[-MOST:]
+            rest = (*rest, Open(result.stream, result.alarm, boot, since, body.measure))[-MOST:]
         self.opened = rest
 
     def of(self, stream: str) -> Mapping[str, Open]:
         """Return a stream's alarms that are on, by the name of their rule."""
         return {one.rule: one for one in self.opened if one.stream == stream}
+
+    def gone(self, configured: Mapping[str, Collection[str]]) -> Iterator[Open]:
+        """Yield the alarms of rules that are no longer configured; these are given by stream."""
+        for one in self.opened:
+            if one.rule not in configured.get(one.stream, ()):
+                yield one
+
+
+def clear_of(gone: Open, now: Stamp, age_s: float | None) -> Result:
+    """Return the event that ends the alarm of a rule that is gone, under the rule's old name."""
+    event = Event("clear", None, 0, age_s=age_s, measure=gone.measure, rule_gone=True)
+    return Result(gone.stream, now, event, alarm=gone.rule, rules=(gone.rule,))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import issuing, reading
+from edge_runtime.outbox.alarms import clear_of
 from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.files import Folder
 from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayAnswer
@@ -125,18 +126,36 @@ class Outbox:
         return [self._stored(*one) for one in taken]
 
     def _stored(self, row: int, record: Row, late: bool) -> Stored:
-        boot, model = boot_of(row), self._ledger.models.get(record.model)
+        boot, names = boot_of(row), self._ledger.names.get(record.key)
         stamp = record.stamp
         if not isinstance(record.body, Summary):
             # A summary's own time may be of an earlier boot; it was mended when it was made.
             stamp = self._ledger.stamps.mend(boot, stamp)
-        return Stored(row, boot, seq_of(row), record.stream, stamp, record.body, model, late)
+        return Stored(
+            row, boot, seq_of(row), record.stream, stamp, record.body, names.model, late,
+            names.rules, record.labels,
+        )  # fmt: skip
 
     def open_alarms(self, stream: str) -> dict[str, Stamp]:
         """Return since when a stream's alarms are on, by rule: those whose event is on disk."""
         mend = self._ledger.stamps.mend
         opened = self._ledger.alarms.of(stream)
         return {rule: mend(one.boot, one.since) for rule, one in opened.items()}
+
+    def clear_gone_alarms(self, configured: Mapping[str, Collection[str]]) -> None:
+        """End the alarms of rules that are gone; `configured` are those that are not, by stream.
+
+        Nothing looks at their channels any more: without this they would be on for ever.
+        """
+        now = self._clock.now()
+        for gone in self._ledger.alarms.gone(configured):
+            since = self._ledger.stamps.mend(gone.boot, gone.since)
+            age_s: float | None = None
+            if gone.boot == self.boot:
+                age_s = now.monotonic_s - since.monotonic_s
+            elif now.trusted and since.trusted:
+                age_s = max(0.0, now.wall_s - since.wall_s)
+            self.append(clear_of(gone, now, age_s))
 
     def acknowledge(self, rows: Sequence[int]) -> None:
         """Note that the broker took rows; a row that is not on its way is passed over."""

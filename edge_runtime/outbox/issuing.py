@@ -6,7 +6,6 @@ import msgspec
 
 from edge_runtime.outbox.ledger import Ledger
 from edge_runtime.outbox.rows import LANES, LAST_ROW, Row, Table, boot_of, key, pack, seq_of, unpack
-from edge_runtime.records import NO_MODEL
 
 ISSUE_AT_ONCE = 64
 # The stream that gaps are published under: they speak of the device's seqs, not of a stream's.
@@ -27,7 +26,7 @@ def issue(ledger: Ledger) -> int:
         for hole in ledger.declared.take(ISSUE_AT_ONCE):
             seq += 1
             gap = hole.gap(ledger.boot)
-            rows[Table.ALARM].append(ledger.pack(Table.ALARM, seq, GAP_STREAM, now, gap, NO_MODEL))
+            rows[Table.ALARM].append(ledger.pack(Table.ALARM, seq, GAP_STREAM, now, gap))
         level = ledger.summaries.oldest_level()
         if level is not None and ledger.lanes.counts()[0][Table.LATE] < ISSUE_AT_ONCE:
             for one in ledger.summaries.take(
@@ -35,8 +34,9 @@ def issue(ledger: Ledger) -> int:
             ):
                 seq += 1
                 stamp = ledger.stamps.mend(one.boot, one.stamp)
+                ledger.names.use(one.names)
                 record = Row(
-                    one.model, one.stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted,
+                    one.names, one.stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted,
                     one.record(),
                 )  # fmt: skip
                 row = key(ledger.boot, seq)

@@ -19,7 +19,7 @@ from edge_runtime.outbox.declared import Declared
 from edge_runtime.outbox.files import Folder
 from edge_runtime.outbox.intake import Item, Lost, table_of
 from edge_runtime.outbox.lanes import Lanes
-from edge_runtime.outbox.models import Models
+from edge_runtime.outbox.names import Names
 from edge_runtime.outbox.rows import (
     LANES,
     LAST_ROW,
@@ -35,7 +35,7 @@ from edge_runtime.outbox.stamps import Stamps
 from edge_runtime.outbox.state import STATE_ROW, Old, State, Tally, pack_state
 from edge_runtime.outbox.store import Store
 from edge_runtime.outbox.summaries import Summaries
-from edge_runtime.records import Body, ModelRef
+from edge_runtime.records import NO_MODEL, Body, ModelRef, Result
 
 SAVE_EVERY_S = 30.0
 SAVE_EVERY_ROWS = 1000
@@ -56,7 +56,7 @@ class Ledger:
         self.seq = 0
         self.declared = Declared()
         self.summaries = Summaries()
-        self.models = Models(boot)
+        self.names = Names(boot)
         self.stamps = Stamps(boot, {}, 0.0, clock.monotonic())
         self.tally = Tally()
         self.alarms = Alarms()
@@ -91,7 +91,7 @@ class Ledger:
             state = self._fresh(here)
         counts, tails = self._recount(store, state, here)
         self.declared.load(store)
-        self.models.load(store)
+        self.names.load(store)
         self.summaries.load(state.waiting)
         self.tally, self.old, self._version = state.tally, dict(state.old), state.version
         self.ends = dict(state.ends)
@@ -108,7 +108,7 @@ class Ledger:
         with self.transaction():
             for lane in LANES:
                 store.delete(lane, here, LAST_ROW)
-            self._forget_models(store)
+            self._forget_names(store)
             self.lanes.start(state.runs, counts, tails, state.kept_bytes)
             self.save_state()
         self.stale = False
@@ -137,11 +137,11 @@ class Ledger:
             for row, data in store.read(lane, tail - 1, tail):
                 yield unpack(row, data).wall_s
 
-    def _forget_models(self, store: Store) -> None:
+    def _forget_names(self, store: Store) -> None:
         firsts = [first for lane in LANES if (first := store.first(lane)) is not None]
         oldest = min((boot_of(first) for first in firsts), default=self.boot)
         if not self.old and not self.summaries.total():
-            self.models.forget_before(oldest, store)
+            self.names.forget_before(oldest, store)
             self.ends = {boot: end for boot, end in self.ends.items() if boot >= oldest}
 
     def fit(self) -> None:
@@ -168,7 +168,7 @@ class Ledger:
         try:
             with self.store.transaction():
                 yield
-                self.models.save(self.store)
+                self.names.save(self.store)
                 self.declared.save(self.store)
         except BaseException:
             self.declared.restore(marks[0])
@@ -177,7 +177,7 @@ class Ledger:
             self.alarms.opened = marks[3]
             self.stale = self.stale or self.lanes.changes != changes
             raise
-        self.models.saved()
+        self.names.saved()
         self.declared.saved()
         self.commits += 1
 
@@ -198,9 +198,7 @@ class Ledger:
                     seq += 1
                     table = table_of(item)
                     self.alarms.note(item, self.boot)
-                    rows[table].append(
-                        self.pack(table, seq, item.stream, item.stamp, item.body, item.model)
-                    )
+                    rows[table].append(self._packed(table, seq, item))
                     size += len(rows[table][-1][1])
                     if size >= self.budget.group_bytes:
                         break
@@ -211,15 +209,23 @@ class Ledger:
         self.committed(added, seq)
         return done
 
+    def _packed(self, table: Table, seq: int, item: Result) -> tuple[int, bytes]:
+        return self.pack(table, seq, item.stream, item.stamp, item.body, item.model, item.rules)
+
     def pack(
-        self, table: Table, seq: int, stream: str, stamp: Stamp, body: Body, model: ModelRef
+        self,
+        table: Table,
+        seq: int,
+        stream: str,
+        stamp: Stamp,
+        body: Body,
+        model: ModelRef = NO_MODEL,
+        rules: tuple[str, ...] = (),
     ) -> tuple[int, bytes]:
         """Return a row of this boot."""
         stamp = self.stamps.accept(stamp)
-        row = key(self.boot, seq)
-        record = Row(
-            self.models.key(model), stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body
-        )
+        row, names = key(self.boot, seq), self.names.of(model, rules, body)
+        record = Row(names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body)
         return row, pack(table, row, record)
 
     def lose(self, boot: int, first: int, last: int, count: int) -> None:

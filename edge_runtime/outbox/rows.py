@@ -7,6 +7,7 @@ row can be believed even where it was found in the pages of a broken file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from zlib import crc32
 
@@ -43,10 +44,20 @@ class Table(IntEnum):
 LANES = (Table.ALARM, Table.PLAIN, Table.LATE)
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
-    """The payload of a result: `model` is a key of the model table."""
+class OwnLabels(msgspec.Struct, frozen=True, array_like=True):
+    """A key of the names' table, and the labels that a row speaks of.
 
-    model: int
+    For models with more labels than are kept beside the rows.
+    """
+
+    key: int
+    labels: dict[int, str]
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """The payload of a result: `names` is a key of the names' table, or one with labels."""
+
+    names: int | OwnLabels
     stream: str
     wall_s: float
     monotonic_s: float
@@ -57,6 +68,16 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     def stamp(self) -> Stamp:
         """The moment as it was stored."""
         return Stamp(self.wall_s, self.monotonic_s, self.trusted)
+
+    @property
+    def key(self) -> int:
+        """The key of its names."""
+        return self.names if isinstance(self.names, int) else self.names.key
+
+    @property
+    def labels(self) -> Mapping[int, str]:
+        """The labels that it bears itself."""
+        return {} if isinstance(self.names, int) else self.names.labels
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -12,7 +12,7 @@ import msgspec
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.declared import unpack_hole
 from edge_runtime.outbox.ledger import Ledger
-from edge_runtime.outbox.models import unpack_model
+from edge_runtime.outbox.names import unpack_names
 from edge_runtime.outbox.pages import Found, Pages
 from edge_runtime.outbox.rows import (
     LANES,
@@ -35,7 +35,7 @@ LEAVE_PAGES = 16
 class Salvage:
     """Takes over one file. `run` yields after each bounded step, in the writer's thread.
 
-    The file is searched once for its state, models and declarations, then emptied from its end,
+    The file is searched once for its state, names and declarations, then emptied from its end,
     which is cut off on the way: the two databases never need more room than the one had.
     """
 
@@ -98,7 +98,7 @@ class Salvage:
     def _take_other(self, table: Table, row: int, data: bytes) -> None:
         ledger = self._ledger
         if table == Table.MODEL:
-            ledger.models.adopt(row, unpack_model(row, data))
+            ledger.names.adopt(row, unpack_names(row, data))
         elif table == Table.DECLARED:
             hole = unpack_hole(row, data)
             ledger.declared.add(hole.boot, hole.first, hole.last, hole.reason, hole.count)

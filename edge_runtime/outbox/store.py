@@ -63,12 +63,12 @@ class Store:
                 f"{self.path} was made by a newer version of this program (format {version}, "
                 f"known here: {schema.VERSION}); install that version again, or move the file away"
             )
+        if version and self.path.stat().st_size <= QUICK_CHECK_BYTES:
+            self._quick_check()
         if version < schema.VERSION:
             with self.transaction():
                 for sql in schema.CREATE:
                     self._connection.execute(sql)
-        elif self.path.stat().st_size <= QUICK_CHECK_BYTES:
-            self._quick_check()
 
     def _quick_check(self) -> None:
         found = self._value("PRAGMA quick_check(1)")

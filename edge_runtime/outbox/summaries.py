@@ -8,17 +8,18 @@ from typing import TypeAlias
 import msgspec
 
 from edge_runtime.clock import Stamp
+from edge_runtime.labels import named
+from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.rows import Damaged, Row, Table, boot_of, seal, seq_of, unseal
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import (
-    MAX_LABELS,
+    LINES_A_RECORD,
     Anomaly,
     Classification,
     Counts,
     Detections,
     Event,
     Gap,
-    ModelRef,
     Pose,
     Reading,
     Summary,
@@ -48,16 +49,20 @@ class Line(msgspec.Struct, array_like=True):
         self.weight += other.weight
 
 
-Group: TypeAlias = tuple[int, str, str, int, int, int]
+Group: TypeAlias = tuple[int, str, str, int, str, int, int]
 
 
 class Aggregate(msgspec.Struct, array_like=True):
-    """One stream and kind in one span of monotonic time: a wall clock that steps cannot tear it."""
+    """One stream and kind in one span of monotonic time: a wall clock that steps cannot tear it.
+
+    `names` is a key of the names' table; lines bear the labels of the time, `rule` is the name of
+    the rule whose counts they are.
+    """
 
     level: int
     stream: str
     kind: str
-    model: int
+    names: int
     boot: int
     from_s: float
     to_s: float
@@ -66,11 +71,12 @@ class Aggregate(msgspec.Struct, array_like=True):
     count: int
     last_seq: int
     lines: dict[str, Line]
+    rule: str = ""
 
     def group(self, level: int) -> Group:
         """Return what has to be equal for two to become one at a level."""
         place = int(self.to_s // SPANS_S[level])
-        return level, self.stream, self.kind, self.model, self.boot, place
+        return level, self.stream, self.kind, self.names, self.rule, self.boot, place
 
     def add(self, other: Aggregate) -> None:
         """Take a later or earlier one of the same group in."""
@@ -83,7 +89,7 @@ class Aggregate(msgspec.Struct, array_like=True):
             self._add_line(name, line)
 
     def _add_line(self, name: str, line: Line) -> None:
-        if name not in self.lines and len(self.lines) >= MAX_LABELS - 1:
+        if name not in self.lines and len(self.lines) >= LINES_A_RECORD - 1:
             name = OTHERS
         if name in self.lines:
             self.lines[name].add(line)
@@ -101,7 +107,7 @@ class Aggregate(msgspec.Struct, array_like=True):
             SummaryLine(name, line.n, line.least, line.most, line.total / (line.weight or 1.0))
             for name, line in sorted(self.lines.items())
         )
-        return Summary(self.to_s - self.from_s, self.kind, self.count, lines)
+        return Summary(self.to_s - self.from_s, self.kind, self.count, lines, self.rule)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -186,17 +192,17 @@ class Summaries:
         return max(keys) + 1
 
 
-def summarise(rows: Sequence[tuple[int, Row, ModelRef]]) -> list[Aggregate]:
-    """Group results by stream, kind, model and minute."""
+def summarise(rows: Sequence[tuple[int, Row, Revision]]) -> list[Aggregate]:
+    """Group results by stream, kind, names of the time and minute."""
     groups: dict[Group, Aggregate] = {}
-    for row, record, model in rows:
+    for row, record, revision in rows:
         span_s = record.body.span_s if isinstance(record.body, Summary) else 0.0
         one = Aggregate(
-            0, record.stream, record.body.KIND, record.model, boot_of(row),
+            0, record.stream, record.body.KIND, record.key, boot_of(row),
             record.monotonic_s - span_s, record.monotonic_s, record.wall_s, record.trusted,
-            1, seq_of(row), {},
+            1, seq_of(row), {}, rule_of(record, revision),
         )  # fmt: skip
-        for name, line in lines_of(record, model):
+        for name, line in lines_of(record, revision):
             one._add_line(name, line)
         group = one.group(0)
         if group in groups:
@@ -206,13 +212,27 @@ def summarise(rows: Sequence[tuple[int, Row, ModelRef]]) -> list[Aggregate]:
     return list(groups.values())
 
 
-def lines_of(record: Row, model: ModelRef) -> Iterator[tuple[str, Line]]:
+def rule_of(record: Row, revision: Revision) -> str:
+    """Return the name of the rule that made a result's counts; nothing where they are of none."""
+    match record.body:
+        case Counts(rule=place) if place >= 0:
+            return named(place, revision.rules)
+        case Summary(rule=rule):
+            return rule
+    return ""
+
+
+def lines_of(record: Row, revision: Revision) -> Iterator[tuple[str, Line]]:
     """Yield what a result says of each label or channel."""
+
+    def label(class_id: int) -> str:
+        return record.labels.get(class_id) or revision.model.label(class_id)
+
     match record.body:
         case Detections(objects=objects):
-            yield from (_value(model.label(o.class_id), o.score) for o in objects)
+            yield from (_value(label(o.class_id), o.score) for o in objects)
         case Classification(classes=classes):
-            yield from (_value(model.label(c.class_id), c.score) for c in classes)
+            yield from (_value(label(c.class_id), c.score) for c in classes)
         case Pose(people=people):
             yield from (_value("person", person.score) for person in people)
         case Anomaly(score=score):
@@ -222,7 +242,7 @@ def lines_of(record: Row, model: ModelRef) -> Iterator[tuple[str, Line]]:
         case Counts(labels=labels, span_s=span_s):
             for c in labels:
                 line = Line(c.entered, c.mean, float(c.most), c.mean * span_s, span_s)
-                yield model.label(c.class_id), line
+                yield label(c.class_id), line
         case Summary(lines=lines):
             for part in lines:
                 total = part.mean * part.n

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edge_runtime.errors import ConfigError
+from edge_runtime.labels import class_ids as labelled
 from edge_runtime.options import Count as CountOptions
 from edge_runtime.options import Dwell as DwellOptions
 from edge_runtime.options import Line as LineOptions
@@ -43,13 +44,12 @@ def open_rule(options: PictureRule, index: int, labels: tuple[str, ...]) -> Rule
 def class_ids(options: PictureRule, index: int, labels: tuple[str, ...]) -> Classes:
     """Return the classes a rule is about; None: all. One label may name several classes."""
     for number, label in enumerate(options.labels):
-        if label not in labels:
+        if not labelled((label,), labels):
             raise ConfigError(
                 f"rules[{index}].labels[{number}]: the model has no '{label}'; "
                 f"it knows {suggestions(label, labels)}"
             )
-    wanted = frozenset(i for i, label in enumerate(labels) if label in options.labels)
-    return wanted if options.labels else None
+    return labelled(options.labels, labels) if options.labels else None
 
 
 def suggestions(label: str, labels: tuple[str, ...]) -> str:

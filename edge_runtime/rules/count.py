@@ -8,7 +8,7 @@ import msgspec
 
 from edge_runtime.clock import Stamp
 from edge_runtime.options import Count as CountOptions
-from edge_runtime.records import Counts, LabelCount, TrackState
+from edge_runtime.records import LINES_A_RECORD, Counts, LabelCount, TrackState
 from edge_runtime.rules.area import everywhere, standing_in
 from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes, of_classes
 from edge_runtime.rules.stays import Change, Stays
@@ -32,6 +32,7 @@ class Count:
     A record covers the time since the one before, whatever that came to (`span_s`), so intervals
     neither overlap nor leave a hole. Classes that were asked for, or were seen once, are always
     in it: zero is said. `mean` is weighted by time, `most` includes who was there from before.
+    Where there are more classes than one record takes, several share the interval.
     """
 
     def __init__(self, options: CountOptions, index: int, classes: Classes) -> None:
@@ -57,7 +58,7 @@ class Count:
         records = self._advance(stamp.monotonic_s)
         if records or self._last_s == self._opened_s:
             return records
-        return (self._close(),)
+        return self._close()
 
     def _advance(self, at_s: float) -> tuple[Counts, ...]:
         """Let time pass over who is there; close the interval where its end was passed."""
@@ -67,7 +68,7 @@ class Count:
         for tally in self._tallies.values():
             tally.object_s += tally.present * (at_s - self._last_s)
         self._last_s = at_s
-        return (self._close(),) if self._whole_intervals(at_s) > before else ()
+        return self._close() if self._whole_intervals(at_s) > before else ()
 
     def _whole_intervals(self, at_s: float) -> int:
         assert self._first_s is not None
@@ -80,7 +81,7 @@ class Count:
         if change.came:
             tally.entered.add(change.track.id)
 
-    def _close(self) -> Counts:
+    def _close(self) -> tuple[Counts, ...]:
         span_s = self._last_s - self._opened_s
         labels = tuple(
             LabelCount(class_id, len(tally.entered), tally.most, tally.object_s / span_s)
@@ -89,4 +90,5 @@ class Count:
         for class_id, tally in self._tallies.items():
             self._tallies[class_id] = Tally(present=tally.present, most=tally.present)
         self._opened_s = self._last_s
-        return Counts(span_s, labels, self._index)
+        firsts = range(0, max(1, len(labels)), LINES_A_RECORD)
+        return tuple(Counts(span_s, labels[at : at + LINES_A_RECORD], self._index) for at in firsts)

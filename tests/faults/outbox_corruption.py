@@ -36,6 +36,7 @@ class Outcome(msgspec.Struct):
     silent: int = 0
     left_over: int = 0
     boot_lost: int = 0
+    unnamed: int = 0
 
 
 def make(folder: Path) -> None:
@@ -115,6 +116,7 @@ def examine(folder: Path, outcome: Outcome, *, in_log: bool) -> None:
     unexplained = set(account.unexplained(1, end)) & missing
     outcome.declared += len(missing) - len(unexplained)
     outcome.silent += len(unexplained)
+    outcome.unnamed += account.unnamed
 
 
 def owed_of(end: int) -> set[int]:

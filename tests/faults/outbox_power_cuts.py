@@ -31,6 +31,7 @@ class Tally(msgspec.Struct):
     twice: int = 0
     corrupt: int = 0
     out_of_order: int = 0
+    unnamed: int = 0
 
 
 class Cutter:
@@ -93,6 +94,7 @@ class Cutter:
         numbers = account.numbers()
         self.tally.lost += len(self._owed - set(numbers))
         self.tally.twice += account.twice
+        self.tally.unnamed += account.unnamed
         plain_numbers = [
             (one.boot, one.seq) for one in account.order if one.body.KIND == "detections"
         ]

@@ -32,8 +32,14 @@ def plain(number: int, stamp: Stamp, *, objects: int = 2, stream: str = "gate") 
 
 
 def alarm(number: int, stamp: Stamp) -> Result:
-    """Return an event; `number` is its object's track."""
-    return Result("gate", stamp, Event("enter", Detection(0, 0.9, (0, 0, 1, 1), number)), MODEL)
+    """Return an event; `number` is its object's track, and says what its rule was called then."""
+    body = Event("enter", Detection(0, 0.9, (0, 0, 1, 1), number), number % 20 // 10)
+    return Result("gate", stamp, body, MODEL, rules=rules_of(number))
+
+
+def rules_of(number: int) -> tuple[str, ...]:
+    """Return the rules' names as they were configured when a result was made."""
+    return f"gate-{number // 500}", f"yard-{number // 500}"
 
 
 def number_of(stored: Stored) -> int | None:
@@ -54,12 +60,16 @@ def open_box(folder: Path, clock: Clock, *, max_mb: float = 8.0, commit_s: float
 
 
 class Account:
-    """A subscriber: what arrived, what is declared not to come, what came twice."""
+    """A subscriber: what arrived, what is declared not to come, what came twice.
+
+    `unnamed` counts events whose rule's name is lost; one of another time is a fault at once.
+    """
 
     def __init__(self) -> None:
         self.got: dict[tuple[int, int], Stored] = {}
         self.order: list[Stored] = []
         self.twice = 0
+        self.unnamed = 0
 
     def receive(self, rows: Iterable[Stored]) -> None:
         for stored in rows:
@@ -69,7 +79,15 @@ class Account:
                 assert type(self.got[name].body) is type(stored.body), "one name, two records"
             else:
                 self.order.append(stored)
+                self._look_at_names(stored)
             self.got[name] = stored
+
+    def _look_at_names(self, stored: Stored) -> None:
+        if isinstance(stored.body, Event) and stored.body.rule >= 0:
+            place, said = stored.body.rule, stored.rule(stored.body.rule)
+            self.unnamed += said == f"#{place}"
+            number = number_of(stored)
+            assert said in (f"#{place}", rules_of(number)[place]), "a rule's name of another time"
 
     def drain(self, box: Outbox, limit: int = 200, rows: int = 1 << 60) -> int:
         """Take and acknowledge until nothing comes any more; return how many came."""

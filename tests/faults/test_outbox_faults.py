@@ -24,7 +24,7 @@ def test_power_cuts_lose_nothing_that_was_committed(tmp_path: Path) -> None:
     done = cut(tmp_path, 100, seed=1)
     assert done.cuts == 100
     assert done.committed > 2000
-    assert (done.lost, done.corrupt, done.out_of_order) == (0, 0, 0)
+    assert (done.lost, done.corrupt, done.out_of_order, done.unnamed) == (0, 0, 0, 0)
 
 
 def test_the_power_cut_test_sees_a_disk_that_lies(tmp_path: Path) -> None:

@@ -50,12 +50,15 @@ BODIES: list[Body] = [
     Event("exit", ONE),
     Event("alarm", None, 0, age_s=2.5, measure=Measure("level", "m", 3.204)),
     Event("clear", ONE, measure=Measure("healthy", "", 0.9)),
+    Event("clear", None, 0, measure=Measure("level", "m", 3.204), rule_gone=True),
+    Event("clear", None, 0, rule_gone=True),
     Counts(60.0, (LabelCount(0, 6, 2, 0.25),), 0),
     Counts(60.0, ()),
     Classification((ClassScore(3, 0.91), ClassScore(0, 0.03))),
     Pose((Person(0.73, ((0.5, 0.25, 0.9), (0.1, 0.2, 0.3))),)),
     Anomaly(12.345, 10.0, True),
     Summary(60.0, "detections", 600, (SummaryLine("person", 590, 0.5, 0.98, 0.77),)),
+    Summary(60.0, "counts", 2, (SummaryLine("person", 9, 0.5, 3.0, 0.77),), "yard"),
     Gap(5, 604, 600, "summarised"),
     Gap(5, 9, 5, "corrupt", of_boot=16),
     Reading((Measure("level", "m", 1.25), Measure("temp", "Cel", 21.5, -0.5))),
@@ -69,7 +72,7 @@ def encoder(encoding: Any) -> Encoder:
 
 def stored(body: Body, **changes: Any) -> Stored:
     fields = {"row": 1, "boot": 17, "seq": 123_456, "stream": "gate", "stamp": STAMP}
-    return Stored(**{**fields, "body": body, "model": MODEL, **changes})
+    return Stored(**{**fields, "body": body, "model": MODEL, "rules": ("yard",), **changes})
 
 
 def read(item: Stored, encoding: str) -> Any:
@@ -144,7 +147,7 @@ def test_a_record_of_a_model_that_the_birth_does_not_list_goes_as_json() -> None
 
 def test_a_record_past_its_budget_is_refused() -> None:
     long = ModelRef("coco", "9" * 64, ("x" * 4000,))
-    with pytest.raises(RecordTooLargeError, match="passes its budget of 512 bytes"):
+    with pytest.raises(RecordTooLargeError, match="passes its budget of 1024 bytes"):
         encoder("json").encode(stored(Event("enter", ONE), model=long))
 
 

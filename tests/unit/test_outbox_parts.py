@@ -10,11 +10,21 @@ from hypothesis import strategies as st
 
 from edge_runtime.outbox.budget import LEAST_PAGES, PAGE_BYTES, Budget
 from edge_runtime.outbox.declared import MAX_HOLES, Declared
+from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.pacing import Bucket, Pacing
 from edge_runtime.outbox.rows import Damaged, Row, Table, key, pack, unpack
 from edge_runtime.outbox.spans import Spans, runs
 from edge_runtime.outbox.summaries import Aggregate, summarise
-from edge_runtime.records import Detection, Detections, Measure, ModelRef, Reading
+from edge_runtime.records import (
+    Body,
+    Counts,
+    Detection,
+    Detections,
+    LabelCount,
+    Measure,
+    ModelRef,
+    Reading,
+)
 
 RUNS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 20)), max_size=30)
 
@@ -60,9 +70,11 @@ def test_declaring_twice_counts_once_and_reasons_stay_apart() -> None:
     assert {h.reason for h in declared} == {"disk_full", "rejected"}
 
 
-def row(number: int, monotonic_s: float, body: Detections | Reading) -> tuple[int, Row, ModelRef]:
-    record = Row(0, "gate", 1_800_000_000.0 + monotonic_s, monotonic_s, True, body)
-    return key(1, number), record, ModelRef("m", "0" * 64, ("person", "car"))
+def row(
+    number: int, monotonic_s: float, body: Body, rules: tuple[str, ...] = ()
+) -> tuple[int, Row, Revision]:
+    record = Row(len(rules), "gate", 1_800_000_000.0 + monotonic_s, monotonic_s, True, body)
+    return key(1, number), record, Revision(ModelRef("m", "0" * 64, ("person", "car")), rules)
 
 
 def test_a_summary_says_what_each_label_did_in_its_minute() -> None:
@@ -75,6 +87,27 @@ def test_a_summary_says_what_each_label_did_in_its_minute() -> None:
     assert (record.span_s, record.of, record.count) == (2.0, "detections", 3)
     lines = {line.name: (line.n, line.least, line.most, line.mean) for line in record.lines}
     assert lines == {"person": (2, 0.5, 0.75, 0.625), "car": (1, 0.25, 0.25, 0.25)}
+
+
+def test_counts_of_different_rules_are_not_mixed_in_one_summary() -> None:
+    def counted(number: int, place: int, rules: tuple[str, ...]) -> tuple[int, Row, Revision]:
+        body = Counts(1.0, (LabelCount(0, 10**number, 1, 1.0),), place)
+        return row(number, 60.0 + number, body, rules)
+
+    rows = [
+        counted(0, 0, ("gate", "yard")),
+        counted(1, 1, ("gate", "yard")),
+        counted(2, 0, ("yard",)),
+        counted(3, 0, ()),  # of a time when the names of rules were not kept
+        counted(4, 0, ("gate", "yard")),
+    ]
+    records = [one.record() for one in summarise(rows)]
+    assert [(one.rule, one.count, one.lines[0].n) for one in records] == [
+        ("gate", 2, 10_001),
+        ("yard", 1, 10),
+        ("yard", 1, 100),
+        ("#0", 1, 1_000),
+    ]
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
