@@ -19,6 +19,7 @@ from edge_runtime.records import Detection, Detections, Event, Message, ModelRef
 SITE, NAME, STREAM = "hill", "gate", "yard"
 TOPICS = Topics(SITE, NAME)
 MODEL = ModelRef("coco-ssd", "9f3c1a2b" * 8, ("person", "bicycle", "car"))
+NAMES = StreamNames(MODEL, "synthetic")
 
 
 class Status:
@@ -52,6 +53,7 @@ class Device:
         commit_interval_s: float = 0.0,
         max_mb: float = 64.0,
         pacing: Pacing | None = None,
+        names: StreamNames = NAMES,
         **broker: Any,
     ) -> None:
         self.clock: Clock = SystemClock()
@@ -63,7 +65,7 @@ class Device:
             on_ready=self._results_ready,
             pacing=pacing,
         )
-        encoder = Encoder(TOPICS, {STREAM: StreamNames(MODEL, "synthetic")})
+        encoder = Encoder(TOPICS, {STREAM: names})
         self.commands = Commands({"replay": Replay(self.outbox)})
         self.publisher = MqttPublisher(
             Broker(

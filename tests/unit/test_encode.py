@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 
 from edge_runtime.clock import Stamp
 from edge_runtime.encode import Encoder, RecordTooLargeError, StreamNames, Topics
+from edge_runtime.encode.encoder import BUDGET_BYTES
 from edge_runtime.encode.reader import PayloadError, Reader
 from edge_runtime.encode.topics import parse_topic
+from edge_runtime.labels import wire_labels
 from edge_runtime.records import (
+    LINES_A_RECORD,
+    MAX_CLASSES,
+    MAX_OBJECTS,
     Anomaly,
     Body,
     Classification,
@@ -143,6 +148,56 @@ def test_a_record_of_a_model_that_the_birth_does_not_list_goes_as_json() -> None
     message = encoder("cbor").encode(stored(Detections((ONE,)), model=old))
     assert message.content_type == "application/json"
     assert json.loads(message.payload)["objects"][0]["label"] == "cat"
+
+
+def test_the_largest_record_of_each_kind_is_within_its_budget() -> None:
+    """Labels as long as they can be, of the characters that take most bytes."""
+    model = ModelRef("m", "ab" * 32, tuple("\U0001f404" * 58 + f"{n:6}" for n in range(200)))
+    box = (0.1234, 0.2345, 0.3456, 0.4567)
+    things = tuple(Detection(n, 0.99, box, 100_000 + n) for n in range(MAX_OBJECTS))
+    lines = range(LINES_A_RECORD)
+    channel = Measure(model.label(0), "unit", -123_456_789.123)
+    bodies: list[Body] = [
+        Detections(things),
+        Event("alarm", things[0], 0, "out", 1.0, channel, rule_gone=True),
+        Counts(60.0, tuple(LabelCount(n, 12_345, 1_000, 1_000.123) for n in lines), 0),
+        Classification(tuple(ClassScore(n, 0.99) for n in range(MAX_CLASSES))),
+        Summary(
+            86_400.0, "classification", 9_999_999,
+            tuple(SummaryLine(model.label(n), 9_999_999, 0.123, 0.999, 0.555) for n in lines),
+            "r" * 32,
+        ),
+    ]  # fmt: skip
+    for body in bodies:
+        item = stored(body, model=model, rules=("r" * 32,), late=True)
+        payload = encoder("json").encode(item).payload
+        assert len(payload) > BUDGET_BYTES[body.KIND] / 2, "as large as it is meant to be"
+        check(json.loads(payload), body.KIND)
+
+
+def birth_of(**streams: StreamNames) -> dict[str, Any]:
+    payload = Encoder(TOPICS, streams).birth(17)
+    assert len(payload) < 100_000
+    birth = json.loads(payload)
+    check(birth, "status")
+    return dict(birth["streams"])
+
+
+def test_a_birth_leaves_out_labels_that_it_has_no_room_for_and_says_so() -> None:
+    few = StreamNames(MODEL, "camera", "cbor", (), MODEL.labels)
+    many = wire_labels(tuple("x" * 100 + f" {n}" for n in range(20_000)))
+    huge = StreamNames(ModelRef("m", "ab" * 32, many), "camera", "cbor", (), many)
+    streams = birth_of(gate=few, yard=huge, road=few)
+    assert streams["gate"]["labels"] == streams["road"]["labels"] == list(MODEL.labels)
+    assert "labels" not in streams["yard"]
+    assert streams["yard"]["labels_omitted"] == 20_000
+    # Of 64 streams all have room with what is usual; of lists that each fit the shortest come in.
+    assert all("labels" in one for one in birth_of(**{f"s{n}": few for n in range(64)}).values())
+    long = StreamNames(MODEL, "camera", "cbor", (), many[:200])
+    streams = birth_of(**{f"s{n}": long for n in range(8)}, gate=few)
+    listed = [name for name, one in streams.items() if "labels" in one]
+    assert listed == ["s0", "s1", "s2", "s3", "gate"]
+    assert streams["s7"]["labels_omitted"] == 200
 
 
 def test_a_record_past_its_budget_is_refused() -> None:

@@ -18,7 +18,7 @@ from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox
 from edge_runtime.outbox.alarms import MOST, Alarms
 from edge_runtime.outbox.store import Connection, Cursor, connect
-from edge_runtime.records import Event, Measure, Result
+from edge_runtime.records import Event, Measure, Result, Stored
 from support.waiting import until
 
 LEVEL = Measure("level", "m", 3.2)
@@ -139,6 +139,53 @@ def test_alarms_of_rules_that_are_gone_do_not_grow_without_end() -> None:
         alarms.note(turn("alarm", Stamp(1.0, 1.0), f"rule-{number}"), boot=1)
     assert len(alarms.opened) == MOST
     assert alarms.opened[-1].rule == f"rule-{MOST + 9}"
+
+
+def taken(box: Outbox) -> list[Stored]:
+    box.connected(0.0)
+    assert box.flush(10.0)
+    rows = box.take(100)
+    box.acknowledge([one.row for one in rows])
+    return rows
+
+
+def test_the_alarm_of_a_rule_that_is_gone_is_cleared_once_under_its_old_name(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    box = open_box(tmp_path, clock)
+    for rule in ("flood", "dry"):
+        box.append(turn("alarm", clock.now(), rule))
+    box.append(Result("mill", clock.now(), Event("alarm", None), alarm="stuck"))
+    assert len(taken(box)) == 3
+    box.close()
+    clock.advance(60.0)
+    box = open_box(tmp_path, clock)
+    box.clear_gone_alarms({"well": ["high", "dry"]})
+    clears = taken(box)
+    assert [(one.stream, one.rule(0), one.body) for one in clears] == [
+        ("well", "flood", Event("clear", None, 0, age_s=65.0, measure=LEVEL, rule_gone=True)),
+        ("mill", "stuck", Event("clear", None, 0, age_s=60.0, rule_gone=True)),
+    ]
+    box.clear_gone_alarms({"well": ["high", "dry"]})
+    assert taken(box) == []
+    assert box.open_alarms("well").keys() == {"dry"}
+    box.close()
+    assert reopened(tmp_path, clock).keys() == {"dry"}
+
+
+def test_since_when_a_gone_alarm_was_on_is_left_out_where_no_clock_can_tell(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(trusted=False)
+    box = open_box(tmp_path, clock)
+    box.append(turn("alarm", clock.now()))
+    box.close()
+    box = open_box(tmp_path, clock)
+    box.clear_gone_alarms({})
+    clears = [one.body for one in taken(box) if one.boot == 2]
+    assert clears == [Event("clear", None, 0, measure=LEVEL, rule_gone=True)]
+    box.close()
 
 
 @pytest.mark.parametrize("event", ["enter", "cross"])
