@@ -147,7 +147,8 @@ class Encoder:
             return False
         match body:
             case Event(rule=place) | Counts(rule=place) if place >= 0:
-                return named(place, names.rules) == stored.rule(place)
+                # A place without a name says so itself: another birth might have one for it.
+                return stored.rules[place : place + 1] == names.rules[place : place + 1] != ()
             case Summary(rule=rule) if rule:
                 return rule in names.rules
         return True

@@ -184,6 +184,8 @@ def test_a_record_whose_names_the_birth_has_keeps_its_encoding(encoding: Any) ->
         {"yard": now},
         {},
     ]
+    unnamed = msgspec.structs.replace(stored, rules=())
+    assert encoder_of({"road": now}).encode(unnamed).content_type == forms["json"]
     for config in others:
         assert encoder_of(config).encode(stored).content_type == forms["json"]
 
