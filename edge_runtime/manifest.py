@@ -183,7 +183,7 @@ class GoldenSection(Section, frozen=True):
     """`[golden]`: an input of the pack and the result that it must give, within a tolerance.
 
     `expected` is a JSON file: {"objects": [{label, score, box}]}, {"classes": [{label, score}]}
-    or {"people": [{score, keypoints}]}, as in the payloads.
+    or {"people": [{score, keypoints}]}, as in the payloads but for labels, which are whole.
     """
 
     input: InnerPath
