@@ -175,7 +175,7 @@ def hang_limit_s(source: SourceOptions) -> float:
         return waits_s + GRACE_S
     if isinstance(source, Synthetic):
         return 1.0 / source.rate_fps + FILE_HANG_LIMIT_S
-    if isinstance(source, Recording) and source.realtime:
+    if isinstance(source, Recording | Video) and source.realtime:
         return math.inf  # it may rightly wait as long as nothing came when it was recorded
     if isinstance(source, Serial):
         return source.silent_s + longest_take_s(source.framing) + FILE_HANG_LIMIT_S

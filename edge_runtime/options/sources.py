@@ -44,7 +44,7 @@ class Camera(Kind, frozen=True, tag="camera"):
 
 
 class Video(Kind, frozen=True, tag="video"):
-    """A file. `realtime`: at its own rate, late frames dropped; else no frame is lost."""
+    """A file. `realtime`: as its time stamps say, late frames dropped; else no frame is lost."""
 
     path: Path
     loop: bool = False

@@ -119,12 +119,11 @@ class BaseSource(Generic[S]):
 
 
 class Pace:
-    """When the samples of a file are due if it plays at its own rate, from now on."""
+    """When moments of media time are due if a file plays at its own speed, from one of them on."""
 
-    def __init__(self, clock: Clock, rate_fps: float, position: int) -> None:
-        self._rate_fps = rate_fps
-        self._zero_s = clock.monotonic() - position / rate_fps
+    def __init__(self, clock: Clock, at_s: float) -> None:
+        self._zero_s = clock.monotonic() - at_s
 
-    def due_s(self, position: int) -> float:
-        """Return the monotonic moment at which a position is due."""
-        return self._zero_s + position / self._rate_fps
+    def due_s(self, at_s: float) -> float:
+        """Return the monotonic moment at which a moment of media time is due."""
+        return self._zero_s + at_s

@@ -59,6 +59,18 @@ def open_v4l2(
     return capture
 
 
+def frames_passed(capture: cv2.VideoCapture) -> float:
+    """Return how many frames fit, at the file's mean rate, up to the end of the one just grabbed.
+
+    Comparable with CAP_PROP_FRAME_COUNT where that is but duration times rate: such a duration
+    counts from the container's 0, not from the first frame (which OpenCV cannot tell before 4.11).
+    """
+    if hasattr(cv2, "CAP_PROP_PTS"):
+        return capture.get(cv2.CAP_PROP_PTS) + 1.0
+    stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+    return stamp_s * capture.get(cv2.CAP_PROP_FPS) + 1.0
+
+
 def retrieve(capture: cv2.VideoCapture) -> Image | None:
     """Decode the frame that was grabbed; None where it is damaged."""
     decoded, image = capture.retrieve()

@@ -40,7 +40,7 @@ class ImagesSource(BaseSource[Frame]):
         self._next = 0
         if self._start is None:
             self._start = self._clock.now()
-        self._pace = Pace(self._clock, RATE_FPS, self._position)
+        self._pace = Pace(self._clock, self._position / RATE_FPS)
 
     def _list(self) -> list[Path]:
         folder = self._options.path
@@ -92,7 +92,7 @@ class ImagesSource(BaseSource[Frame]):
             self.notice = f"{path.name}: cannot be read; skipped ({self.skipped} so far)"
             return None
         if not self.lossless:
-            self._wait_until(self._clock, self._pace.due_s(position))
+            self._wait_until(self._clock, self._pace.due_s(position / RATE_FPS))
         self._given += 1
         return Frame(self._given - 1, image, self._start.later(position / RATE_FPS))
 

@@ -42,7 +42,7 @@ class VibrationSource(BaseSource[Samples]):
         self._set_pace()
 
     def _set_pace(self) -> None:
-        self._pace = Pace(self._clock, self._options.rate_hz, self._index)
+        self._pace = Pace(self._clock, self._media_s(self._index))
 
     def _read(self) -> Samples | None:
         count = self._block_rows
@@ -61,15 +61,21 @@ class VibrationSource(BaseSource[Samples]):
     def _next_stamp(self, count: int) -> Stamp:
         """Return the moment of the next row; in real time once `count` of them were measured."""
         assert self._start is not None
-        assert self._pace is not None
         if self.lossless:
-            return self._start.later(self._index / self._options.rate_hz)
-        if self._clock.monotonic() - self._pace.due_s(self._index) > MAX_LATE_S:
+            return self._start.later(self._media_s(self._index))
+        if self._clock.monotonic() - self._due_s(self._index) > MAX_LATE_S:
             self._is_lost = True
             self._set_pace()
-        self._wait_until(self._clock, self._pace.due_s(self._index + count))
+        self._wait_until(self._clock, self._due_s(self._index + count))
         now = self._clock.now()
-        return now.later(self._pace.due_s(self._index) - now.monotonic_s)
+        return now.later(self._due_s(self._index) - now.monotonic_s)
+
+    def _media_s(self, index: int) -> float:
+        return index / self._options.rate_hz
+
+    def _due_s(self, index: int) -> float:
+        assert self._pace is not None
+        return self._pace.due_s(self._media_s(index))
 
     def _release(self) -> None:
         """Nothing is held."""

@@ -1,4 +1,4 @@
-"""A video file, in media time: start of the run plus the position in the file."""
+"""A video file, in media time: start of the run plus the file's own time stamps."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from edge_runtime.options import Video
 from edge_runtime.raw import Frame
 from edge_runtime.sources import capture
 from edge_runtime.sources.base import BaseSource, Pace
+from edge_runtime.sources.media_time import MediaTime
 
 ASSUMED_FPS = 25.0
 MAX_FPS = 1000.0
-# Some containers only estimate how many frames they hold, from their duration.
+# Some containers only estimate how many frames they hold, by duration times mean rate.
 COMPLETE = 0.95
 DAMAGED_GRABS = 100
 
 
 class VideoSource(BaseSource[Frame]):
-    """Frames of a file: each of them, or at the file's own rate with the late ones left out.
+    """Frames of a file: each of them, or as its time stamps say with the late ones left out.
 
-    `rate_fps` is the file's own rate, known once it is open. A file that is opened again begins
-    anew while the media time goes on.
+    `rate_fps` is the file's mean rate, known once it is open: it stands in where stamps are
+    missing. A file that is opened again begins anew while the media time goes on.
     """
 
     def __init__(self, options: Video, clock: Clock) -> None:
@@ -36,17 +37,20 @@ class VideoSource(BaseSource[Frame]):
         self._capture: cv2.VideoCapture | None = None
         self._start: Stamp | None = None
         self._pace: Pace | None = None
-        self._position = 0  # of the next frame, over all passes
+        self._media = MediaTime()
+        self._at_s = 0.0  # media time of the frame that was grabbed last
         self._of_pass = 0  # frames of this pass so far
         self._announced = 0
-        self._is_grabbed = False  # the first frame of a pass proves at opening that there is one
+        self._has_rate = False
+        self._is_grabbed = False  # a frame is there that was not looked at yet
         self._given = 0
+        self._said: set[str] = set()
 
     def _open(self) -> None:
         self._begin_pass()
         if self._start is None:
             self._start = self._clock.now()
-        self._pace = Pace(self._clock, self.rate_fps, self._position)
+        self._pace = Pace(self._clock, self._at_s)
 
     def _begin_pass(self) -> None:
         self._release()
@@ -60,49 +64,49 @@ class VideoSource(BaseSource[Frame]):
             raise SourceError(
                 "{path}: not a video that can be read; check it with `ffprobe`", path=path
             )
-        if not self._capture.grab():
+        self._of_pass = 0
+        if not self._grab_in_file():
             raise SourceError(
                 "{path}: holds no frame that can be decoded; check it with `ffprobe`", path=path
             )
-        self._is_grabbed = True
-        self._of_pass = 0
         self._announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.rate_fps = self._trusted_rate(self._capture.get(cv2.CAP_PROP_FPS))
-
-    def _trusted_rate(self, announced_fps: float) -> float:
-        if 0.0 < announced_fps <= MAX_FPS:
-            return announced_fps
-        self.notice = f"the file names no usable frame rate; {ASSUMED_FPS:g} fps are assumed"
-        return ASSUMED_FPS
+        announced_fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self._has_rate = 0.0 < announced_fps <= MAX_FPS
+        self.rate_fps = announced_fps if self._has_rate else ASSUMED_FPS
+        self._media.begin_pass(self.rate_fps)
+        self._take_in()
 
     def _read(self) -> Frame | None:
         skipped = 0
         while self._grab():
             self._check_open()
-            position = self._position
-            self._position += 1
-            if not self.lossless and self._is_late(position, skipped):
+            assert self._capture is not None
+            at_s = self._at_s
+            if not self.lossless:
+                assert self._pace is not None
+                self._wait_until(self._clock, self._pace.due_s(at_s))
+            image = capture.retrieve(self._capture)
+            if image is None:
+                continue
+            if not self.lossless and self._is_overtaken(at_s, skipped):
                 skipped += 1
                 continue
-            assert self._capture is not None
-            image = capture.retrieve(self._capture)
-            if image is not None:
-                assert self._start is not None
-                self._given += 1
-                stamp = self._start.later(position / self.rate_fps)
-                return Frame(self._given - 1, image, stamp)
+            assert self._start is not None
+            self._given += 1
+            return Frame(self._given - 1, image, self._start.later(at_s))
         return None
 
     def _grab(self) -> bool:
         """Go to the next frame; at the file's end to the first one where it loops."""
-        assert self._capture is not None
-        if not self._is_grabbed and not self._grab_in_file():
-            self._end_pass()
-            if not self._options.loop:
-                return False
-            self._begin_pass()
+        if not self._is_grabbed:
+            if self._grab_in_file():
+                self._take_in()
+            else:
+                self._end_pass()
+                if not self._options.loop:
+                    return False
+                self._begin_pass()
         self._is_grabbed = False
-        self._of_pass += 1
         return True
 
     def _grab_in_file(self) -> bool:
@@ -110,33 +114,68 @@ class VideoSource(BaseSource[Frame]):
         if self._capture.grab():
             return True
         # Behind a damaged part FFmpeg finds its footing again, at the next key frame.
-        if self._is_cut_short() and any(self._capture.grab() for _ in range(DAMAGED_GRABS)):
-            self.notice = (
-                f"damaged after frame {self._of_pass}; it goes on with what can be decoded"
+        if any(self._capture.grab() for _ in range(DAMAGED_GRABS)):
+            self._say(
+                "damage",
+                f"damaged after frame {self._of_pass}; it goes on with what can be decoded",
             )
             return True
         return False
 
-    def _is_cut_short(self) -> bool:
-        return self._of_pass < self._announced * COMPLETE
+    def _take_in(self) -> None:
+        """Place the frame that was grabbed in time."""
+        assert self._capture is not None
+        self._at_s = self._media.place(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
+        self._of_pass += 1
+        self._is_grabbed = True
+        if self._media.is_estimated:
+            self._say_estimated()
+
+    def _say_estimated(self) -> None:
+        if self._media.has_stamps:
+            self._say(
+                "some stamps",
+                "some time stamps of the file are missing or do not rise; the rate of "
+                f"{self.rate_fps:g} fps stands in",
+            )
+        elif self._has_rate:
+            self._say(
+                "no stamps",
+                f"the file has no time stamps; {self.rate_fps:g} fps are taken for its rate",
+            )
+        else:
+            self._say(
+                "no stamps",
+                "the file has neither time stamps nor a usable frame rate; "
+                f"{ASSUMED_FPS:g} fps are assumed",
+            )
+
+    def _say(self, about: str, notice: str) -> None:
+        """Tell a technician, once: each new notice is a line of the log."""
+        if about not in self._said:
+            self._said.add(about)
+            self.notice = notice
 
     def _end_pass(self) -> None:
-        if self._is_cut_short():
+        assert self._capture is not None
+        passed = max(self._of_pass, capture.frames_passed(self._capture))
+        if passed < self._announced * COMPLETE:
             self.notice = (
                 f"ended at frame {self._of_pass} of {self._announced}: "
                 "the file is damaged or cut short"
             )
 
-    def _is_late(self, position: int, skipped: int) -> bool:
-        """Wait until a frame is due; say whether the next one is due already."""
+    def _is_overtaken(self, at_s: float, skipped: int) -> bool:
+        """Say whether the next frame is due already, where this one comes late; grab it to know."""
         assert self._pace is not None
-        self._wait_until(self._clock, self._pace.due_s(position))
-        is_late = self._clock.monotonic() >= self._pace.due_s(position + 1)
-        if is_late and skipped >= self.rate_fps:
-            # A board that decodes slower than the file plays would never give a frame at all.
-            self._pace = Pace(self._clock, self.rate_fps, position)
+        if self._clock.monotonic() < self._pace.due_s(at_s + 1.0 / self.rate_fps):
             return False
-        return is_late
+        if skipped >= self.rate_fps:
+            # A board that decodes slower than the file plays would never give a frame at all.
+            self._pace = Pace(self._clock, at_s)
+            return False
+        self._is_grabbed = self._grab()
+        return self._is_grabbed and self._clock.monotonic() >= self._pace.due_s(self._at_s)
 
     def _release(self) -> None:
         if self._capture is not None:

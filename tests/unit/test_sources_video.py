@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_runtime.clock import ManualClock, Stamp
+from edge_runtime.engine.build import hang_limit_s
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Video
+from edge_runtime.sources.media_time import MediaTime
 from edge_runtime.sources.video import VideoSource
+from support.containers import damage, write_matroska, write_raw_h264
 from support_media import read_all, read_some, write_clip
+
+
+def passed_s(moments: Iterable[Stamp], start: Stamp) -> list[float]:
+    return [moment.monotonic_s - start.monotonic_s for moment in moments]
+
+
+def placed_s(path: Path) -> tuple[list[float], str]:
+    """Return when a file's frames come, in seconds from its beginning, and what is said of it."""
+    clock = ManualClock()
+    source = VideoSource(Video(path, realtime=False), clock)
+    moments = [frame.stamp for frame in read_all(source)]
+    return passed_s(moments, clock.now()), source.notice
 
 
 @pytest.mark.parametrize(
@@ -32,7 +51,7 @@ def test_every_frame_of_a_real_clip_comes_once_in_media_time(
         assert frame.image.shape == (432, 768, 3)
         moments.append(frame.stamp)
     assert len(moments) == frames
-    assert moments == [start.later(index / fps) for index in range(frames)]
+    assert passed_s(moments, start) == pytest.approx([index / fps for index in range(frames)])
     assert clock.now() == start  # media time alone: nobody slept
     assert source.notice == ""
     source.close()
@@ -45,7 +64,8 @@ def test_a_clip_that_loops_goes_on_in_media_time(tmp_path: Path) -> None:
     source.open()
     frames = read_some(source, 12)
     source.close()
-    assert [frame.stamp for frame in frames] == [clock.now().later(i / 10) for i in range(12)]
+    moments = [frame.stamp for frame in frames]
+    assert passed_s(moments, clock.now()) == pytest.approx([i / 10 for i in range(12)])
     assert [int(frame.image.mean().round(-1)) for frame in frames[4:7]] == [40, 0, 10]
 
 
@@ -119,8 +139,91 @@ def test_a_file_without_a_usable_rate_is_read_at_an_assumed_one(tmp_path: Path) 
     source = VideoSource(Video(clip, realtime=False), ManualClock())
     frames = read_all(source)
     assert len(frames) == 20
-    assert source.notice == "the file names no usable frame rate; 25 fps are assumed"
+    assert source.notice == (
+        "the file has neither time stamps nor a usable frame rate; 25 fps are assumed"
+    )
     assert frames[1].stamp.monotonic_s - frames[0].stamp.monotonic_s == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize(
+    ("stamps_s", "expected_s"),
+    [
+        ([0, 0.1, 0.2, 0.3, 4.3, 8.3, 12.3], None),  # fewer frames while it was dark
+        ([500, 500.1, 500.4], [0, 0.1, 0.4]),  # cut out of a longer one
+        ([0, 0.1, 0.1, 0.2, 0.3, 0.3, 0.4], [0, 0.1, 0.15, 0.2, 0.3, 0.35, 0.4]),
+        ([0, 0.2, 0.1, 0.3, 0.5, 0.4, 0.6], [0, 0.2, 0.25, 0.3, 0.5, 0.55, 0.6]),
+        ([0, 1, 2, 3, 0.5, 1.5, 2.5], [0, 1, 2, 3, 3.5, 4.5, 5.5]),  # 2 fps on the whole
+        ([0, 1, 2, 9e7, 9e7 + 1, 3, 4], [0, 1, 2, 3, 4, 5, 6]),
+    ],
+    ids=["variable rate", "offset", "repeated", "mixed up", "began anew", "far off"],
+)
+def test_frames_come_when_the_files_own_stamps_say_and_ever_later(
+    tmp_path: Path, stamps_s: list[float], expected_s: list[float] | None
+) -> None:
+    found_s, notice = placed_s(write_matroska(tmp_path / "a.mkv", stamps_s))
+    assert found_s == pytest.approx(expected_s or stamps_s)
+    is_as_written = expected_s is None or len(stamps_s) == 3
+    assert ("time stamps of the file are missing or do not rise" in notice) != is_as_written
+
+
+def test_frames_that_cannot_be_decoded_leave_the_others_where_they_are(tmp_path: Path) -> None:
+    clip = damage(write_clip(tmp_path / "a.avi", frames=12), [0, 1, 5, 6, 11])
+    found_s, notice = placed_s(clip)
+    assert found_s == pytest.approx([0.2, 0.3, 0.4, 0.7, 0.8, 0.9, 1.0])
+    assert notice == "ended at frame 7 of 12: the file is damaged or cut short"
+
+
+def test_a_file_without_stamps_comes_at_a_rate_and_says_so(tmp_path: Path) -> None:
+    found_s, notice = placed_s(write_raw_h264(tmp_path / "a.h264", frames=10))
+    assert found_s == pytest.approx([index / 25 for index in range(10)])
+    assert notice == "the file has no time stamps; 25 fps are taken for its rate"
+
+
+def test_in_real_time_the_pauses_of_a_file_are_waited_for(tmp_path: Path) -> None:
+    stamps_s = [0, 0.1, 0.2, 60.2, 120.2]
+    options = Video(write_matroska(tmp_path / "a.mkv", stamps_s))
+    clock = ManualClock()
+    start_s = clock.monotonic()
+    source = VideoSource(options, clock)
+    source.open()
+    for at_s in stamps_s:
+        frame = source.read()
+        assert frame is not None
+        assert frame.stamp.monotonic_s - start_s == pytest.approx(at_s)
+        assert clock.monotonic() - start_s == pytest.approx(at_s)
+    source.close()
+    assert hang_limit_s(options) == float("inf")
+
+
+def test_in_real_time_a_late_frame_is_given_unless_the_next_one_is_due(tmp_path: Path) -> None:
+    clock = ManualClock()
+    source = VideoSource(Video(write_matroska(tmp_path / "a.mkv", [0, 0.1, 0.2, 60.2])), clock)
+    source.open()
+    read_some(source, 1)
+    clock.advance(30.0)
+    late, last = read_some(source, 2)
+    source.close()
+    assert late.stamp.later(60.0).monotonic_s == pytest.approx(last.stamp.monotonic_s)
+    assert clock.monotonic() == pytest.approx(last.stamp.monotonic_s)
+
+
+@given(
+    st.lists(
+        st.lists(st.floats(allow_nan=True) | st.floats(-3, 3e5), min_size=1), min_size=1, max_size=3
+    ),
+    st.floats(0.001, 1000),
+)
+def test_whatever_stamps_a_file_has_its_frames_rise(
+    passes: list[list[float]], rate_fps: float
+) -> None:
+    media = MediaTime()
+    found_s: list[float] = []
+    for stamps_s in passes:
+        media.begin_pass(rate_fps)
+        found_s += [media.place(stamp_s) for stamp_s in stamps_s]
+    assert found_s[0] >= 0.0
+    assert all(before < after for before, after in pairwise(found_s))
+    assert all(after - before <= 2 * 86_400 for before, after in pairwise(found_s))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am no video\n" * 100])
