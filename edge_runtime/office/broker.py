@@ -1,7 +1,8 @@
 """`office broker`: Mosquitto, and beside it a reader of its log that reports what was refused.
 
-The first process becomes Mosquitto: for systemd it is the unit's own (READY=1, reload), and it
-lives on without the reader. The reader ends when Mosquitto did, by the end of the pipe.
+It may open as many files as it is allowed to, one for each board. The first process becomes
+Mosquitto: for systemd it is the unit's own (READY=1, reload), and it lives on without the reader.
+The reader ends when Mosquitto did, by the end of the pipe.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 from edge_runtime.errors import UsageError
 from edge_runtime.office.broker_log import LONGEST_LINE, BrokerLog, Client, Refusal
-from edge_runtime.office.denials import Denials
+from edge_runtime.office.denials import LOOK_EVERY_S, Denials
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.mosquitto import lacking
+from edge_runtime.office.open_files import OWN_FILES, Look, OpenFiles, raise_limit
 from edge_runtime.office.registry import Registry, RegistryError
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,6 @@ log = logging.getLogger(__name__)
 PIPE_BYTES = 1 << 20  # what Linux grants anybody
 FULL = 0.75  # lines leave gaps in a pipe's pages: a full one holds four fifths or more
 READ_EVERY_S = 0.1  # many lines at once: a wake-up for each would cost as much as the broker
-LOOK_EVERY_S = 5.0
 TOO_FAST = Refusal(
     Client("", name="the broker's log"),
     "came faster than it could be read: refusals may be missing",
@@ -49,6 +51,13 @@ def run(folder: OfficeFolder, program: str) -> None:
         log.warning(
             "%s lacks '%s': what is refused may not be reported", folder.configuration, words
         )
+    files = raise_limit()
+    log.info(
+        "lets in some %d boards at once: %d files may be open (LimitNOFILE), one a connection",
+        max(files - OWN_FILES, 0),
+        files,
+    )
+    broker = os.getpid()  # which it stays as Mosquitto
     reading, writing = os.pipe()
     with contextlib.suppress(OSError):  # without a right to more, a user has so many large pipes
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -56,7 +65,7 @@ def run(folder: OfficeFolder, program: str) -> None:
         os.close(writing)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # they are for Mosquitto, whose last lines count
-        follow(reading, folder.registry)
+        follow(reading, folder.registry, Look(broker))
     else:
         become(found, folder, writing)
 
@@ -69,9 +78,11 @@ def become(program: str, folder: OfficeFolder, log_pipe: int) -> None:
     os.execv(program, [program, "-c", str(folder.configuration)])  # noqa: S606 - no shell is wanted
 
 
-def follow(log_pipe: int, registry: Registry) -> None:
+def follow(
+    log_pipe: int, registry: Registry, files: Callable[[], OpenFiles | None] = lambda: None
+) -> None:
     """Read to the end: pass on what is worth keeping, report what was refused."""
-    broker_log, rest = BrokerLog(), b""
+    broker_log, rest = BrokerLog(files), b""
     full_bytes = FULL * fcntl.fcntl(log_pipe, fcntl.F_GETPIPE_SZ)
     with Reporter(registry) as reporter:
         while chunk := os.read(log_pipe, PIPE_BYTES):
@@ -140,7 +151,7 @@ class Reporter:
             due = self._denials.due(now_s)
         keeps = True
         for address, what in due:
-            log.warning("refused %s: %s", address, what)
+            log.warning("refused %s: %s", address or "-", what)
             try:
                 if keeps:
                     self._registry.note(time.time(), address, what)

@@ -1,4 +1,4 @@
-"""Mosquitto's log, line by line: what is noise, who is connected, what was refused.
+"""Mosquitto's log, line by line: what is noise, who is connected, what was refused or lost.
 
 All that a client chooses (its id, topics) stands behind a beginning of Mosquitto's own, and none
 can end a line: control characters are refused. That holds for `log_type debug`, not for
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 
 import msgspec
 
 from edge_runtime.encode.topics import ROOT
+from edge_runtime.office.open_files import OpenFiles
 
 LONGEST_LINE = 999  # Mosquitto cuts a line there
 MAX_CLIENTS = 10_000
@@ -26,6 +28,10 @@ LINE = re.compile(
     |(?P<denied>Denied\ PUBLISH\ from\ )
     |(?P<will>Will\ message\ specified)
     |(?P<tab>\t)
+    |(?P<full>Client\ connection\ from\ (?P<address>\S+)\ denied(?P<why>:\ max|\ access\ by\ tcpd)
+        |Unable\ to\ accept\ new\ connection)
+    |(?P<queue>Outgoing\ messages\ are\ being\ dropped\ for\ client\ )
+    |(?P<unsaved>Error\ saving\ in-memory\ database)
     |(?P<came>New\ client\ connected\ from\ )
     |(?P<left>Client\ )
     )""",
@@ -50,16 +56,32 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """What a client tried in vain; the text holds no control characters."""
+    """What a client tried in vain, or the broker cannot do; it holds no control characters."""
 
     client: Client
     what: str
 
+    def __str__(self) -> str:
+        """Say who and what; where nothing but an address is known, it stands beside this."""
+        client = self.client
+        is_known = client.name or client.client_id or not client.address
+        return f"{client}: {self.what}" if is_known else self.what
+
+
+# The broker itself, by what it lacks: each is counted and told for itself.
+DOOR = Client("", name="the broker")
+SAVING = Client("", name="the broker's data")
+
 
 class BrokerLog:
-    """Takes the lines in their order. One thread."""
+    """Takes the lines in their order. One thread.
 
-    def __init__(self) -> None:
+    `files` tells what the broker has open: Mosquitto does not say what it lacks when it has none
+    left. (Debian's asks TCP wrappers about each connection, which cannot read their files then.)
+    """
+
+    def __init__(self, files: Callable[[], OpenFiles | None] = lambda: None) -> None:
+        self._files = files
         self._clients: OrderedDict[str, Client] = OrderedDict()
         self._newest = Client("")
         self._tells_will = False
@@ -71,6 +93,8 @@ class BrokerLog:
             return line
         kind = found.lastgroup
         told_will, self._tells_will = self._tells_will, kind == "will"
+        if kind in ("full", "unsaved", "queue"):
+            return self._lacking(kind, found, line)
         if kind in ("chatter", "will") or (kind == "tab" and not told_will):
             return None
         text = line[found.end() :].decode("utf-8", "backslashreplace")
@@ -116,11 +140,43 @@ class BrokerLog:
         client = self._clients.get(client_id[:KEPT_ID], Client(client_id[:KEPT_ID]))
         return refusal(client, *topic)
 
+    def _lacking(self, kind: str, found: re.Match[bytes], line: bytes) -> Refusal:
+        """Tell what the broker has too little of."""
+        if kind == "unsaved":
+            reason = shown(line[found.end() :].decode(errors="backslashreplace").strip(" ,."))
+            files = self._files()
+            why = full(files) if files is not None and files.is_full else f"it says {reason}"
+            return Refusal(SAVING, f"cannot save what it has acknowledged: {why}")
+        if kind == "queue":
+            client_id = line[found.end() :].decode(errors="backslashreplace").removesuffix(".")
+            client = self._clients.get(client_id[:KEPT_ID], Client(client_id[:KEPT_ID]))
+            return Refusal(
+                client,
+                "reads too slowly or is away: what max_queued_messages has no room for is lost",
+            )
+        broker = msgspec.structs.replace(DOOR, address=(found["address"] or b"").decode())
+        return Refusal(broker, self._why_full(found["why"]))
+
+    def _why_full(self, why: bytes | None) -> str:
+        if why == b": max":
+            return "lets nobody else in: max_connections of mosquitto.conf is reached"
+        files = self._files()
+        if why is None or (files is not None and files.is_full):
+            return f"lets nobody else in: {full(files)}"
+        told = "" if files is None else f" ({files.used} of {files.limit} files are open)"
+        return f"let somebody not in: /etc/hosts.deny forbids it, or it had no file left{told}"
+
     def _will(self, topic: str) -> Refusal | None:
         """Mosquitto drops a will without a word where it may not be published."""
         if topic.startswith(f"{ROOT}/{self._newest.name}/"):
             return None
         return Refusal(self._newest, f"may not leave its will at {shown(topic)}")
+
+
+def full(files: OpenFiles | None) -> str:
+    """Return in words that no further file can be opened."""
+    how_many = "" if files is None else f" ({files.used} of {files.limit} are open)"
+    return f"it may open no more files, one a connection{how_many}; raise LimitNOFILE of its unit"
 
 
 def refusal(client: Client, topic: str = "") -> Refusal:

@@ -8,6 +8,7 @@ from edge_runtime.office.broker_log import Refusal
 
 AGAIN_AFTER_S = 60.0
 LONGEST_S = 3600.0
+LOOK_EVERY_S = 5.0  # of whoever tells, while something is to be told later
 MAX_CLIENTS = 1_000
 
 
@@ -33,9 +34,12 @@ class Denials:
     def __len__(self) -> int:
         return len(self._tallies)
 
-    def add(self, refusal: Refusal, now_s: float) -> bool:
-        """Count a refusal; return whether it is to be told now. Times are monotonic."""
-        key = refusal.client.name or refusal.client.address
+    def add(self, refusal: Refusal, now_s: float, key: str = "") -> bool:
+        """Count a refusal; return whether it is to be told now. Times are monotonic.
+
+        What has one `key` is counted together: by default, all of one client.
+        """
+        key = key or refusal.client.name or refusal.client.address
         if key not in self._tallies and len(self._tallies) >= MAX_CLIENTS:
             key = ""  # all the others together
         tally = self._tallies.setdefault(key, Tally(refusal, now_s))
@@ -54,7 +58,7 @@ class Denials:
 
 def told(tally: Tally, now_s: float) -> tuple[str, str]:
     """Return the address and the text of a tally, which then counts from nothing."""
-    text = f"{tally.last.client}: {tally.last.what}"
+    text = str(tally.last)
     if tally.count > 1:
         text = f"{text}; {tally.count} such refusals"
     tally.count = 0

@@ -49,6 +49,8 @@ class OfficeFolder:
         self.broker_key = self.mosquitto / "broker.key"
         self.data = self.mosquitto / "data"
         self.systemd = path / "systemd"
+        self.drop_in = self.systemd / "mosquitto-drop-in.conf"
+        self.unit = self.systemd / "edge-runtime-office.service"
 
     def ca_sha256(self) -> str:
         """Return what claims pin: the fingerprint of the CA's certificate. Raises UsageError."""

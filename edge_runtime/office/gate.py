@@ -1,11 +1,13 @@
 """The door of the enrolment server: accepts, counts, does TLS, and says who failed at it.
 
-asyncio's own servers tell nobody of a handshake that failed, and do not count.
+Of one address it says so at once, then ever more rarely: a scanner must not drive all else out of
+the events. asyncio's own servers tell nobody of a handshake that failed, and do not count.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -13,6 +15,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from edge_runtime.office.broker_log import Client, Refusal
+from edge_runtime.office.denials import LOOK_EVERY_S, Denials
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.limits import (
     CONNECTION_S,
@@ -34,23 +38,26 @@ class Gate:
         self._http = http
         self._context = context
         self._report = report
+        self._denials = Denials()
         self._arriving: dict[asyncio.Task[None], str] = {}
+        self._is_due = asyncio.Event()
 
     async def accept(self, listener: socket.socket) -> None:
         """Take connections until cancelled."""
         loop = asyncio.get_running_loop()
+        telling = loop.create_task(self._tell())
         try:
             while True:
                 connection, peer = await loop.sock_accept(listener)
                 if self._is_full(peer[0]):
-                    log.warning("refused %s: too many connections at once", peer[0])
+                    self._deny(peer[0], "too many connections at once")
                     connection.close()
                     continue
                 task = loop.create_task(self._let_in(connection, peer[0]))
                 self._arriving[task] = peer[0]
                 task.add_done_callback(self._arriving.pop)
         finally:
-            for task in tuple(self._arriving):
+            for task in (telling, *self._arriving):
                 task.cancel()
 
     async def _let_in(self, connection: socket.socket, address: str) -> None:
@@ -63,7 +70,7 @@ class Gate:
         except ssl.SSLError as error:
             connection.close()
             detail = getattr(error, "verify_message", "")
-            await self._report(address, f"no TLS connection: {error.reason} {detail}".rstrip())
+            self._deny(address, f"no TLS connection: {error.reason} {detail}".rstrip())
         except asyncio.CancelledError:
             connection.close()
             raise
@@ -72,6 +79,25 @@ class Gate:
             log.info("%s went away before TLS was up", address)
         else:
             loop.call_later(CONNECTION_S, transport.abort)
+
+    def _deny(self, address: str, what: str) -> None:
+        """Count what was denied to an address."""
+        refusal, now_s = (
+            Refusal(Client("", address=address), what),
+            asyncio.get_running_loop().time(),
+        )
+        if self._denials.add(refusal, now_s, f"{address} {what}"):
+            self._is_due.set()
+
+    async def _tell(self) -> None:
+        """Report what was denied, as often as it is due."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S if self._denials else None):
+                    await self._is_due.wait()
+            self._is_due.clear()
+            for address, what in self._denials.due(asyncio.get_running_loop().time()):
+                await self._report(address, what)
 
     def _is_full(self, address: str) -> bool:
         open_now = [*self._arriving.values(), *filter(None, map(peer_of, self._http.connections))]

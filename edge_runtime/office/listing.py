@@ -68,3 +68,10 @@ def last_events(registry: Registry, limit: int) -> list[Event]:
     with registry.reading() as db:
         rows = db.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
     return [Event(row["at_s"], row["address"], row["what"]) for row in reversed(rows)]
+
+
+def dropped_events(registry: Registry) -> int:
+    """Return how many refusals gave way to newer ones."""
+    with registry.reading() as db:
+        oldest = db.execute("SELECT MIN(id) FROM events").fetchone()[0]
+    return 0 if oldest is None else int(oldest) - 1

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from edge_runtime.office.folder import OfficeFolder, Owner, put
+from edge_runtime.office.open_files import MOST_FILES
 
 # The username is the certificate's CN: `{site}/{device}`, the two topic levels of a device.
 ACL = """\
@@ -70,6 +71,8 @@ BROKER_UNIT = """\
 [Service]
 ExecStart=
 ExecStart={program} office broker --folder {folder}
+# One file for each board, and a dozen; systemd's own limit is 1024.
+LimitNOFILE={files}
 """
 
 OFFICE_UNIT = """\
@@ -143,11 +146,25 @@ def program() -> str:
     return str(Path(found).absolute()) if found else f"{sys.executable} -m edge_runtime"
 
 
-def write_units(folder: OfficeFolder, final: OfficeFolder, user: str) -> None:
-    """Write the units for systemd: a drop-in for Mosquitto's, and the enrolment's own."""
-    broker = BROKER_UNIT.format(program=program(), folder=final.path)
+def write_units(folder: OfficeFolder, final: OfficeFolder, user: str) -> list[Path]:
+    """Write the units for systemd: a drop-in for Mosquitto's, and the enrolment's own.
+
+    Returns the files that were not there, or of another version.
+    """
+    broker = BROKER_UNIT.format(program=program(), folder=final.path, files=MOST_FILES)
     office = OFFICE_UNIT.format(
         program=program(), folder=final.path, private=final.private, user=user
     )
-    put(folder.systemd / "mosquitto-drop-in.conf", broker.encode(), 0o644)
-    put(folder.systemd / "edge-runtime-office.service", office.encode(), 0o644)
+    units = {folder.drop_in: broker, folder.unit: office}
+    other = [path for path, text in units.items() if not holds(path, text)]
+    for path in other:
+        put(path, units[path].encode(), 0o644)
+    return other
+
+
+def holds(path: Path, text: str) -> bool:
+    """Say whether a file holds just that."""
+    try:
+        return path.read_text() == text
+    except (OSError, ValueError):
+        return False

@@ -59,6 +59,12 @@ def renew_servers(folder: OfficeFolder, settings: Settings, now_s: float) -> flo
     return end_s
 
 
+def renew_units(folder: OfficeFolder) -> list[Path]:
+    """Write the units as this version of the software has them; return those that changed."""
+    owner = folder.private.stat().st_uid
+    return write_units(folder, folder, pwd.getpwuid(owner).pw_name)
+
+
 def certify(
     folder: OfficeFolder, authority: Authority, settings: Settings, now_s: float, owner: Owner
 ) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -246,3 +248,54 @@ def let_in(broker: ReportingMosquitto, office: OfficeFolder, identity: Pair) -> 
     with contextlib.suppress(OSError), Party(broker, office.ca, identity):
         return True
     return False
+
+
+def test_a_broker_that_has_no_room_for_another_board_says_why(place: Path) -> None:
+    office = new_office(place / "small")
+    broker = ReportingMosquitto(office, place, files="32:64")
+    broker.start()
+    try:
+        assert broker.process is not None
+        (files,) = [
+            line.split()[3]
+            for line in Path(f"/proc/{broker.process.pid}/limits").read_text().splitlines()
+            if line.startswith("Max open files")
+        ]
+        assert files == "64"  # as many as it was allowed to
+        log = (place / "mosquitto.log").read_text()
+        assert "lets in some 52 boards at once: 64 files" in log
+        with contextlib.ExitStack() as stack:
+            for _ in range(80):
+                boards = socket.create_connection(("127.0.0.1", broker.port), timeout=10)
+                stack.enter_context(boards)
+            (told,) = until(lambda: refusals(office, "the broker"), "the limit in the events")
+            assert re.fullmatch(
+                r"the broker: lets nobody else in: it may open no more files, one a connection "
+                r"\(6\d of 64 are open\); raise LimitNOFILE of its unit(; \d+ such refusals)?",
+                told,
+            )
+        with device(office, broker, place, "a") as a:  # there is room again
+            assert a.writes("edge/v1/site/a/gate/event") == ALLOWED
+    finally:
+        broker.stop()
+
+
+def test_what_a_reader_did_not_fetch_in_time_is_told(place: Path) -> None:
+    office = new_office(place / "brief")
+    text = office.configuration.read_text()
+    assert "max_queued_messages 100000\n" in text
+    office.configuration.write_text(
+        text.replace("max_queued_messages 100000\n", "max_queued_messages 3\n")
+    )
+    broker = ReportingMosquitto(office, place)
+    broker.start()
+    try:
+        with Party(broker, office.ca, Pair(office.office, office.office_key), "archive") as archive:
+            archive.reads("edge/v1/#")
+        with device(office, broker, place, "a") as a:
+            for _ in range(40):
+                assert a.writes("edge/v1/site/a/gate/event") == ALLOWED
+        lost = until(lambda: refusals(office, "a client with the id 'archive'"), "the loss")
+        assert "what max_queued_messages has no room for is lost" in lost[0]
+    finally:
+        broker.stop()

@@ -39,6 +39,7 @@ from support.certificates import Authority, Pair
 from support.office import (
     EstClient,
     claim_for,
+    est_server,
     enrolled,
     new_office,
     office_process,
@@ -88,7 +89,7 @@ def answers(est: EstClient) -> bool:
 
 def reported(office: OfficeFolder, what: str) -> None:
     until(
-        lambda: any(what in event.what for event in last_events(office.registry, 3)),
+        lambda: any(what in event.what for event in last_events(office.registry, 100)),
         f"a report of {what}",
     )
 
@@ -203,7 +204,7 @@ def test_tls_below_1_2_is_refused(office: OfficeFolder, est: EstClient) -> None:
     reported(office, "UNSUPPORTED_PROTOCOL")
 
 
-def test_one_address_cannot_take_all_places(est: EstClient) -> None:
+def test_one_address_cannot_take_all_places(office: OfficeFolder, est: EstClient) -> None:
     """Connections that say nothing fill one address's share; others get in meanwhile."""
     with contextlib.ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS_PER_ADDRESS):
@@ -220,6 +221,20 @@ def test_one_address_cannot_take_all_places(est: EstClient) -> None:
         with contextlib.suppress(ConnectionError):
             assert over.recv(1) == b""
         assert est.ca_certs().status == 200
+    reported(office, "too many connections at once")
+
+
+def test_one_that_fails_again_and_again_is_told_once_and_counted(tmp_path: Path) -> None:
+    office = new_office(tmp_path / "office")
+    with est_server(office) as est:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", est.port), timeout=20) as plain:
+                plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                with contextlib.suppress(ConnectionError):
+                    while plain.recv(4096):
+                        pass
+        reported(office, "no TLS connection: HTTP_REQUEST")
+    assert len(last_events(office.registry, 100)) == 1
 
 
 def test_of_rivals_at_two_servers_one_gets_the_claim(tmp_path: Path) -> None:

@@ -203,16 +203,27 @@ class OfficeMosquitto(Mosquitto):
 
 
 class ReportingMosquitto(OfficeMosquitto):
-    """Mosquitto as the office's drop-in starts it: what it refuses is reported."""
+    """Mosquitto as the office's drop-in starts it: what it refuses is reported.
 
-    def __init__(self, office: OfficeFolder, scratch: Path) -> None:
+    `files`: the soft and the hard limit of open files that it is started with.
+    """
+
+    def __init__(self, office: OfficeFolder, scratch: Path, files: str = "") -> None:
         super().__init__(office, scratch)
         self._office = office
+        self._limited = ["prlimit", f"--nofile={files}"] if files else []
 
     @property
     def command(self) -> list[str]:
         start = [sys.executable, "-m", "edge_runtime", "office", "broker"]
-        return [*start, "--folder", str(self._office.path), "--mosquitto", self.program]
+        return [
+            *self._limited,
+            *start,
+            "--folder",
+            str(self._office.path),
+            "--mosquitto",
+            self.program,
+        ]
 
     @property
     def reader(self) -> int:

@@ -58,7 +58,7 @@ def office(*arguments: str | Path, folder: OfficeFolder | Path) -> str:
     return done.out
 
 
-def test_init_twice_changes_nothing_and_renewal_keeps_the_keys(tmp_path: Path) -> None:
+def test_init_twice_changes_old_units_alone_and_renewal_keeps_the_keys(tmp_path: Path) -> None:
     path = tmp_path / "office"
     asked = ("--broker-name", "broker.test", "--broker-address", "192.0.2.7:8884")
     first = office("init", *asked, "--est-address", "[2001:db8::7]", folder=path)
@@ -70,6 +70,11 @@ def test_init_twice_changes_nothing_and_renewal_keeps_the_keys(tmp_path: Path) -
     )
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
     assert "nothing was changed" in office("init", *asked, folder=path)
+    assert {file: file.read_bytes() for file in before} == before
+    there.drop_in.write_text("[Service]\n# as an older version wrote it\n")
+    again = office("init", *asked, folder=path)
+    assert f"written anew, for systemd: {there.drop_in}; copy them again" in again
+    assert f"install -D -m 644 {there.drop_in} " in again
     assert {file: file.read_bytes() for file in before} == before
     other = tried("init", "--broker-address", "192.0.2.8", folder=path)
     assert (other.status, "broker_hosts" in other.err) == (2, True)

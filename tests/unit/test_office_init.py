@@ -16,7 +16,7 @@ from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.office.authority import Authority, AuthorityError, name_of
 from edge_runtime.office.claims import new_claim
 from edge_runtime.office.folder import OfficeFolder, Owner, open_folder
-from edge_runtime.office.listing import all_devices, last_events
+from edge_runtime.office.listing import all_devices, dropped_events, last_events
 from edge_runtime.office.registry import MAX_EVENTS, Registry, RegistryError
 from edge_runtime.office.revoking import revoke
 from edge_runtime.office.setup import make_office
@@ -176,6 +176,7 @@ def test_refusals_never_fill_the_disk(office: OfficeFolder) -> None:
     office.registry.note(1e9, "192.0.2.1", "the last one")
     kept = last_events(office.registry, 2 * MAX_EVENTS)
     assert (len(kept), kept[0].at_s, kept[-1].what) == (MAX_EVENTS, 1.0, "the last one")
+    assert dropped_events(office.registry) == 1
 
 
 def test_a_device_is_not_marked_where_the_list_cannot_be_written(

@@ -20,6 +20,7 @@ from edge_runtime.office.denials import AGAIN_AFTER_S, LONGEST_S, MAX_CLIENTS, D
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import last_events
 from edge_runtime.office.mosquitto import lacking, program
+from edge_runtime.office.open_files import OpenFiles
 from edge_runtime.office.registry import Registry
 from support.daemon import command
 from support.waiting import until
@@ -134,11 +135,64 @@ def test_only_a_will_for_anothers_topic_is_told(broker_log: BrokerLog) -> None:
     assert told.what == "may not leave its will at 'edge/v1/site/ab/status'"
 
 
+TCPD = "Client connection from 192.0.2.1 denied access by tcpd."
+NO_FILES = "it may open no more files, one a connection (1023 of 1024 are open)"
+
+
+@pytest.mark.parametrize(
+    ("line", "files", "told"),
+    [
+        (TCPD, OpenFiles(1023, 1024), f"lets nobody else in: {NO_FILES}"),
+        (TCPD, OpenFiles(500, 1024), "/etc/hosts.deny forbids it, or it had no file left (500 of"),
+        (TCPD, None, "/etc/hosts.deny forbids it, or it had no file left"),
+        (
+            "Unable to accept new connection, system socket count has been exceeded. "
+            'Try increasing "ulimit -n" or equivalent.',
+            OpenFiles(1023, 1024),
+            NO_FILES,
+        ),
+        (
+            "Client connection from 192.0.2.1 denied: max_connections exceeded.",
+            OpenFiles(500, 1024),
+            "lets nobody else in: max_connections of mosquitto.conf is reached",
+        ),
+        (
+            "Error saving in-memory database, unable to open /x/mosquitto.db.new for writing.",
+            OpenFiles(20, 1024),
+            "cannot save what it has acknowledged: it says 'unable to open /x/mosquitto.db.new",
+        ),
+        ("Error saving in-memory database, out of memory.", OpenFiles(1023, 1024), NO_FILES),
+    ],
+)
+def test_what_the_broker_has_too_little_of_is_told_as_measured(
+    line: str, files: OpenFiles | None, told: str
+) -> None:
+    (refusal,) = heard(BrokerLog(lambda: files), line)
+    assert told in str(refusal)
+    assert str(refusal).startswith("the broker")
+    assert refusal.client.address in ("", "192.0.2.1")
+
+
+def test_a_reader_whose_messages_are_dropped_is_named(broker_log: BrokerLog) -> None:
+    line = "Outgoing messages are being dropped for client archive."
+    (away,) = heard(broker_log, line)
+    assert str(away).startswith("a client with the id 'archive': reads too slowly or is away")
+    heard(broker_log, came("archive", "office"))
+    (there,) = heard(broker_log, line)
+    assert there.client == Client("archive", "office", "192.0.2.9")
+
+
 @given(st.binary(max_size=200), st.text(max_size=2000))
 def test_nothing_that_does_not_print_is_told(raw: bytes, text: str) -> None:
     broker_log = BrokerLog()
     broker_log.take(b"New client connected from " + raw)
-    for line in (b"Denied PUBLISH from " + raw, denied("id", text).encode(errors="replace")):
+    lines = (
+        b"Denied PUBLISH from " + raw,
+        b"Outgoing messages are being dropped for client " + raw,
+        b"Error saving in-memory database" + raw,
+        denied("id", text).encode(errors="replace"),
+    )
+    for line in lines:
         told = broker_log.take(line)
         assert isinstance(told, Refusal)
         assert f"{told.client}{told.what}".isprintable()
@@ -248,7 +302,8 @@ def test_the_drop_in_starts_what_the_configuration_is_made_for(office: OfficeFol
     assert lacking(office.configuration) == []
     drop_in = (office.systemd / "mosquitto-drop-in.conf").read_text().splitlines()
     start = f"ExecStart={program()} office broker --folder {office.path}"
-    assert drop_in[-2:] == ["ExecStart=", start]
+    assert "\n".join(("ExecStart=", start)) in "\n".join(drop_in)
+    assert drop_in[-1] == "LimitNOFILE=65536"
 
 
 def test_a_configuration_that_hides_refusals_is_told(office: OfficeFolder, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from edge_runtime.cli.extras import extra
 from edge_runtime.cli.office.common import at, folder_option, show_table
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.office.folder import open_folder
-from edge_runtime.office.listing import all_devices, last_events
+from edge_runtime.office.listing import all_devices, dropped_events, last_events
+from edge_runtime.office.registry import MAX_EVENTS
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 
@@ -50,11 +51,14 @@ def devices(folder: Path, as_json: bool) -> None:
 @click.option("--last", type=click.IntRange(1, 10_000), default=100, show_default=True)
 def events(folder: Path, as_json: bool, last: int) -> None:
     """Show what was refused, the newest last."""
-    found = last_events(open_folder(folder).registry, last)
+    registry = open_folder(folder).registry
+    found = last_events(registry, last)
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(found)))
         return
     show_table(("AT", "FROM", "WHAT"), [(at(one.at_s), one.address, one.what) for one in found])
+    if gone := dropped_events(registry):
+        click.echo(f"{gone} older ones gave way: the last {MAX_EVENTS} are kept.", err=True)
 
 
 @click.command()

@@ -130,8 +130,7 @@ def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
             "nothing was changed: add --renew-broker to take the new ones"
         )
     if not renew:
-        click.echo(f"{office.path} is the office of {there.broker_name}: nothing was changed.")
-        tell_next(office, there)
+        repeat(office, there)
         return
     with extra("office"):
         from edge_runtime.office.setup import renew_servers
@@ -140,6 +139,18 @@ def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
         f"The broker's, the enrolment server's and the office's certificates hold until {at(until)}"
         ".\nsystemctl reload mosquitto && systemctl restart edge-runtime-office  # take them in"
     )
+
+
+def repeat(office: OfficeFolder, settings: Settings) -> None:
+    """Keep all that an office has but its units, which an older version may have written."""
+    with extra("office"):
+        from edge_runtime.office.setup import renew_units
+    changed = renew_units(office)
+    what = "nothing was changed."
+    if changed:
+        what = f"written anew, for systemd: {', '.join(map(str, changed))}; copy them again."
+    click.echo(f"{office.path} is the office of {settings.broker_name}: {what}")
+    tell_next(office, settings)
 
 
 def differing(there: Settings, wanted: Settings) -> list[str]:
@@ -160,9 +171,9 @@ def tell_next(office: OfficeFolder, settings: Settings) -> None:
     click.echo(
         f"Keep a copy of {office.private} elsewhere, under lock: who has it can make devices, and\n"
         "without it no device enrols or renews. Next:\n"
-        f"  install -D -m 644 {office.systemd}/mosquitto-drop-in.conf "
+        f"  install -D -m 644 {office.drop_in} "
         "/etc/systemd/system/mosquitto.service.d/edge-runtime.conf\n"
-        f"  install -m 644 {office.systemd}/edge-runtime-office.service /etc/systemd/system/\n"
+        f"  install -m 644 {office.unit} /etc/systemd/system/\n"
         "  systemctl daemon-reload && systemctl restart mosquitto && "
         "systemctl enable --now edge-runtime-office\n"
         f"  edge-runtime office claim new{folder} --site SITE --name NAME --out NAME.claim\n"
