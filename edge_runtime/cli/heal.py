@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from edge_runtime.cli.holes import Hole, Holes
 from edge_runtime.encode.topics import Topics
 
 ASK_AGAIN_S = 60.0  # a device that is not connected does not hear a command
 MOST_OPEN = 1000
+SHOWN = 200
+MOST_ASKED = 1_000_000  # records of one hole: no outbox keeps more
 COMMAND = "replay"
+
+Number = Annotated[int, Meta(ge=0)]
 
 Say = Callable[[str], None]
 Publish = Callable[[str, bytes], None]
+
+
+class Answer(msgspec.Struct):
+    """What a device says to a replay; who writes it may be anybody."""
+
+    ok: bool = False
+    error: str = ""
+    boot: int = 0
+    from_seq: int = 0
+    to_seq: int = 0
+    sent: Number = 0
+    pending: Number = 0
+    gone: Number = 0
+    unknown: Number = 0
 
 
 class Case(msgspec.Struct):
@@ -41,7 +60,8 @@ class Healer:
         """Tell of new holes, ask for them, close those that were filled."""
         for hole in self._holes.due(now_s):
             self._say(f"hole: {hole}: {hole.size} missing, and no gap explains it")
-            self._cases.append(Case(hole, hole.from_seq))
+            if hole.size <= MOST_ASKED:
+                self._cases.append(Case(hole, hole.from_seq))
         self._cases = [case for case in self._cases if not self._settled(case, now_s)][-MOST_OPEN:]
         for case in self._cases:
             if self._publish is not None and not case.answered and now_s >= case.ask_at_s:
@@ -51,18 +71,17 @@ class Healer:
     def answer(self, site: str, device: str, payload: bytes, now_s: float) -> None:
         """Take a device's answer to a replay, whoever asked for it."""
         try:
-            told = msgspec.json.decode(payload, type=dict[str, Any])
-            fields = tuple(told.get(key) for key in ("boot", "from_seq", "to_seq"))
-        except msgspec.MsgspecError:
+            told = msgspec.json.decode(payload, type=Answer)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return
         for case in self._cases:
             hole = case.hole
             if (site, device) != (hole.site, hole.device):
                 continue
-            if not told.get("ok"):
-                self._say(f"{site}/{device} refuses to replay: {told.get('error')}")
+            if not told.ok:
+                self._say(f"{site}/{device} refuses to replay: {told.error[:SHOWN]}")
                 return
-            if fields[:2] == (hole.boot, case.next_seq) and isinstance(fields[2], int):
+            if (told.boot, told.from_seq) == (hole.boot, case.next_seq):
                 self._hear(case, told, now_s)
 
     def _ask(self, case: Case) -> None:
@@ -72,16 +91,18 @@ class Healer:
         asked = {"boot": hole.boot, "from_seq": case.next_seq, "to_seq": hole.to_seq}
         self._publish(topic, msgspec.json.encode(asked))
 
-    def _hear(self, case: Case, told: dict[str, Any], now_s: float) -> None:
-        names = {
-            "sent": "sent again",
-            "pending": "to come anyway",
-            "gone": "no longer kept",
-            "unknown": "never made",
+    def _hear(self, case: Case, told: Answer, now_s: float) -> None:
+        if not case.next_seq <= told.to_seq <= case.hole.to_seq:
+            return  # an answer to another question: it would be asked again at once, for ever
+        counts = {
+            "sent again": told.sent,
+            "to come anyway": told.pending,
+            "no longer kept": told.gone,
+            "never made": told.unknown,
         }
-        words = [f"{told[key]} {text}" for key, text in names.items() if told.get(key)]
+        words = [f"{count} {what}" for what, count in counts.items() if count]
         self._say(f"replay: {case.hole}: {', '.join(words) or 'nothing'}")
-        case.next_seq = told["to_seq"] + 1
+        case.next_seq = told.to_seq + 1
         case.answered = case.next_seq > case.hole.to_seq
         case.ask_at_s = now_s
 

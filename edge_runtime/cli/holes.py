@@ -5,6 +5,7 @@ Pure: no clock, no I/O. Time comes with the messages.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,11 @@ import msgspec
 from edge_runtime.encode.reader import Decoded
 from edge_runtime.outbox.spans import Spans
 
-MOST_SUSPECTS = 1000  # a device; older ones are no longer looked for
+# Bounds for what a stranger may write; what is older is no longer looked for.
+MOST_DEVICES = 20_000
+MOST_BOOTS = 16  # a device
+MOST_SUSPECTS = 1000  # a device
+MOST_RUNS = 10_000  # a boot
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -53,7 +58,7 @@ class Boot:
             opened = (self.last + 1, seq - 1)
         elif seq < self.first - 1:
             opened = (seq + 1, self.first - 1)
-        self.seen.add(seq, seq)
+        add(self.seen, seq, seq)
         self.first, self.last = min(self.first, seq), max(self.last, seq)
         return opened
 
@@ -61,6 +66,14 @@ class Boot:
         """Yield the runs of first..last that neither came nor are explained."""
         for low, high in self.seen.missing(first, last):
             yield from self.explained.missing(low, high)
+
+
+def add(spans: Spans, first: int, last: int) -> None:
+    """Take a run in; of too many, what lies between the oldest ones is taken in with them."""
+    spans.add(first, last)
+    if len(spans) > MOST_RUNS:
+        oldest = list(spans)[: MOST_RUNS // 2]
+        spans.add(oldest[0][0], oldest[-1][1])
 
 
 class Device:
@@ -76,7 +89,13 @@ class Device:
         """Return a boot. One that began while we listen is expected from its first record."""
         if number not in self.boots:
             self.boots[number] = Boot(1 if number > self.known_boot else first)
+            if len(self.boots) > MOST_BOOTS:
+                self._forget(next(iter(self.boots)))
         return self.boots[number]
+
+    def _forget(self, number: int) -> None:
+        del self.boots[number]
+        self.suspects = [suspect for suspect in self.suspects if suspect[1] != number]
 
     def add(self, number: int, seq: int, now_s: float) -> bool:
         """Take a record in; False where it came before."""
@@ -91,7 +110,7 @@ class Device:
 
     def explain(self, number: int, first: int, last: int) -> None:
         """Take in what a gap says."""
-        self.boot(number, last + 1).explained.add(first, last)
+        add(self.boot(number, last + 1).explained, first, last)
 
 
 class Holes:
@@ -111,7 +130,7 @@ class Holes:
         if boot is None:
             return True
         place = decoded.site, decoded.device
-        device = self._devices.setdefault(place, Device(boot))
+        device = self._device(place, boot)
         if decoded.kind == "status" or "late" in payload:
             # A link that breaks or comes back, a backlog that drains: more is on its way.
             device.touched_s = now_s
@@ -127,6 +146,14 @@ class Holes:
                 device.explain(whole(payload, "of_boot") or boot, first, last)
         return True
 
+    def _device(self, place: tuple[str, str], boot: int) -> Device:
+        """Return a device; of too many the one that was heard first goes."""
+        if place not in self._devices:
+            self._devices[place] = Device(boot)
+            if len(self._devices) > MOST_DEVICES:
+                del self._devices[next(iter(self._devices))]
+        return self._devices[place]
+
     def due(self, now_s: float) -> Iterator[Hole]:
         """Yield each hole once, when it has been open for the grace time and nothing fills it."""
         for (site, name), device in self._devices.items():
@@ -140,13 +167,17 @@ class Holes:
 
     def missing(self, hole: Hole) -> int:
         """Return how many records of a hole are missing still."""
-        boot = self._devices[hole.site, hole.device].boots[hole.boot]
+        device = self._devices.get((hole.site, hole.device))
+        boot = device.boots.get(hole.boot) if device is not None else None
+        if boot is None:
+            return hole.size  # no longer looked for
         runs = boot.missing(hole.from_seq, hole.to_seq)
         return sum(last - first + 1 for first, last in runs)
 
     def quiet_s(self, hole: Hole, now_s: float) -> float:
         """Return how long nothing late has come from the hole's device."""
-        return now_s - self._devices[hole.site, hole.device].touched_s
+        device = self._devices.get((hole.site, hole.device))
+        return math.inf if device is None else now_s - device.touched_s
 
 
 def whole(payload: Any, key: str) -> int | None:

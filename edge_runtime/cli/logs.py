@@ -6,11 +6,20 @@ import logging
 import os
 import sys
 
+from edge_runtime.cli.printable import printable
+
 # sd-daemon(3): a leading <N> gives the journal the line's priority.
 PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 
 
-class JournalFormatter(logging.Formatter):
+class PlainFormatter(logging.Formatter):
+    """Lines without what a terminal would obey: brokers, cameras and clients put words in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
+
+
+class JournalFormatter(PlainFormatter):
     """Lines with a priority and without the time, which the journal adds."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -24,7 +33,7 @@ def set_up_logging(*, verbose: bool = False) -> None:
     if "JOURNAL_STREAM" in os.environ:
         handler.setFormatter(JournalFormatter("%(message)s"))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
     root = logging.getLogger("edge_runtime")
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.cli.printable import printable, printable_json
 
 
 @click.command()
@@ -28,11 +29,11 @@ def status(state_dir: Path, as_json: bool) -> None:
     told = ask(state_dir)
     facts = {"running": True, **told} if told is not None else at_rest(state_dir)
     if as_json:
-        click.echo(msgspec.json.encode(facts).decode())
+        click.echo(printable_json(msgspec.json.encode(facts).decode()))
     else:
         shown = running(facts) if told is not None else resting(facts, state_dir)
         for name, text in shown:
-            click.echo(f"{name:<9} {text}")
+            click.echo(printable(f"{name:<9} {text}"))
     sys.exit(0 if told is not None else 1)
 
 

@@ -13,11 +13,17 @@ import msgspec
 
 from edge_runtime.cli.heal import COMMAND, Healer
 from edge_runtime.cli.holes import Holes
+from edge_runtime.cli.printable import printable, printable_json
+from edge_runtime.cli.strays import Strays
+from edge_runtime.cli.summary import summarise
 from edge_runtime.encode.reader import Decoded, PayloadError, Reader
 from edge_runtime.encode.topics import parse_topic
 from edge_runtime.publish.subscriber import Received, Subscriber
 
 SHOWN_EVENTS = 12
+SHOWN_ROWS = 500  # no terminal is higher, and all are drawn five times a second
+SHOWN_CHARACTERS = 300
+MOST_STATES = 20_000
 REFRESH_S = 0.2
 GRACE_S = 30.0
 
@@ -50,7 +56,7 @@ class LinesView:
     def __exit__(self, *_: object) -> None: ...
 
     def message(self, decoded: Decoded, received: Received) -> None:  # noqa: ARG002 - protocol
-        sys.stdout.write(msgspec.json.encode(decoded).decode() + "\n")
+        sys.stdout.write(printable_json(msgspec.json.encode(decoded).decode()) + "\n")
         sys.stdout.flush()
 
     def notice(self, text: str) -> None:
@@ -79,6 +85,7 @@ class TableView:
         self._states: dict[tuple[str, str], str] = {}
         self._events: deque[str] = deque(maxlen=SHOWN_EVENTS)
         self._drawn_s = 0.0
+        self._left_out = False
 
     def __enter__(self) -> TableView:
         if self._wanted:
@@ -94,27 +101,43 @@ class TableView:
             self._live.__exit__(None, None, None)
 
     def message(self, decoded: Decoded, received: Received) -> None:
-        text = summarise(decoded)
-        if decoded.kind == "status" and isinstance(decoded.payload, dict):
-            self._states[decoded.site, decoded.device] = str(decoded.payload.get("state"))
+        text = printable(summarise(decoded)[:SHOWN_CHARACTERS])
+        if decoded.kind == "status" and not decoded.stream:
+            self._note_state(decoded)
         if decoded.stream:
-            row = self._rows.setdefault((decoded.site, decoded.device, decoded.stream), Row())
-            row.messages += 1
-            row.payload_bytes += len(received.payload)
-            row.seen_s = time.monotonic()
-            row.last = text
+            self._count(decoded, received, text)
         if decoded.kind in ("event", "gap", "summary", "counts"):
-            self._events.append(f"{decoded.device}/{decoded.stream}  {text}")
+            self._events.append(f"{printable(f'{decoded.device}/{decoded.stream}')}  {text}")
         if self._live is None:
-            click.echo(f"{decoded.topic}  {len(received.payload)} B  {text}")
+            click.echo(f"{printable(decoded.topic)}  {len(received.payload)} B  {text}")
         else:
             self.tick()
+
+    def _note_state(self, decoded: Decoded) -> None:
+        place = decoded.site, decoded.device
+        self._states.pop(place, None)
+        if isinstance(decoded.payload, dict):
+            self._states[place] = decoded.payload["state"]
+        if len(self._states) > MOST_STATES:
+            del self._states[next(iter(self._states))]
+
+    def _count(self, decoded: Decoded, received: Received, text: str) -> None:
+        place = decoded.site, decoded.device, decoded.stream
+        row = self._rows.pop(place, None) or Row()
+        row.messages += 1
+        row.payload_bytes += len(received.payload)
+        row.seen_s = time.monotonic()
+        row.last = text
+        self._rows[place] = row  # at the end: of too many the one that is silent longest goes
+        if len(self._rows) > SHOWN_ROWS:
+            del self._rows[next(iter(self._rows))]
+            self._left_out = True
 
     def notice(self, text: str) -> None:
         if self._live is None:
             tell(text)
         else:
-            self._events.append(text)
+            self._events.append(printable(text))
 
     def tick(self) -> None:
         now_s = time.monotonic()
@@ -135,16 +158,19 @@ class TableView:
         table.add_column("latest", ratio=1)
         for (site, device, stream), row in sorted(self._rows.items()):
             age_s = time.monotonic() - row.seen_s
+            # As Text: in plain strings rich would take "[red]" for its own.
             table.add_row(
-                site,
-                device,
-                self._states.get((site, device), "?"),
-                stream,
+                Text(printable(site)),
+                Text(printable(device)),
+                Text(printable(self._states.get((site, device), "?"))),
+                Text(printable(stream)),
                 str(row.messages),
                 f"{row.payload_bytes / row.messages:.0f}",
                 f"{age_s:.0f} s",
                 Text(row.last, overflow="ellipsis", no_wrap=True),
             )
+        if self._left_out:
+            table.caption = f"the last {SHOWN_ROWS} streams that were heard"
         lines = Text("\n".join(self._events) or "waiting for results …")
         return Group(table, lines)
 
@@ -155,9 +181,11 @@ class Listener:
     def __init__(self, view: View, subscriber: Subscriber, *, heal: bool, grace_s: float) -> None:
         self._view = view
         self._reader = Reader()
+        self._strays = Strays()
         self._holes = Holes(grace_s)
         publish = subscriber.publish if heal else None
         self._healer = Healer(self._holes, grace_s, view.notice, publish)
+        self._ticked_s = 0.0
 
     @property
     def repeated(self) -> int:
@@ -173,7 +201,7 @@ class Listener:
         try:
             decoded = self._reader.decode(received.topic, received.payload)
         except PayloadError as error:
-            self._view.notice(str(error))
+            self._strays.add(str(error), now_s)
             return 0
         if decoded is None or not self._holes.note(decoded, now_s):
             return 0
@@ -181,9 +209,17 @@ class Listener:
         return 1 if decoded.stream else 0
 
     def tick(self, now_s: float) -> None:
-        """Do what is due."""
-        self._healer.tick(now_s)
+        """Do what is due, some times a second: with each message it would cost too much."""
+        if now_s - self._ticked_s >= REFRESH_S:
+            self._ticked_s = now_s
+            self._healer.tick(now_s)
+            if strays := self._strays.due(now_s):
+                self._view.notice(strays)
         self._view.tick()
+
+    def untold(self) -> str:
+        """Return what of the strays was not told yet, once."""
+        return self._strays.rest()
 
 
 def show(
@@ -219,6 +255,8 @@ def show(
         # buffer must go somewhere when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
+        if untold := listener.untold():
+            tell(untold)
         if listener.repeated:
             tell(f"{listener.repeated} records came more than once and were left out")
         if subscriber.overflowed:
@@ -228,35 +266,4 @@ def show(
 
 def tell(text: str) -> None:
     """Say something on standard error: standard output is for what was received."""
-    click.echo(f"edge-runtime: {text}", err=True)
-
-
-def summarise(decoded: Decoded) -> str:
-    """Return a message as a few words."""
-    payload: Any = decoded.payload
-    if not isinstance(payload, dict):
-        return str(payload)[:100]
-    if "objects" in payload:
-        return ", ".join(thing(one) for one in payload["objects"]) or "nothing"
-    if decoded.kind == "event":
-        words = [payload["event"]]
-        if "object" in payload:
-            words.append(thing(payload["object"]))
-        if "channel" in payload:
-            words.append(
-                f"{payload['channel']} {payload['value']:g} {payload.get('unit', '')}".strip()
-            )
-        if "rule" in payload:
-            words.append(f"at {payload['rule']}")
-        if "direction" in payload:
-            words.append(payload["direction"])
-        return " ".join(words)
-    if "classes" in payload:
-        return ", ".join(f"{c['label']} {c['score']:.2f}" for c in payload["classes"][:3])
-    skipped = ("ts", "seq", "boot", "model", "streams", "models")
-    return " ".join(f"{k}={v}" for k, v in payload.items() if k not in skipped)[:160]
-
-
-def thing(item: dict[str, Any]) -> str:
-    track = f"#{item['track']}" if "track" in item else ""
-    return f"{item['label']}{track} {item['score']:.2f}"
+    click.echo(f"edge-runtime: {printable(text)}", err=True)

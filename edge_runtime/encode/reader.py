@@ -8,16 +8,19 @@ from typing import Any
 import cbor2
 import msgspec
 
-from edge_runtime.encode import keys
+from edge_runtime.encode import keys, shapes
 from edge_runtime.encode.keys import FRACTION, PERCENT, THOUSANDTH, Key
 from edge_runtime.encode.topics import Address, parse_topic
 from edge_runtime.errors import EdgeError
 from edge_runtime.labels import named
 from edge_runtime.records import DIRECTIONS, EVENTS, GAP_REASONS, KINDS
 
+SHOWN = 200
+MOST_BIRTHS = 20_000
+
 
 class PayloadError(EdgeError):
-    """A payload is neither our JSON nor our CBOR."""
+    """A payload is neither our JSON nor our CBOR, or not what its kind promises."""
 
 
 # What foreign bytes make a decoder or a look-up raise.
@@ -53,7 +56,10 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """Decodes results; learns labels, rules and models from the births that pass by."""
+    """Decodes results; learns labels, rules and models from the births that pass by.
+
+    Whatever a payload holds, it is JSON's own, and has the fields that its kind promises.
+    """
 
     def __init__(self) -> None:
         self._births: dict[tuple[str, str], dict[str, Any]] = {}
@@ -72,24 +78,42 @@ class Reader:
         """Return the payload in JSON's form. Raises PayloadError; an empty payload is None."""
         if not payload:
             return None
+        if len(payload) > shapes.MOST_BYTES:
+            raise PayloadError(f"no record: {len(payload)} bytes")
         try:
-            if payload[:1] in (b"{", b"["):
-                value = msgspec.json.decode(payload)
-            else:
-                value = self._from_cbor(address, cbor2.loads(payload))
+            value = self._value(address, payload)
+            shapes.check(address.kind, value, of_device=not address.stream)
         except BAD_PAYLOAD as error:
-            raise PayloadError(f"not a record: {type(error).__name__}: {error}") from None
-        if address.kind == "status" and not address.stream and isinstance(value, dict):
-            self._births[address.site, address.device] = value
+            raise PayloadError(f"no record: {str(error)[:SHOWN] or type(error).__name__}") from None
+        if address.kind == "status" and not address.stream:
+            self._learn(address, value)
         return value
 
-    def _from_cbor(self, address: Address, value: Any) -> Any:
+    def _value(self, address: Address, payload: bytes) -> Any:
+        if payload[:1] in (b"{", b"["):
+            value = msgspec.json.decode(payload)
+            shapes.check_plain(value)
+            return value
+        try:
+            value = cbor2.loads(payload)
+        except BAD_PAYLOAD as error:
+            raise ValueError(f"neither JSON nor CBOR ({error})") from None
+        shapes.check_plain(value, key_types=(str, int))
         birth = self._births.get((address.site, address.device), {})
         names = birth.get("streams", {}).get(address.stream, {})
         models = birth.get("models", [])
         if isinstance(value, list):
             return [senml_record(item, models) for item in value]
+        if not isinstance(value, dict):
+            raise TypeError("neither JSON nor CBOR")
         return record_fields(value, names.get("labels", []), names.get("rules", []), models)
+
+    def _learn(self, address: Address, birth: dict[str, Any]) -> None:
+        """Keep what a device says of itself; of too many the one that was heard first goes."""
+        self._births.pop((address.site, address.device), None)
+        if len(self._births) >= MOST_BIRTHS:
+            del self._births[next(iter(self._births))]
+        self._births[address.site, address.device] = birth
 
 
 def senml_record(item: dict[Any, Any], models: Sequence[str]) -> dict[str, Any]:
@@ -105,6 +129,13 @@ def model_hash(index: int, models: Sequence[str]) -> str:
     if 0 <= index < len(models):
         return models[index].rpartition("@")[2]
     return "00000000" if index < 0 else f"#{index}"
+
+
+def word(words: Sequence[str], index: int) -> str:
+    """Return a word of the contract by its place. Raises LookupError where there is none."""
+    if index < 0:
+        raise LookupError(f"no word has the place {index}")
+    return words[index]
 
 
 def record_fields(
@@ -166,11 +197,11 @@ def object_fields(row: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
 def event_fields(
     raw: dict[int, Any], wall_s: float, labels: Sequence[str], rules: Sequence[str]
 ) -> dict[str, Any]:
-    fields: dict[str, Any] = {"event": EVENTS[raw[Key.EVENT]]}
+    fields: dict[str, Any] = {"event": word(EVENTS, raw[Key.EVENT])}
     if Key.RULE in raw:
         fields["rule"] = named(raw[Key.RULE], rules)
     if Key.DIRECTION in raw:
-        fields["direction"] = DIRECTIONS[raw[Key.DIRECTION]]
+        fields["direction"] = word(DIRECTIONS, raw[Key.DIRECTION])
     if Key.OBJECT in raw:
         fields["object"] = object_fields(raw[Key.OBJECT], labels)
     if Key.MEASURE in raw:
@@ -200,7 +231,7 @@ def span_fields(
 
 def summary_fields(raw: dict[int, Any]) -> dict[str, Any]:
     return {
-        "of": KINDS[raw[Key.OF]],
+        "of": word(KINDS, raw[Key.OF]),
         "count": raw[Key.COUNT],
         "values": {
             name: {
@@ -227,7 +258,7 @@ def gap_fields(raw: dict[int, Any]) -> dict[str, Any]:
         "from_seq": raw[Key.FROM_SEQ],
         "to_seq": raw[Key.TO_SEQ],
         "count": raw[Key.COUNT],
-        "reason": GAP_REASONS[raw[Key.REASON]],
+        "reason": word(GAP_REASONS, raw[Key.REASON]),
     }
     if Key.OF_BOOT in raw:
         fields["of_boot"] = raw[Key.OF_BOOT]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeAlias
 
@@ -20,6 +22,8 @@ log = logging.getLogger("edge_runtime.engine")
 
 WAITING = 16  # commands not yet begun; further ones are refused: a broker may hold thousands
 STOP_TIMEOUT_S = 5.0
+TELL_EVERY_S = 60.0  # of refused commands in the log: who sends garbage sends much of it
+SHOWN = 300  # characters of why: a decoder quotes what it was given
 MAX_REPLAY = 100_000  # seqs that one request may name
 
 Answer: TypeAlias = dict[str, Any]
@@ -42,6 +46,8 @@ class Commands:
         self._handlers = dict(handlers)
         self._jobs: queue.Queue[Job | None] = queue.Queue(WAITING)
         self._stopping = False
+        self._refused = 0  # since that was told
+        self._tell_at_s = -math.inf
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
 
     def start(self) -> None:
@@ -71,15 +77,25 @@ class Commands:
         while not self._stopping and (job := self._jobs.get()) is not None:
             handler, name, payload, reply = job
             answer = carried_out(handler, name, payload)
-            log.info("command %s: %s", name, answer.get("error", "done"))
+            if answer["ok"]:
+                log.info("command %s: done", name)
+            else:
+                self._tell_refused(answer["error"])
             reply(encoded(answer))
+
+    def _tell_refused(self, why: str) -> None:
+        self._refused += 1
+        now_s = time.monotonic()
+        if now_s >= self._tell_at_s:
+            log.info("commands refused: %d; the last: %s", self._refused, why)
+            self._refused, self._tell_at_s = 0, now_s + TELL_EVERY_S
 
 
 def carried_out(handler: Handler, name: str, payload: bytes) -> Answer:
     """Return a handler's answer; whatever it raises is an answer too."""
     try:
         return {"ok": True, **handler(payload)}
-    except (CommandError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (CommandError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return refusal(f"{name}: {error}")
     except Exception as error:
         log.exception("command %s failed", name)
@@ -88,7 +104,7 @@ def carried_out(handler: Handler, name: str, payload: bytes) -> Answer:
 
 def refusal(why: str) -> Answer:
     """Return the answer that says why not."""
-    return {"ok": False, "error": why}
+    return {"ok": False, "error": why[:SHOWN]}
 
 
 def encoded(answer: Answer) -> bytes:

@@ -19,6 +19,7 @@ log = logging.getLogger("edge_runtime.engine")
 
 NAME = "status.sock"
 TIMEOUT_S = 2.0
+MOST_BYTES = 16 << 20  # of an answer; what is longer is cut, and no JSON then
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -103,7 +104,7 @@ def ask(folder: Path) -> dict[str, Any] | None:
             return None
         try:
             told = b""
-            while piece := asker.recv(65_536):
+            while (piece := asker.recv(65_536)) and len(told) <= MOST_BYTES:
                 told += piece
         except OSError as error:
             raise EdgeError(
@@ -111,7 +112,7 @@ def ask(folder: Path) -> dict[str, Any] | None:
             ) from None
     try:
         answer: dict[str, Any] = msgspec.json.decode(told, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise EdgeError(
             "the daemon's answer cannot be read: {reason}; see its log", reason=error
         ) from None

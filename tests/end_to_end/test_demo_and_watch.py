@@ -21,6 +21,7 @@ from support.broker import Mosquitto, free_port
 from support.daemon import STOP_S, Daemon, command, json_lines
 from support.road import head, stream, synthetic
 from support.waiting import until
+from support.watching import Watcher
 
 PROGRAM = (sys.executable, "-m", "edge_runtime")
 KEYS = {"topic", "site", "device", "stream", "kind", "payload"}
@@ -98,6 +99,76 @@ def running(folder: Path, broker: Mosquitto) -> Iterator[Daemon]:
         run.stop()
 
 
+GARBAGE = {
+    "gate/detections": b"not json",
+    "gate/event": b"{}",
+    "gate/counts": b'{"ts":1e308,"seq":1,"boot":1,"model":"x","counts":{"car":"many"}}',
+    "gate/summary": b"\xff\xfe\x00" * 50_000,
+    "status": b'{"state":{"a":1},"streams":[1,2],"boot":"x"}',
+    "health": b"[]",
+}
+REPLIES = "edge/v1/test/board/reply/replay"
+TITLE = "\x1b]0;taken\x07"  # what sets a terminal's title
+LOUD = {
+    "ts": 1.0, "seq": 1, "boot": 1, "model": "00000000", "event": "enter",
+    "object": {"label": f"{TITLE}[red]person[/nothing]", "score": 1, "box": [0, 0, 1, 1]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["--json", "table"])
+def test_watch_lives_with_what_others_left_on_the_broker(
+    tmp_path: Path, mosquitto: Mosquitto, form: str
+) -> None:
+    options = ("watch", "--broker", mosquitto.url)
+    with Watcher(mosquitto.port) as others, running(tmp_path, mosquitto):
+        for topic, payload in GARBAGE.items():
+            others.publish(f"edge/v1/hill/evil/{topic}", payload, retain=True)
+        loud = json.dumps(LOUD).encode()
+        others.publish("edge/v1/hill/evil/yard/event", loud, retain=True)
+        others.wait_for(lambda: others.payloads("edge/v1/hill/evil/yard/event"), "all retained")
+        if form == "table":
+            with on_terminal(*options) as terminal:
+                shown = read_terminal(terminal, b"messages were no records")
+                shown += read_terminal(terminal, b"bytes")
+        else:
+            with started(*options, "--json", folder=tmp_path) as watching:
+                until(lambda: out(tmp_path).count("/bytes/detections") > 3, "the good one")
+                until(lambda: "messages were no records" in err(tmp_path), "the others, counted")
+                watching.send_signal(signal.SIGINT)
+                assert watching.wait(STOP_S) == 0
+            shown = (tmp_path / "out").read_bytes() + (tmp_path / "err").read_bytes()
+            assert err(tmp_path).count("no record") <= 1 + 3  # in one line, three of them named
+    assert b"person" in shown
+    assert b"[red]" in shown
+    assert TITLE.encode() not in shown
+    assert b"Traceback" not in shown
+
+
+def test_a_device_lives_with_garbage_among_its_commands(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    base = "edge/v1/test/board"
+    bad = (b"{{{", b"\xff" * 5000, b"[" * 5000, b'{"x\\u001b]0;taken":1}', b"")
+    with Watcher(mosquitto.port) as office, running(tmp_path, mosquitto) as device:
+        office.wait_for(lambda: office.payloads(f"{base}/words/detections"), "results")
+        for name in ("x y", "", "a/b/c", "\u20ac" * 300):
+            for payload in bad:
+                office.publish(f"{base}/cmd/{name}", payload)
+        for count, payload in enumerate(bad, 1):
+            office.publish(f"{base}/cmd/replay", payload)
+            office.wait_for(lambda count=count: len(office.payloads(REPLIES)) == count, "an answer")
+        office.publish(f"{base}/cmd/replay", b'{"boot":1,"from_seq":1,"to_seq":1}')
+        office.wait_for(lambda: len(office.payloads(REPLIES)) == len(bad) + 1, "the good one's")
+    *refused, good = office.payloads(REPLIES)
+    assert json.loads(good)["ok"]
+    assert not any(json.loads(one)["ok"] for one in refused)
+    assert max(map(len, refused)) < 1000
+    log = device.log.read_text()
+    assert log.count("commands refused") == 1
+    assert "\x1b" not in log
+    assert "Traceback" not in log
+
+
 def test_watch_decodes_json_and_cbor_alike(tmp_path: Path, mosquitto: Mosquitto) -> None:
     with (
         running(tmp_path, mosquitto),
@@ -164,25 +235,31 @@ def read_terminal(terminal: int, wanted: bytes) -> bytes:
     return drawn
 
 
-def test_watch_draws_a_table_on_a_terminal(tmp_path: Path, mosquitto: Mosquitto) -> None:
+@contextmanager
+def on_terminal(*arguments: str) -> Iterator[int]:
+    """Run a command on a terminal of its own, which is given; end it by Ctrl-C."""
     ours, theirs = pty.openpty()
-    with running(tmp_path, mosquitto):
-        watching = subprocess.Popen(
-            [*PROGRAM, "watch", "--broker", mosquitto.url],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
-        )
-        os.close(theirs)
-        try:
-            assert b"messages" in read_terminal(ours, b"online")
-            watching.send_signal(signal.SIGINT)
-            assert watching.wait(STOP_S) == 0
-        finally:
-            watching.kill()
-            watching.wait()
-            os.close(ours)
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
+    )
+    os.close(theirs)
+    try:
+        yield ours
+        process.send_signal(signal.SIGINT)
+        assert process.wait(STOP_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_watch_draws_a_table_on_a_terminal(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    with running(tmp_path, mosquitto), on_terminal("watch", "--broker", mosquitto.url) as terminal:
+        assert b"messages" in read_terminal(terminal, b"online")
 
 
 def test_watch_says_in_one_line_that_no_broker_is_there() -> None:

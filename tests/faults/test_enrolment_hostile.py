@@ -39,8 +39,8 @@ from support.certificates import Authority, Pair
 from support.office import (
     EstClient,
     claim_for,
-    est_server,
     enrolled,
+    est_server,
     new_office,
     office_process,
 )

@@ -63,5 +63,5 @@ class Watcher(Subscriber):
             assert self._changed.wait_for(look, 20), f"never: {what}"
             return look()
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        self._client.publish(topic, payload, qos=1)
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=retain)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.cli.printable import printable
+
 DAY_S = 86_400.0
 DEFAULT_FOLDER = Path("/var/lib/edge-runtime-office")
 
@@ -26,7 +28,8 @@ def at(unix_s: float | None) -> str:
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as they need to be."""
+    """Print columns as wide as they need to be; devices and strangers have written into them."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

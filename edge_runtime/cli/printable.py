@@ -1,0 +1,30 @@
+"""Text of others, fit for a terminal: escape sequences and what turns text around are spelled out.
+
+A device, or whoever may write to the broker, names labels, rules and streams; a terminal obeys what
+stands in them: it sets its title, fills the clipboard, clears itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+# C0, DEL, C1; marks of direction, joiners and separators of Unicode that no font shows.
+UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """Return a text with what does not print spelled out, as Python spells it."""
+    return UNPRINTABLE.sub(spelled, text)
+
+
+def printable_json(text: str) -> str:
+    """Return the same JSON with what does not print as JSON's own escapes, on one line."""
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def spelled(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
