@@ -154,6 +154,9 @@ FeatureOptions: TypeAlias = StatisticLevels | BandLevels | EnvelopeLevels | LogM
 class InputSection(Section, frozen=True):
     """`[input]`: real value = (pixel - mean) / std; quantisation is read from the tensor.
 
+    Of pictures, mean and std that are not said are told by the tensor, see `normalise`; of windows
+    they are 0 and 1.
+
     Windows have `size` samples at `rate_hz`, one every `hop` (not set: every `size`); other rates
     are resampled. The real value is (feature - mean) / std, all `features` one after the other,
     channel after channel; without features the model takes the samples themselves.
@@ -162,8 +165,8 @@ class InputSection(Section, frozen=True):
     kind: Literal["image", "window"] = "image"
     color: Literal["rgb", "bgr", "gray"] = "rgb"
     resize: Literal["stretch", "letterbox"] = "stretch"
-    mean: PerChannel = 0.0
-    std: PerChannel = 1.0
+    mean: PerChannel | None = None
+    std: PerChannel | None = None
     rate_hz: Hertz | None = None
     size: Annotated[int, Meta(ge=2, le=1_048_576)] | None = None
     hop: Annotated[int, Meta(ge=1, le=1_048_576)] | None = None

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.boxes import FULL_FRAME, Box, Placement, clip
 from edge_runtime.errors import PackError
-from edge_runtime.manifest import InputSection, PerChannel
+from edge_runtime.manifest import InputSection
+from edge_runtime.normalise import Normalisation, real_values, steps
 from edge_runtime.raw import Image, Tensor, TensorSpec
 
 PAD_GREY = 114  # what YOLO models are trained to see around a letterboxed picture
@@ -40,15 +41,16 @@ class Layout:
 
 
 class Preprocessor:
-    """Fills a model's input tensor from frames, as the pack's `[input]` says."""
+    """Fills a model's input tensor, which `check_input` has passed, from frames."""
 
-    def __init__(self, spec: InputSection, tensor: TensorSpec) -> None:
-        check_input(spec, tensor)
+    def __init__(
+        self, spec: InputSection, tensor: TensorSpec, normalisation: Normalisation
+    ) -> None:
         self._spec = spec
         self._tensor = tensor
         self._height, self._width, self._channels = tensor.shape[1:]
         self._sign_bit = np.uint8(0x80 if tensor.dtype == "int8" else 0)
-        table = pixel_table(spec, tensor)
+        table = pixel_table(normalisation, tensor)
         self._table = None if takes_raw_pixels(table) else table
         self._coloured = self._scratch(self._channels)
         self._canvases = {1: self._scratch(1), 3: self._scratch(3)}
@@ -125,45 +127,60 @@ class Preprocessor:
 
 
 def check_input(spec: InputSection, tensor: TensorSpec) -> None:
-    """Raise PackError where the model's input tensor is not what the manifest says."""
+    """Raise PackError where the model's input tensor takes no pictures such as `[input]` says."""
     if spec.kind != "image":
-        raise PackError(f'input.kind: "{spec.kind}" is no picture; this stream gives pictures')
-    channels = 1 if spec.color == "gray" else 3
-    if len(tensor.shape) != 4 or tensor.shape[0] != 1 or min(tensor.shape) < 1:
         raise PackError(
-            f"the model's input has shape {list(tensor.shape)}; "
-            "pictures need [1, height, width, channels]"
+            'input.kind: "{kind}" is no picture; this stream gives pictures', kind=spec.kind
         )
-    if tensor.shape[3] != channels:
+    channels = 1 if spec.color == "gray" else 3
+    shape = list(tensor.shape)
+    if len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
         raise PackError(
-            f'input.color: "{spec.color}" gives {channels} channel(s) in the last place, '
-            f"the model's input has shape {list(tensor.shape)}"
+            "the model's input has shape {shape}; pictures need [1, height, width, channels]",
+            shape=shape,
+        )
+    if shape[1] in (1, 3) and shape[3] not in (1, 3):
+        raise PackError(
+            "the model's input has shape {shape}: channels first (NCHW), pictures come with "
+            "channels last; convert the model to [1, {height}, {width}, {channels}] (NHWC), as "
+            "onnx2tf does",
+            shape=shape,
+            height=shape[2],
+            width=shape[3],
+            channels=shape[1],
+        )
+    if shape[3] != channels:
+        raise PackError(
+            'input.color: "{color}" gives {channels} channel(s) in the last place, the model\'s '
+            "input has shape {shape}",
+            color=spec.color,
+            channels=channels,
+            shape=shape,
         )
     if tensor.dtype not in DTYPES:
-        raise PackError(f"the model's input is {tensor.dtype}; known are {', '.join(DTYPES)}")
-    for name, values in (("mean", as_array(spec.mean)), ("std", as_array(spec.std))):
-        if values.size not in (1, channels) or not np.isfinite(values).all():
-            raise PackError(f"input.{name}: wants one finite number, or {channels}")
-    if (as_array(spec.std) == 0.0).any():
-        raise PackError("input.std: 0 would divide by zero; 1 leaves values as they are")
+        raise PackError(
+            "the model's input is {dtype}; known are {known}",
+            dtype=tensor.dtype,
+            known=", ".join(DTYPES),
+        )
 
 
-def pixel_table(spec: InputSection, tensor: TensorSpec) -> NDArray[Any]:
+def pixel_table(normalisation: Normalisation, tensor: TensorSpec) -> NDArray[Any]:
     """Return what each pixel value is stored as: shape (1, 256, 1 or channels)."""
-    real = (np.arange(256.0)[:, None] - as_array(spec.mean)) / as_array(spec.std)
+    reals = real_values(normalisation)
     if tensor.dtype == "float32":
-        return real.astype(np.float32)[None]
+        return reals.astype(np.float32)[None]
     limits = np.iinfo(tensor.dtype)
-    stored = np.rint(real / (tensor.scale or 1.0)) + tensor.zero_point
-    table: NDArray[Any] = np.clip(stored, limits.min, limits.max).astype(tensor.dtype)[None]
+    stored = np.clip(steps(reals, tensor), limits.min, limits.max)
+    table: NDArray[Any] = stored.astype(tensor.dtype)[None]
     return table
 
 
 def takes_raw_pixels(table: NDArray[Any]) -> bool:
     """Say whether an 8-bit tensor is meant to take pixels as they are (int8: less 128).
 
-    Within one step: a model of mean and std 127.5 has a tensor of scale 1/128 and zero point
-    128, which by the formula is pixel * 1.004; its publishers feed it raw pixels.
+    Within one step: of a tensor of scale 1/128 and zero point 128, a mean and std of 127.5 make
+    pixel * 1.004; its publishers, who trained with those, feed it raw pixels.
     """
     if table.dtype == np.float32:
         return False
@@ -177,11 +194,6 @@ def recolour(picture: Image, code: int | None, out: Image) -> None:
         np.copyto(out, picture)
     else:
         cv2.cvtColor(picture, code, dst=out)
-
-
-def as_array(values: PerChannel) -> NDArray[np.float64]:
-    """Return one number, or one per channel, as an array."""
-    return np.atleast_1d(np.asarray(values, np.float64))
 
 
 def channels_of(picture: Image) -> int:

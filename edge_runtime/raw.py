@@ -57,10 +57,14 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class TensorSpec(msgspec.Struct, frozen=True):
-    """One tensor of a model: real value = (stored - zero_point) * scale; scale 0: not quantised."""
+    """One tensor of a model: real value = (stored - zero_point) * scale; scale 0: not quantised.
+
+    `operator`: what computes it, in TensorFlow Lite's names, such as SOFTMAX; empty: not told.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     scale: float = 0.0
     zero_point: int = 0
+    operator: str = ""

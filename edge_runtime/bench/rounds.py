@@ -75,12 +75,14 @@ def bare_order(config: Config, packs: dict[str, Pack]) -> dict[str, object]:
             "give a `video`, or use --synthetic"
         )
     pack = packs[stream.name]
+    given = pack.manifest.input
     return {
         "clip": str(stream.source.path),
         "weights": str(pack.weights),
         "module": f"{MODULES[installed(config.engine.runtime)]}.interpreter",
-        "mean": pack.manifest.input.mean,
-        "std": pack.manifest.input.std,
+        # Of float32 alone, whose pack says both.
+        "mean": 0.0 if given.mean is None else given.mean,
+        "std": 1.0 if given.std is None else given.std,
     }
 
 

@@ -34,12 +34,14 @@ def check(config_file: Path, state_dir: Path) -> None:
             continue
         delegate = stream.model_use.accelerator
         try:
-            try_pack(pack, runtime=config.engine.runtime, delegate=delegate)
+            untold = try_pack(pack, runtime=config.engine.runtime, delegate=delegate)
         except BackendError as error:
             if delegate is None:
                 raise
             # An accelerator is hardware: it may be plugged in later.
-            notes.append(f"streams[{index}].model.delegate: {error}")
+            untold = f"streams[{index}].model.delegate: {error}"
+        if untold and untold not in notes:  # once a pack, of all streams that use it
+            notes.append(untold)
     describe(config, packs, worker_count(config))
     describe_baselines(config, packs, state_dir)
     for note in notes:

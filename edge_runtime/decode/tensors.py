@@ -42,7 +42,13 @@ def at_least(stored: Tensor, spec: TensorSpec, real: float) -> NDArray[np.bool_]
 def the_output(decoder: str, specs: tuple[TensorSpec, ...]) -> TensorSpec:
     """Return the one output of a model, of a type that can be read; else PackError."""
     if len(specs) != 1:
-        raise PackError(f'output.decoder: "{decoder}" reads one output, the model has {len(specs)}')
+        raise PackError(
+            'output.decoder: "{decoder}" reads one output, the model has {count}: {shapes}; take '
+            "an export of one output, or of a detector one with its post-processing in the graph",
+            decoder=decoder,
+            count=len(specs),
+            shapes=shapes_of(specs),
+        )
     check_type(decoder, specs[0])
     return specs[0]
 
@@ -59,8 +65,14 @@ def check_type(decoder: str, spec: TensorSpec) -> None:
 
 def shape_error(decoder: str, expected: str, specs: Iterable[TensorSpec]) -> PackError:
     """Return the error for outputs of the wrong shape."""
-    shapes = ", ".join(str(list(spec.shape)) for spec in specs)
-    return PackError(f'output.decoder: "{decoder}" reads {expected}; the model has {shapes}')
+    return PackError(
+        f'output.decoder: "{decoder}" reads {expected}; the model has {shapes_of(specs)}'
+    )
+
+
+def shapes_of(specs: Iterable[TensorSpec]) -> str:
+    """Return outputs' shapes for people."""
+    return ", ".join(str(list(spec.shape)) for spec in specs)
 
 
 def to_detections(

@@ -14,8 +14,9 @@ from edge_runtime.engine.order import NO_COSTS, Costs
 from edge_runtime.errors import PackError
 from edge_runtime.infer.base import Backend
 from edge_runtime.manifest import Pack
+from edge_runtime.normalise import normalisation_of
 from edge_runtime.options import Delegate
-from edge_runtime.raw import Image
+from edge_runtime.raw import Image, TensorSpec
 from edge_runtime.records import Decoded
 
 
@@ -37,14 +38,23 @@ class Kit:
     """One interpreter and what is reused around it from frame to frame. One thread at a time."""
 
     def __init__(self, model: Model) -> None:
-        from edge_runtime.preprocess import Preprocessor  # imports OpenCV
+        from edge_runtime.preprocess import Preprocessor, check_input  # imports OpenCV
 
         self._backend = model.open_backend(model.pack, model.delegate)
+        manifest, tensor = model.pack.manifest, self._backend.input
         with naming(model.pack):
-            self._preprocessor = Preprocessor(model.pack.manifest.input, self._backend.input)
+            # Mean and std last: they are no use to a model that cannot be read.
+            check_input(manifest.input, tensor)
             self._decoder = decoder_of(model, self._backend)
+            normalisation = normalisation_of(manifest.input, manifest.output, tensor)
+        self._preprocessor = Preprocessor(manifest.input, tensor, normalisation)
         self._buffer = self._preprocessor.new_buffer()
         self.costs = NO_COSTS  # of the latest run
+
+    @property
+    def input(self) -> TensorSpec:
+        """The model's input tensor."""
+        return self._backend.input
 
     def run(self, image: Image, min_score: float, region: Box = FULL_FRAME) -> Decoded:
         """Say what the model sees in a picture, or in a region of it."""

@@ -23,6 +23,7 @@ from edge_runtime.infer.child import ask_child, be_confined
 from edge_runtime.infer.litert import ModelRefusedError, Runtime, runtime_name
 from edge_runtime.infer.probe import advice, subject_of
 from edge_runtime.manifest import GoldenSection, Pack
+from edge_runtime.normalise import untold
 from edge_runtime.options import Delegate
 from edge_runtime.packs.manifest_file import MANIFEST, open_pack
 from edge_runtime.records import Classification, Decoded, Detections, Pose
@@ -30,8 +31,10 @@ from edge_runtime.records import Classification, Decoded, Detections, Pose
 TRIAL_TIMEOUT_S = 120.0
 
 
-def try_pack(pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None = None) -> None:
+def try_pack(pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None = None) -> str:
     """Run a pack's trial in a child. Raises PackError or BackendError, whatever the bytes.
+
+    Return a line about what the trial could not confirm, or nothing.
 
     What crashes with a delegate may be the delegate's fault, which is the world's (BackendError);
     without one it is the pack's.
@@ -55,6 +58,7 @@ def try_pack(pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None
         ) from None
     if verdict.error:
         raise (PackError if verdict.usage else BackendError)(Heard(verdict.error))
+    return verdict.note
 
 
 class TrialLedger:
@@ -102,24 +106,33 @@ def fingerprint(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> str:
     return digest.hexdigest()
 
 
-def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> None:
-    """Open the model, hold it against its manifest, and run the golden case or one blank."""
+def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> str:
+    """Open the model, hold it against its manifest, and run the golden case or one blank.
+
+    Return what neither the weights nor a golden case can confirm of the manifest, or nothing.
+    """
     model = Model(pack, None, delegate, open_pack_backend(runtime))
-    look = look_at_window if pack.manifest.input.kind == "window" else look_at_picture
     golden = pack.manifest.golden
-    decoded = look(model, golden)
-    if golden is not None:
-        check_golden_file(decoded, pack, golden)
+    note = ""
+    if pack.manifest.input.kind == "window":
+        decoded = look_at_window(model, golden)
+    else:
+        kit = Kit(model)
+        decoded = look_at_picture(kit, pack, golden)
+        note = untold(pack.manifest, kit.input)
+    if golden is None:
+        return note
+    check_golden_file(decoded, pack, golden)
+    return ""
 
 
-def look_at_picture(model: Model, golden: GoldenSection | None) -> Decoded:
+def look_at_picture(kit: Kit, pack: Pack, golden: GoldenSection | None) -> Decoded:
     """Run the golden picture, or a blank one."""
-    kit = Kit(model)
     if golden is None:
         return kit.run(np.zeros((64, 64, 3), np.uint8), 0.5)
     from edge_runtime.sources.images import load_picture  # imports OpenCV
 
-    return kit.run(load_picture(model.pack.folder / golden.input), golden.min_score)
+    return kit.run(load_picture(pack.folder / golden.input), golden.min_score)
 
 
 def look_at_window(model: Model, golden: GoldenSection | None) -> Decoded:
@@ -224,21 +237,25 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What came of it: an empty error is a pass; `usage` says that the pack is at fault."""
+    """What came of it: an empty error is a pass; `usage` says that the pack is at fault.
+
+    `note`: of a pass, what could not be confirmed.
+    """
 
     error: str = ""
     usage: bool = False
+    note: str = ""
 
 
 def judge(request: Request) -> Verdict:
     """Run the trial (in the child)."""
     try:
-        run_trial(open_pack(Path(request.folder)), request.runtime, request.delegate)
+        note = run_trial(open_pack(Path(request.folder)), request.runtime, request.delegate)
     except EdgeError as problem:
         return Verdict(str(problem), isinstance(problem, UsageError | ModelRefusedError))
     except (ValueError, RuntimeError, MemoryError, OSError) as problem:
         return Verdict(f"{request.folder}: {type(problem).__name__}: {problem}", usage=True)
-    return Verdict()
+    return Verdict(note=note)
 
 
 def main() -> None:

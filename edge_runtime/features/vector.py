@@ -33,10 +33,12 @@ class WindowInput:
     def __init__(self, spec: InputSection, tensor: TensorSpec) -> None:
         assert spec.rate_hz is not None
         assert spec.size is not None
-        assert isinstance(spec.mean, float)
-        assert isinstance(spec.std, float)
+        assert isinstance(spec.mean, float | None)
+        assert isinstance(spec.std, float | None)
         self._size, self._tensor = spec.size, tensor
-        self._mean, self._std = spec.mean, spec.std
+        # Not said: the features, or the samples, as they are.
+        self._mean = 0.0 if spec.mean is None else spec.mean
+        self._std = 1.0 if spec.std is None else spec.std
         self._vector: FeatureVector | None = None
         values = spec.size
         if spec.features:

@@ -15,9 +15,10 @@ import numpy as np
 from edge_runtime.errors import BackendError, Text
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.chatter import without_chatter
+from edge_runtime.infer.details import open_sizes, output_specs, tensor_spec
 from edge_runtime.infer.pages import release_pages
 from edge_runtime.options import Delegate
-from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.raw import Tensor
 
 Runtime: TypeAlias = Literal["auto", "litert", "tflite-runtime"]
 
@@ -52,7 +53,7 @@ class InterpreterBackend:
             interpreter.invoke()
             outputs = interpreter.get_output_details()
         self._output_places = tuple(details["index"] for details in outputs)
-        self.outputs = tuple(tensor_spec(details) for details in outputs)
+        self.outputs = output_specs(interpreter)
 
     def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
         if self._interpreter is None:
@@ -84,6 +85,7 @@ def open_backend(
             interpreter = module.Interpreter(
                 model_path=str(weights), num_threads=threads, experimental_delegates=delegates
             )
+            check_sizes(interpreter, weights)
             interpreter.allocate_tensors()
         release_pages(weights)
         return InterpreterBackend(interpreter)
@@ -96,6 +98,18 @@ def open_backend(
         raise BackendError(
             "{file}: {runtime} cannot run it on {library}: {why}", library=delegate.library, **about
         ) from error
+
+
+def check_sizes(interpreter: Any, weights: Path) -> None:
+    """Refuse an input without a size of its own: an interpreter takes what is open for 1."""
+    for details in interpreter.get_input_details():
+        if shape := open_sizes(details):
+            raise ModelRefusedError(
+                "{file}: the size of its input is left open, {shape} (-1: any); convert the model "
+                "with a fixed size, such as [1, 320, 320, 3] for pictures",
+                file=weights,
+                shape=shape,
+            )
 
 
 def runtime_name(runtime: Runtime = "auto") -> str:
@@ -173,18 +187,6 @@ def broken(runtime: Runtime, error: Exception) -> BackendError:
         numpy=np.__version__,
         why=one_line(error.__cause__ or error),
         command=ADVICE[runtime],
-    )
-
-
-def tensor_spec(details: dict[str, Any]) -> TensorSpec:
-    """Return a tensor's details as the interpreter gives them, as ours."""
-    scale, zero_point = details["quantization"]
-    return TensorSpec(
-        name=str(details["name"]),
-        shape=tuple(int(size) for size in details["shape"]),
-        dtype=np.dtype(details["dtype"]).name,
-        scale=float(scale),
-        zero_point=int(zero_point),
     )
 
 

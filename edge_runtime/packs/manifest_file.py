@@ -102,8 +102,10 @@ def check_window(folder: Path, section: InputSection) -> None:
             raise wrong(folder, f"input.features[{number}].{fault[0]}", Text(fault[1]))
 
 
-def per_channel(value: PerChannel) -> tuple[float, ...]:
-    """Return a number or one per channel as a tuple."""
+def per_channel(value: PerChannel | None) -> tuple[float, ...]:
+    """Return a number or one per channel as a tuple; an empty one where nothing is said."""
+    if value is None:
+        return ()
     return value if isinstance(value, tuple) else (value,)
 
 

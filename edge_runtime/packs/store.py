@@ -109,7 +109,7 @@ class PackStore:
             finally:  # root pulls, the service's user runs and upgrades
                 hand_over((self._folder, *self._folder.rglob("*")), like=self._folder.parent)
 
-    def install(self, name: str, weights: Path, trial: Callable[[Pack], None]) -> Pack:
+    def install(self, name: str, weights: Path, trial: Callable[[Pack], object]) -> Pack:
         """Make the catalogue's pack NAME with these weights (they are moved) and put it in place.
 
         `trial` runs the new pack and raises PackError where it must not be used; what was

@@ -18,6 +18,7 @@ from edge_runtime.infer.litert import MODULES, Runtime, open_backend, runtime_na
 from edge_runtime.infer.probe import ProbeReport, probe
 from edge_runtime.options import Delegate
 from edge_runtime.raw import TensorSpec
+from support.tflite_file import write_model
 
 RUNTIMES: tuple[Runtime, ...] = ("litert", "tflite-runtime")
 MISSING = [name for name in RUNTIMES if util.find_spec(MODULES[name]) is None]
@@ -57,7 +58,8 @@ def test_specs_are_the_model_s_own(person_model: Path) -> None:
     assert backend.input == TensorSpec(
         "input_1_int8", (1, 96, 96, 3), "int8", 0.003921568859368563, -128
     )
-    assert backend.outputs == (TensorSpec("Identity_int8", (1, 2), "int8", 0.00390625, -128),)
+    output = TensorSpec("Identity_int8", (1, 2), "int8", 0.00390625, -128, "SOFTMAX")
+    assert backend.outputs == (output,)
 
 
 def test_outputs_are_the_caller_s_own(person_model: Path) -> None:
@@ -101,6 +103,32 @@ def test_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
     path.write_bytes(zlib.decompress(base64.b64decode(TWO_INPUTS)))
     with pytest.raises(BackendError, match=r"two\.tflite: .*2 inputs \(left, right\)"):
         open_backend(path, runtime="auto", delegate=None)
+
+
+def test_an_input_whose_size_is_left_open_is_refused_and_a_batch_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "open.tflite"
+    for shape, signature in (((1, 1, 1, 3), (1, -1, -1, 3)), ((1,), (-1,))):
+        write_model(path, "TANH", shape, signature=signature)
+        why = refusal(path)
+        assert f"open.tflite: the size of its input is left open, {list(signature)}" in why
+        assert "convert the model with a fixed size" in why
+    write_model(path, "TANH", (1, 8, 8, 3), signature=(-1, 8, 8, 3))
+    backend = open_backend(path, runtime="auto", delegate=None)
+    assert backend.infer(np.zeros((1, 8, 8, 3), np.float32))[0].shape == (1, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("weights", "operator"),
+    [
+        ("models/mobilenet_v2_1.0_224_quant.tflite", "SOFTMAX"),
+        ("zoo/yamnet/yamnet_audio_classifier_with_metadata.tflite", "LOGISTIC"),
+        ("zoo/openmv-force-regress/force_int_quant.tflite", "FULLY_CONNECTED"),  # dequantised
+        ("models/movenet_single_pose_lightning_ptq.tflite", ""),  # no row of values
+    ],
+)
+def test_the_operator_of_a_row_of_values_is_told(data: Path, weights: str, operator: str) -> None:
+    backend = open_backend(data / weights, runtime="auto", delegate=None)
+    assert [output.operator for output in backend.outputs] == [operator]
 
 
 # Runtimes

@@ -22,7 +22,8 @@ from edge_runtime.decode.base import Decoder, open_decoder
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.litert import open_backend
 from edge_runtime.manifest import InputSection, OutputSection
-from edge_runtime.preprocess import Preprocessor
+from edge_runtime.normalise import normalisation_of
+from edge_runtime.preprocess import Preprocessor, check_input
 from edge_runtime.raw import Image
 from edge_runtime.records import Classification, Decoded, Detection, Detections, Pose
 
@@ -41,7 +42,9 @@ class Stages:
         self, weights: Path, given: InputSection, output: OutputSection, labels: tuple[str, ...]
     ) -> None:
         self.backend: Backend = open_backend(weights, runtime="auto", delegate=None)
-        self.preprocessor = Preprocessor(given, self.backend.input)
+        check_input(given, self.backend.input)
+        normalisation = normalisation_of(given, output, self.backend.input)
+        self.preprocessor = Preprocessor(given, self.backend.input, normalisation)
         self.decoder: Decoder = open_decoder(
             output, self.backend.outputs, labels, input_spec=self.backend.input
         )
