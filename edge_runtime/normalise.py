@@ -146,20 +146,20 @@ def missing(key: str) -> PackError:
 def untold(manifest: Manifest, tensor: TensorSpec) -> str:
     """Return a line about what of `[input]` the weights cannot confirm; empty where nothing."""
     said = manifest.input
-    open_points = [] if said.color == "gray" else [f"color {said.color}"]
+    points = [] if said.color == "gray" else [f"color {said.color}"]
     normalisation = normalisation_of(said, manifest.output, tensor)
     remark = ""
     if tensor.dtype == "float32":
-        open_points.append(str(normalisation))
+        points.append(str(normalisation))
     elif (filled := share_filled(normalisation, tensor)) < LEAST_FILLED:
-        open_points.append(str(normalisation))
+        points.append(str(normalisation))
         low, high = held(tensor)
         remark = f" (pixels fill {percent(filled)} % of the input's range, {low:.3g} to {high:.3g})"
-    if not open_points:
+    if not points:
         return ""
     return (
-        f"{manifest.pack.name}: the weights do not tell whether {', '.join(open_points)} of "
-        f"[input] are right{remark}; try a picture whose result you know, and keep it as [golden]"
+        f"{manifest.pack.name}: the weights cannot confirm {', '.join(points)} of [input]{remark}; "
+        "try a picture whose result you know, and keep it as [golden]"
     )
 
 

@@ -103,6 +103,10 @@ WRONG: dict[str, tuple[Spoil, str]] = {
         with_pack(forget_labels),
         "labels",
     ),
+    "mean and std that do not fit": (
+        with_pack(rewrite("mean = 127.5\nstd = 127.5", "mean = 0.0\nstd = 255.0")),
+        "/pack/pack.toml: input.mean, input.std: with mean = 0, std = 255, the pixel values fill",
+    ),
     "broken promise": (
         with_pack(swap_golden_input),
         "golden",
@@ -131,6 +135,18 @@ def test_check_refuses_wrong_files_in_one_line(what: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("what", ["corrupt clip", "wrong hash", "random weights", "other decoder"])
 def test_run_refuses_wrong_files_in_one_line(what: str, tmp_path: Path) -> None:
     refused("run", what, tmp_path)
+
+
+def test_check_says_once_a_pack_what_the_weights_cannot_confirm(tmp_path: Path) -> None:
+    config = tmp_path / "edge-runtime.toml"
+    bare = with_pack(rewrite('color = "rgb"', 'color = "bgr"'))  # without its golden case
+    config.write_text(bare(tmp_path) + stream("again", model='pack = "pack"') + stream("bundled"))
+    done = command("check", "--config", str(config), "--state-dir", str(tmp_path / "state"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in done.stdout.splitlines() if line.startswith("note: ")] == [
+        "note: village-road: the weights cannot confirm color bgr of [input]; try a picture whose "
+        "result you know, and keep it as [golden]"
+    ]
 
 
 def test_wrong_files_name_the_configuration_and_the_place(tmp_path: Path) -> None:

@@ -94,6 +94,29 @@ def test_classes_that_are_not_numbers_are_left_out() -> None:
     assert classes_of(reader.decode(outputs, WHOLE_FRAME, min_score=0.0)) == (ClassScore(1, 0.5),)
 
 
+def test_float_scores_of_a_known_operator_are_not_judged_by_the_frame() -> None:
+    low = [floats([0.25, 0.75])]  # as well logits as probabilities
+    for operator, expected in (("FULLY_CONNECTED", 1 / (1 + exp(-0.5))), ("SOFTMAX", 0.75)):
+        reader = decoder("classification", spec((1, 2), operator=operator))
+        assert classes_of(reader.decode(low, WHOLE_FRAME, min_score=0.5)) == (
+            ClassScore(1, pytest.approx(expected)),
+        )
+
+
+@pytest.mark.parametrize("operator", ["LOGISTIC", ""])
+@pytest.mark.parametrize(("dtype", "zero_point"), [("uint8", 0), ("int8", -128)])
+def test_one_quantised_probability_is_the_second_label_s(
+    dtype: str, zero_point: int, operator: str
+) -> None:
+    output = spec((1, 1), dtype, scale=1 / 256, zero_point=zero_point, operator=operator)
+    stored = np.array([[64 + zero_point]]).astype(dtype)
+    reader = decoder("classification", output, labels=("no", "yes"))
+    found = reader.decode([stored], WHOLE_FRAME, min_score=0.0)
+    assert classes_of(found) == (ClassScore(0, 0.75), ClassScore(1, 0.25))
+    reader = decoder("classification", output, labels=("yes",))
+    assert classes_of(reader.decode([stored], WHOLE_FRAME, min_score=0.0)) == (ClassScore(0, 0.25),)
+
+
 # MoveNet
 
 BODY = np.stack(
@@ -151,6 +174,17 @@ def test_every_decoder_that_a_pack_may_name_is_there() -> None:
         ("classification", (spec((1, 3)),), ("a", "b")),
         ("classification", (spec((2, 3)),), ()),
         ("classification", (spec((1, 3), "uint8"),), ()),
+        ("classification", (spec((1, 1)),), ("yes",)),
+        ("classification", (spec((1, 1), operator="LOGISTIC"),), ()),
+        ("classification", (spec((1, 1), operator="LOGISTIC"),), ("a", "b", "c")),
+        ("classification", (spec((1, 1), "int8", scale=0.5),), ("yes",)),
+        ("classification", (spec((1, 1), "uint8", scale=1 / 256, operator="SOFTMAX"),), ("yes",)),
+        (
+            "classification",
+            (spec((1, 1), "uint8", scale=1 / 256, operator="FULLY_CONNECTED"),),
+            ("yes",),
+        ),
+        ("classification", (spec((1, 12, 12, 3)),), ("a", "b", "c")),
         ("classification", (spec((1, 3), "int64"),), ()),
         ("movenet", (spec((1, 6, 56)),), ()),
         ("movenet", (spec((1, 1, 17, 3)), spec((1,))), ()),
