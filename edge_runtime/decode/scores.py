@@ -10,7 +10,7 @@ import numpy as np
 from edge_runtime.boxes import Placement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import Reals, dequantise, levels, shape_error, the_output, unit
-from edge_runtime.errors import PackError
+from edge_runtime.errors import PackError, Text
 from edge_runtime.raw import Tensor, TensorSpec
 from edge_runtime.records import MAX_CLASSES, Classification, ClassScore
 
@@ -61,14 +61,14 @@ def check_count(spec: TensorSpec, labels: int) -> None:
             shape=list(spec.shape),
         )
     elif max(spec.shape, default=0) != values or labels not in (0, values):
-        expected = f"one score for each of the pack's {labels} labels"
+        expected = Text("one score for each of the pack's {count} labels", count=labels)
         raise shape_error("classification", expected, [spec])
 
 
 def check_single(spec: TensorSpec, labels: int) -> None:
     """Raise PackError where one value is not known to be the probability of a label."""
     if labels not in (1, 2):
-        expected = f"one value with one label, or with two, not with {labels}"
+        expected = Text("one value with one label, or with two, not with {count}", count=labels)
         raise shape_error("classification", expected, [spec])
     if spec.operator == "SOFTMAX":
         raise PackError(

@@ -58,15 +58,22 @@ def check_type(decoder: str, spec: TensorSpec) -> None:
     quantised = spec.dtype in ("uint8", "int8") and spec.scale > 0.0
     if spec.dtype != "float32" and not quantised:
         raise PackError(
-            f'output.decoder: "{decoder}" reads float32, or uint8 and int8 with a scale; '
-            f'the model\'s output "{spec.name}" is {spec.dtype} with scale {spec.scale:g}'
+            'output.decoder: "{decoder}" reads float32, or uint8 and int8 with a scale; the '
+            'model\'s output "{name}" is {dtype} with scale {scale:g}',
+            decoder=decoder,
+            name=spec.name,
+            dtype=spec.dtype,
+            scale=spec.scale,
         )
 
 
 def shape_error(decoder: str, expected: str, specs: Iterable[TensorSpec]) -> PackError:
     """Return the error for outputs of the wrong shape."""
     return PackError(
-        f'output.decoder: "{decoder}" reads {expected}; the model has {shapes_of(specs)}'
+        'output.decoder: "{decoder}" reads {expected}; the model has {shapes}',
+        decoder=decoder,
+        expected=expected,
+        shapes=shapes_of(specs),
     )
 
 

@@ -15,7 +15,7 @@ VENV = "/opt/venv"
 # What computes, and what keeps: native code of this architecture is below all of it. Systems and
 # networks are nspawn's and qemu's; a whole clip (crop, track_clip) is an hour of emulation.
 PARTS = (
-    *("infer*", "pool", "decode*", "reconstruction", "real_models", "preprocess", "gate"),
+    *("infer*", "pool", "decode*", "reconstruction", "real_*", "normalise", "preprocess", "gate"),
     *("features*", "window", "sensor*", "adaptive", "baseline", "framing*", "track", "rules*"),
     *("encode", "outbox*", "claim", "identity", "packs_manifest*", "packs_store", "config"),
 )
