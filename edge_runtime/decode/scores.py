@@ -54,12 +54,6 @@ def check_count(spec: TensorSpec, labels: int) -> None:
     values = prod(spec.shape)
     if values == 1 and spec.shape:
         check_single(spec, labels)
-    elif len(spec.shape) == 4 and spec.shape[1] > 1 < spec.shape[2]:
-        raise PackError(
-            'output.decoder: "classification" reads one score for each label; the model gives a '
-            "map over the picture, {shape} (segmentation, FOMO), which no decoder reads",
-            shape=list(spec.shape),
-        )
     elif max(spec.shape, default=0) != values or labels not in (0, values):
         expected = Text("one score for each of the pack's {count} labels", count=labels)
         raise shape_error("classification", expected, [spec])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.boxes import Box, Placement, area
-from edge_runtime.errors import PackError
+from edge_runtime.errors import PackError, Text, row
 from edge_runtime.raw import Tensor, TensorSpec
 from edge_runtime.records import MAX_OBJECTS, Detection, Detections
 
@@ -42,13 +42,13 @@ def at_least(stored: Tensor, spec: TensorSpec, real: float) -> NDArray[np.bool_]
 def the_output(decoder: str, specs: tuple[TensorSpec, ...]) -> TensorSpec:
     """Return the one output of a model, of a type that can be read; else PackError."""
     if len(specs) != 1:
-        raise PackError(
-            'output.decoder: "{decoder}" reads one output, the model has {count}: {shapes}; take '
-            "an export of one output, or of a detector one with its post-processing in the graph",
+        text = Text(
+            'output.decoder: "{decoder}" reads one output, the model has {count}: {shapes}',
             decoder=decoder,
             count=len(specs),
             shapes=shapes_of(specs),
         )
+        raise PackError(row([text, unreadable(specs) or Text("take an export of one output")]))
     check_type(decoder, specs[0])
     return specs[0]
 
@@ -69,12 +69,28 @@ def check_type(decoder: str, spec: TensorSpec) -> None:
 
 def shape_error(decoder: str, expected: str, specs: Iterable[TensorSpec]) -> PackError:
     """Return the error for outputs of the wrong shape."""
-    return PackError(
+    text = Text(
         'output.decoder: "{decoder}" reads {expected}; the model has {shapes}',
         decoder=decoder,
         expected=expected,
         shapes=shapes_of(specs),
     )
+    known = unreadable(tuple(specs))
+    return PackError(row([text, known]) if known else text)
+
+
+def unreadable(specs: tuple[TensorSpec, ...]) -> Text | None:
+    """Say what outputs are that no decoder here reads, where their shapes tell."""
+    shapes = [spec.shape for spec in specs]
+    if any(len(shape) == 4 and shape[1] > 1 < shape[2] for shape in shapes):
+        return Text("a map over the picture (segmentation, FOMO) is read by no decoder")
+    places = {shape[:2] for shape in shapes if len(shape) == 3}
+    if len(shapes) > 1 and len(places) == 1 and all(len(shape) == 3 for shape in shapes):
+        return Text(
+            "boxes and scores of anchors (BlazeFace, SSD heads) are read by no decoder; take an "
+            "export with its post-processing in the graph"
+        )
+    return None
 
 
 def shapes_of(specs: Iterable[TensorSpec]) -> str:
