@@ -7,6 +7,7 @@ import pytest
 
 from edge_runtime import options
 from edge_runtime.records import Counts, LabelCount
+from edge_runtime.rules.count import Count
 from support.walks import CAR, LOWER_HALF, PERSON, Live, at, opened, play, stamp
 
 
@@ -57,3 +58,12 @@ def test_an_area_counts_who_stands_in_it_once_an_interval() -> None:
     ((_, body),) = play(rule, ([inside] * 5 + [outside] * 5) * 10 + [outside])
     assert isinstance(body, Counts)
     assert rounded(body) == (LabelCount(PERSON, 1, 1, 0.5),)
+
+
+def test_more_classes_than_one_record_takes_share_the_interval_in_several() -> None:
+    rule = Count(options.Count(name="all", every_s=1.0), 0, frozenset(range(400)))
+    rule.update((), stamp(0.0))
+    records = rule.update((), stamp(1.0))
+    assert [len(one.labels) for one in records] == [180, 180, 40]
+    assert [line.class_id for one in records for line in one.labels] == list(range(400))
+    assert {one.span_s for one in records} == {1.0}

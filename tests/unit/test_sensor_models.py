@@ -11,22 +11,32 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge_runtime.clock import ManualClock, SystemClock
+from edge_runtime.clock import ManualClock, Stamp, SystemClock
 from edge_runtime.config import load
-from edge_runtime.engine.build import build_encoder, hang_limit_s, load_checked
-from edge_runtime.engine.build_sensor import build_sensor
+from edge_runtime.engine.build import build_encoder, hang_limit_s, listed_labels, load_checked
+from edge_runtime.engine.build_sensor import NO_MEMORY, build_sensor, model_reporter
 from edge_runtime.engine.capture import Capture
 from edge_runtime.engine.kit import Model
-from edge_runtime.engine.models import open_pack_backend
+from edge_runtime.engine.models import check_input, check_labels, open_pack_backend
 from edge_runtime.engine.trial import try_pack
 from edge_runtime.engine.watchdog import CAPTURE_LIMIT_S, standstill
 from edge_runtime.engine.window_kit import WindowLook
 from edge_runtime.errors import ConfigError, UsageError
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Modbus, ModelUse, Register, Serial, Stream, Threshold
+from edge_runtime.options import (
+    Modbus,
+    ModelUse,
+    Publish,
+    Register,
+    Serial,
+    Stream,
+    Threshold,
+    Vibration,
+)
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.packs.store import PackStore
+from edge_runtime.records import Classification, ClassScore, Event, Measure
 from support.engine import Results, no_limit
 from support.learning import blocks, toycar_pack
 from support.paths import ROOT
@@ -68,6 +78,34 @@ def test_there_is_an_example_for_each_sort_of_sensor() -> None:
     sources = [load(file).streams[0].source for file in EXAMPLES]
     kinds = {s.framing.__struct_config__.tag for s in sources if isinstance(s, Serial)}
     assert kinds == {"binary", "lines", "modbus", "nmea"}
+
+
+# Labels by either form
+
+
+@pytest.mark.parametrize("form", ["whole", "wire"])
+def test_a_threshold_names_a_long_label_whole_or_as_the_wire_shows_it(form: str) -> None:
+    names = [f"{word}, {'as the mechanics of the district say ' * 2}" for word in ("good", "worn")]
+    pack = msgspec.structs.replace(bearing(), labels=(*names, *bearing().labels[2:]))
+    channel = {"whole": names[0], "wire": "good"}[form]
+    stream = Stream(
+        "pump",
+        Vibration(),
+        model=ModelUse(labels=(channel,)),
+        rules=(Threshold(name="bearing", channel=channel, below=0.2),),
+        publish=Publish("events", dead_band={channel: 0.1}),
+    )
+    check_input(stream, "streams[0]", pack)
+    check_labels(stream, 0, pack)
+    reporter, _ = model_reporter(stream, pack, no_limit(ManualClock()), NO_MEMORY)
+    scores = Classification((ClassScore(1, 0.99), ClassScore(0, 0.01)))
+    (alarm, *_) = reporter.window(Stamp(1e9, 5.0), scores)
+    assert isinstance(alarm.body, Event)
+    assert alarm.body.measure == Measure("good", "", 0.01)
+    assert alarm.rules == ("bearing",)
+    assert alarm.model.labels[:2] == ("good", "worn")
+    listed = listed_labels(stream, pack)
+    assert listed == ("good",), "the birth lists as far as the filter"
 
 
 # What is refused where the configuration is read
