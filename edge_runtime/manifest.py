@@ -174,12 +174,19 @@ class InputSection(Section, frozen=True):
 
 
 class OutputSection(Section, frozen=True):
-    """`[output]`: how the tensors become records."""
+    """`[output]`: how the tensors become records.
+
+    `groups`: labels that stand for each other, in place of what the runtime knows of them.
+    """
 
     decoder: Literal["ssd", "yolo", "classification", "movenet", "reconstruction"]
     labels: FileName | None = None
     label_offset: Annotated[int, Meta(ge=0, le=10_000)] = 0
     iou: Fraction = 0.45
+    groups: Annotated[
+        tuple[Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)], ...],
+        Meta(max_length=64),
+    ] = ()
 
 
 class GoldenSection(Section, frozen=True):

@@ -9,9 +9,11 @@ from typing import Protocol
 import msgspec
 
 from edge_runtime.boxes import Placement
+from edge_runtime.decode.nms import DOUBLE_IOU, without_doubles
+from edge_runtime.label_groups import LabelGroups
 from edge_runtime.manifest import OutputSection
 from edge_runtime.raw import Tensor, TensorSpec
-from edge_runtime.records import Decoded
+from edge_runtime.records import Decoded, Detections
 
 KINDS = {
     "ssd": "edge_runtime.decode.ssd:SsdDecoder",
@@ -54,6 +56,23 @@ class DecoderKind(Protocol):
     def __call__(self, model: ModelTensors) -> Decoder: ...
 
 
+class OneLabelEach:
+    """A decoder that tells each thing once, where a detector's classes stand for each other."""
+
+    def __init__(self, decoder: Decoder, groups: LabelGroups, double_iou: float) -> None:
+        self._decoder = decoder
+        self._groups = groups
+        self._double_iou = double_iou
+
+    def decode(
+        self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
+    ) -> Decoded:
+        decoded = self._decoder.decode(outputs, placement, min_score=min_score)
+        if not isinstance(decoded, Detections):
+            return decoded
+        return without_doubles(decoded, self._groups, self._double_iou)
+
+
 def open_decoder(
     output: OutputSection,
     specs: tuple[TensorSpec, ...],
@@ -65,4 +84,7 @@ def open_decoder(
     """Return the decoder that a pack names. `iou`: of the stream, else the pack's own."""
     module, _, name = KINDS[output.decoder].partition(":")
     kind: DecoderKind = getattr(import_module(module), name)
-    return kind(ModelTensors(input_spec, specs, labels, output.iou if iou is None else iou))
+    limit = output.iou if iou is None else iou
+    decoder = kind(ModelTensors(input_spec, specs, labels, limit))
+    groups = LabelGroups(labels, output.groups)
+    return OneLabelEach(decoder, groups, max(DOUBLE_IOU, limit)) if groups else decoder

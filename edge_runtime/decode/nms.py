@@ -1,11 +1,17 @@
-"""Class-wise non-maximum suppression."""
+"""Non-maximum suppression: of each class, and of classes that stand for each other."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.boxes import iou
 from edge_runtime.decode.tensors import Reals
+from edge_runtime.label_groups import LabelGroups
+from edge_runtime.records import Detection, Detections
+
+# Two labels on one thing have nearly one box; a car before a bus, or beside it, has another.
+DOUBLE_IOU = 0.6
 
 
 def keep_best(boxes: Reals, class_ids: NDArray[np.intp], *, iou: float, limit: int) -> list[int]:
@@ -26,3 +32,23 @@ def keep_best(boxes: Reals, class_ids: NDArray[np.intp], *, iou: float, limit: i
         alive &= (class_ids != class_ids[best]) | (shared <= iou * (areas + areas[best] - shared))
         alive[best] = False
     return kept
+
+
+def without_doubles(
+    found: Detections, groups: LabelGroups, double_iou: float = DOUBLE_IOU
+) -> Detections:
+    """Return objects, best first, without the weaker one of two labels on one thing.
+
+    Two boxes of one class are left alone: the class-wise suppression has judged them.
+    """
+    kept: dict[int, list[Detection]] = {}
+    objects = []
+    for one in found.objects:
+        better = kept.setdefault(groups.of(one.class_id), [])
+        if not any(
+            other.class_id != one.class_id and iou(other.xyxy, one.xyxy) > double_iou
+            for other in better
+        ):
+            better.append(one)
+            objects.append(one)
+    return Detections(tuple(objects))

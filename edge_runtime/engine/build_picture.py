@@ -12,10 +12,12 @@ from edge_runtime.board.throttle import Thinning, Throttle
 from edge_runtime.clock import Clock
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.models import label_ids, model_of
+from edge_runtime.engine.pace import Pace
 from edge_runtime.engine.pipeline import Pipeline, RuleUse, Sink
 from edge_runtime.engine.stream import Observe, StreamTask
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.infer.pool import Pool
+from edge_runtime.label_groups import LabelGroups
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, Count, Motion, PublishMode, Stream, Track
 from edge_runtime.rules.build import open_rule, open_rules
@@ -52,12 +54,13 @@ def build_picture(
     if config.uplink.daily_mb:
         stream = ready_for_less(stream)
     model = model_of(stream, pack, config.engine.runtime)
+    pace = Pace()
     task = StreamTask(
         stream.name,
         model=model,
         low_score=low_score(stream),
         gate=open_gate(stream.gate, settle_s=settle_s(stream)),
-        new_pipeline=lambda: build_pipeline(stream, pack, new_track_id, uplink),
+        new_pipeline=lambda: build_pipeline(stream, pack, new_track_id, uplink, pace),
         kits=kits,
         sink=sink,
         clock=clock,
@@ -67,6 +70,7 @@ def build_picture(
         # A file is worked off whole, however hot it gets: nobody waits for it.
         thinning=Thinning(throttle) if throttle and not lossless else None,
         observe=observe,
+        pace=pace,
     )
     pool.add(task)
     return task
@@ -78,7 +82,11 @@ def ready_for_less(stream: Stream) -> Stream:
 
 
 def build_pipeline(
-    stream: Stream, pack: Pack, new_id: Callable[[], int], uplink: Uplink
+    stream: Stream,
+    pack: Pack,
+    new_id: Callable[[], int],
+    uplink: Uplink,
+    pace: Pace | None = None,
 ) -> Pipeline:
     """Make a stream's pure part."""
     options = stream.tracking
@@ -94,6 +102,8 @@ def build_pipeline(
         rules=build_rules(stream, pack.labels, uplink.modes(stream.publish.mode)),
         rule_names=stream.rule_names,
         mode=lambda: uplink.mode(stream.publish.mode),
+        groups=LabelGroups(pack.labels, pack.manifest.output.groups),
+        pace=pace,
     )
 
 

@@ -15,7 +15,8 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     `still` counts frames in which nothing moved, `coasted` those left out by the adaptive rate, or
     because the board is hot. Of a sensor `captured` counts rows, `inferred` windows, and `dropped`
     the samples that were thrown away at gaps; `baseline` says from when the learnt limits are that
-    it is held against, or why they are not used.
+    it is held against, or why they are not used. `too_fast` counts things that were through the
+    picture before they could be tracked; `tracking` says so while it goes for more than a few.
     """
 
     state: StreamState = "starting"
@@ -29,6 +30,8 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     results: int = 0
     restarts: int = 0
     baseline: str = ""
+    too_fast: int = 0
+    tracking: str = ""
 
 
 class Progress:

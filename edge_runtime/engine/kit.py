@@ -29,9 +29,11 @@ class Model(msgspec.Struct, frozen=True):
     open_backend: Callable[[Pack, Delegate | None], Backend]
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> tuple[str, ...]:
         """Name what a kit depends on."""
-        return (self.pack.manifest.model.sha256, repr(self.delegate), repr(self.iou))
+        manifest = self.pack.manifest
+        told = (self.delegate, self.iou, manifest.output)
+        return (manifest.model.sha256, *map(repr, told))
 
 
 class Kit:
@@ -96,7 +98,7 @@ class Kits:
     """The kits of all workers, made where they are first needed: a worker only meets its own."""
 
     def __init__(self) -> None:
-        self._kits: dict[tuple[int, tuple[str, str, str]], Kit] = {}
+        self._kits: dict[tuple[int, tuple[str, ...]], Kit] = {}
 
     def get(self, worker: int, model: Model) -> Kit:
         """Return the worker's kit for a model; opening it may raise PackError, BackendError."""

@@ -12,13 +12,17 @@ import msgspec
 
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.clock import Stamp
+from edge_runtime.engine.pace import Pace
+from edge_runtime.label_groups import NO_GROUPS, LabelGroups
 from edge_runtime.options import Publish, PublishMode
 from edge_runtime.records import (
     Body,
     Classification,
+    Counts,
     Decoded,
     Detection,
     Detections,
+    Event,
     ModelRef,
     Pose,
     Result,
@@ -43,7 +47,12 @@ class RuleUse(msgspec.Struct, frozen=True):
 
 
 class Pipeline:
-    """Tracks, applies the rules and chooses what is published. Called in the samples' order."""
+    """Tracks, applies the rules and chooses what is published. Called in the samples' order.
+
+    `class_ids` are the wanted classes (None: all). Which of them a tracked thing is in shows over
+    several samples: what may turn out to be wanted is tracked, and filtered by its track's class.
+    `groups` says which classes stand for each other, where the labels' names do not.
+    """
 
     def __init__(
         self,
@@ -57,13 +66,18 @@ class Pipeline:
         rules: Sequence[RuleUse],
         rule_names: tuple[str, ...] = (),
         mode: Callable[[], PublishMode] | None = None,
+        groups: LabelGroups | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._stream = stream
         self._model = model
         self._publish = publish
         self._min_score = min_score
+        self._groups = LabelGroups(model.labels) if groups is None else groups
         self._class_ids = class_ids
+        self._trackable = self._groups.widened(class_ids) if class_ids and tracker else class_ids
         self._tracker = tracker
+        self._pace = pace or Pace()
         self._rules = tuple(rules)
         self._rule_names = rule_names
         self._mode = mode or (lambda: publish.mode)
@@ -79,15 +93,20 @@ class Pipeline:
     ) -> tuple[Result, ...]:
         """Take what a model saw in one sample, or in a region of it."""
         self._last = stamp
-        decoded = self._chosen(decoded)
+        decoded = chosen(
+            decoded, self._trackable if isinstance(decoded, Detections) else self._class_ids
+        )
         bodies: list[Body] = []
         live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
             objects = objects_of(decoded, self._min_score)
-            update = self._tracker.update(objects, stamp.monotonic_s, region)
+            # A class of the whole picture does not waver on one thing: there the picture changes.
+            groups = self._groups if isinstance(decoded, Detections) else NO_GROUPS
+            update = self._tracker.update(objects, stamp.monotonic_s, region, groups)
             live = update.live
+            self._pace.take(len(update.entered), update.dropped, update.missed, stamp.monotonic_s)
             if isinstance(decoded, Detections):
-                decoded = Detections(update.objects)
+                decoded = chosen(Detections(update.objects), self._class_ids)
         if self._is_due(stamp, decoded):
             bodies.append(self._confident(decoded))
         bodies.extend(self._ruled(live, stamp))
@@ -119,14 +138,6 @@ class Pipeline:
         said = [(use, use.rule.finish(stamp)) for use in self._rules]
         return self._results(stamp, self._heard(said))
 
-    def _chosen(self, decoded: Decoded) -> Decoded:
-        wanted = self._class_ids
-        if wanted is not None and isinstance(decoded, Detections):
-            return Detections(tuple(o for o in decoded.objects if o.class_id in wanted))
-        if wanted is not None and isinstance(decoded, Classification):
-            return Classification(tuple(c for c in decoded.classes if c.class_id in wanted))
-        return decoded
-
     def _confident(self, decoded: Decoded) -> Decoded:
         # The tracker is given weaker objects too; subscribers get those that were asked for.
         if not isinstance(decoded, Detections):
@@ -150,13 +161,36 @@ class Pipeline:
 
     def _heard(self, said: Sequence[tuple[RuleUse, Sequence[Body]]]) -> list[Body]:
         modes = (None, self._mode())
-        return [body for use, bodies in said if use.mode in modes for body in bodies]
+        heard = [body for use, bodies in said if use.mode in modes for body in bodies]
+        if self._class_ids is None:
+            return heard
+        wanted = self._class_ids
+        return [kept for body in heard if (kept := about_wanted(body, wanted)) is not None]
 
     def _results(self, stamp: Stamp, bodies: Sequence[Body]) -> tuple[Result, ...]:
         return tuple(
             Result(self._stream, stamp, body, self._model, rules=self._rule_names)
             for body in bodies
         )
+
+
+def chosen(decoded: Decoded, wanted: frozenset[int] | None) -> Decoded:
+    """Return a record without the classes that are not wanted (None: all are)."""
+    if wanted is not None and isinstance(decoded, Detections):
+        return Detections(tuple(o for o in decoded.objects if o.class_id in wanted))
+    if wanted is not None and isinstance(decoded, Classification):
+        return Classification(tuple(c for c in decoded.classes if c.class_id in wanted))
+    return decoded
+
+
+def about_wanted(body: Body, wanted: frozenset[int]) -> Body | None:
+    """Return what a rule said without the classes that are not wanted; None: nothing is left."""
+    if isinstance(body, Event) and body.object is not None:
+        return body if body.object.class_id in wanted else None
+    if isinstance(body, Counts):
+        lines = tuple(line for line in body.labels if line.class_id in wanted)
+        return Counts(body.span_s, lines, body.rule)
+    return body
 
 
 def objects_of(decoded: Decoded, min_score: float) -> tuple[Detection, ...]:

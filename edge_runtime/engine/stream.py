@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -12,6 +13,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.engine.health import Progress, StreamHealth
 from edge_runtime.engine.kit import Kits, Model
 from edge_runtime.engine.order import InOrder, Slot
+from edge_runtime.engine.pace import Pace
 from edge_runtime.engine.pipeline import Pipeline, Sink
 from edge_runtime.engine.task import describe, unexpected
 from edge_runtime.mailbox import Mailbox
@@ -26,6 +28,8 @@ log = logging.getLogger("edge_runtime.engine")
 
 Observe: TypeAlias = Callable[[str, Slot], None]
 """Told of each sample of a stream when it is concluded, in order: what a benchmark reads."""
+
+PACE_LOG_S = 3600.0  # that things move too fast is logged once in so long
 
 PATIENCE_S = 1.0  # for a worker, where the next choice depends on what it finds
 
@@ -54,6 +58,7 @@ class StreamTask:
         adaptive: AdaptiveRate | None = None,
         thinning: Thinning | None = None,
         observe: Observe | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.name = name
         self.health = StreamHealth()
@@ -72,6 +77,8 @@ class StreamTask:
         self._adaptive = adaptive
         self._thinning = thinning
         self._observe = observe
+        self._pace = pace or Pace()
+        self._paced_s = -math.inf  # when the log last had it
         # One waits, and of a file the capture thread has the next one in hand.
         self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
         self._order = InOrder(self._conclude)
@@ -176,10 +183,18 @@ class StreamTask:
         else:
             self.health.inferred += 1  # here, where one thread at a time comes by
             results = self._pipeline.inferred(slot.stamp, slot.decoded, slot.region)
+            self._note_pace(slot.stamp.monotonic_s)
         self._deliver(results)
         if self._observe is not None:
             slot.results = len(results)
             self._observe(self.name, slot)
+
+    def _note_pace(self, at_s: float) -> None:
+        notice = self._pace.notice
+        self.health.too_fast, self.health.tracking = self._pace.missed, notice
+        if notice and at_s - self._paced_s >= PACE_LOG_S:
+            self._paced_s = at_s
+            log.warning("stream %s: %s", self.name, notice)
 
     def _deliver(self, results: tuple[Result, ...]) -> None:
         for result in results:

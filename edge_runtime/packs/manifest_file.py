@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edge_runtime.errors import UNFIT, PackError, Text, because, located, row
-from edge_runtime.manifest import InputSection, Manifest, Pack, PerChannel
+from edge_runtime.label_groups import plain
+from edge_runtime.manifest import InputSection, Manifest, OutputSection, Pack, PerChannel
 from edge_runtime.packs.weights import check_weights
 from edge_runtime.records import MAX_LABELS, MAX_NAME
 from edge_runtime.toml_file import path_fault, read_toml, typed
@@ -27,6 +28,7 @@ def open_pack(folder: Path) -> Pack:
     """Read a pack and check all of it, the weights' SHA-256 included. Raises PackError."""
     manifest = read_manifest(folder)
     labels = read_labels(folder, manifest)
+    check_groups(folder, manifest.output, labels)
     if manifest.golden is not None:
         for key in ("input", "expected"):
             inner = getattr(manifest.golden, key)
@@ -189,6 +191,25 @@ def check_labels(path: Path, lines: list[str]) -> None:
                 number=number,
                 most=MAX_NAME,
             )
+
+
+def check_groups(folder: Path, output: OutputSection, labels: tuple[str, ...]) -> None:
+    """Check that the labels of `groups` are the model's own, each in one group alone."""
+    named: set[str] = set()
+    for number, group in enumerate(output.groups):
+        for place, label in enumerate(group):
+            key = f"output.groups[{number}][{place}]"
+            if label not in labels:
+                text = Text(
+                    "'{label}' is not in {file}; name labels of the model",
+                    label=label,
+                    file=output.labels or "output.labels",
+                )
+                raise wrong(folder, key, text)
+            if plain(label) in named:
+                text = Text("'{label}' stands in a group already; name it once", label=label)
+                raise wrong(folder, key, text)
+            named.add(plain(label))
 
 
 def wrong(folder: Path, key: str, fault: Text) -> PackError:

@@ -19,6 +19,9 @@ class Rule(Protocol):
 
     `live` holds every confirmed track, also those out of sight (`visible` False); a track that
     is missing from it was given up for good. Times are `stamp.monotonic_s`.
+
+    A track's class may change once more of it was seen. A rule follows all tracks, whatever their
+    class, and asks for the class when something happens: each thing counts once, under one label.
     """
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[RuleRecord, ...]:
@@ -30,11 +33,9 @@ class Rule(Protocol):
         ...
 
 
-def of_classes(live: tuple[TrackState, ...], classes: Classes) -> tuple[TrackState, ...]:
-    """Return the tracks of the wanted classes (None: all)."""
-    if classes is None:
-        return live
-    return tuple(track for track in live if track.class_id in classes)
+def is_wanted(class_id: int, classes: Classes) -> bool:
+    """Say whether a class is among the wanted ones (None: all)."""
+    return classes is None or class_id in classes
 
 
 def object_of(track: TrackState) -> Detection:

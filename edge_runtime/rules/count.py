@@ -10,7 +10,7 @@ from edge_runtime.clock import Stamp
 from edge_runtime.options import Count as CountOptions
 from edge_runtime.records import LINES_A_RECORD, Counts, LabelCount, TrackState
 from edge_runtime.rules.area import everywhere, standing_in
-from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes, of_classes
+from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes
 from edge_runtime.rules.stays import Change, Stays
 
 # Who wavers on the edge of an area came in once.
@@ -37,12 +37,11 @@ class Count:
 
     def __init__(self, options: CountOptions, index: int, classes: Classes) -> None:
         self._index = index
-        self._classes = classes
         self._every_s = options.every_s
         if options.polygon is None:
-            self._stays = Stays(everywhere, settle_s=0.0)
+            self._stays = Stays(everywhere, 0.0, classes)
         else:
-            self._stays = Stays(standing_in(options.polygon), SETTLE_S)
+            self._stays = Stays(standing_in(options.polygon), SETTLE_S, classes)
         self._tallies = {class_id: Tally() for class_id in classes or ()}
         self._first_s: float | None = None
         self._opened_s = self._last_s = 0.0
@@ -50,7 +49,7 @@ class Count:
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Counts, ...]:
         at_s = stamp.monotonic_s
         records = self._advance(at_s)
-        for change in self._stays.update(of_classes(live, self._classes), at_s):
+        for change in self._stays.update(live, at_s):
             self._take(change)
         return records
 

@@ -6,7 +6,7 @@ from edge_runtime.clock import Stamp
 from edge_runtime.options import Dwell as DwellOptions
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import standing_in
-from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes, object_of, of_classes
+from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes, is_wanted, object_of
 from edge_runtime.rules.stays import Stays
 
 
@@ -22,13 +22,12 @@ class Dwell:
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s
-        wanted = of_classes(live, self._classes)
-        for change in self._stays.update(wanted, at_s):
+        for change in self._stays.update(live, at_s):
             self._told.discard(change.track.id)
-        seen = (track for track in wanted if track.visible and track.id not in self._told)
-        told = {track.id: event for track in seen if (event := self._judge(track, at_s))}
-        self._told.update(told)
-        return tuple(told.values())
+        seen = (track for track in live if track.visible and track.id not in self._told)
+        due = [(track, event) for track in seen if (event := self._judge(track, at_s))]
+        self._told.update(track.id for track, _ in due)
+        return tuple(event for track, event in due if is_wanted(track.class_id, self._classes))
 
     def finish(self, stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - an end is no dwell
         return ()

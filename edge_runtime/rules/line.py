@@ -11,7 +11,7 @@ from edge_runtime.clock import Stamp
 from edge_runtime.options import Line as LineOptions
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import standing_point
-from edge_runtime.rules.base import Classes, object_of, of_classes
+from edge_runtime.rules.base import Classes, is_wanted, object_of
 
 LEFT, RIGHT = -1, 1
 
@@ -48,8 +48,8 @@ class Line:
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - a crossing is of its own moment
         known = {track.id for track in live}
         self._walkers = {id_: each for id_, each in self._walkers.items() if id_ in known}
-        seen = (track for track in of_classes(live, self._classes) if track.visible)
-        return tuple(event for track in seen if (event := self._see(track)))
+        crossed = [(t, event) for t in live if t.visible and (event := self._see(t))]
+        return tuple(event for t, event in crossed if is_wanted(t.class_id, self._classes))
 
     def finish(self, stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - an end is no crossing
         return ()

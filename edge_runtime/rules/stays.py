@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import Inside
-from edge_runtime.rules.base import TIME_TOLERANCE_S, object_of
+from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes, is_wanted, object_of
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A track came in or left; `since_s` is when the stay began that begins or ends here."""
+    """A track came in or left; `since_s` is when the stay began that begins or ends here.
+
+    The track's class is the one that it came in with: who leaves as something else is the same.
+    """
 
     track: TrackState
     came: bool
@@ -23,9 +28,13 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Stay(msgspec.Struct):
-    """One track: on which side it counts, and since when it has been seen on the other."""
+    """One track: on which side it counts, and since when it has been seen on the other.
+
+    `class_id`: what it came in as.
+    """
 
     track: TrackState
+    class_id: int
     inside: bool = False
     since_s: float = 0.0
     turned_at_s: float | None = None
@@ -36,11 +45,13 @@ class Stays:
 
     A track changes sides once it was seen on the other for `settle_s` on end. Only sightings
     count: a track out of sight stays on its side until it is given up, which ends its stay.
+    Tracks of all classes are followed, those that came in as one of `classes` (None: any) told.
     """
 
-    def __init__(self, is_inside: Inside, settle_s: float) -> None:
+    def __init__(self, is_inside: Inside, settle_s: float, classes: Classes = None) -> None:
         self._is_inside = is_inside
         self._settle_s = settle_s
+        self._classes = classes
         self._stays: dict[int, Stay] = {}
 
     def update(self, live: tuple[TrackState, ...], at_s: float) -> list[Change]:
@@ -48,11 +59,11 @@ class Stays:
         known = {track.id for track in live}
         changes = [self._end(id_) for id_ in list(self._stays) if id_ not in known]
         changes += [self._see(track, at_s) for track in live if track.visible]
-        return sorted((each for each in changes if each), key=lambda each: each.came)
+        return sorted(self._wanted(changes), key=lambda each: each.came)
 
     def finish(self) -> list[Change]:
         """End every stay."""
-        return [change for id_ in list(self._stays) if (change := self._end(id_))]
+        return list(self._wanted([self._end(id_) for id_ in list(self._stays)]))
 
     def since_s(self, track: TrackState) -> float | None:
         """Return when a track's stay began; None where it is not inside."""
@@ -60,7 +71,7 @@ class Stays:
         return stay.since_s if stay and stay.inside else None
 
     def _see(self, track: TrackState, at_s: float) -> Change | None:
-        stay = self._stays.setdefault(track.id, Stay(track))
+        stay = self._stays.setdefault(track.id, Stay(track, track.class_id))
         stay.track = track
         if self._is_inside(track, stay.inside) == stay.inside:
             stay.turned_at_s = None
@@ -72,9 +83,22 @@ class Stays:
         stay.inside = not stay.inside
         if stay.inside:
             stay.since_s = stay.turned_at_s
+            stay.class_id = track.class_id
         stay.turned_at_s = None
-        return Change(track, stay.inside, stay.since_s)
+        return self._change(stay)
+
+    def _wanted(self, changes: list[Change | None]) -> Iterator[Change]:
+        for change in changes:
+            if change is not None and is_wanted(change.track.class_id, self._classes):
+                yield change
 
     def _end(self, track_id: int) -> Change | None:
         stay = self._stays.pop(track_id)
-        return Change(stay.track, False, stay.since_s) if stay.inside else None
+        if not stay.inside:
+            return None
+        stay.inside = False
+        return self._change(stay)
+
+    def _change(self, stay: Stay) -> Change:
+        track = msgspec.structs.replace(stay.track, class_id=stay.class_id)
+        return Change(track, stay.inside, stay.since_s)

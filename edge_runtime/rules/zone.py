@@ -6,7 +6,7 @@ from edge_runtime.clock import Stamp
 from edge_runtime.options import Zone as ZoneOptions
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import standing_in
-from edge_runtime.rules.base import Classes, of_classes
+from edge_runtime.rules.base import Classes
 from edge_runtime.rules.stays import Stays
 
 
@@ -19,12 +19,11 @@ class Zone:
 
     def __init__(self, options: ZoneOptions, index: int, classes: Classes) -> None:
         self._index = index
-        self._classes = classes
-        self._stays = Stays(standing_in(options.polygon), options.settle_s)
+        self._stays = Stays(standing_in(options.polygon), options.settle_s, classes)
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s
-        changes = self._stays.update(of_classes(live, self._classes), at_s)
+        changes = self._stays.update(live, at_s)
         return tuple(change.event(self._index, at_s) for change in changes)
 
     def finish(self, stamp: Stamp) -> tuple[Event, ...]:

@@ -56,6 +56,14 @@ class Motion:
         self.height += gain * (height - self.height)
         self.at_s = at_s
 
+    def leap(self, box: Box, at_s: float, by: tuple[float, float]) -> None:
+        """Take in a sighting so far away that the two last ones alone tell the speed."""
+        dt = at_s - self.at_s
+        self.cx, self.cy, self.width, self.height = centre_and_size(box)
+        self.vx, self.vy, self.at_s = by[0] / dt, by[1] / dt, at_s
+        self.p00, self.p01 = JITTER_VARIANCE, JITTER_VARIANCE / dt
+        self.p11 = 2.0 * JITTER_VARIANCE / dt**2
+
     def rest(self, at_s: float) -> None:
         """Stand still from now on."""
         self.vx = self.vy = 0.0

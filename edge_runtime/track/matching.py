@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from edge_runtime.boxes import Box, area, iou
 from edge_runtime.records import Detection
@@ -14,9 +15,14 @@ GATE_SIGMAS = 3.0
 GATE_MAX_DIAGONALS = 1.5
 GATE_MAX_GROWTH = 2.5
 
-# Two boxes of one class that overlap so much are one object seen twice.
+# Two boxes of one class that overlap so much are one object seen twice. Of classes that stand for
+# each other one may well hide part of the other: a car before a bus lies inside of its box.
 DUPLICATE_IOU = 0.6
 DUPLICATE_INSIDE = 0.8
+
+# A box of a class that a track was never taken for must fit it so much better than another.
+OTHER_CLASS_IOU = 0.2
+OTHER_CLASS_DIAGONALS = 0.5
 
 
 class Matching:
@@ -26,35 +32,40 @@ class Matching:
     for two boxes, where the closest pair is nearly always the right one, and needs no solver.
     """
 
-    def __init__(self, tracks: list[Candidate], expected: list[Box]) -> None:
+    def __init__(self, tracks: list[Candidate], expected: list[Box], kinds: Sequence[int]) -> None:
         self.matched: dict[int, Candidate] = {}
+        self._kinds = kinds
         self._free = dict(enumerate(zip(tracks, expected, strict=True)))
 
     def by_overlap(
         self, seen: dict[int, Detection], min_iou: float, *, confirmed_only: bool = False
     ) -> None:
         """Match by IoU with the expected box."""
-        pairs = []
+        pairs, kinds = [], self._kinds
         for number, (track, expected) in self._free.items():
             if confirmed_only and not track.id:
                 continue
             for index, each in seen.items():
-                if index not in self.matched and each.class_id == track.class_id:
+                if index not in self.matched and kinds[index] == track.kind:
                     overlap = iou(expected, each.xyxy)
                     if overlap >= min_iou:
+                        if each.class_id not in track.votes:
+                            overlap -= OTHER_CLASS_IOU
                         pairs.append((-overlap, number, index))
         self._take(pairs)
 
     def by_distance(self, seen: dict[int, Detection], at_s: float) -> None:
         """Match what is left by the distance of centres, within the filter's own doubt."""
-        pairs = []
+        pairs, kinds = [], self._kinds
         for number, (track, expected) in self._free.items():
             doubt = GATE_SIGMAS * math.sqrt(track.motion.position_variance(at_s))
             reach = min(GATE_MAX_DIAGONALS, doubt)
             for index, each in seen.items():
-                if index not in self.matched and each.class_id == track.class_id:
+                if index not in self.matched and kinds[index] == track.kind:
                     distance = diagonals_apart(expected, each.xyxy)
                     if distance <= reach:
+                        if each.class_id not in track.votes:
+                            distance += OTHER_CLASS_DIAGONALS
                         pairs.append((distance, number, index))
         self._take(pairs)
 
@@ -64,14 +75,18 @@ class Matching:
                 self.matched[index] = self._free.pop(number)[0]
 
 
-def is_same_object(track: Candidate, class_id: int, box: Box) -> bool:
+def is_same_object(track: Candidate, seen: Detection, kind: int) -> bool:
     """Say whether a box shows what a track's box of the same frame shows."""
-    overlap = iou(track.box, box)
-    if overlap == 0.0 or class_id != track.class_id:
+    overlap = iou(track.box, seen.xyxy)
+    if overlap == 0.0 or kind != track.kind:
         return False
-    sizes = area(track.box), area(box)
+    if overlap > DUPLICATE_IOU:
+        return True
+    if seen.class_id != track.latest.class_id:
+        return False
+    sizes = area(track.box), area(seen.xyxy)
     shared = overlap * sum(sizes) / (1.0 + overlap)
-    return overlap > DUPLICATE_IOU or shared > DUPLICATE_INSIDE * min(sizes)
+    return shared > DUPLICATE_INSIDE * min(sizes)
 
 
 def diagonals_apart(expected: Box, seen: Box) -> float:

@@ -13,9 +13,11 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from edge_runtime.boxes import FULL_FRAME, Box, clip
+from edge_runtime.label_groups import NO_GROUPS, LabelGroups
 from edge_runtime.options import Track as TrackOptions
 from edge_runtime.records import Detection, TrackState
 from edge_runtime.track.candidate import Candidate
+from edge_runtime.track.leaps import Leaps
 from edge_runtime.track.matching import Matching, is_same_object
 
 # A doubtful box must lie where the track is expected (ByteTrack's second threshold).
@@ -30,12 +32,19 @@ Attention: TypeAlias = Literal["nobody", "steady", "lost", "new"]
 
 
 class TrackerOutput(msgspec.Struct, frozen=True):
-    """The same detections with their track ids, who came, who was given up, and who is there."""
+    """The same detections with their track ids, who came, who was given up, and who is there.
+
+    What has an id bears its track's class. `dropped` counts the tracks that were given up
+    unconfirmed; `missed` are those that went through the frame too fast to be confirmed, each as
+    the seconds from one frame to the next.
+    """
 
     objects: tuple[Detection, ...]
     entered: tuple[TrackState, ...] = ()
     exited: tuple[TrackState, ...] = ()
     live: tuple[TrackState, ...] = ()
+    dropped: int = 0
+    missed: tuple[float, ...] = ()
 
 
 class Tracker:
@@ -52,20 +61,30 @@ class Tracker:
         self._high_score = high_score
         self._new_id = new_id
         self._tracks: list[Candidate] = []
+        self._leaps = Leaps()
 
     def update(
-        self, objects: tuple[Detection, ...], at_s: float, region: Box = FULL_FRAME
+        self,
+        objects: tuple[Detection, ...],
+        at_s: float,
+        region: Box = FULL_FRAME,
+        groups: LabelGroups = NO_GROUPS,
     ) -> TrackerOutput:
-        """Take in what was seen at `at_s` (monotonic seconds of the frame) in a region of it."""
+        """Take in what was seen at `at_s` (monotonic seconds of the frame) in a region of it.
+
+        Objects of classes that stand for each other in `groups` may show one track.
+        """
         exited = self._give_up(at_s)
         elsewhere = self._put_aside(region, at_s)
-        matched = self._associate(objects, at_s)
+        kinds = [groups.of(seen.class_id) for seen in objects]
+        matched, far = self._associate(objects, kinds, at_s)
         for track in self._tracks:
             track.misses += 1
         for index, track in matched.items():
             track.see(objects[index], at_s)
-        self._weigh_evidence(objects, matched, at_s)
-        self._tracks = [t for t in self._tracks if t.id or t.misses < TENTATIVE_MISSES]
+        begun = self._weigh_evidence(objects, kinds, matched, at_s)
+        self._leap(begun, far, matched)
+        gone = self._forget()
         entered = self._confirm()
         self._tracks += elsewhere
         return TrackerOutput(
@@ -73,6 +92,8 @@ class Tracker:
             entered=entered,
             exited=exited,
             live=self._live(),
+            dropped=len(gone),
+            missed=tuple(self._leaps.passed(gone)) if gone else (),
         )
 
     def predict(self, at_s: float) -> tuple[TrackState, ...]:
@@ -136,8 +157,13 @@ class Tracker:
         self._tracks = [track for track in self._tracks if not self._is_lost(track, at_s)]
         return tuple(track.state() for track in lost if track.id)
 
-    def _associate(self, objects: tuple[Detection, ...], at_s: float) -> dict[int, Candidate]:
-        """Match detections, by index, to tracks: sure ones, doubtful ones, then by distance."""
+    def _associate(
+        self, objects: tuple[Detection, ...], kinds: list[int], at_s: float
+    ) -> tuple[dict[int, Candidate], list[Candidate]]:
+        """Match detections, by index, to tracks: sure ones, doubtful ones, then by distance.
+
+        Return also the tracks that distance alone matched.
+        """
         high = {i: seen for i, seen in enumerate(objects) if seen.score >= self._high_score}
         low = {
             i: seen
@@ -145,43 +171,76 @@ class Tracker:
             if self._options.low_score <= seen.score < self._high_score
         }
         expected = [track.motion.box_at(at_s) for track in self._tracks]
-        matching = Matching(self._tracks, expected)
+        matching = Matching(self._tracks, expected, kinds)
         matching.by_overlap(high, self._options.min_iou)
         matching.by_overlap(low, LOW_SCORE_MIN_IOU, confirmed_only=True)
+        near = len(matching.matched)
         matching.by_distance(high, at_s)
-        return matching.matched
+        return matching.matched, list(matching.matched.values())[near:]
 
     def _weigh_evidence(
-        self, objects: tuple[Detection, ...], matched: dict[int, Candidate], at_s: float
-    ) -> None:
+        self,
+        objects: tuple[Detection, ...],
+        kinds: list[int],
+        matched: dict[int, Candidate],
+        at_s: float,
+    ) -> dict[int, Candidate]:
         """Count sightings of tentative tracks and begin new ones (objects come best first).
 
         A box that covers an older track's box of this frame is no evidence of a second object.
+        Return those that began.
         """
         shown = [track for track in matched.values() if track.id]
         tentative = [track for track in matched.values() if not track.id]
         for track in sorted(tentative, key=lambda track: -track.hits):
-            if not any(is_same_object(other, track.class_id, track.box) for other in shown):
+            if not any(is_same_object(other, track.latest, track.kind) for other in shown):
                 track.hits += 1
                 shown.append(track)
+        begun = {}
         for index, seen in enumerate(objects):
             if index in matched or seen.score < self._high_score:
                 continue
-            if not any(is_same_object(other, seen.class_id, seen.xyxy) for other in shown):
-                matched[index] = Candidate(seen, at_s)
-                shown.append(matched[index])
-                self._tracks.append(matched[index])
+            if not any(is_same_object(other, seen, kinds[index]) for other in shown):
+                begun[index] = Candidate(seen, at_s, kinds[index])
+                shown.append(begun[index])
+        matched.update(begun)
+        self._tracks += begun.values()
+        return begun
+
+    def _leap(
+        self, begun: dict[int, Candidate], far: list[Candidate], matched: dict[int, Candidate]
+    ) -> None:
+        """Let tracks that were not seen reach what began further on in their way."""
+        waiting = [t for t in self._tracks if 0 < t.misses <= TENTATIVE_MISSES]
+        for leap in self._leaps.find(waiting, tuple(begun.values())):
+            index = next(i for i, track in begun.items() if track is leap.seen)
+            del begun[index]
+            matched[index] = joined = leap.take()
+            used = leap.uses()
+            self._tracks = [t for t in self._tracks if not any(t is each for each in used)]
+            self._tracks += [joined, *leap.left_over()]
+        tentative = [t for t in waiting if t.hits == 1] + [t for t in far if t.hits == 2]
+        self._leaps.guess([t for t in tentative if not t.id], tuple(begun.values()))
+
+    def _forget(self) -> list[Candidate]:
+        """Give up the tentative tracks that were not seen again, and return them."""
+        gone = [t for t in self._tracks if not t.id and t.misses >= TENTATIVE_MISSES]
+        if gone:
+            self._tracks = [t for t in self._tracks if t.id or t.misses < TENTATIVE_MISSES]
+        return gone
 
     def _confirm(self) -> tuple[TrackState, ...]:
         ready = [t for t in self._tracks if not t.id and t.hits >= self._options.min_hits]
         for track in ready:
-            track.id = self._new_id()
+            track.confirm(self._new_id())
         return tuple(track.state() for track in ready)
 
 
 def with_id(seen: Detection, track: Candidate | None) -> Detection:
-    """Return a detection with its track's id; box and score stay as they are."""
-    return Detection(seen.class_id, seen.score, seen.xyxy, track.id if track else 0)
+    """Return a detection with its track's id and class; box and score stay as they are."""
+    if track is None or not track.id:
+        return Detection(seen.class_id, seen.score, seen.xyxy)
+    return Detection(track.class_id, seen.score, seen.xyxy, track.id)
 
 
 def holds(region: Box, box: Box) -> bool:

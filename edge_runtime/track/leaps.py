@@ -1,0 +1,288 @@
+"""What moves further between two frames than the association reaches.
+
+A vehicle that passes close by leaves its own box behind from one frame to the next: neither overlap
+nor nearness tells that two boxes show one thing. Three boxes can: of one size, in line, and in step
+with the time between them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from edge_runtime.boxes import Box
+from edge_runtime.track.candidate import Candidate
+from edge_runtime.track.kalman import centre_and_size
+
+# A step between two sightings, in diagonals of the box: what goes less far is left to the
+# association.
+SHORTEST_DIAGONALS = 0.3
+LONGEST_DIAGONALS = 4.0
+MAX_GROWTH = 1.6  # of width or height, from one sighting to the next
+
+# How far the third sighting may lie from where the first two lead to: a share of the step, which
+# the perspective makes longer or shorter, or of the diagonal, for boxes waver.
+STEP_TOLERANCE = 0.25
+DIAGONAL_TOLERANCE = 0.2
+# Where another way to join the same sightings is nearly as good, none is taken.
+CLEARLY_BETTER = 0.3
+
+GUESSES_EACH = 3  # ways to join a new box with an earlier one that are kept in mind
+EDGE = 0.01  # a box that ends so near the frame's edge is cut off by it
+
+# What is seen once or twice on its way through the frame goes so far from one frame to the next.
+SHORTEST_PASSAGE = 0.2
+FASTEST_PASSAGE_PER_S = 6.0
+
+Vector: TypeAlias = tuple[float, float]
+
+
+class Guess(NamedTuple):
+    """Two sightings that may show one thing: the first one of a track, and what began later.
+
+    `came_in`: they are of two frames on end, and the first is where a thing of this speed comes
+    into the frame.
+    """
+
+    origin: Candidate
+    hits: int
+    later: Candidate
+    came_in: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither was seen again meanwhile."""
+        return not (self.origin.visible or self.later.visible) and self.origin.hits == self.hits
+
+    def rivals(self, other: Guess) -> bool:
+        """Say whether another guess explains one of its sightings otherwise."""
+        return other != self and (self.origin is other.origin or self.later is other.later)
+
+    def is_of(self, tracks: Sequence[Candidate]) -> bool:
+        """Say whether it joins a sighting of one of some tracks."""
+        return any(self.origin is track or self.later is track for track in tracks)
+
+
+class Leap(NamedTuple):
+    """A track's next sighting, where its last two lead to."""
+
+    error: float  # 1: just within the tolerance
+    track: Candidate
+    guess: Guess | None  # that the track follows, instead of its own last sighting
+    seen: Candidate
+    by: Vector
+    is_sure: bool  # it came in from outside of the frame, and no frame was without it
+
+    def excludes(self, other: Leap) -> bool:
+        """Say whether two leaps use one sighting."""
+        return any(one is another for one in self.uses() for another in other.uses())
+
+    def uses(self) -> tuple[Candidate, ...]:
+        """Return the tracks whose sightings it joins."""
+        later = (self.guess.later,) if self.guess else ()
+        return self.track, *later, self.seen
+
+    def take(self) -> Candidate:
+        """Join the sightings; return the track that has them all."""
+        track, seen = self.track, self.seen
+        if self.guess is not None:
+            later = self.guess.later
+            track = Candidate(track.first, track.since_s, track.kind)
+            track.leap(later.first, later.since_s, shift(track.box, later.box))
+            track.hits += 1
+        track.leap(seen.first, seen.since_s, self.by)
+        # Boxes at random lie in line now and then, but rarely when they come and where they end:
+        # where they did not come in, a fourth one must follow.
+        track.hits += self.is_sure
+        return track
+
+    def left_over(self) -> tuple[Candidate, ...]:
+        """Return what the track's latest sighting begins, where that proves to be another thing."""
+        if self.guess is None or self.guess.hits == 1:
+            return ()
+        other = Candidate(self.track.latest, self.track.seen_s, self.track.kind)
+        other.misses = self.track.misses
+        return (other,)
+
+
+class Leaps:
+    """Finds what the association left over of one stream. Belongs to one tracker."""
+
+    def __init__(self) -> None:
+        self._guesses: list[Guess] = []
+
+    def find(self, waiting: Iterable[Candidate], begun: Sequence[Candidate]) -> list[Leap]:
+        """Return the leaps of tracks that wait for a sighting to boxes that nothing else showed.
+
+        No two use one sighting. Where it is not clear who went where, nobody goes.
+        """
+        self._guesses = [guess for guess in self._guesses if guess.is_open]
+        if not begun:
+            return []
+        ways: list[tuple[Candidate, Guess | None]] = [
+            (track, None) for track in waiting if track.earlier
+        ]
+        ways += [(guess.origin, guess) for guess in self._guesses]
+        leaps = [
+            leap
+            for track, guess in ways
+            for seen in begun
+            if (leap := leap_to(track, guess, seen)) is not None
+        ]
+        clear = [leap for leap in leaps if is_clear(leap, leaps)]
+        used = [track for leap in clear for track in leap.uses()]
+        self._guesses = [guess for guess in self._guesses if not guess.is_of(used)]
+        return clear
+
+    def guess(self, origins: Iterable[Candidate], begun: Sequence[Candidate]) -> None:
+        """Keep in mind from where the boxes of this frame may have come that nothing explains."""
+        origins = tuple(origins)
+        for later in begun:
+            ways = sorted(
+                (length, number)
+                for number, origin in enumerate(origins)
+                if (length := step_length(origin.kind, origin.first.xyxy, later)) is not None
+            )
+            self._guesses += [guess_of(origins[number], later) for _, number in ways[:GUESSES_EACH]]
+
+    def passed(self, gone: Sequence[Candidate]) -> list[float]:
+        """Return the seconds from frame to frame for each thing that was seen too seldom.
+
+        `gone` are the tracks that are given up unconfirmed: it counts what they show to have come
+        into the frame, gone through and left it.
+        """
+        ended = [guess for guess in self._guesses if any(guess.later is t for t in gone)]
+        lone = [guess for guess in ended if not any(guess.rivals(o) for o in self._guesses)]
+        self._guesses = [guess for guess in self._guesses if guess not in ended]
+        passages = [
+            (one.origin.first.xyxy, one.later.box, 1, one.later.since_s - one.origin.since_s)
+            for one in lone
+            if one.came_in and one.hits == 1
+        ]
+        passages += [
+            (t.first.xyxy, t.box, t.hits - 1, t.seen_s - t.since_s) for t in gone if t.hits > 1
+        ]
+        return [
+            took_s / steps
+            for first, last, steps, took_s in passages
+            if passes(first, last, steps, took_s)
+        ]
+
+
+def guess_of(origin: Candidate, later: Candidate) -> Guess:
+    """Return the guess that a box shows what a track's first one showed."""
+    on_end = origin.misses <= 1
+    return Guess(origin, origin.hits, later, on_end and comes_in(origin.first.xyxy, later.box))
+
+
+def comes_in(first: Box, second: Box) -> bool:
+    """Say whether a thing must have been outside of the frame one step before the first box."""
+    by_x, by_y = shift(first, second)
+    x, y, _, _ = centre_and_size(first)
+    return is_outside(x - by_x, y - by_y)
+
+
+def leap_to(track: Candidate, guess: Guess | None, seen: Candidate) -> Leap | None:
+    """Return the leap of a track to a box, or nothing where that does not lie in line."""
+    if guess is not None:
+        before, before_s = track.first.xyxy, track.since_s
+        last, last_s = guess.later.box, guess.later.seen_s
+        is_sure = guess.came_in and guess.later.misses == 1
+    else:
+        assert track.earlier is not None
+        (before, before_s), last, last_s = track.earlier, track.box, track.seen_s
+        is_sure = track.misses == 1 and comes_in(track.first.xyxy, track.box)
+    if step_length(track.kind, last, seen) is None or last_s <= before_s:
+        return None
+    by, led = shift(last, seen.box), shift(before, last)
+    share = (seen.seen_s - last_s) / (last_s - before_s)
+    led_x, led_y = led[0] * share, led[1] * share
+    tolerance = max(
+        STEP_TOLERANCE * max(math.hypot(*by), math.hypot(led_x, led_y)),
+        DIAGONAL_TOLERANCE * diagonal(last, seen.box),
+    )
+    error = math.hypot(by[0] - led_x, by[1] - led_y) / tolerance
+    return Leap(error, track, guess, seen, by, is_sure) if error <= 1.0 else None
+
+
+def is_clear(leap: Leap, leaps: Sequence[Leap]) -> bool:
+    """Say whether no other leap with one of its sightings is as good, or nearly."""
+    return not any(
+        other is not leap and other.error < leap.error + CLEARLY_BETTER and leap.excludes(other)
+        for other in leaps
+    )
+
+
+def step_length(kind: int, box: Box, seen: Candidate) -> float | None:
+    """Return how far away a track was begun that may show what a box showed before, in diagonals.
+
+    Nothing where it cannot, or where that is not for this module to say.
+    """
+    if seen.kind != kind or not are_of_one_size(box, seen.box):
+        return None
+    length = math.hypot(*shift(box, seen.box)) / diagonal(box, seen.box)
+    return length if SHORTEST_DIAGONALS <= length <= LONGEST_DIAGONALS else None
+
+
+def passes(first: Box, last: Box, steps: int, took_s: float) -> bool:
+    """Say whether a thing came from outside of the frame and left it again, at an even speed."""
+    by_x, by_y = (way / steps for way in shift(first, last))
+    length = math.hypot(by_x, by_y)
+    if length < SHORTEST_PASSAGE or length * steps > FASTEST_PASSAGE_PER_S * took_s:
+        return False
+    x, y, _, _ = centre_and_size(first)
+    to_x, to_y, _, _ = centre_and_size(last)
+    return is_outside(x - by_x, y - by_y) and is_outside(to_x + by_x, to_y + by_y)
+
+
+def is_outside(x: float, y: float) -> bool:
+    """Say whether a point lies outside of the frame."""
+    return not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0)
+
+
+def shift(before: Box, after: Box) -> Vector:
+    """Return how far a thing went. A side that the frame's edge cut off tells nothing of it."""
+    return (
+        shift_along(before[0], before[2], after[0], after[2]),
+        shift_along(before[1], before[3], after[1], after[3]),
+    )
+
+
+def shift_along(low: float, high: float, later_low: float, later_high: float) -> float:
+    """Return the shift on one axis."""
+    low_is_cut = low < EDGE or later_low < EDGE
+    high_is_cut = high > 1.0 - EDGE or later_high > 1.0 - EDGE
+    if low_is_cut and not high_is_cut:
+        return later_high - high
+    if high_is_cut and not low_is_cut:
+        return later_low - low
+    return (later_low + later_high - low - high) / 2.0
+
+
+def are_of_one_size(one: Box, other: Box) -> bool:
+    """Say whether two boxes may show one thing from one frame to the next."""
+    return is_of_size(one, other, 0) and is_of_size(one, other, 1)
+
+
+def is_of_size(one: Box, other: Box, axis: int) -> bool:
+    """Say so on one axis: what the frame's edge cuts off may be larger than it looks."""
+    size, other_size = one[axis + 2] - one[axis], other[axis + 2] - other[axis]
+    if size > MAX_GROWTH * other_size:
+        return is_cut(other, axis)
+    if other_size > MAX_GROWTH * size:
+        return is_cut(one, axis)
+    return True
+
+
+def is_cut(box: Box, axis: int) -> bool:
+    """Say whether the frame's edge cuts a box off."""
+    return box[axis] < EDGE or box[axis + 2] > 1.0 - EDGE
+
+
+def diagonal(one: Box, other: Box) -> float:
+    """Return the longer diagonal of two boxes."""
+    return max(
+        math.hypot(one[2] - one[0], one[3] - one[1]),
+        math.hypot(other[2] - other[0], other[3] - other[1]),
+    )
