@@ -50,10 +50,16 @@ class Guess(NamedTuple):
     later: Candidate
     came_in: bool
 
-    @property
-    def is_open(self) -> bool:
-        """Whether neither was seen again meanwhile."""
-        return not (self.origin.visible or self.later.visible) and self.origin.hits == self.hits
+    def is_open(self, far: Sequence[Candidate]) -> bool:
+        """Say whether neither was seen again meanwhile, or in this frame by distance alone.
+
+        Three boxes in line tell more than two that are not too far apart.
+        """
+        return all(
+            (track.hits == hits and not track.visible)
+            or (track.hits == 2 and hits == 1 and any(track is each for each in far))
+            for track, hits in ((self.origin, self.hits), (self.later, 1))
+        )
 
     def rivals(self, other: Guess) -> bool:
         """Say whether another guess explains one of its sightings otherwise."""
@@ -98,12 +104,12 @@ class Leap(NamedTuple):
         return track
 
     def left_over(self) -> tuple[Candidate, ...]:
-        """Return what the track's latest sighting begins, where that proves to be another thing."""
-        if self.guess is None or self.guess.hits == 1:
+        """Return what later sightings begin that prove to be of other things."""
+        if self.guess is None:
             return ()
-        other = Candidate(self.track.latest, self.track.seen_s, self.track.kind)
-        other.misses = self.track.misses
-        return (other,)
+        return tuple(
+            begun_anew(track) for track in (self.track, self.guess.later) if track.hits > 1
+        )
 
 
 class Leaps:
@@ -112,12 +118,16 @@ class Leaps:
     def __init__(self) -> None:
         self._guesses: list[Guess] = []
 
-    def find(self, waiting: Iterable[Candidate], begun: Sequence[Candidate]) -> list[Leap]:
+    def find(
+        self, waiting: Iterable[Candidate], far: Sequence[Candidate], begun: Sequence[Candidate]
+    ) -> list[Leap]:
         """Return the leaps of tracks that wait for a sighting to boxes that nothing else showed.
+
+        `far`: tentative tracks that distance alone matched in this frame.
 
         No two use one sighting. Where it is not clear who went where, nobody goes.
         """
-        self._guesses = [guess for guess in self._guesses if guess.is_open]
+        self._guesses = [guess for guess in self._guesses if guess.is_open(far)]
         if not begun:
             return []
         ways: list[tuple[Candidate, Guess | None]] = [
@@ -156,7 +166,7 @@ class Leaps:
         lone = [guess for guess in ended if not any(guess.rivals(o) for o in self._guesses)]
         self._guesses = [guess for guess in self._guesses if guess not in ended]
         passages = [
-            (one.origin.first.xyxy, one.later.box, 1, one.later.since_s - one.origin.since_s)
+            (one.origin.first.xyxy, one.later.first.xyxy, 1, one.later.since_s - one.origin.since_s)
             for one in lone
             if one.came_in and one.hits == 1
         ]
@@ -168,6 +178,13 @@ class Leaps:
             for first, last, steps, took_s in passages
             if passes(first, last, steps, took_s)
         ]
+
+
+def begun_anew(track: Candidate) -> Candidate:
+    """Return what the latest sighting of a track begins on its own."""
+    other = Candidate(track.latest, track.seen_s, track.kind)
+    other.misses = track.misses
+    return other
 
 
 def guess_of(origin: Candidate, later: Candidate) -> Guess:
@@ -187,8 +204,8 @@ def leap_to(track: Candidate, guess: Guess | None, seen: Candidate) -> Leap | No
     """Return the leap of a track to a box, or nothing where that does not lie in line."""
     if guess is not None:
         before, before_s = track.first.xyxy, track.since_s
-        last, last_s = guess.later.box, guess.later.seen_s
-        is_sure = guess.came_in and guess.later.misses == 1
+        last, last_s = guess.later.first.xyxy, guess.later.since_s
+        is_sure = guess.came_in and guess.later.misses <= 1
     else:
         assert track.earlier is not None
         (before, before_s), last, last_s = track.earlier, track.box, track.seen_s

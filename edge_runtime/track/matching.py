@@ -41,33 +41,40 @@ class Matching:
         self, seen: dict[int, Detection], min_iou: float, *, confirmed_only: bool = False
     ) -> None:
         """Match by IoU with the expected box."""
-        pairs, kinds = [], self._kinds
+        pairs = []
+        left = self._left(seen)
         for number, (track, expected) in self._free.items():
             if confirmed_only and not track.id:
                 continue
-            for index, each in seen.items():
-                if index not in self.matched and kinds[index] == track.kind:
-                    overlap = iou(expected, each.xyxy)
-                    if overlap >= min_iou:
-                        if each.class_id not in track.votes:
-                            overlap -= OTHER_CLASS_IOU
-                        pairs.append((-overlap, number, index))
+            for index, kind, each in left:
+                if kind == track.kind and (overlap := iou(expected, each.xyxy)) >= min_iou:
+                    if each.class_id not in track.votes:
+                        overlap -= OTHER_CLASS_IOU
+                    pairs.append((-overlap, number, index))
         self._take(pairs)
 
     def by_distance(self, seen: dict[int, Detection], at_s: float) -> None:
         """Match what is left by the distance of centres, within the filter's own doubt."""
-        pairs, kinds = [], self._kinds
+        pairs = []
+        left = self._left(seen)
+        if not left:
+            return
         for number, (track, expected) in self._free.items():
             doubt = GATE_SIGMAS * math.sqrt(track.motion.position_variance(at_s))
             reach = min(GATE_MAX_DIAGONALS, doubt)
-            for index, each in seen.items():
-                if index not in self.matched and kinds[index] == track.kind:
-                    distance = diagonals_apart(expected, each.xyxy)
-                    if distance <= reach:
-                        if each.class_id not in track.votes:
-                            distance += OTHER_CLASS_DIAGONALS
-                        pairs.append((distance, number, index))
+            for index, kind, each in left:
+                if kind != track.kind:
+                    continue
+                distance = diagonals_apart(expected, each.xyxy)
+                if distance <= reach:
+                    if each.class_id not in track.votes:
+                        distance += OTHER_CLASS_DIAGONALS
+                    pairs.append((distance, number, index))
         self._take(pairs)
+
+    def _left(self, seen: dict[int, Detection]) -> list[tuple[int, int, Detection]]:
+        """Return the detections that no track has yet, each with its place and its kind."""
+        return [(i, self._kinds[i], each) for i, each in seen.items() if i not in self.matched]
 
     def _take(self, pairs: list[tuple[float, int, int]]) -> None:
         for _, number, index in sorted(pairs):
@@ -77,8 +84,10 @@ class Matching:
 
 def is_same_object(track: Candidate, seen: Detection, kind: int) -> bool:
     """Say whether a box shows what a track's box of the same frame shows."""
+    if kind != track.kind:
+        return False
     overlap = iou(track.box, seen.xyxy)
-    if overlap == 0.0 or kind != track.kind:
+    if overlap == 0.0:
         return False
     if overlap > DUPLICATE_IOU:
         return True

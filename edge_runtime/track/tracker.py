@@ -212,15 +212,16 @@ class Tracker:
     ) -> None:
         """Let tracks that were not seen reach what began further on in their way."""
         waiting = [t for t in self._tracks if 0 < t.misses <= TENTATIVE_MISSES]
-        for leap in self._leaps.find(waiting, tuple(begun.values())):
+        far = [track for track in far if not track.id]
+        for leap in self._leaps.find(waiting, far, tuple(begun.values())):
             index = next(i for i, track in begun.items() if track is leap.seen)
             del begun[index]
             matched[index] = joined = leap.take()
             used = leap.uses()
             self._tracks = [t for t in self._tracks if not any(t is each for each in used)]
             self._tracks += [joined, *leap.left_over()]
-        tentative = [t for t in waiting if t.hits == 1] + [t for t in far if t.hits == 2]
-        self._leaps.guess([t for t in tentative if not t.id], tuple(begun.values()))
+        lone = [t for t in waiting if t.hits == 1 and not t.id]
+        self._leaps.guess(lone + [t for t in far if t.hits == 2], tuple(begun.values()))
 
     def _forget(self) -> list[Candidate]:
         """Give up the tentative tracks that were not seen again, and return them."""
