@@ -100,7 +100,7 @@ def stream_text(stream: dict[str, Any]) -> str:
     """Return a stream as a few words."""
     counters = ("captured", "still", "coasted", "inferred", "dropped", "results", "restarts")
     words = [f"{stream[name]} {name}" for name in counters if stream.get(name)]
-    why = [stream[name] for name in ("reason", "notice") if stream.get(name)]
+    why = [stream[name] for name in ("reason", "notice", "tracking") if stream.get(name)]
     if "baseline" in stream:
         why.append(f"baseline {stream['baseline']}")
     return ", ".join([stream.get("state", "starting"), *words]) + "".join(f"; {w}" for w in why)

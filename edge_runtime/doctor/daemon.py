@@ -80,12 +80,14 @@ def finding_of_stream(
     around: Surroundings, check: str, told: dict[str, Any], source: SourceOptions, advice: str
 ) -> Finding:
     """Return the daemon's words on a stream as a finding; `advice` where it has trouble."""
-    why = around.language.retold(told.get("reason") or told.get("notice") or "")
+    source_says = told.get("reason") or told.get("notice") or ""
+    why = around.language.retold(source_says or told.get("tracking") or "")
     state, word = STATES[told.get("state", STARTING)]
     if word == STARTING and (wait_s := may_take_s(source) - at_work_s(around)) > 0:
         return still_starting(around, check, wait_s)
-    if state == "ok" and why:
-        state = "warning"
+    if state == "ok":
+        state = "warning" if why else "ok"
+        advice = advice if source_says else ""  # it is about the source alone
     text = around.text(
         "the running daemon has it: {state}, {captured} samples taken, started again {restarts} "
         "times",
@@ -93,7 +95,7 @@ def finding_of_stream(
         captured=told.get("captured", 0),
         restarts=told.get("restarts", 0),
     )
-    return Finding(check, state, f"{text}: {why}" if why else text, "" if state == "ok" else advice)
+    return Finding(check, state, f"{text}: {why}" if why else text, advice)
 
 
 def still_starting(around: Surroundings, check: str, wait_s: float) -> Finding:

@@ -16,6 +16,7 @@ from edge_runtime.engine.build_picture import build_pipeline
 from edge_runtime.engine.capture import Capture
 from edge_runtime.engine.health import StreamHealth
 from edge_runtime.engine.kit import Kits, Model
+from edge_runtime.engine.pace import Pace
 from edge_runtime.engine.stream import StreamTask
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.gate import open_gate
@@ -82,6 +83,7 @@ def make_task(
     *,
     iou: float,
     lossless: bool = False,
+    pace: Pace | None = None,
 ) -> StreamTask:
     """Return a stream's task on the pool. Streams share a backend where their `iou` is one."""
     stream = Stream(name, model=ModelUse(str(PACK)), publish=Publish("every_inference"))
@@ -96,6 +98,7 @@ def make_task(
         clock=clock,
         wake_pool=pool.notify,
         lossless=lossless,
+        pace=pace,
     )
     pool.add(task)
     return task

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from edge_runtime.cli.status import stream_text
+from edge_runtime.clock import ManualClock, Stamp
+from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.pace import Pace
+from edge_runtime.infer.pool import Pool
+from edge_runtime.raw import Frame
 from edge_runtime.records import Detection
 from support.drives import ACROSS, LABELS, SIZE_M, drive, found, frames, told, tracks, watched
+from support.engine import Results, canned, make_task
 
 KMH = {"person": (5, 12)}
 CELLS = [
@@ -116,3 +123,24 @@ def test_a_crowd_of_fast_vehicles_is_counted_one_by_one() -> None:
     bodies = watched(frames(*crowd, fps=7, seconds=12), ACROSS, fps=7)
     assert sorted(way for _, way, _ in told(bodies)) == ["in"] * 4 + ["out"] * 5
     assert len(tracks(bodies)) == 9
+
+
+def test_a_running_stream_says_in_health_and_once_in_the_log_that_things_are_too_fast(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock, results, pace = ManualClock(), Results(), Pace()
+    pool = Pool(1)
+    task = make_task("road", results, clock, pool, Kits(), canned, iou=0.45, pace=pace)
+    picture = np.zeros((8, 8, 3), np.uint8)
+    for number in range(4):
+        if number % 2:
+            pace.take(0, 2, (1 / 3,), float(number))
+        task.offer(Frame(number, picture, Stamp(1.7e9 + number, float(number))))
+        task.step(0)
+    assert (task.health.too_fast, task.health.tracking) == (2, pace.notice)
+    said = [record.getMessage() for record in caplog.records if "too fast" in record.message]
+    assert said == [
+        "stream road: objects move too fast for 3 frames/s (1 of 1 in the last hour): raise "
+        "rate_fps or widen the view"
+    ]
+    assert pace.notice in stream_text({"tracking": task.health.tracking})
