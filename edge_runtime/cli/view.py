@@ -107,7 +107,8 @@ class TableView:
         if decoded.stream:
             self._count(decoded, received, text)
         if decoded.kind in ("event", "gap", "summary", "counts"):
-            self._events.append(f"{printable(f'{decoded.device}/{decoded.stream}')}  {text}")
+            where = f"{decoded.site}/{decoded.device}/{decoded.stream}"
+            self._events.append(f"{printable(where)}  {text}")
         if self._live is None:
             click.echo(f"{printable(decoded.topic)}  {len(received.payload)} B  {text}")
         else:

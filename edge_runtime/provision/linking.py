@@ -33,7 +33,7 @@ class BrokerLine(msgspec.Struct, frozen=True):
 
     @contextlib.contextmanager
     def opened(self, files: Files, purpose: str) -> Iterator[Link]:
-        """Give a link that shows these files; its client id is the daemon's with `-purpose`.
+        """Give a link that shows these files; its client id is the daemon's with `:purpose`.
 
         Raises LinkError. There is no will: the broker must say nothing in the daemon's name.
         """

@@ -95,7 +95,11 @@ class Publisher(Protocol):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who the device is to the broker. The client id is stable, so that it is known by it."""
+    """Who the device is to the broker. The client id is stable, so that it is known by it.
+
+    Its parts are joined by colons, which no name holds: no two devices, and no command beside a
+    daemon, ever have the same one and throw each other out.
+    """
 
     site: str
     device: str
@@ -103,12 +107,12 @@ class Identity(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, site: str, device: str) -> Identity:
-        """Return the identity of a device: its client id is `edge-{site}-{device}`."""
-        return cls(site, device, f"edge-{site}-{device}")
+        """Return the identity of a device: its client id is `edge:{site}:{device}`."""
+        return cls(site, device, f"edge:{site}:{device}")
 
     def beside(self, purpose: str) -> Identity:
-        """Return the same device under a client id that does not throw out its daemon."""
-        return msgspec.structs.replace(self, client_id=f"{self.client_id}-{purpose}")
+        """Return the same device under `edge:{site}:{device}:{purpose}`: its daemon stays."""
+        return msgspec.structs.replace(self, client_id=f"{self.client_id}:{purpose}")
 
     @property
     def root(self) -> str:

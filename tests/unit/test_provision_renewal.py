@@ -107,7 +107,7 @@ def test_from_half_of_its_life_on_key_and_certificate_are_new(
         connect(config, device, BoardClock(), new)
     finally:
         broker.stop()
-    client_id = f"edge-hill-{name}-trial"
+    client_id = f"edge:hill:{name}:trial"
     assert client_id in (tmp_path / "mosquitto.log").read_text(), "the daemon's is left alone"
 
 

@@ -18,7 +18,7 @@ from support.scripted_broker import Client, Script, ScriptedBroker
 from support.waiting import until
 
 MESSAGE = Message(f"{IDENTITY.root}/reply/doctor", b"{}", "application/json")
-OURS = msgspec.structs.replace(IDENTITY, client_id="edge-hill-gate-doctor")
+OURS = msgspec.structs.replace(IDENTITY, client_id="edge:hill:gate:doctor")
 
 
 def delivered(broker: ScriptedBroker, ack_timeout_s: float = 10.0) -> Delivered:
@@ -39,7 +39,7 @@ def test_it_is_acknowledged_and_leave_is_taken() -> None:
         (client,) = broker.clients
         until(lambda: client.took_leave, "a DISCONNECT")
         assert client.connect is not None
-        assert client.connect.client_id == "edge-hill-gate-doctor"
+        assert client.connect.client_id == "edge:hill:gate:doctor"
         assert [one.topic for one in client.publishes] == [MESSAGE.topic]
 
 

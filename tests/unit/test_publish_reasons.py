@@ -7,8 +7,11 @@ import ssl
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from edge_runtime.options import Broker
+from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.endpoint import Endpoint, endpoint_of
 from edge_runtime.publish.reasons import LinkError, dismissed, refused, unreachable
 from edge_runtime.publish.tls import context_for, password_of
@@ -57,8 +60,25 @@ def test_urls_and_their_default_ports() -> None:
 
 
 def test_the_client_id_is_stable_and_topics_lie_under_the_device() -> None:
-    assert IDENTITY.client_id == "edge-hill-gate"
+    assert IDENTITY.client_id == "edge:hill:gate"
     assert IDENTITY.command_root == "edge/v1/hill/gate/cmd"
+
+
+NAMES = st.from_regex(r"[a-z0-9-]{1,6}", fullmatch=True)
+WHO = st.tuples(NAMES, NAMES, NAMES | st.none())
+
+
+@given(WHO, WHO)
+@example(("ha", "giang-gate", None), ("ha-giang", "gate", None))
+@example(("ha", "gate-doctor", None), ("ha", "gate", "doctor"))
+def test_no_two_devices_and_no_command_beside_one_have_the_same_client_id(
+    one: tuple[str, str, str | None], other: tuple[str, str, str | None]
+) -> None:
+    def client_id(site: str, device: str, purpose: str | None) -> str:
+        identity = Identity.of(site, device)
+        return (identity.beside(purpose) if purpose else identity).client_id
+
+    assert (client_id(*one) == client_id(*other)) == (one == other)
 
 
 def test_the_password_loses_its_newline_and_nothing_else(tmp_path: Path) -> None:
