@@ -22,6 +22,7 @@ from edge_runtime.options import (
     RuleOptions,
     SensorOptions,
     SensorRecording,
+    Serial,
     SourceOptions,
     Stream,
     Threshold,
@@ -30,6 +31,7 @@ from edge_runtime.options import (
 from edge_runtime.options.broker import faults, has_host
 from edge_runtime.options.recorded import read_recorded
 from edge_runtime.toml_file import path_fault, read_toml, typed
+from edge_runtime.urls import HIDDEN, SPACE, login_doubt, shown_url
 
 
 def load(path: Path) -> Config:
@@ -147,8 +149,10 @@ def check_source(source: SourceOptions, where: str) -> None:
         fault := path_fault(source.path, Path.is_dir, Text("is not a folder"))
     ):
         raise wrong_path(where, source.path, fault)
-    if isinstance(source, Camera) and "://" in str(source.device):
-        check_stream_url(str(source.device), f"{where}.source.device")
+    if isinstance(source, Camera) and isinstance(source.device, str):
+        check_camera(source.device, f"{where}.source.device")
+    if isinstance(source, Serial):
+        check_place(source.url, f"{where}.source.url", Text("a path such as /dev/ttyUSB0"))
 
 
 def wrong_path(where: str, path: Path, fault: Text) -> ConfigError:
@@ -156,19 +160,32 @@ def wrong_path(where: str, path: Path, fault: Text) -> ConfigError:
     return ConfigError(located(f"{where}.source.path", row([path, fault], " ")))
 
 
-def check_stream_url(url: str, where: str) -> None:
-    """Check a network camera's URL; it may hold a password, and is not repeated."""
-    scheme = url.partition("://")[0].rpartition("@")[2]
-    if not url.startswith(("rtsp://", "rtsps://")):
+def check_camera(device: str, where: str) -> None:
+    """Check a camera's path or URL, which may hold a password and is not repeated."""
+    check_place(device, where, Text("a path such as /dev/video0, an index"))
+    if "://" not in device:
+        return
+    if not device.startswith(("rtsp://", "rtsps://")):
         raise ConfigError(
-            "{at}: '{scheme}://' is not known; give a path such as /dev/video0, an index, or an "
+            "{at}: '{url}' is not known; give a path such as /dev/video0, an index, or an "
             "rtsp:// URL",
             at=where,
-            scheme=scheme,
+            url=shown_url(device),
         )
-    if not has_host(url):
+    if not has_host(device):
+        missing = Text("no host in it; give rtsp://[user:password@]host[:port]/path")
+        raise ConfigError(located(where, login_doubt(device) or missing))
+
+
+def check_place(place: str, where: str, example: Text) -> None:
+    """Check that a device's path or URL can be told from one another, without repeating it."""
+    if "://" in place and SPACE.search(place):
+        raise ConfigError("{at}: a space in a URL; write it as %20", at=where)
+    if "://" not in place and shown_url(place) == HIDDEN:
         raise ConfigError(
-            "{at}: no host in it; give rtsp://[user:password@]host[:port]/path", at=where
+            "{at}: neither {example} nor a URL with its scheme; correct it",
+            at=where,
+            example=example,
         )
 
 

@@ -12,10 +12,12 @@ import msgspec
 from msgspec import inspect
 
 from edge_runtime.errors import UNFIT, Text, UsageError, because, located
+from edge_runtime.urls import without_urls
 
 T = TypeVar("T")
 MAX_FILE_BYTES = 1 << 20
 NO_PATH = Text("expected a path in quotes, not empty")
+NO_URL = Text("expected a path, not a URL")
 MAX_TEXT = 4096  # <linux/limits.h> PATH_MAX
 
 
@@ -40,7 +42,9 @@ def read_toml(path: Path, error_type: type[UsageError]) -> dict[str, Any]:
             "{file}: not UTF-8 text (byte {byte})", file=path, byte=error.start
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise error_type("{file}: not valid TOML: {fault}", file=path, fault=error) from None
+        raise error_type(
+            "{file}: not valid TOML: {fault}", file=path, fault=without_urls(str(error))
+        ) from None
     except RecursionError:
         raise error_type("{file}: not valid TOML: nested too deeply", file=path) from None
     except ValueError:  # the interpreter's own limit of 4,300 digits
@@ -101,6 +105,8 @@ def path_from(wanted: type, value: Any) -> Path:
     """Make a path of a TOML string: the one type that msgspec leaves to us."""
     if wanted is not Path or not isinstance(value, str) or not value:
         raise ValueError(NO_PATH)
+    if "://" in value:  # it may hold a login, and a path is repeated wherever it is wrong
+        raise ValueError(NO_URL)
     return Path(value)
 
 
@@ -111,18 +117,19 @@ def explain(text: str, wanted: type) -> Text:
     unknown = re.fullmatch(r"Object contains unknown field `(.+)`", message)
     missing = re.fullmatch(r"Object missing required field `(.+)`", message)
     if unknown:
-        key = join(where, unknown[1])
+        key = join(where, without_urls(unknown[1]))
         return Text("{key}: unknown key; remove it or correct its spelling", key=key)
     if missing:
         return Text("{key}: missing; add it", key=join(where, missing[1]))
-    value = re.fullmatch(r"Invalid (?:enum )?value '(.+)'", message)
+    value = re.fullmatch(r"Invalid (?:enum )?value (['\"])(.+)\1", message)  # as repr() quotes
     if value and (known := choices(where, wanted)):
         return Text(
             "{key}: '{value}' is not known; one of {known}",
             key=where,
-            value=value[1],
+            value=without_urls(value[2]),
             known=", ".join(known),
         )
+    message = without_urls(message)
     for foreign, ours in (("`", "'"), ("'object'", "'table'"), (" | null", "")):
         message = message.replace(foreign, ours)
     return mistyped(where, message[0].lower() + message[1:]) if where else Text(message)

@@ -9,6 +9,7 @@ import click
 
 from edge_runtime import __version__
 from edge_runtime.cli.errors import fail
+from edge_runtime.cli.logs import hide_urls_of_defects
 from edge_runtime.errors import EdgeError
 
 COMMANDS = {
@@ -51,6 +52,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry of the command `edge-runtime`: 0 done, 1 failed while running, 2 wrong input."""
+    hide_urls_of_defects()
     try:
         status = cli.main(prog_name="edge-runtime", standalone_mode=False)
     except click.exceptions.Abort:

@@ -9,6 +9,7 @@ import click
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Camera, Config, SensorOptions, Serial, SourceOptions, Stream
+from edge_runtime.urls import login_doubt, shown_url
 
 PLACES = ("device", "path", "url")  # the keys that say where a source is
 
@@ -27,7 +28,7 @@ def check(config_file: Path, state_dir: Path) -> None:
 
     store = PackStore(state_dir, bundled_models())
     config, packs = load_checked(config_file, store, SystemClock())
-    notes: list[str] = []
+    notes = doubtful_logins(config)
     for index, stream in enumerate(config.streams):
         pack = packs.get(stream.name)
         if pack is None:
@@ -52,7 +53,7 @@ def check(config_file: Path, state_dir: Path) -> None:
 def describe(config: Config, packs: dict[str, Pack], workers: int) -> None:
     """Print what would run."""
     click.echo(f"device   {config.device.site}/{config.device.level}, {workers} workers")
-    click.echo(f"broker   {config.broker.url}")
+    click.echo(f"broker   {shown_url(config.broker.url)}")
     click.echo(
         f"outbox   {config.outbox.max_mb:g} MB, commits every {config.outbox.commit_interval_s:g} s"
     )
@@ -90,12 +91,16 @@ def describe_stream(stream: Stream, pack: Pack | None) -> str:
 
 def describe_source(source: SourceOptions) -> str:
     """Return where samples come from as a few words."""
-    if isinstance(source, Camera) and "://" in str(source.device):
-        from edge_runtime.sources.camera import without_login
+    where = next((getattr(source, key) for key in PLACES if hasattr(source, key)), "")
+    shown = str(where) if isinstance(where, Path) else shown_url(str(where))
+    return f"{source.__struct_config__.tag} {shown}".strip()
 
-        return f"camera {without_login(str(source.device))}"
-    where = next((str(getattr(source, key)) for key in PLACES if hasattr(source, key)), "")
-    return f"{source.__struct_config__.tag} {where}".strip()
+
+def doubtful_logins(config: Config) -> list[str]:
+    """Return a note on each camera whose URL may be meant in another way than it is read."""
+    cameras = [(i, s.source) for i, s in enumerate(config.streams) if isinstance(s.source, Camera)]
+    doubts = [(index, login_doubt(str(camera.device))) for index, camera in cameras]
+    return [f"streams[{index}].source.device: {doubt}" for index, doubt in doubts if doubt]
 
 
 def describe_framing(source: Serial) -> str:

@@ -14,7 +14,8 @@ from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
 from edge_runtime.options import Camera
 from edge_runtime.sources import v4l2
-from edge_runtime.sources.camera import CameraSource, device_path, knock, without_login
+from edge_runtime.sources.camera import CameraSource, device_path, knock
+from edge_runtime.urls import login_doubt, shown_url
 
 CAPTURES = v4l2.CAN_CAPTURE | v4l2.CAN_CAPTURE_PLANES
 
@@ -36,7 +37,7 @@ def check_cameras(around: Surroundings) -> Iterator[Finding]:
 def look_at(around: Surroundings, check: str, options: Camera) -> Finding:
     """Look at one camera, from its plug to its first picture."""
     device = device_path(options.device)
-    shown = without_login(device) if "://" in device else device
+    shown = shown_url(device)
     trouble = (
         unreachable(around, check, device, options.open_timeout_s)
         if "://" in device
@@ -73,27 +74,22 @@ def unusable(around: Surroundings, check: str, device: str) -> Finding | None:
 
 def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) -> Finding | None:
     """Say what keeps a network camera from being reached."""
-    shown = without_login(url)
+    shown = shown_url(url)
     try:
         knock(url, timeout_s)
     except socket.gaierror:
-        return Finding(
-            check,
-            "failed",
-            around.text("{url}: the name is not known", url=shown),
-            around.text("Give the camera's address in place of its name, or correct the DNS."),
-        )
+        text = around.text("{url}: the name is not known", url=shown)
+        advice = around.text("Give the camera's address in place of its name, or correct the DNS.")
     except OSError:
-        return Finding(
-            check,
-            "failed",
-            around.text("{url}: the camera cannot be reached", url=shown),
-            around.text(
-                "Check the camera's power and network cable; `ping {host}` must answer.",
-                host=urlsplit(url).hostname,
-            ),
+        text = around.text("{url}: the camera cannot be reached", url=shown)
+        advice = around.text(
+            "Check the camera's power and network cable; `ping {host}` must answer.",
+            host=urlsplit(shown).hostname,
         )
-    return None
+    else:
+        return None
+    doubt = login_doubt(url)
+    return Finding(check, "failed", text, doubt.said(around.language) if doubt else advice)
 
 
 def first_picture(around: Surroundings, check: str, shown: str, options: Camera) -> Finding:

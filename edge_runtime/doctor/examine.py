@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 
 from edge_runtime.doctor import CHECKS
 from edge_runtime.doctor.base import Check, Finding, Surroundings
+from edge_runtime.urls import error_text
 
 THREAD = "check-"
 LONGEST_S = 150.0  # a model's trial alone may take two minutes on a slow board
@@ -73,9 +74,7 @@ def run(name: str, check: Check, around: Surroundings, found: SimpleQueue[Findin
             Finding(
                 name,
                 "failed",
-                around.text(
-                    "the check itself broke: {error}", error=f"{type(error).__name__}: {error}"
-                ),
+                around.text("the check itself broke: {error}", error=error_text(error)),
                 around.text("Please report this to the makers of the software."),
             )
         )

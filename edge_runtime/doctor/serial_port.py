@@ -16,6 +16,7 @@ from edge_runtime.framing.quality import BEARABLE, shown
 from edge_runtime.framing.rows import Tally
 from edge_runtime.options import Serial
 from edge_runtime.sources.serial_port import SerialSource
+from edge_runtime.urls import shown_url
 
 LISTEN_S = 3.0  # so long a sensor that sends is listened to
 ENOUGH_ROWS = 20
@@ -79,7 +80,7 @@ def listen(around: Surroundings, check: str, options: Serial) -> Finding:
         return Finding(check, "failed", silence(around, source.tally, error), look_after(around))
     finally:
         source.close()
-    return judge(around, check, options.url, source.tally)
+    return judge(around, check, shown_url(options.url), source.tally)
 
 
 def silence(around: Surroundings, tally: Tally, error: SourceError) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from edge_runtime.engine.health import Progress, StreamHealth
 from edge_runtime.errors import EdgeError
+from edge_runtime.urls import error_text
 
 
 class Task(Protocol):
@@ -52,7 +53,7 @@ def describe(error: Exception) -> str:
     """Return an error as one line."""
     if isinstance(error, EdgeError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    return error_text(error)
 
 
 def unexpected(error: Exception) -> bool:

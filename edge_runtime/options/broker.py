@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from edge_runtime.errors import Text, row
 from edge_runtime.options.device import Broker
 from edge_runtime.toml_file import path_fault
+from edge_runtime.urls import shown_url
 
 
 def faults(broker: Broker) -> Iterator[tuple[str, Text]]:
@@ -23,10 +24,13 @@ def wrong_url(url: str) -> Iterator[tuple[str, Text]]:
     if url == "discover":
         return
     is_broker = url.startswith(("mqtt://", "mqtts://")) and has_host(url)
-    if "@" in url or (is_broker and urlsplit(url).path.strip("/")):
+    if "@" in url or (is_broker and url.removesuffix("/") != shown_url(url)):
         yield "url", Text("must hold host and port alone; use username and password_file")
     elif not is_broker:
-        yield "url", Text("'{url}' is not mqtts://host[:port] or mqtt://host[:port]", url=url)
+        yield (
+            "url",
+            Text("'{url}' is not mqtts://host[:port] or mqtt://host[:port]", url=shown_url(url)),
+        )
 
 
 def has_host(url: str) -> bool:

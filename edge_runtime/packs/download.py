@@ -18,6 +18,7 @@ from edge_runtime import __version__
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.errors import EdgeError
+from edge_runtime.urls import shown_url, without_urls
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 
@@ -53,6 +54,7 @@ class Download:
         tries: int = 5,
     ) -> None:
         self._url = url
+        self._name = shown_url(url)  # a token may stand in the rest
         self._part = part
         self._progress = progress
         self._clock = clock
@@ -77,7 +79,7 @@ class Download:
                     backoff.reset()
                 wait_s = backoff.next_s()
                 if backoff.tries >= self._tries:
-                    raise PullError(f"{self._url}: {error}; run the command again") from None
+                    raise PullError(f"{self._name}: {error}; run the command again") from None
                 self._clock.sleep(wait_s)
             else:
                 return resumed
@@ -98,19 +100,19 @@ class Download:
         except URLError as error:
             raise self._unreachable(error) from None
         except (OSError, http.client.HTTPException) as error:
-            raise CutError(f"the connection broke ({str(error) or type(error).__name__})") from None
+            raise CutError(f"the connection broke ({why_broken(error)})") from None
 
     def _unreachable(self, error: URLError) -> Exception:
         """Return what a failed connection means: gone for good, or worth another attempt."""
         if isinstance(error.reason, FileNotFoundError):
-            return PullError(f"{self._url}: no such file; correct the URL")
+            return PullError(f"{self._name}: no such file; correct the URL")
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             why = error.reason.verify_message
             return PullError(
-                f"{self._url}: the server's certificate is refused ({why}); "
+                f"{self._name}: the server's certificate is refused ({why}); "
                 "check this device's clock and its CA certificates"
             )
-        return CutError(f"no connection ({error.reason})")
+        return CutError(f"no connection ({without_urls(str(error.reason))})")
 
     def _refused(self, error: HTTPError, have: int) -> None:
         """Handle an answer other than 2xx."""
@@ -119,10 +121,10 @@ class Download:
                 return  # all of it was here already
             self._part.unlink()
             raise CutError("what was fetched before does not fit")
-        answer = f"the server answers {error.code} {error.reason}"
+        answer = f"the server answers {error.code} {phrase_of(error.code)}".rstrip()
         if error.code in RETRIED_STATUS:
             raise CutError(answer)
-        raise PullError(f"{self._url}: {answer}; take the file elsewhere and use 'models import'")
+        raise PullError(f"{self._name}: {answer}; take the file elsewhere and use 'models import'")
 
     def _receive(self, response: Any, have: int) -> None:
         """Append the body to the part file, or start the file anew."""
@@ -178,7 +180,7 @@ class Download:
 
     def _too_large(self, size: int) -> PullError:
         return PullError(
-            f"{self._url}: {size} bytes or more, and at most {self._limit_bytes} are allowed; "
+            f"{self._name}: {size} bytes or more, and at most {self._limit_bytes} are allowed; "
             "this is not the pack's file"
         )
 
@@ -190,3 +192,14 @@ class Download:
             return self._part.stat().st_size
         except FileNotFoundError:
             return 0
+
+
+def why_broken(error: OSError | http.client.HTTPException) -> str:
+    """Return why a connection broke. What http.client cannot read it quotes, also of the URL."""
+    text = "" if isinstance(error, http.client.HTTPException) else without_urls(str(error))
+    return text or type(error).__name__
+
+
+def phrase_of(status: int) -> str:
+    """Return an answer in words of our own: urllib's and the server's may repeat a URL."""
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""

@@ -12,6 +12,7 @@ from edge_runtime.manifest import InputSection, Manifest, OutputSection, Pack, P
 from edge_runtime.packs.weights import check_weights
 from edge_runtime.records import MAX_LABELS, MAX_NAME
 from edge_runtime.toml_file import path_fault, read_toml, typed
+from edge_runtime.urls import SPACE, shown_url
 
 MANIFEST = "pack.toml"
 WINDOW_KEYS = ("rate_hz", "size", "hop", "features")
@@ -115,8 +116,7 @@ def check_origin(folder: Path, manifest: Manifest) -> None:
     """Check where the weights come from, and how large they say they are."""
     model = manifest.model
     if model.url is not None and not is_fetchable(model.url):
-        shown = model.url.rpartition("@")[2]  # a login is not repeated
-        text = Text("'{url}' is not an https, http or file URL", url=shown)
+        text = Text("'{url}' is not an https, http or file URL", url=shown_url(model.url))
         raise wrong(folder, "model.url", text)
     if model.size_bytes is not None and model.size_bytes <= 0:
         text = Text("{size} is no size; correct it", size=model.size_bytes)
@@ -130,7 +130,8 @@ def is_fetchable(url: str) -> bool:
         named = bool(parts.hostname) and parts.port != 0
     except ValueError:  # a bracket or a port that is none
         return False
-    return parts.scheme == "file" or (parts.scheme in ("https", "http") and named)
+    is_known = parts.scheme == "file" or (parts.scheme in ("https", "http") and named)
+    return is_known and not SPACE.search(url)
 
 
 def read_labels(folder: Path, manifest: Manifest) -> tuple[str, ...]:

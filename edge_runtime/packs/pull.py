@@ -10,6 +10,7 @@ from edge_runtime.errors import PackError
 from edge_runtime.manifest import Manifest
 from edge_runtime.packs.download import Download, Progress
 from edge_runtime.packs.weights import MAX_WEIGHTS_BYTES, take_weights
+from edge_runtime.urls import shown_url
 
 
 def pull(
@@ -56,7 +57,9 @@ def take_part(part: Path, manifest: Manifest) -> Path:
     """Turn a whole download into the weights' file; the download is gone either way."""
     weights = part.with_suffix(".weights")
     try:
-        take_weights(part, manifest, weights, Path.replace, shown=str(manifest.model.url))
+        take_weights(
+            part, manifest, weights, Path.replace, shown=shown_url(str(manifest.model.url))
+        )
     finally:
         part.unlink(missing_ok=True)
     return weights

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from edge_runtime.enrolment.claim import MAX_FILE_CHARACTERS, Claim, parse_claim
 from edge_runtime.errors import UsageError, because
+from edge_runtime.urls import HIDDEN
 
 LOOKS_LIKE_TEXT = re.compile(r"\s*edge-claim-[0-9]+:")
+LONGEST_NAME = 40  # a claim has 200 characters and more, none of them a dot or a slash
 ARG_START, ARG_END = 45, 46  # fields 48 and 49 of proc(5)'s stat, counted after the program's name
 
 
@@ -29,9 +31,14 @@ def read_claim(given: str) -> Claim:
     except OSError as error:
         raise UsageError(
             "{file}: the claim cannot be read ({reason}); give its file, its text, or - to type it",
-            file=given,
+            file=given if may_be_file(given) else HIDDEN,
             reason=because(error),
         ) from None
+
+
+def may_be_file(given: str) -> bool:
+    """Say whether a text looks like a file's name, not like a claim that was cut or mistyped."""
+    return len(given) <= LONGEST_NAME or "/" in given or "." in given
 
 
 def hide_argument(secret: str) -> None:

@@ -15,6 +15,7 @@ from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.files import sync_folder
 from edge_runtime.errors import ConfigError, because
 from edge_runtime.options import Config
+from edge_runtime.urls import without_urls
 
 BACKUP = ".before-provision"
 # What another way of proving oneself left in [broker]; the identity takes its place.
@@ -109,7 +110,9 @@ def checked(text: str, path: Path) -> Config:
     try:
         return parse(tomllib.loads(text), path)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError("{file}: not valid TOML: {fault}", file=path, fault=error) from None
+        raise ConfigError(
+            "{file}: not valid TOML: {fault}", file=path, fault=without_urls(str(error))
+        ) from None
 
 
 def write(path: Path, text: str, group: int) -> None:

@@ -16,6 +16,7 @@ from edge_runtime.language import Language
 from edge_runtime.options import ModelUse
 from edge_runtime.packs.store import PackStore
 from edge_runtime.provision.errors import ProvisionError
+from edge_runtime.urls import without_urls
 
 # Asks a question with a default answer (empty: none), and returns what is answered.
 Ask: TypeAlias = Callable[[str, str], str]
@@ -51,7 +52,9 @@ def answered(file: Path) -> str:
             "{file}: cannot be read ({reason})", file=file, reason=because(error)
         ) from None
     except ValueError as error:  # TOML's and UTF-8's
-        raise ConfigError("{file}: not valid TOML: {fault}", file=file, fault=error) from None
+        raise ConfigError(
+            "{file}: not valid TOML: {fault}", file=file, fault=without_urls(str(error))
+        ) from None
     for table in SETTLED:
         if table in raw:
             raise ConfigError(

@@ -32,6 +32,7 @@ from edge_runtime.publish.session import Desk, Session, SessionLimits
 from edge_runtime.publish.waker import Waker
 from edge_runtime.publish.wire import kind_of
 from edge_runtime.records import Message
+from edge_runtime.urls import error_text
 
 log = logging.getLogger("edge_runtime.publish")
 
@@ -155,9 +156,7 @@ class MqttPublisher:
         except Exception as fault:
             # Whatever it is (an outbox that cannot write, a packet that paho cannot parse), the
             # thread must outlive it: a dead one looks connected and delivers nothing.
-            error = LinkError(
-                "internal error: {what}", what=f"{type(fault).__name__}: {fault}".splitlines()[0]
-            )
+            error = LinkError("internal error: {what}", what=error_text(fault).splitlines()[0])
             if str(error) != self._reason:
                 log.exception("the publisher failed, and goes on")
         self._learn(error)

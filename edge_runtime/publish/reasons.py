@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_runtime.errors import EdgeError, Heard, Text, located, row
 from edge_runtime.language import mark
+from edge_runtime.urls import error_text
 
 TAKEN_OVER = 0x8E
 ALIAS_INVALID = 0x94
@@ -191,7 +192,7 @@ def why_unreachable(error: Exception, *, clock_trusted: bool) -> Text:
             return Text(why)
     if isinstance(error, OSError) and error.strerror:
         return Text("{why}; check the network", why=Text(error.strerror.lower()))
-    return Text(f"{type(error).__name__}: {error}".splitlines()[0])
+    return Text(error_text(error).splitlines()[0])
 
 
 def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) -> Text:

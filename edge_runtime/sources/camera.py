@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 import cv2
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import SourceError, because
+from edge_runtime.errors import SourceError, Text, because, row
 from edge_runtime.language import mark
 from edge_runtime.options import Camera
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import capture, v4l2
 from edge_runtime.sources.base import BaseSource
+from edge_runtime.urls import login_doubt, shown_url
 
 RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
 MAX_UNDECODABLE = 30
@@ -28,7 +29,7 @@ class CameraSource(BaseSource[Frame]):
         self._clock = clock
         self._device = device_path(options.device)
         self._is_network = "://" in self._device
-        self._name = without_login(self._device) if self._is_network else self._device
+        self._name = shown_url(self._device)
         self._capture: cv2.VideoCapture | None = None
         self._schedule = Schedule(options.rate_fps)
         self._size = (0, 0)
@@ -136,40 +137,44 @@ def device_path(device: str | int) -> str:
     return f"/dev/video{device}" if isinstance(device, int) else device
 
 
-def without_login(url: str) -> str:
-    """Return a URL fit for a log: without user name, password and query."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-
-
 def knock(url: str, timeout_s: float) -> None:
-    """Connect to a camera and leave again. Raises OSError, ValueError, KeyError."""
+    """Connect to a camera and leave again. Raises OSError; the URL is one that `config` took."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or RTSP_PORTS[parts.scheme])
-    socket.create_connection(address, timeout=timeout_s).close()
+    try:
+        socket.create_connection(address, timeout=timeout_s).close()
+    except UnicodeError:  # a name that DNS cannot hold
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
 
 
 def check_reachable(url: str, timeout_s: float) -> None:
     """Raise SourceError with the cause where nothing answers: FFmpeg would only say "no"."""
-    name = without_login(url)
     try:
         knock(url, timeout_s)
-    except socket.gaierror:
-        raise SourceError(
-            "{camera}: the host name is not known; check it, or give an address", camera=name
-        ) from None
-    except TimeoutError:
-        raise SourceError(
+    except OSError as error:
+        why = why_unreached(url, error, timeout_s)
+        doubt = login_doubt(url)
+        raise SourceError(why if doubt is None else row([why, doubt])) from None
+
+
+def why_unreached(url: str, error: OSError, timeout_s: float) -> Text:
+    """Say why nothing answers at a camera's address, and what to do."""
+    camera = shown_url(url)
+    if isinstance(error, socket.gaierror):
+        return Text(
+            "{camera}: the host name is not known; check it, or give an address", camera=camera
+        )
+    if isinstance(error, TimeoutError):
+        return Text(
             "{camera}: no answer within {seconds:g} s; check the camera's power and network",
-            camera=name,
+            camera=camera,
             seconds=timeout_s,
-        ) from None
-    except (OSError, ValueError, KeyError) as error:
-        raise SourceError(
-            "{camera}: cannot be reached ({reason}); check host and port",
-            camera=name,
-            reason=because(error) if isinstance(error, OSError) else str(error),
-        ) from None
+        )
+    return Text(
+        "{camera}: cannot be reached ({reason}); check host and port",
+        camera=camera,
+        reason=because(error),
+    )
 
 
 def shown(size: tuple[int, int]) -> str:

@@ -10,12 +10,13 @@ import numpy as np
 
 from edge_runtime.raw import Image
 
+# FFmpeg would write a line of its own for each damaged packet; ours says what it means. Nobody may
+# turn that on from outside: FFmpeg's lines repeat the URL with its login, and go to the journal.
+FFMPEG_SILENT = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
 FFMPEG_ENVIRONMENT = {
     # Otherwise a lock of the whole process is held while a stream is opened: one silent camera
     # would keep every other from opening. FFmpeg itself has been thread-safe there for years.
     "OPENCV_FFMPEG_IS_THREAD_SAFE": "1",
-    # FFmpeg would write a line of its own for each damaged packet; ours says what it means.
-    "OPENCV_FFMPEG_LOGLEVEL": "-8",
     # Over UDP a lost packet smears the picture for seconds; FFmpeg has no parameter for it.
     "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp",
 }
@@ -79,6 +80,7 @@ def retrieve(capture: cv2.VideoCapture) -> Image | None:
 
 def _open(name: str, backend: int, wanted: list[tuple[int, int]]) -> cv2.VideoCapture:
     quiet_opencv()
+    os.environ.update([FFMPEG_SILENT])
     for key, value in FFMPEG_ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     return cv2.VideoCapture(name, backend, [number for pair in wanted for number in pair])

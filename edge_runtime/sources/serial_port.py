@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import serial
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import SourceError, Text, located
+from edge_runtime.errors import SourceError, Text, because, located
 from edge_runtime.framing import framing_of
 from edge_runtime.framing.quality import Quality
 from edge_runtime.framing.rows import Rows, Run
@@ -20,6 +20,7 @@ from edge_runtime.framing.timeline import Timeline
 from edge_runtime.options import Modbus, Serial
 from edge_runtime.raw import Samples
 from edge_runtime.sources.base import CLOSE_CHECK_S, BaseSource
+from edge_runtime.urls import shown_url, without_urls
 
 # What pyserial lets through when a device goes: SerialException is an OSError, termios' own is not.
 PORT_ERRORS = (OSError, termios.error)
@@ -54,6 +55,7 @@ class SerialSource(BaseSource[Samples]):
         super().__init__()
         self._options = options
         self._clock = clock
+        self._name = shown_url(options.url)
         self._link = self._make_link()
         rows = self._link.rows
         self.channels, self.units, self.tally = rows.names, rows.units, rows.tally
@@ -85,12 +87,12 @@ class SerialSource(BaseSource[Samples]):
             try:
                 runs, size = self._link.take()
             except PORT_ERRORS as error:
-                raise SourceError(lost(self._options.url, error)) from None
+                raise SourceError(lost(self._name, error)) from None
             arrived = self._clock.now()
             self._blocks.extend(self._timeline.blocks(runs, size, arrived))
             self.notice = self._quality.notice(arrived.monotonic_s)
             if reason := self._silence.reason(size, arrived.monotonic_s, self._link.said):
-                raise SourceError(located(self._options.url, reason))
+                raise SourceError(located(self._name, reason))
         return self._blocks.popleft()
 
     def _release(self) -> None:
@@ -163,7 +165,7 @@ def open_port(options: Serial, timeout_s: float) -> Any:
             exclusive=True,
         )
     except (*PORT_ERRORS, ValueError) as error:
-        raise SourceError(cannot_open(options.url, error)) from None
+        raise SourceError(cannot_open(shown_url(options.url), error)) from None
 
 
 def close_port(port: Any) -> None:
@@ -175,7 +177,7 @@ def close_port(port: Any) -> None:
 
 
 def cannot_open(url: str, error: Exception) -> Text:
-    """Say why a port did not open, and what to do."""
+    """Say why a port did not open, and what to do; `url` as it may be shown."""
     match getattr(error, "errno", None):
         case errno.ENOENT | errno.ENODEV | errno.ENXIO:
             return Text(
@@ -190,15 +192,27 @@ def cannot_open(url: str, error: Exception) -> Text:
     if "Inappropriate ioctl" in str(error):
         return Text("{url}: not a serial port; name one from `ls /dev/serial/by-id`", url=url)
     return Text(
-        "{url}: cannot be opened ({reason}); check url, baud and parity", url=url, reason=error
+        "{url}: cannot be opened ({reason}); check url, baud and parity",
+        url=url,
+        reason=why_unopened(error),
     )
 
 
+def why_unopened(error: Exception) -> Text:
+    """Return what the system said. Of pyserial's own texts many repeat what stands in the URL."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and not isinstance(cause, serial.SerialException):
+            return because(cause)
+        cause = cause.__context__
+    return Text("pyserial does not take it")
+
+
 def lost(url: str, error: Exception) -> Text:
-    """Say that a port went away, and what to do."""
+    """Say that a port went away, and what to do; `url` as it may be shown."""
     return Text(
         "{url}: the port is gone ({reason}); check its plug and cable (a path under "
         "/dev/serial/by-id stays the same when it is plugged in again)",
         url=url,
-        reason=error,
+        reason=without_urls(str(error)),
     )

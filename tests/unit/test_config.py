@@ -114,7 +114,7 @@ WRONG = [
     (GOOD + 'source = { device = "x" }', "streams[0].source.kind: missing; add it"),
     (
         GOOD + 'source = { kind = "camera", device = "http://x" }',
-        "streams[0].source.device: 'http://' is not known",
+        "streams[0].source.device: 'http://x' is not known",
     ),
     (GOOD + 'source = { kind = "video", path = "no.mp4" }', "streams[0].source.path: "),
     (GOOD + 'source = "camera"', "streams[0].source: expected 'table', got 'str'"),

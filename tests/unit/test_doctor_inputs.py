@@ -75,7 +75,7 @@ def test_a_camera_that_is_not_there(device: str, text: str, tmp_path: Path) -> N
 
 def test_a_network_camera_gives_a_picture_and_its_login_is_not_told(tmp_path: Path) -> None:
     with RtspCamera((320, 240)) as served:
-        shown = f"rtsp://127.0.0.1:{served.port}/yard"
+        shown = f"rtsp://127.0.0.1:{served.port}"
         good = camera(tmp_path, served.url)
         other = camera(tmp_path, served.url, ", width = 640, height = 480")
     assert good.state == "ok"
@@ -88,7 +88,7 @@ def test_a_network_camera_gives_a_picture_and_its_login_is_not_told(tmp_path: Pa
 def test_a_network_camera_that_gives_none(tmp_path: Path) -> None:
     gone = camera(tmp_path, f"rtsp://guard:secret@127.0.0.1:{free_port()}/yard")
     assert gone.state == "failed"
-    assert gone.text.endswith("/yard: the camera cannot be reached")
+    assert gone.text.endswith(": the camera cannot be reached")
     assert "ping 127.0.0.1" in gone.advice
     unknown = camera(tmp_path, "rtsp://guard:secret@no-such-camera.invalid/yard")
     assert unknown.text.endswith("the name is not known")
