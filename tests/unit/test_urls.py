@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import socket
+import subprocess
 import sys
 import tomllib
 from contextlib import redirect_stdout
@@ -23,8 +24,9 @@ from edge_runtime.cli.logs import JournalFormatter, LogFormatter
 from edge_runtime.clock import SystemClock
 from edge_runtime.config import parse
 from edge_runtime.engine.task import describe as described
-from edge_runtime.errors import ConfigError, SourceError
+from edge_runtime.errors import ConfigError, SourceError, UsageError
 from edge_runtime.packs.download import phrase_of, why_broken
+from edge_runtime.provision.claims import read_claim
 from edge_runtime.sources.camera import why_unreached
 from edge_runtime.sources.serial_port import SerialSource, open_port
 from edge_runtime.toml_file import read_toml
@@ -209,6 +211,33 @@ def test_a_traceback_in_the_log_holds_no_secret(url: str, formatter: logging.For
     text = formatter.format(record)
     assert "RuntimeError: cannot open" in text
     assert MARK not in text or "://" not in url
+
+
+def test_defects_that_nobody_caught_end_without_a_login() -> None:
+    code = (
+        "import sys, threading\n"
+        "from edge_runtime.cli.logs import hide_urls_of_defects\n"
+        "hide_urls_of_defects()\n"
+        "def fail(): raise RuntimeError(f'no answer from {sys.argv[1]}')\n"
+        "thread = threading.Thread(target=fail)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "fail()\n"
+    )
+    url = f"rtsp://admin:{MARK}@10.0.0.7/live"
+    command = [sys.executable, "-c", code, url]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("RuntimeError: no answer from rtsp://10.0.0.7\n") == 2
+    assert MARK not in done.stderr
+
+
+@pytest.mark.parametrize("given", ["AAAA" * 60, "edge-claim1:" + "AAAA" * 60])
+def test_a_claim_that_was_mistyped_is_not_repeated(given: str) -> None:
+    with pytest.raises(UsageError, match=r"…: the claim cannot be read"):
+        read_claim(given)
+    with pytest.raises(UsageError, match=r"gate\.claim: the claim cannot be read"):
+        read_claim(f"/nowhere/{given[:99]}/gate.claim")
 
 
 def test_what_http_quotes_of_a_url_is_not_repeated() -> None:
