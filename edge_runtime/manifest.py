@@ -9,16 +9,48 @@ import msgspec
 from msgspec import Meta
 
 from edge_runtime.labels import wire_labels
+from edge_runtime.language import mark
 from edge_runtime.options import Fraction, Kind, Section
 from edge_runtime.records import ModelRef
 
-PackName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
-FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")]
+NAME_CHARACTERS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+PackName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z",
+        description=mark(
+            "a name of lower-case letters a-z, digits, '.', '_' and '-', without spaces, at most "
+            "64 characters"
+        ),
+    ),
+]
+FileName = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{NAME_CHARACTERS}\Z",
+        description=mark(
+            "the name of a file in the pack's folder, of letters A-Z and a-z, digits, '.', '_' and "
+            "'-', without spaces; rename the file where it has others"
+        ),
+    ),
+]
 InnerPath = Annotated[
     str,
-    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9][A-Za-z0-9._-]{0,127}){0,4}\Z"),
+    Meta(
+        pattern=rf"^{NAME_CHARACTERS}(/{NAME_CHARACTERS}){{0,4}}\Z",
+        description=mark(
+            "a path within the pack's folder, of letters A-Z and a-z, digits, '.', '_', '-' and "
+            "'/', without spaces"
+        ),
+    ),
 ]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Sha256 = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9A-Fa-f]{64}\Z",
+        description=mark("the 64 hex digits that `sha256sum FILE` prints"),
+    ),
+]
 Hertz = Annotated[float, Meta(gt=0.0, le=10_000_000.0)]
 HertzOrZero = Annotated[float, Meta(ge=0.0, le=10_000_000.0)]
 PerChannel = float | Annotated[tuple[float, ...], Meta(min_length=1, max_length=3)]
@@ -42,6 +74,10 @@ class ModelSection(Section, frozen=True):
     url: str | None = None
     member: str | None = None
     size_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        # Windows prints a hash in capitals.
+        msgspec.structs.force_setattr(self, "sha256", self.sha256.lower())
 
 
 Fault: TypeAlias = tuple[str, str]  # a key, and what is wrong with it

@@ -158,7 +158,7 @@ def untold(manifest: Manifest, tensor: TensorSpec) -> str:
     if not points:
         return ""
     return (
-        f"{manifest.pack.name}: the weights cannot confirm {', '.join(points)} of [input]{remark}; "
+        f"the weights cannot confirm {', '.join(points)} of [input]{remark}; "
         "try a picture whose result you know, and keep it as [golden]"
     )
 

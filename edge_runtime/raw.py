@@ -68,3 +68,19 @@ class TensorSpec(msgspec.Struct, frozen=True):
     scale: float = 0.0
     zero_point: int = 0
     operator: str = ""
+
+
+class ModelFacts(msgspec.Struct, frozen=True):
+    """What a model's file says of itself besides its tensors.
+
+    `classes`: how many it tells apart; None: it does not say. `task`: its trainer's word, such as
+    detect, segment, pose or obb; empty: it does not say. `picks_best`: the graph itself picks the
+    best of its boxes, by suppression or as the top few.
+    """
+
+    classes: int | None = None
+    task: str = ""
+    picks_best: bool = False
+
+
+NO_FACTS = ModelFacts()

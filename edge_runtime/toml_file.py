@@ -129,6 +129,8 @@ def explain(text: str, wanted: type) -> Text:
             value=without_urls(value[2]),
             known=", ".join(known),
         )
+    if "matching regex" in message and (words := described(where, wanted)):
+        return Text("{key}: expected {wanted}", key=where, wanted=words)
     message = without_urls(message)
     for foreign, ours in (("`", "'"), ("'object'", "'table'"), (" | null", "")):
         message = message.replace(foreign, ours)
@@ -152,15 +154,31 @@ def join(where: str, key: str) -> str:
 
 def choices(where: str, wanted: type) -> list[str]:
     """Return what may stand at a path: the values of a literal, the kinds of a table."""
+    table, _, key = where.rpartition(".")
+    tags = [str(one.tag) for one in structs(types_at(table, wanted)) if one.tag_field == key]
+    return tags or [
+        str(value)
+        for one in plain(types_at(where, wanted))
+        if isinstance(one, inspect.LiteralType)
+        for value in one.values
+    ]
+
+
+def described(where: str, wanted: type) -> Text | None:
+    """Return the words in which the type at a path says what its pattern means, if it has any."""
+    for one in types_at(where, wanted):
+        for inner in one.types if isinstance(one, inspect.UnionType) else (one,):
+            if isinstance(inner, inspect.Metadata) and inner.extra_json_schema:
+                return Text(str(inner.extra_json_schema["description"]))
+    return None
+
+
+def types_at(where: str, wanted: type) -> list[inspect.Type]:
+    """Return the types that a value at a path may have."""
     found: list[inspect.Type] = [inspect.type_info(wanted)]
     for step in re.findall(r"[^.\[\]]+|\[\d+\]", where):
-        tags = [str(one.tag) for one in structs(found) if one.tag_field == step]
-        if tags:
-            return tags
         found = items(found) if step.startswith("[") else fields(found, step)
-    return [
-        str(v) for one in plain(found) if isinstance(one, inspect.LiteralType) for v in one.values
-    ]
+    return found
 
 
 def plain(types: list[inspect.Type]) -> list[inspect.Type]:

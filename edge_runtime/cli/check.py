@@ -35,14 +35,14 @@ def check(config_file: Path, state_dir: Path) -> None:
             continue
         delegate = stream.model_use.accelerator
         try:
-            untold = try_pack(pack, runtime=config.engine.runtime, delegate=delegate)
+            tried = try_pack(pack, runtime=config.engine.runtime, delegate=delegate)
+            said = [f"{pack.manifest.pack.name}: {note}" for note in tried]
         except BackendError as error:
             if delegate is None:
                 raise
             # An accelerator is hardware: it may be plugged in later.
-            untold = f"streams[{index}].model.delegate: {error}"
-        if untold and untold not in notes:  # once a pack, of all streams that use it
-            notes.append(untold)
+            said = [f"streams[{index}].model.delegate: {error}"]
+        notes += [note for note in said if note not in notes]  # once a pack, not a stream
     describe(config, packs, worker_count(config))
     describe_baselines(config, packs, state_dir)
     for note in notes:

@@ -79,8 +79,7 @@ def verify_pack(name: str, state_dir: Path) -> None:
     """Check the weights' hash of pack NAME (or of a pack's folder) and run its golden case."""
     pack = open_store(state_dir).find(name, Path.cwd())
     trial(pack)
-    ran = "ran on a blank picture" if pack.manifest.golden is None else "gives its golden result"
-    click.echo(f"{pack.ref.full_name}: the weights are the right ones; the model {ran}")
+    click.echo(f"{pack.ref.full_name}: the weights are the right ones; the model {ran_on(pack)}")
 
 
 @models.command("remove")
@@ -103,7 +102,16 @@ def trial(pack: Pack) -> None:
     """Run a pack in a child process on the CPU: an accelerator is tried where it is configured."""
     from edge_runtime.engine.trial import try_pack
 
-    try_pack(pack, runtime="auto", delegate=None)
+    for note in try_pack(pack, runtime="auto", delegate=None):
+        click.echo(f"note: {note}")
+
+
+def ran_on(pack: Pack) -> str:
+    """Say what the trial showed."""
+    if pack.manifest.golden is not None:
+        return "gives its golden result"
+    given = "a drawn tone" if pack.manifest.input.kind == "window" else "a blank picture"
+    return f"ran on {given}, which says nothing of its results"
 
 
 def say_installed(pack: Pack) -> None:

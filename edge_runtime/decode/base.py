@@ -9,15 +9,18 @@ from typing import Protocol
 import msgspec
 
 from edge_runtime.boxes import Placement
+from edge_runtime.decode.looks import looks_like
 from edge_runtime.decode.nms import DOUBLE_IOU, without_doubles
+from edge_runtime.decode.tensors import ShapeError
+from edge_runtime.errors import PackError
 from edge_runtime.label_groups import LabelGroups
 from edge_runtime.manifest import OutputSection
-from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.raw import NO_FACTS, ModelFacts, Tensor, TensorSpec
 from edge_runtime.records import Decoded, Detections
 
 KINDS = {
     "ssd": "edge_runtime.decode.ssd:SsdDecoder",
-    "yolo": "edge_runtime.decode.yolo:YoloDecoder",
+    "yolo": "edge_runtime.decode.yolo:open_yolo",
     "classification": "edge_runtime.decode.scores:ScoresDecoder",
     "movenet": "edge_runtime.decode.movenet:MovenetDecoder",
     "reconstruction": "edge_runtime.decode.reconstruction:ReconstructionDecoder",
@@ -25,12 +28,15 @@ KINDS = {
 
 
 class ModelTensors(msgspec.Struct, frozen=True):
-    """What a decoder is built for. `labels[class_id]` names a class."""
+    """What a decoder is built for. `labels[class_id]` names a class, `label_offset` is applied."""
 
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
     labels: tuple[str, ...]
     iou: float
+    facts: ModelFacts = NO_FACTS
+    labels_file: str = "labels.txt"
+    label_offset: int = 0
 
 
 class Decoder(Protocol):
@@ -39,6 +45,11 @@ class Decoder(Protocol):
     Keeps no state between frames: any thread may call it. Coordinates come out as fractions of
     the frame, clipped to it; a score that is not finite, or below `min_score`, does not come out.
     """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What could not be checked, or will be poor, for the person who checks the pack."""
+        ...
 
     def decode(
         self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
@@ -51,7 +62,7 @@ class Decoder(Protocol):
 
 
 class DecoderKind(Protocol):
-    """A decoder's class."""
+    """A decoder's class, or what chooses among several."""
 
     def __call__(self, model: ModelTensors) -> Decoder: ...
 
@@ -63,6 +74,7 @@ class OneLabelEach:
         self._decoder = decoder
         self._groups = groups
         self._double_iou = double_iou
+        self.notes = decoder.notes
 
     def decode(
         self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
@@ -79,12 +91,21 @@ def open_decoder(
     labels: tuple[str, ...],
     *,
     input_spec: TensorSpec,
+    facts: ModelFacts = NO_FACTS,
     iou: float | None = None,
 ) -> Decoder:
     """Return the decoder that a pack names. `iou`: of the stream, else the pack's own."""
     module, _, name = KINDS[output.decoder].partition(":")
     kind: DecoderKind = getattr(import_module(module), name)
     limit = output.iou if iou is None else iou
-    decoder = kind(ModelTensors(input_spec, specs, labels, limit))
+    model = ModelTensors(
+        input_spec, specs, labels, limit, facts, output.labels or "labels", output.label_offset
+    )
+    try:
+        decoder = kind(model)
+    except ShapeError as error:
+        if (looks := looks_like(output.decoder, input_spec, specs)) is None:
+            raise
+        raise PackError("{fault}; {looks}", fault=error, looks=looks) from None
     groups = LabelGroups(labels, output.groups)
     return OneLabelEach(decoder, groups, max(DOUBLE_IOU, limit)) if groups else decoder

@@ -18,6 +18,8 @@ KEYPOINTS = 17  # in the order of COCO: nose, eyes, ears, shoulders, elbows, wri
 class MovenetDecoder:
     """One output [1, 1, 17, 3] of (y, x, score); a body's score is the mean of its keypoints'."""
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, model: ModelTensors) -> None:
         self._spec = the_output("movenet", model.outputs)
         if self._spec.shape != (1, 1, KEYPOINTS, 3):

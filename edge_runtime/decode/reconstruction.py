@@ -21,6 +21,8 @@ class ReconstructionDecoder:
     It is given the input after the output, and `min_score` as the threshold.
     """
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, model: ModelTensors) -> None:
         self._output = the_output("reconstruction", model.outputs)
         self._input = model.input

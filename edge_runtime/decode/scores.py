@@ -24,6 +24,8 @@ class ScoresDecoder:
     probability of the only label, or of the second of two, and is read where it is known for one.
     """
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, model: ModelTensors) -> None:
         self._spec = the_output("classification", model.outputs)
         check_count(self._spec, len(model.labels))

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from edge_runtime.boxes import Box, Placement
 from edge_runtime.decode.base import ModelTensors
+from edge_runtime.decode.classes import check_count, not_compared
 from edge_runtime.decode.tensors import check_type, dequantise, shape_error, to_detections
+from edge_runtime.errors import Text
 from edge_runtime.raw import Tensor, TensorSpec
-from edge_runtime.records import Detections
+from edge_runtime.records import MAX_MODEL_LABELS, Detections
 
-EXPECTED = "boxes [1, N, 4], classes [1, N], scores [1, N] and a count [1]"
+EXPECTED = Text("boxes [1, N, 4], classes [1, N], scores [1, N] and a count [1]")
 
 
 class SsdDecoder:
-    """Boxes as (ymin, xmin, ymax, xmax) fractions; the class id stays the model's own."""
+    """Boxes as (ymin, xmin, ymax, xmax) fractions; the class id stays the model's own.
+
+    TFLite_Detection_PostProcess says how many classes there are: labels must be as many.
+    """
 
     def __init__(self, model: ModelTensors) -> None:
         for spec in model.outputs:
             check_type("ssd", spec)
         self._specs = model.outputs
         self._places = find_places(model.outputs)
+        if model.labels:
+            check_count(model, model.facts.classes)
+        self.notes = not_compared(model)
 
     def decode(
         self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
@@ -36,7 +43,7 @@ class SsdDecoder:
             scores.ravel().tolist(), classes.ravel().tolist(), boxes[0].tolist(), strict=True
         )
         for place, (score, class_id, (y1, x1, y2, x2)) in enumerate(rows):
-            if place < count.item() and isfinite(class_id) and class_id >= 0.0:
+            if place < count.item() and 0.0 <= class_id < MAX_MODEL_LABELS:  # a NaN is not
                 yield round(class_id), score, (x1, y1, x2, y2)
 
 

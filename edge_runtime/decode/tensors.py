@@ -10,11 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.boxes import Box, Placement, area
-from edge_runtime.errors import PackError, Text, row
+from edge_runtime.errors import PackError, Text, located
 from edge_runtime.raw import Tensor, TensorSpec
 from edge_runtime.records import MAX_OBJECTS, Detection, Detections
 
 Reals = NDArray[np.float64]
+
+# Centres and corners cover the whole input. In fractions they end at about 1, in pixels at the
+# input's width; sizes would not tell: a v5 box of a background cell may be over twice the input's.
+LARGEST_FRACTION = 2.0
+COARSE = 0.05  # a step of a quantised output that scores and boxes suffer from
+
+
+class ShapeError(PackError):
+    """The outputs are not those that a decoder reads: what they may be is added by who knows."""
 
 
 def dequantise(stored: Tensor, spec: TensorSpec) -> Reals:
@@ -42,13 +51,7 @@ def at_least(stored: Tensor, spec: TensorSpec, real: float) -> NDArray[np.bool_]
 def the_output(decoder: str, specs: tuple[TensorSpec, ...]) -> TensorSpec:
     """Return the one output of a model, of a type that can be read; else PackError."""
     if len(specs) != 1:
-        text = Text(
-            'output.decoder: "{decoder}" reads one output, the model has {count}: {shapes}',
-            decoder=decoder,
-            count=len(specs),
-            shapes=shapes_of(specs),
-        )
-        raise PackError(row([text, unreadable(specs) or Text("take an export of one output")]))
+        raise shape_error(decoder, Text("one output"), specs)
     check_type(decoder, specs[0])
     return specs[0]
 
@@ -57,45 +60,38 @@ def check_type(decoder: str, spec: TensorSpec) -> None:
     """Raise PackError where an output is neither float32 nor quantised to 8 bits."""
     quantised = spec.dtype in ("uint8", "int8") and spec.scale > 0.0
     if spec.dtype != "float32" and not quantised:
-        raise PackError(
-            'output.decoder: "{decoder}" reads float32, or uint8 and int8 with a scale; the '
-            'model\'s output "{name}" is {dtype} with scale {scale:g}',
+        text = Text(
+            '"{decoder}" reads float32, or uint8 and int8 with a scale; the model\'s output '
+            '"{name}" is {dtype} with scale {scale:g}',
             decoder=decoder,
             name=spec.name,
             dtype=spec.dtype,
             scale=spec.scale,
         )
+        raise PackError(located("output.decoder", text))
 
 
-def shape_error(decoder: str, expected: str, specs: Iterable[TensorSpec]) -> PackError:
+def shape_error(decoder: str, expected: str, specs: Iterable[TensorSpec]) -> ShapeError:
     """Return the error for outputs of the wrong shape."""
     text = Text(
-        'output.decoder: "{decoder}" reads {expected}; the model has {shapes}',
+        '"{decoder}" reads {expected}; the model has {shapes}',
         decoder=decoder,
         expected=expected,
-        shapes=shapes_of(specs),
+        shapes=", ".join(str(list(spec.shape)) for spec in specs),
     )
-    known = unreadable(tuple(specs))
-    return PackError(row([text, known]) if known else text)
+    return ShapeError(located("output.decoder", text))
 
 
-def unreadable(specs: tuple[TensorSpec, ...]) -> Text | None:
-    """Say what outputs are that no decoder here reads, where their shapes tell."""
-    shapes = [spec.shape for spec in specs]
-    if any(len(shape) == 4 and shape[1] > 1 < shape[2] for shape in shapes):
-        return Text("a map over the picture (segmentation, FOMO) is read by no decoder")
-    places = {shape[:2] for shape in shapes if len(shape) == 3}
-    if len(shapes) > 1 and len(places) == 1 and all(len(shape) == 3 for shape in shapes):
-        return Text(
-            "boxes and scores of anchors (BlazeFace, SSD heads) are read by no decoder; take an "
-            "export with its post-processing in the graph"
-        )
-    return None
-
-
-def shapes_of(specs: Iterable[TensorSpec]) -> str:
-    """Return outputs' shapes for people."""
-    return ", ".join(str(list(spec.shape)) for spec in specs)
+def coarse(spec: TensorSpec) -> tuple[Text, ...]:
+    """Return the note that an output is stored in steps that boxes and scores suffer from."""
+    if spec.scale <= COARSE:
+        return ()
+    text = Text(
+        "the output is stored in steps of {step:.2g}, boxes and scores are no finer than that; an "
+        "export with float outputs is better",
+        step=spec.scale,
+    )
+    return (text,)
 
 
 def to_detections(

@@ -1,52 +1,57 @@
-"""YOLO heads without suppression in the graph: v8 and later, and v5 with objectness."""
+"""YOLO heads: v8 and later, v5 with objectness; which of them a model has, or end-to-end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.boxes import Placement
-from edge_runtime.decode.base import ModelTensors
+from edge_runtime.decode.base import Decoder, ModelTensors
+from edge_runtime.decode.end_to_end import EndToEndDecoder
 from edge_runtime.decode.nms import keep_best
 from edge_runtime.decode.tensors import (
+    LARGEST_FRACTION,
     Reals,
     at_least,
+    coarse,
     dequantise,
     levels,
-    shape_error,
-    the_output,
     to_detections,
 )
-from edge_runtime.errors import PackError
-from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.decode.yolo_layouts import END_TO_END, Layout, find_layout, input_size
+from edge_runtime.errors import PackError, Text, located
+from edge_runtime.raw import Tensor
 from edge_runtime.records import MAX_OBJECTS, Detections
 
 MAX_CANDIDATES = 1000
-# Centres cover the whole input. In fractions they end at about 1, in pixels at the input's width;
-# widths would not tell: a v5 box of a background cell may be more than twice the input's.
-LARGEST_FRACTION = 2.0
+# What is no score, such as an angle or a logit, leaves 0 to 1 by more than rounding does, and in
+# more than a few cells.
+SLACK, FEW_CELLS = 0.02, 0.1
 
 
-class Layout(NamedTuple):
-    """Which axis holds a candidate's numbers, and where its class scores begin."""
-
-    axis: int
-    first_class: int
+def open_yolo(model: ModelTensors) -> Decoder:
+    """Return what reads a YOLO's output. Raises PackError as `find_layout` does."""
+    layout = find_layout(model)
+    if layout == END_TO_END:
+        return EndToEndDecoder(model, input_size(model.input))
+    return YoloDecoder(model, layout)
 
 
 class YoloDecoder:
     """One output of (cx, cy, w, h[, objectness], class scores…) a candidate, on either axis.
 
     Boxes may be in pixels of the input or in fractions of it: a quantised output tells by the
-    range that its scale gives, a float one by the largest centre among all candidates.
+    range that its scale gives, a float one by the largest centre among all candidates. The first
+    output of a float model must hold scores where the layout has them: else PackError.
     """
 
-    def __init__(self, model: ModelTensors) -> None:
-        self._spec = the_output("yolo", model.outputs)
-        self._layout = find_layout(self._spec, len(model.labels))
+    def __init__(self, model: ModelTensors, layout: Layout) -> None:
+        self._spec = model.outputs[0]
+        self._layout = layout
+        self.notes = coarse(self._spec)
+        self._looked_at = bool(self._spec.scale)
         self._iou = model.iou
         height, width = input_size(model.input)
         self._size = np.array([[width], [height], [width], [height]], np.float64)
@@ -55,6 +60,9 @@ class YoloDecoder:
         self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
     ) -> Detections:
         rows = outputs[0][0] if self._layout.axis == 1 else outputs[0][0].T
+        if not self._looked_at:
+            check_scores(rows[4:])
+            self._looked_at = True
         with np.errstate(invalid="ignore"):  # a NaN is no candidate
             places = self._candidates(rows, min_score)
         real = dequantise(rows[:, places], self._spec)
@@ -92,26 +100,20 @@ class YoloDecoder:
         return bool(centres.max(where=np.isfinite(centres), initial=0.0) > LARGEST_FRACTION)
 
 
-def find_layout(spec: TensorSpec, classes: int) -> Layout:
-    """Return the layout in which an output holds so many classes; PackError where none does."""
-    if classes == 0:
-        raise PackError('output.labels: "yolo" needs a label for every class')
-    if len(spec.shape) == 3 and spec.shape[0] == 1:
-        for first_class, axis in ((4, 1), (4, 2), (5, 2), (5, 1)):
-            if spec.shape[axis] == first_class + classes:
-                return Layout(axis, first_class)
-    expected = (
-        f"[1, {4 + classes}, N], [1, N, {4 + classes}] or [1, N, {5 + classes}] "
-        f"for the {classes} labels of the pack"
-    )
-    raise shape_error("yolo", expected, [spec])
-
-
-def input_size(spec: TensorSpec) -> tuple[int, int]:
-    """Return height and width of a picture's tensor."""
-    if len(spec.shape) != 4:
-        raise shape_error("yolo", "boxes in a picture [1, height, width, channels]", [spec])
-    return spec.shape[1], spec.shape[2]
+def check_scores(rows: Tensor) -> None:
+    """Raise PackError where a row of numbers from 0 to 1 holds others in many cells."""
+    outside = ((rows < -SLACK) | (rows > 1.0 + SLACK)).mean(axis=1)
+    row = int(outside.argmax())
+    if outside[row] > FEW_CELLS:
+        text = Text(
+            "number {number} of each box should be a score, and is {least:.2g} to {most:.2g}: this "
+            "is no output of a YOLO detector with scores from 0 to 1 (oriented boxes have an angle "
+            "there)",
+            number=5 + row,
+            least=np.nanmin(rows[row]),
+            most=np.nanmax(rows[row]),
+        )
+        raise PackError(located("output.decoder", text))
 
 
 def corners(centred: Reals) -> Reals:

@@ -11,7 +11,7 @@ import msgspec
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.decode.base import Decoder, open_decoder
 from edge_runtime.engine.order import NO_COSTS, Costs
-from edge_runtime.errors import PackError
+from edge_runtime.errors import PackError, located
 from edge_runtime.infer.base import Backend
 from edge_runtime.manifest import Pack
 from edge_runtime.normalise import normalisation_of
@@ -30,10 +30,10 @@ class Model(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Name what a kit depends on."""
+        """Name what a kit depends on: two packs may read the same weights in two ways."""
         manifest = self.pack.manifest
         told = (self.delegate, self.iou, manifest.output)
-        return (manifest.model.sha256, *map(repr, told))
+        return (str(self.pack.folder), manifest.model.sha256, *map(repr, told))
 
 
 class Kit:
@@ -52,6 +52,7 @@ class Kit:
         self._preprocessor = Preprocessor(manifest.input, tensor, normalisation)
         self._buffer = self._preprocessor.new_buffer()
         self.costs = NO_COSTS  # of the latest run
+        self.notes = self._decoder.notes
 
     @property
     def input(self) -> TensorSpec:
@@ -81,6 +82,7 @@ def decoder_of(model: Model, backend: Backend) -> Decoder:
         backend.outputs,
         model.pack.labels,
         input_spec=backend.input,
+        facts=backend.facts,
         iou=model.iou,
     )
 
@@ -91,7 +93,7 @@ def naming(pack: Pack) -> Iterator[None]:
     try:
         yield
     except PackError as error:
-        raise PackError(f"{pack.folder / 'pack.toml'}: {error}") from None
+        raise PackError(located(pack.folder / "pack.toml", error)) from None
 
 
 class Kits:

@@ -31,8 +31,12 @@ from edge_runtime.records import Classification, Decoded, Detections, Pose
 TRIAL_TIMEOUT_S = 120.0
 
 
-def try_pack(pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None = None) -> str:
-    """Run a pack's trial in a child. Raises PackError or BackendError, whatever the bytes.
+def try_pack(
+    pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None = None
+) -> tuple[Heard, ...]:
+    """Run a pack's trial in a child; return what it could not check, as notes for a person.
+
+    Raises PackError or BackendError, whatever the bytes.
 
     Return a line about what the trial could not confirm, or nothing.
 
@@ -58,7 +62,7 @@ def try_pack(pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None
         ) from None
     if verdict.error:
         raise (PackError if verdict.usage else BackendError)(Heard(verdict.error))
-    return verdict.note
+    return tuple(map(Heard, verdict.notes))
 
 
 class TrialLedger:
@@ -97,6 +101,8 @@ def fingerprint(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> str:
     digest = hashlib.sha256()
     manifest = pack.manifest
     files = [MANIFEST]
+    if manifest.output.labels is not None:
+        files.append(manifest.output.labels)
     if manifest.golden is not None:
         files += [manifest.golden.input, manifest.golden.expected]
     for name in files:
@@ -106,36 +112,37 @@ def fingerprint(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> str:
     return digest.hexdigest()
 
 
-def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> str:
+def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> tuple[str, ...]:
     """Open the model, hold it against its manifest, and run the golden case or one blank.
 
-    Return what neither the weights nor a golden case can confirm of the manifest, or nothing.
+    Returns what neither the weights nor a golden case can confirm, as notes for a person.
     """
     model = Model(pack, None, delegate, open_pack_backend(runtime))
     golden = pack.manifest.golden
-    note = ""
     if pack.manifest.input.kind == "window":
-        decoded = look_at_window(model, golden)
+        decoded, notes = look_at_window(model, golden)
     else:
         kit = Kit(model)
-        decoded = look_at_picture(kit, pack, golden)
-        note = untold(pack.manifest, kit.input)
-    if golden is None:
-        return note
-    check_golden_file(decoded, pack, golden)
-    return ""
+        decoded, notes = look_at_picture(kit, pack, golden)
+        if golden is None and (note := untold(pack.manifest, kit.input)):
+            notes = (*notes, note)
+    if golden is not None:
+        check_golden_file(decoded, pack, golden)
+    return tuple(map(str, notes))
 
 
-def look_at_picture(kit: Kit, pack: Pack, golden: GoldenSection | None) -> Decoded:
+def look_at_picture(
+    kit: Kit, pack: Pack, golden: GoldenSection | None
+) -> tuple[Decoded, tuple[str, ...]]:
     """Run the golden picture, or a blank one."""
     if golden is None:
-        return kit.run(np.zeros((64, 64, 3), np.uint8), 0.5)
+        return kit.run(np.zeros((64, 64, 3), np.uint8), 0.5), kit.notes
     from edge_runtime.sources.images import load_picture  # imports OpenCV
 
-    return kit.run(load_picture(pack.folder / golden.input), golden.min_score)
+    return kit.run(load_picture(pack.folder / golden.input), golden.min_score), kit.notes
 
 
-def look_at_window(model: Model, golden: GoldenSection | None) -> Decoded:
+def look_at_window(model: Model, golden: GoldenSection | None) -> tuple[Decoded, tuple[str, ...]]:
     """Run the golden window, or a tone: a window that does not change is refused."""
     from edge_runtime.engine.window_kit import WindowKit
 
@@ -143,9 +150,9 @@ def look_at_window(model: Model, golden: GoldenSection | None) -> Decoded:
     if golden is None:
         size, channels = kit.shape
         tone = np.sin(np.arange(size, dtype=np.float32))
-        return kit.run(np.repeat(tone[:, np.newaxis], channels, axis=1))
+        return kit.run(np.repeat(tone[:, np.newaxis], channels, axis=1)), kit.notes
     values = np.load(model.pack.folder / golden.input, allow_pickle=False)
-    return kit.run(values, golden.min_score)
+    return kit.run(values, golden.min_score), kit.notes
 
 
 def check_golden_file(decoded: Decoded, pack: Pack, golden: GoldenSection) -> None:
@@ -244,18 +251,18 @@ class Verdict(msgspec.Struct, frozen=True):
 
     error: str = ""
     usage: bool = False
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def judge(request: Request) -> Verdict:
     """Run the trial (in the child)."""
     try:
-        note = run_trial(open_pack(Path(request.folder)), request.runtime, request.delegate)
+        notes = run_trial(open_pack(Path(request.folder)), request.runtime, request.delegate)
     except EdgeError as problem:
         return Verdict(str(problem), isinstance(problem, UsageError | ModelRefusedError))
     except (ValueError, RuntimeError, MemoryError, OSError) as problem:
         return Verdict(f"{request.folder}: {type(problem).__name__}: {problem}", usage=True)
-    return Verdict(note=note)
+    return Verdict(notes=notes)
 
 
 def main() -> None:

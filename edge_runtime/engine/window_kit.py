@@ -22,6 +22,7 @@ class WindowKit:
             self._input = WindowInput(model.pack.manifest.input, self._backend.input)
             self._decoder = decoder_of(model, self._backend)
         self._buffer = self._input.new_buffer()
+        self.notes = self._decoder.notes
 
     @property
     def shape(self) -> tuple[int, int]:

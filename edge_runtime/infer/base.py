@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.raw import ModelFacts, Tensor, TensorSpec
 
 
 class Backend(Protocol):
@@ -21,6 +21,11 @@ class Backend(Protocol):
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The outputs, in the model's order."""
+        ...
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What else the model says of itself."""
         ...
 
     def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:

@@ -11,14 +11,15 @@ import msgspec
 import numpy as np
 
 from edge_runtime.errors import BackendError
-from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.raw import NO_FACTS, ModelFacts, Tensor, TensorSpec
 
 
 class CannedModel(msgspec.Struct, frozen=True):
-    """The tensors of the model that was recorded."""
+    """The tensors of the model that was recorded, and what else its file says."""
 
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
+    facts: ModelFacts = NO_FACTS
 
 
 class CannedBackend:
@@ -36,6 +37,7 @@ class CannedBackend:
             check_tensors("recorded outputs", run, model.outputs)
         self.input = model.input
         self.outputs = model.outputs
+        self.facts = model.facts
         self._runs = runs
         self._repeat = repeat
         self._next = 0

@@ -12,13 +12,14 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from edge_runtime.errors import BackendError, Text
+from edge_runtime.errors import BackendError, Text, located
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.chatter import without_chatter
 from edge_runtime.infer.details import open_sizes, output_specs, tensor_spec
+from edge_runtime.infer.model_file import read_facts, unfit_file
 from edge_runtime.infer.pages import release_pages
 from edge_runtime.options import Delegate
-from edge_runtime.raw import Tensor
+from edge_runtime.raw import ModelFacts, Tensor
 
 Runtime: TypeAlias = Literal["auto", "litert", "tflite-runtime"]
 
@@ -38,8 +39,9 @@ class ModelRefusedError(BackendError):
 class InterpreterBackend:
     """A model on an interpreter whose tensors are allocated."""
 
-    def __init__(self, interpreter: Any) -> None:
+    def __init__(self, interpreter: Any, facts: ModelFacts) -> None:
         self._interpreter = interpreter
+        self.facts = facts
         inputs = interpreter.get_input_details()
         if len(inputs) != 1:
             names = ", ".join(str(details["name"]) for details in inputs)
@@ -88,12 +90,14 @@ def open_backend(
             check_sizes(interpreter, weights)
             interpreter.allocate_tensors()
         release_pages(weights)
-        return InterpreterBackend(interpreter)
+        return InterpreterBackend(interpreter, read_facts(weights))
     except SystemError as error:
         raise broken(name, error) from error
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
         about = {"file": weights, "runtime": runtime_name(name), "why": one_line(error)}
         if delegate is None:
+            if (unfit := unfit_file(weights)) is not None:
+                raise ModelRefusedError(located(weights, unfit)) from error
             raise ModelRefusedError("{file}: {runtime} cannot run it: {why}", **about) from error
         raise BackendError(
             "{file}: {runtime} cannot run it on {library}: {why}", library=delegate.library, **about

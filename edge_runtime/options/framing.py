@@ -7,13 +7,39 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
+from edge_runtime.language import mark
 from edge_runtime.options.base import FLOAT32_MAX, Kind, Seconds, Section
+
+ChannelName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,31}\Z",
+        description=mark(
+            "a name of letters A-Z and a-z, digits, '_', '.', ':', '/' and '-', without spaces, at "
+            "most 32 characters"
+        ),
+    ),
+]
+Separator = Annotated[
+    str,
+    Meta(
+        pattern=r"^[ -/:-~\t]\Z",
+        description=mark("one character that is no digit and no control character; a tab may be"),
+    ),
+]
+SyncBytes = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9A-Fa-f]{2}){1,8}\Z",
+        description=mark("1 to 8 bytes as pairs of hex digits, such as AA55"),
+    ),
+]
 
 
 class Channel(Section, frozen=True):
     """One value of a sensor: raw * scale + offset; a row with one outside min..max is refused."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,31}\Z")]
+    name: ChannelName
     unit: Annotated[str, Meta(max_length=16)] = ""
     scale: float = 1.0
     offset: float = 0.0
@@ -46,7 +72,7 @@ class Lines(Kind, frozen=True, tag="lines"):
 
     columns: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=64)]
     format: Literal["csv", "json"] = "csv"
-    separator: Annotated[str, Meta(pattern=r"^[ -/:-~\t]\Z")] = ","
+    separator: Separator = ","
     decimal: Literal[".", ","] = "."
     max_line_bytes: Annotated[int, Meta(ge=16, le=65536)] = 1024
 
@@ -108,7 +134,7 @@ class Binary(Layout, frozen=True, tag="binary", kw_only=True):
     Without a length each frame is full.
     """
 
-    sync: Annotated[str, Meta(pattern=r"^([0-9A-Fa-f]{2}){1,8}\Z")]
+    sync: SyncBytes
     length: Literal["none", "uint8", "uint16"] = "none"
     check_covers: Literal["body", "frame"] = "body"
 

@@ -6,11 +6,11 @@ import math
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge_runtime.errors import UNFIT, PackError, Text, because, located, row
+from edge_runtime.errors import PackError, Text, located, row
 from edge_runtime.label_groups import plain
 from edge_runtime.manifest import InputSection, Manifest, OutputSection, Pack, PerChannel
+from edge_runtime.packs.labels import read_list
 from edge_runtime.packs.weights import check_weights
-from edge_runtime.records import MAX_LABELS, MAX_NAME
 from edge_runtime.toml_file import path_fault, read_toml, typed
 from edge_runtime.urls import SPACE, shown_url
 
@@ -135,63 +135,33 @@ def is_fetchable(url: str) -> bool:
 
 
 def read_labels(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Return the labels by class id, or none where the pack has no list."""
+    """Return the labels by class id, or none where the pack has no list.
+
+    A class that a list of ids leaves out is `#12`, as records show it. Raises PackError.
+    """
     output = manifest.output
     if output.labels is None:
         return ()
-    path = folder / output.labels
-    try:
-        with path.open(encoding="utf-8-sig") as file:  # str.splitlines would cut at U+2028 too
-            lines = [line.strip() for line in file]
-    except FileNotFoundError:
-        text = row([path.name, Text("is not in the pack")], " ")
-        raise wrong(folder, "output.labels", text) from None
-    except OSError as error:
-        raise PackError(
-            "{file}: cannot be read ({reason})", file=path, reason=because(error)
-        ) from None
-    except UnicodeDecodeError as error:
-        raise PackError(
-            "{file}: not UTF-8 text (byte {byte})", file=path, byte=error.start
-        ) from None
-    check_labels(path, lines)
-    if output.label_offset >= len(lines):
+    file = folder / output.labels
+    if (fault := path_fault(file, Path.is_file, Text("is not in the pack"))) is not None:
+        raise wrong(folder, "output.labels", row([file.name, fault], " "))
+    names = read_list(file)
+    offset, count = output.label_offset, max(names) + 1
+    if offset >= count:
         text = Text(
             "{offset}, but {file} has {count} lines; correct either",
-            offset=output.label_offset,
-            file=path.name,
-            count=len(lines),
+            offset=offset,
+            file=file.name,
+            count=count,
         )
         raise wrong(folder, "output.label_offset", text)
-    return tuple(lines[output.label_offset :])
-
-
-def check_labels(path: Path, lines: list[str]) -> None:
-    """Check that each label is fit for a record."""
-    if len(lines) > MAX_LABELS:
-        raise PackError(
-            "{file}: {count} labels; at most {most}", file=path, count=len(lines), most=MAX_LABELS
+    # A class 0 without a name is a classifier's background: detectors have none.
+    if offset == 0 and 0 not in names and manifest.pack.task == "detection":
+        text = Text(
+            "the ids of {file} begin with 1, those of the model with 0: set it to 1", file=file.name
         )
-    for number, label in enumerate(lines, start=1):
-        if not label:
-            raise PackError(
-                "{file}: line {number} is empty; write ??? for a class without name",
-                file=path,
-                number=number,
-            )
-        if UNFIT.search(label):
-            raise PackError(
-                "{file}: line {number} holds a control character; remove it",
-                file=path,
-                number=number,
-            )
-        if len(label) > MAX_NAME:
-            raise PackError(
-                "{file}: line {number} is longer than {most} characters",
-                file=path,
-                number=number,
-                most=MAX_NAME,
-            )
+        raise wrong(folder, "output.label_offset", text)
+    return tuple(names.get(line, f"#{line - offset}") for line in range(offset, count))
 
 
 def check_groups(folder: Path, output: OutputSection, labels: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from edge_runtime.engine.watchdog import CAPTURE_LIMIT_S, INFERENCE_LIMIT_S, sta
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.pool import Pool
 from edge_runtime.options import Fault, Synthetic
-from edge_runtime.raw import Tensor, TensorSpec
+from edge_runtime.raw import ModelFacts, Tensor, TensorSpec
 from edge_runtime.sources.synthetic import SyntheticSource
 from support.engine import Results, canned, make_capture, make_task
 from support.waiting import until
@@ -224,6 +224,10 @@ class Blocking:
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         return self._behind.outputs
+
+    @property
+    def facts(self) -> ModelFacts:
+        return self._behind.facts
 
     def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
         self.entered.set()

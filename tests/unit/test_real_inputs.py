@@ -139,8 +139,9 @@ def model_of(
 
 
 NCHW = r"channels first \(NCHW\).*convert the model to \[1, 224, 224, 3\]"
-MAP = r"; a map over the picture \(segmentation, FOMO\) is read by no decoder$"
-ANCHORS = r"; boxes and scores of anchors .* are read by no decoder; take an export with its post-"
+PIXELS = r"; it looks like a segmentation model, .* which is not read here$"
+CELLS = r"; it looks like a FOMO detector, .* which is not read here$"
+ANCHORS = r"; it looks like a face or palm detector of MediaPipe, .* which is not read here$"
 
 
 @pytest.mark.parametrize("decoder", ["classification", "yolo", "ssd"])
@@ -148,8 +149,8 @@ ANCHORS = r"; boxes and scores of anchors .* are read by no decoder; take an exp
     ("folder", "said"),
     [
         ("nchw-mobilenet-v2", NCHW),
-        ("selfie-seg", MAP),
-        ("fomo-balloon", MAP),
+        ("selfie-seg", PIXELS),
+        ("fomo-balloon", CELLS),
         ("blazeface-short", ANCHORS),
     ],
 )
