@@ -12,7 +12,7 @@ from edge_runtime.boxes import Placement
 from edge_runtime.decode.looks import looks_like
 from edge_runtime.decode.nms import DOUBLE_IOU, without_doubles
 from edge_runtime.decode.tensors import ShapeError
-from edge_runtime.errors import PackError
+from edge_runtime.errors import PackError, row
 from edge_runtime.label_groups import LabelGroups
 from edge_runtime.manifest import OutputSection
 from edge_runtime.raw import NO_FACTS, ModelFacts, Tensor, TensorSpec
@@ -106,6 +106,6 @@ def open_decoder(
     except ShapeError as error:
         if (looks := looks_like(output.decoder, input_spec, specs)) is None:
             raise
-        raise PackError("{fault}; {looks}", fault=error, looks=looks) from None
+        raise PackError(row((error, looks))) from None
     groups = LabelGroups(labels, output.groups)
     return OneLabelEach(decoder, groups, max(DOUBLE_IOU, limit)) if groups else decoder

@@ -23,7 +23,7 @@ ONE_HEAD = (8,)
 ORDER: tuple[tuple[tuple[int, ...], ...], ...] = ((STANDARD,), (P6, P2), (TINY, ONE_HEAD))
 ANCHORS = 3  # boxes a cell, of YOLOv5 and its like
 END_TO_END_NUMBERS = 6  # x1, y1, x2, y2, score, class
-MAX_END_TO_END = 1000  # boxes: 300 is usual
+END_TO_END_BOXES = range(10, 1001)  # where the file says nothing: 300 is usual
 MASK_NUMBERS = 32
 FEW_CLASSES = 5  # of a model with keypoints: mostly one
 
@@ -100,8 +100,9 @@ def cells(size: tuple[int, int], strides: tuple[int, ...]) -> int:
 
 def is_end_to_end(model: ModelTensors, found: list[Layout]) -> bool:
     """Say whether an output [1, N, 6] holds the best boxes alone, not two classes of every cell."""
-    boxes = model.outputs[0].shape[1]
-    return boxes <= MAX_END_TO_END and (model.facts.picks_best or not found)
+    if model.facts.picks_best:
+        return True
+    return not found and model.outputs[0].shape[1] in END_TO_END_BOXES
 
 
 def check_classes(model: ModelTensors, spec: TensorSpec, layout: Layout) -> None:
@@ -151,7 +152,7 @@ def no_grid(spec: TensorSpec, size: tuple[int, int]) -> PackError:
         END_TO_END_NUMBERS + MASK_NUMBERS: Text("masks"),
         END_TO_END_NUMBERS + 3 * 17: Text("keypoints"),
     }
-    if boxes <= MAX_END_TO_END and numbers in kinds:
+    if boxes in END_TO_END_BOXES and numbers in kinds:
         text = Text(
             '"yolo" reads [1, N, 6] of an end-to-end model; {shape} is one with {kind}: export '
             "one for detection",

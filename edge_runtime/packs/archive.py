@@ -1,4 +1,4 @@
-"""Weights inside a publisher's .zip. `zipfile` is imported here alone: a start needs none of it."""
+"""Weights inside a publisher's .zip. `zipfile` is imported where there is one: few starts need it."""
 
 from __future__ import annotations
 

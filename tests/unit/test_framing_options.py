@@ -45,7 +45,10 @@ def test_every_framing_can_be_configured(kind: type) -> None:
         ('kind = "line"', "framing.kind: 'line' is not known; one of lines, binary, slip, cobs"),
         ('kind = "lines"', "framing.columns: missing; add it"),
         ('kind = "lines", columns = []', "framing.columns: expected 'array' of length >= 1"),
-        ('kind = "lines", columns = [{ name = "a b" }]', "framing.columns[0].name: expected 'str'"),
+        (
+            'kind = "lines", columns = [{ name = "a b" }]',
+            "framing.columns[0].name: expected a name of letters",
+        ),
         ('kind = "lines", columns = [{ name = "a", at = "k" }]', "at must be a number in a CSV"),
         ('kind = "lines", format = "json", columns = [{ name = "a", at = 1 }]', "a key in a JSON"),
         ('kind = "lines", columns = [{ name = "a" }], decimal = ","', "separator and decimal must"),

@@ -122,7 +122,7 @@ def line(tensor: TensorSpec, decoder: Any = "ssd", **said: Any) -> str:
 
 def test_what_the_weights_cannot_tell_is_said_in_a_line_a_model() -> None:
     assert line(TO_ONE) == (
-        "gate: the weights cannot confirm color rgb of [input]; try a picture whose result you "
+        "the weights cannot confirm color rgb of [input]; try a picture whose result you "
         "know, and keep it as [golden]"
     )
     assert "cannot confirm color bgr, mean = 0, std = 255 of [input]; try a" in line(

@@ -5,14 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from edge_runtime.engine.trial import try_pack
+from edge_runtime.cli.check import check
+from edge_runtime.cli.models import ran_on
+from edge_runtime.engine.kit import Model
+from edge_runtime.engine.models import open_pack_backend
+from edge_runtime.engine.trial import fingerprint, try_pack
 from edge_runtime.errors import EdgeError
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.records import Detections
+from support.crafted import Network
 from support.packs import open_kit, pack_of
+from support.paths import ROOT
+from support.road import copy_pack
 
 YOLO26 = "zoo/yolo26n-full-int8/yolo26n_full_integer_quant.tflite"
 SSD = "models/coco_ssd_mobilenet_v1_1.0_quant.tflite"
@@ -127,3 +136,50 @@ def test_a_trial_hands_on_what_it_could_not_check(data: Path, tmp_path: Path) ->
     folder = pack_of(tmp_path / "pack", data / YOLO26, names)
     (note,) = try_pack(open_pack(folder))
     assert "an export with float outputs is better" in note
+
+
+CONFIG = """
+[device]
+site = "s"
+name = "d"
+[broker]
+url = "mqtt://127.0.0.1:1"
+[[streams]]
+name = "gate"
+source = {{ kind = "synthetic", frames = 3 }}
+model = {{ pack = "{pack}" }}
+"""
+
+
+def test_check_says_what_it_could_not_compare(tmp_path: Path) -> None:
+    made = Network()
+    made.give(np.zeros((1, 300, 6), np.float32))
+    folder = pack_of(tmp_path / "pack", made.write(tmp_path / "m.tflite"), "a\nb\n")
+    config = tmp_path / "edge.toml"
+    config.write_text(CONFIG.format(pack=folder))
+    done = CliRunner().invoke(check, ["--config", str(config), "--state-dir", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "note: streams[0].model: the model does not say how many classes" in done.output
+
+
+def test_another_list_of_labels_is_tried_anew(tmp_path: Path) -> None:
+    pack = open_pack(copy_pack(tmp_path))
+    before = fingerprint(pack, "auto", None)
+    (pack.folder / "labels.txt").write_text("person\nbicycle\ncar\ntruck\n")
+    assert fingerprint(pack, "auto", None) != before
+
+
+def test_packs_of_the_same_weights_share_no_interpreter(tmp_path: Path) -> None:
+    keys = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        pack = open_pack(copy_pack(tmp_path / name))
+        keys.add(Model(pack, None, None, open_pack_backend("auto")).key)
+    assert len(keys) == 2
+
+
+def test_a_model_that_ran_on_no_golden_case_is_said_to_have_run_alone() -> None:
+    pack = open_pack(ROOT / "models" / "bearing-vibration")
+    assert ran_on(pack) == "gives its golden result"
+    without = msgspec.structs.replace(pack.manifest, golden=None)
+    assert "ran on a drawn tone" in ran_on(msgspec.structs.replace(pack, manifest=without))

@@ -121,7 +121,7 @@ def counts(size: tuple[int, int]) -> set[int]:
 
 
 @settings(max_examples=200, derandomize=True)
-@given(size=SIZES, boxes=st.integers(1, 1000), labels=st.integers(1, 120))
+@given(size=SIZES, boxes=st.integers(10, 1000), labels=st.integers(1, 120))
 @example((640, 640), 300, 1)
 @example((640, 640), 300, 2)
 def test_six_numbers_a_box_are_the_best_boxes_where_no_grid_has_as_many(
@@ -157,6 +157,9 @@ def test_heads_that_are_known_and_an_output_of_none() -> None:
     assert "a YOLOv5 25200" in text
     # A transposed output with two classes, of a grid that is not known: too many for end-to-end.
     refusal(model_of([(1, 8000, 6)], 2))
+    # And too few, unless the file says so.
+    refusal(model_of([(1, 5, 6)], 1))
+    assert find_layout(model_of([(1, 5, 6)], 1, facts=ModelFacts(picks_best=True))) == END_TO_END
 
 
 @pytest.mark.parametrize(("what", "numbers"), E2E_OTHERS.items())
