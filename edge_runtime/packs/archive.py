@@ -1,4 +1,4 @@
-"""Weights inside a publisher's .zip. `zipfile` is imported where there is one: few starts need it."""
+"""Weights inside a publisher's .zip. `zipfile` is imported where there is one: few starts do."""
 
 from __future__ import annotations
 
