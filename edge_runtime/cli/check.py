@@ -21,33 +21,64 @@ def check(config_file: Path, state_dir: Path) -> None:
     """Check a configuration and its packs, and print what would run."""
     from edge_runtime.clock import SystemClock
     from edge_runtime.engine.build import load_checked, worker_count
-    from edge_runtime.engine.trial import try_pack
-    from edge_runtime.errors import BackendError
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
 
     store = PackStore(state_dir, bundled_models())
     config, packs = load_checked(config_file, store, SystemClock())
-    notes = doubtful_logins(config)
+    said = try_models(config_file, config, packs)
+    describe(config, packs, worker_count(config))
+    describe_baselines(config, packs, state_dir)
+    for line in said.measured:
+        click.echo(f"measured {line}")
+    for note in (*doubtful_logins(config), *said.notes):
+        click.echo(f"note: {note}")
+    for line in said.unchecked:
+        click.echo(f"not checked here: {line}")
+    part = f", but for {len(said.unchecked)} not checked here" if said.unchecked else ""
+    click.echo(f"{config_file}: good{part}")
+
+
+class ModelsTried:
+    """What the trials of a configuration's models said."""
+
+    def __init__(self) -> None:
+        self.measured: list[str] = []  # of accelerators
+        self.unchecked: list[str] = []
+        self.notes: list[str] = []
+
+
+def try_models(config_file: Path, config: Config, packs: dict[str, Pack]) -> ModelsTried:
+    """Try each model where it is to run: what accelerators took, and which are not here.
+
+    Raises UsageError where a pack is wrong, or an accelerator that is here does not do its work.
+    """
+    from edge_runtime.engine.trial import try_pack
+    from edge_runtime.errors import BackendError, ConfigError, located
+    from edge_runtime.infer.litert import AcceleratorMissingError
+
+    said = ModelsTried()
     for index, stream in enumerate(config.streams):
         pack = packs.get(stream.name)
         if pack is None:
             continue
         delegate = stream.model_use.accelerator
+        at = f"streams[{index}].model.delegate"
         try:
             tried = try_pack(pack, runtime=config.engine.runtime, delegate=delegate)
-            said = [f"{pack.manifest.pack.name}: {note}" for note in tried]
+        except AcceleratorMissingError as error:
+            # It is hardware: the board may have it, or get it later.
+            said.unchecked.append(f"{at}: {error}")
         except BackendError as error:
             if delegate is None:
                 raise
-            # An accelerator is hardware: it may be plugged in later.
-            said = [f"streams[{index}].model.delegate: {error}"]
-        notes += [note for note in said if note not in notes]  # once a pack, not a stream
-    describe(config, packs, worker_count(config))
-    describe_baselines(config, packs, state_dir)
-    for note in notes:
-        click.echo(f"note: {note}")
-    click.echo(f"{config_file}: good")
+            raise ConfigError(located(config_file, at, error)) from None
+        else:
+            if tried.placement is not None:
+                said.measured.append(f"{stream.name}: {tried.placement.describe()}")
+            notes = [f"{pack.manifest.pack.name}: {note}" for note in tried.notes]
+            said.notes += [note for note in notes if note not in said.notes]  # once a pack
+    return said
 
 
 def describe(config: Config, packs: dict[str, Pack], workers: int) -> None:

@@ -158,7 +158,7 @@ def hear(config: Config, subject: Subject, clock: Clock, minutes: float, state_d
     from edge_runtime.engine.build import trial_of
     from edge_runtime.engine.learning import listen, samples, values_of
     from edge_runtime.engine.models import model_of
-    from edge_runtime.engine.trial import TrialLedger
+    from edge_runtime.engine.trial_ledger import TrialLedger
     from edge_runtime.engine.window_kit import WindowLook
     from edge_runtime.sources import open_source
 

@@ -102,7 +102,7 @@ def trial(pack: Pack) -> None:
     """Run a pack in a child process on the CPU: an accelerator is tried where it is configured."""
     from edge_runtime.engine.trial import try_pack
 
-    for note in try_pack(pack, runtime="auto", delegate=None):
+    for note in try_pack(pack, runtime="auto", delegate=None).notes:
         click.echo(f"note: {note}")
 
 

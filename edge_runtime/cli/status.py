@@ -103,7 +103,18 @@ def stream_text(stream: dict[str, Any]) -> str:
     why = [stream[name] for name in ("reason", "notice", "tracking") if stream.get(name)]
     if "baseline" in stream:
         why.append(f"baseline {stream['baseline']}")
+    if "accelerator" in stream:
+        why.append(accelerator_text(stream["accelerator"]))
     return ", ".join([stream.get("state", "starting"), *words]) + "".join(f"; {w}" for w in why)
+
+
+def accelerator_text(told: dict[str, Any]) -> str:
+    """Return what an accelerator does of a model's work, in its own words."""
+    import msgspec
+
+    from edge_runtime.infer.placement import Placement
+
+    return msgspec.convert(told, Placement).describe()
 
 
 def outbox_text(outbox: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -13,9 +14,11 @@ from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import finding_of_stream, is_at_work, told_of_stream
 from edge_runtime.engine.models import find_packs
 from edge_runtime.engine.trial import try_pack
-from edge_runtime.errors import BackendError, UsageError
+from edge_runtime.errors import BackendError, EdgeError, UsageError
+from edge_runtime.infer.litert import AcceleratorMissingError
+from edge_runtime.infer.placement import Placement, is_compiled
 from edge_runtime.manifest import Pack
-from edge_runtime.options import EDGE_TPU, Config, Delegate, Stream
+from edge_runtime.options import Config, Delegate, Stream
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 
@@ -65,7 +68,7 @@ def look_at(around: Surroundings, stream: Stream) -> Finding:
 
 
 def check_accelerator(around: Surroundings) -> Iterator[Finding]:
-    """Is the accelerator there, and does each model that is to use it run on it?"""
+    """Is the accelerator there, and how much of each model that is to use it does it take?"""
     coral = coral_node(around.root)
     streams = [s for s in streams_of(around) if s.has_model and s.model_use.accelerator]
     if not streams:
@@ -85,37 +88,81 @@ def try_on(around: Surroundings, stream: Stream, delegate: Delegate, coral: Path
     """Run one stream's model on its accelerator; `coral` is the one that is plugged in."""
     check = f"accelerator/{stream.name}"
     assert around.config is not None
-    plug_in = around.text(
-        "Plug it into a blue USB 3 port, with its own cable; `lsusb` must show it. Or take "
-        "`delegate` out of the stream's model: then the CPU does the work."
-    )
+    advice = advice_on(around, stream, delegate)
     told = told_of_stream(around, stream.name)
-    if delegate == EDGE_TPU and not is_at_work(told):
-        finding = out_of_reach(around, check, coral, plug_in)
+    if is_edge_tpu(delegate) and not is_at_work(told):
+        finding = out_of_reach(around, check, coral, advice)
         if finding is not None:
             return finding
     if told is not None:  # an accelerator serves one process
-        return finding_of_stream(around, check, told, stream.source, plug_in)
+        return told_of_accelerator(around, check, told, stream, advice)
     try:
         pack = pack_of(around, stream)
-        try_pack(pack, runtime=around.config.engine.runtime, delegate=delegate)
-    except (UsageError, BackendError) as error:
-        return Finding(
-            check,
-            "failed",
-            around.text(
-                "the model does not run on {library}: {reason}",
-                library=delegate.library,
-                reason=error,
-            ),
-            around.text(
-                "Install the accelerator's library (Coral: libedgetpu1-std), see that the user is "
-                "in the group plugdev, and plug the accelerator in again."
-            ),
+        runtime = around.config.engine.runtime
+        placement = try_pack(pack, runtime=runtime, delegate=delegate).placement
+    except AcceleratorMissingError as error:
+        install = around.text(
+            "Install the accelerator's library (Coral: libedgetpu1-std), see that the user is "
+            "in the group plugdev, and plug the accelerator in again."
         )
-    return Finding(
-        check, "ok", around.text("the model runs on {library}", library=delegate.library)
+        return does_not_run(around, check, delegate, error, install)
+    except (UsageError, BackendError) as error:
+        follow = around.text("Do what the reason says, then type `edge-runtime doctor` again.")
+        return does_not_run(around, check, delegate, error, follow)
+    assert placement is not None  # a trial on a delegate measures, or raises
+    return Finding(check, "ok", placement.describe().said(around.language))
+
+
+def does_not_run(
+    around: Surroundings, check: str, delegate: Delegate, reason: EdgeError, advice: str
+) -> Finding:
+    """Say why a model does not run on an accelerator."""
+    text = around.text(
+        "the model does not run on {library}: {reason}", library=delegate.library, reason=reason
     )
+    return Finding(check, "failed", text, advice)
+
+
+def is_edge_tpu(delegate: Delegate) -> bool:
+    """Say whether a library is that of a Coral, whatever its path and options."""
+    return "edgetpu" in Path(delegate.library).name
+
+
+def advice_on(around: Surroundings, stream: Stream, delegate: Delegate) -> str:
+    """Return what to do about an accelerator; the CPU only where it can run the model."""
+    advice = []
+    if is_edge_tpu(delegate):
+        advice.append(
+            around.text("Plug it into a blue USB 3 port, with its own cable; `lsusb` must show it.")
+        )
+    else:
+        advice.append(
+            around.text("See that the accelerator, its driver and its library are there.")
+        )
+    try:
+        runs_on_cpu = not is_compiled(pack_of(around, stream).weights)
+    except UsageError:  # the pack's own check says so
+        runs_on_cpu = False
+    if runs_on_cpu:
+        advice.append(
+            around.text("Or take `delegate` out of the stream's model: then the CPU does the work.")
+        )
+    return " ".join(advice)
+
+
+def told_of_accelerator(
+    around: Surroundings, check: str, told: dict[str, Any], stream: Stream, advice: str
+) -> Finding:
+    """Return what the daemon measured as it opened a stream's model; else how the stream is."""
+    if "accelerator" in told:
+        measured = msgspec.convert(told["accelerator"], Placement).describe()
+        text = around.text("the running daemon has it: {measured}", measured=measured)
+        return Finding(check, "ok", text)
+    finding = finding_of_stream(around, check, told, stream.source, advice)
+    if finding.state != "ok":
+        return finding
+    text = around.text("no model was opened on it yet: nothing is measured")
+    return msgspec.structs.replace(finding, state="skipped", text=f"{finding.text}; {text}")
 
 
 def out_of_reach(

@@ -24,7 +24,7 @@ from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.report import DeviceStatus
 from edge_runtime.engine.stream import Observe
 from edge_runtime.engine.task import Task
-from edge_runtime.engine.trial import TrialLedger
+from edge_runtime.engine.trial_ledger import TrialLedger
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import ConfigError, SourceError, UsageError, located
@@ -88,7 +88,7 @@ def build_streams(
         task: Task
         if isinstance(stream.source, SensorOptions):
             runtime = config.engine.runtime
-            task = build_sensor(stream, pack, runtime, sink, clock, uplink, memory)
+            task = build_sensor(stream, pack, runtime, sink, clock, uplink, memory, ledger.opens)
         else:
             task = build_picture(
                 stream,
@@ -103,6 +103,7 @@ def build_streams(
                 uplink=uplink,
                 throttle=throttle,
                 observe=observe,
+                opens=ledger.opens,
             )
         prepare = trial_of(stream, pack, config, ledger)
         return Running(task, build_capture(task, source, clock, prepare))

@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime.board.throttle import Thinning, Throttle
 from edge_runtime.clock import Clock
+from edge_runtime.engine.delegate_opens import DelegateOpens
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.models import label_ids, model_of
 from edge_runtime.engine.pace import Pace
@@ -43,6 +44,7 @@ def build_picture(
     uplink: Uplink,
     throttle: Throttle | None,
     observe: Observe | None,
+    opens: DelegateOpens | None,
 ) -> StreamTask:
     """Make the task of a stream of pictures, and let it take part in the pool."""
     import cv2
@@ -53,7 +55,7 @@ def build_picture(
     cv2.setNumThreads(1)
     if config.uplink.daily_mb:
         stream = ready_for_less(stream)
-    model = model_of(stream, pack, config.engine.runtime)
+    model = model_of(stream, pack, config.engine.runtime, opens)
     pace = Pace()
     task = StreamTask(
         stream.name,

@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.engine.baseline import Baselines, InForce, in_force
+from edge_runtime.engine.delegate_opens import DelegateOpens
 from edge_runtime.engine.models import channels_of, label_ids, model_of, with_wire_names
 from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.reporting import Reporter
@@ -48,6 +49,7 @@ def build_sensor(
     clock: Clock,
     uplink: Uplink,
     memory: Memory = NO_MEMORY,
+    opens: DelegateOpens | None = None,
 ) -> SensorTask:
     """Make the task of a sensor, with or without a model."""
     look: Look | None = None
@@ -57,7 +59,7 @@ def build_sensor(
         from edge_runtime.engine.window_kit import WindowLook
 
         reporter, limits = model_reporter(stream, pack, uplink, memory)
-        look = WindowLook(model_of(stream, pack, runtime))
+        look = WindowLook(model_of(stream, pack, runtime, opens))
     task = SensorTask(stream.name, reporter=reporter, look=look, sink=sink, clock=clock)
     if limits.said:
         level = logging.WARNING if limits.is_refused else logging.INFO

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from edge_runtime.infer.placement import Placement
+
 StreamState = Literal["starting", "running", "degraded", "ended"]
 
 
@@ -17,6 +19,7 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     the samples that were thrown away at gaps; `baseline` says from when the learnt limits are that
     it is held against, or why they are not used. `too_fast` counts things that were through the
     picture before they could be tracked; `tracking` says so while it goes for more than a few.
+    `accelerator` is what that has taken of the model, measured as the daemon opened it.
     """
 
     state: StreamState = "starting"
@@ -32,6 +35,7 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     baseline: str = ""
     too_fast: int = 0
     tracking: str = ""
+    accelerator: Placement | None = None
 
 
 class Progress:

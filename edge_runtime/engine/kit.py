@@ -13,6 +13,7 @@ from edge_runtime.decode.base import Decoder, open_decoder
 from edge_runtime.engine.order import NO_COSTS, Costs
 from edge_runtime.errors import PackError, located
 from edge_runtime.infer.base import Backend
+from edge_runtime.infer.placement import Placement
 from edge_runtime.manifest import Pack
 from edge_runtime.normalise import normalisation_of
 from edge_runtime.options import Delegate
@@ -58,6 +59,11 @@ class Kit:
     def input(self) -> TensorSpec:
         """The model's input tensor."""
         return self._backend.input
+
+    @property
+    def placement(self) -> Placement | None:
+        """What the accelerator has taken of the model; None: it runs on the CPU."""
+        return self._backend.placement
 
     def run(self, image: Image, min_score: float, region: Box = FULL_FRAME) -> Decoded:
         """Say what the model sees in a picture, or in a region of it."""

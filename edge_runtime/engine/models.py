@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable
 
 import msgspec
+import numpy as np
 
 from edge_runtime.config import check_channels
+from edge_runtime.engine.delegate_opens import DelegateOpens
+from edge_runtime.engine.fingerprint import fingerprint
 from edge_runtime.engine.kit import Model
 from edge_runtime.engine.reporting import SCORE
 from edge_runtime.errors import ConfigError, PackError, located
@@ -20,13 +23,25 @@ from edge_runtime.packs.store import PackStore
 from edge_runtime.window import rate_ratio
 
 
-def open_pack_backend(runtime: Runtime) -> Callable[[Pack, Delegate | None], Backend]:
-    """Return what makes an interpreter for a pack's weights."""
+def open_pack_backend(
+    runtime: Runtime, opens: DelegateOpens | None = None
+) -> Callable[[Pack, Delegate | None], Backend]:
+    """Return what makes an interpreter for a pack's weights.
+
+    `opens`, the daemon's: remembers that an accelerator is being opened, in case that kills it.
+    """
 
     def open_one(pack: Pack, delegate: Delegate | None) -> Backend:
         from edge_runtime.infer.litert import open_backend
 
-        return open_backend(pack.weights, runtime=runtime, delegate=delegate)
+        if delegate is None or opens is None:
+            return open_backend(pack.weights, runtime=runtime, delegate=delegate)
+        key = fingerprint(pack, runtime, delegate)
+        with opens.under_way(key, library=delegate.library, pack=pack.ref.full_name):
+            backend = open_backend(pack.weights, runtime=runtime, delegate=delegate)
+            # Some prepare the model only now, and crash only now.
+            backend.infer(np.zeros(backend.input.shape, backend.input.dtype))
+        return backend
 
     return open_one
 
@@ -150,10 +165,12 @@ def check_labels(stream: Stream, index: int, pack: Pack) -> None:
                 )
 
 
-def model_of(stream: Stream, pack: Pack, runtime: Runtime) -> Model:
+def model_of(
+    stream: Stream, pack: Pack, runtime: Runtime, opens: DelegateOpens | None = None
+) -> Model:
     """Return how a stream's model is run."""
     use = stream.model_use
-    return Model(pack, use.iou, use.accelerator, open_pack_backend(runtime))
+    return Model(pack, use.iou, use.accelerator, open_pack_backend(runtime, opens))
 
 
 def label_ids(labels: tuple[str, ...], pack: Pack) -> frozenset[int] | None:

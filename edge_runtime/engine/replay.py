@@ -17,7 +17,7 @@ from edge_runtime.engine.build_sensor import Memory
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.models import find_packs
 from edge_runtime.engine.pipeline import Sink
-from edge_runtime.engine.trial import TrialLedger
+from edge_runtime.engine.trial_ledger import TrialLedger
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.engine.wants import Wants
 from edge_runtime.errors import EdgeError, PackError, UsageError

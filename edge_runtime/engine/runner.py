@@ -12,20 +12,21 @@ from edge_runtime.board.limits import warn_unlimited
 from edge_runtime.board.notify import Notifier
 from edge_runtime.clock import Clock
 from edge_runtime.engine import startup
-from edge_runtime.engine.build import check_files, load_checked, trial_of
+from edge_runtime.engine.build import check_files, load_checked
+from edge_runtime.engine.delegate_opens import DelegateOpens
 from edge_runtime.engine.last_good import LastGood
 from edge_runtime.engine.models import find_packs
 from edge_runtime.engine.session import Context, Loaded, MakePublisher, Session
-from edge_runtime.engine.starts import Starts
+from edge_runtime.engine.starts import START_TIMEOUT_S, Starts, boot_id
 from edge_runtime.engine.stream import Observe
-from edge_runtime.engine.trial import TrialLedger
+from edge_runtime.engine.trial_ledger import TrialLedger
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.engine.wants import Wants
 from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.enrolment.identity import provisioned
 from edge_runtime.errors import BackendError, ConfigError, UsageError
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config
+from edge_runtime.options import Config, Stream
 from edge_runtime.outbox import Outbox
 from edge_runtime.packs.store import PackStore
 
@@ -52,13 +53,15 @@ class Daemon:
     ) -> None:
         self._config_file = config_file
         self._store = store
+        opens = DelegateOpens(state_dir, boot_id())
         self._context = Context(
             clock,
             state_dir,
             notifier,
             starts,
             LastGood(state_dir, config_file),
-            TrialLedger(state_dir),
+            TrialLedger(state_dir, opens),
+            opens,
             Uplink(state_dir, clock),
             itertools.count(1),
             make_publisher,
@@ -75,6 +78,7 @@ class Daemon:
         all_ended = True
         if self._context.notifier.is_heard:
             warn_unlimited()
+        self._context.opens.take_stock()
         loaded = self._load_or_fall_back()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         startup.after_imports()
@@ -94,6 +98,7 @@ class Daemon:
                 loaded = again
         finally:
             self._context.notifier.stopping()
+            self._context.opens.close()
             outbox.close()
 
     def _load(self) -> Loaded:
@@ -141,11 +146,26 @@ class Daemon:
         make_folder(context.state_dir)
         for index, stream in enumerate(config.streams):
             try:
-                trial_of(stream, packs.get(stream.name), config, context.ledger)()
+                self._try_model(config, stream, packs.get(stream.name))
             except BackendError as error:
                 # The world's fault, not the files': the stream starts degraded and tries again.
                 log.warning("streams[%d] %s: %s", index, stream.name, error)
         return provisioned(config, context.state_dir)
+
+    def _try_model(self, config: Config, stream: Stream, pack: Pack | None) -> None:
+        """Have a stream's model pass its trial. Raises PackError, BackendError.
+
+        Before any stream is at work, as an accelerator serves one process. What hung when it was
+        tried last would hold up all streams: that is left to the stream's own thread.
+        """
+        context = self._context
+        runtime, delegate = config.engine.runtime, stream.model_use.accelerator
+        if pack is None or not context.ledger.is_due(pack, runtime=runtime, delegate=delegate):
+            return
+        # Each trial is a step forward: several must not use up the start's time or the watchdog's.
+        context.notifier.extend(f"stream {stream.name}: its model is tried", START_TIMEOUT_S)
+        context.notifier.alive()
+        context.ledger.ensure(pack, runtime=runtime, delegate=delegate)
 
     def _open_outbox(self, config: Config) -> Outbox:
         state_dir = self._context.state_dir

@@ -12,6 +12,7 @@ from edge_runtime.engine.health import Progress, StreamHealth
 from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.reporting import Reporter
 from edge_runtime.engine.task import describe, unexpected
+from edge_runtime.infer.placement import Placement
 from edge_runtime.raw import Samples
 from edge_runtime.records import Decoded, Result
 
@@ -24,6 +25,11 @@ class Look(Protocol):
     """A model that looks at a sensor's windows. One thread; opens what it needs at first use."""
 
     discarded: int
+
+    @property
+    def placement(self) -> Placement | None:
+        """What an accelerator has taken of the model, once that is open."""
+        ...
 
     def windows(self, block: Samples) -> Iterator[tuple[Stamp, Decoded]]:
         """Yield what the model says of each window that a block completes. Raises EdgeError."""
@@ -92,6 +98,7 @@ class SensorTask:
             self.health.inferred += 1
             self._deliver(self._reporter.window(stamp, decoded))
         self.health.dropped = look.discarded
+        self.health.accelerator = look.placement
 
     def _deliver(self, results: tuple[Result, ...]) -> None:
         for result in results:
@@ -101,5 +108,6 @@ class SensorTask:
 
     def _fail(self, error: Exception) -> None:
         self._failed.set()
+        self.health.accelerator = None
         log.error("stream %s: %s", self.name, describe(error), exc_info=unexpected(error))
         self.on_failure(describe(error))

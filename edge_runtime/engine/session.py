@@ -20,13 +20,14 @@ from edge_runtime.engine.baseline import Baselines
 from edge_runtime.engine.build import build_encoder, build_streams, worker_count
 from edge_runtime.engine.build_sensor import Memory
 from edge_runtime.engine.commands import Commands, Replay
+from edge_runtime.engine.delegate_opens import DelegateOpens
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.last_good import LastGood
 from edge_runtime.engine.report import DeviceStatus, Report
 from edge_runtime.engine.starts import Starts
 from edge_runtime.engine.status import StatusSocket
 from edge_runtime.engine.stream import Observe
-from edge_runtime.engine.trial import TrialLedger
+from edge_runtime.engine.trial_ledger import TrialLedger
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.engine.wants import Wants
 from edge_runtime.engine.watchdog import CommitProgress, standstill
@@ -71,6 +72,7 @@ class Context(msgspec.Struct, frozen=True):
     starts: Starts
     last_good: LastGood
     ledger: TrialLedger
+    opens: DelegateOpens
     uplink: Uplink
     track_ids: itertools.count[int]
     make_publisher: MakePublisher
@@ -98,6 +100,7 @@ class Session:
         config, packs = loaded.config, loaded.packs
         self._loaded = loaded
         self._starts = context.starts
+        self._opens = context.opens
         self._last_good = context.last_good
         self._clock = context.clock
         self._notifier = context.notifier
@@ -212,6 +215,7 @@ class Session:
             self._reload(load)
         now_s = self._clock.monotonic()
         self._starts.look(now_s)
+        self._opens.look(now_s)
         for stream in self.streams:
             stream.capture.check(now_s)
         self._feed_watchdog(now_s)
@@ -227,6 +231,7 @@ class Session:
     def _reload(self, load: Callable[[], Loaded]) -> None:
         """Read the file again. Raises EndOfSessionError with what is to run next."""
         self._notifier.reloading(round(self._clock.monotonic() * 1e6))
+        self._opens.forget()
         try:
             loaded = load()
         except (UsageError, OutboxError) as error:

@@ -139,6 +139,7 @@ class StreamTask:
         self.progress.job_started(worker, slot.taken_s)
         try:
             kit = self._kits.get(worker, self._model)
+            self.health.accelerator = kit.placement
             decoded = kit.run(slot.frame.image, self._low_score, slot.region)
             slot.costs = kit.costs
             slot.settle(decoded)
@@ -204,5 +205,6 @@ class StreamTask:
     def _fail(self, error: Exception) -> None:
         if not self._failed.is_set():
             self._failed.set()
+            self.health.accelerator = None
             log.error("stream %s: %s", self.name, describe(error), exc_info=unexpected(error))
             self.on_failure(describe(error))

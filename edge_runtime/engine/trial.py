@@ -1,55 +1,81 @@
 """A model's trial in a child process: tensors against the manifest, then the golden case.
 
-Weights are bytes from outside: a bad file may crash the engine. It crashes a child, once, and
-what passed is remembered by the hash of all that it depends on.
+Weights are bytes from outside, and so is an accelerator's library: either may crash the engine. It
+crashes a child, once. There it is measured, too, how much of a model an accelerator takes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 import numpy as np
 
+from edge_runtime.engine.golden import WrongResultError, check_golden_file
 from edge_runtime.engine.kit import Kit, Model
 from edge_runtime.engine.models import open_pack_backend
-from edge_runtime.errors import BackendError, EdgeError, Heard, PackError, UsageError
+from edge_runtime.errors import BackendError, EdgeError, Heard, PackError, Text, UsageError
 from edge_runtime.infer.child import ask_child, be_confined
-from edge_runtime.infer.litert import ModelRefusedError, Runtime, runtime_name
-from edge_runtime.infer.probe import advice, subject_of
+from edge_runtime.infer.litert import (
+    AcceleratorMissingError,
+    ModelRefusedError,
+    Runtime,
+    open_backend,
+    runtime_name,
+)
+from edge_runtime.infer.placement import Placement, is_compiled
 from edge_runtime.manifest import GoldenSection, Pack
 from edge_runtime.normalise import untold
 from edge_runtime.options import Delegate
-from edge_runtime.packs.manifest_file import MANIFEST, open_pack
-from edge_runtime.records import Classification, Decoded, Detections, Pose
+from edge_runtime.packs.manifest_file import open_pack
+from edge_runtime.records import Decoded
 
-TRIAL_TIMEOUT_S = 120.0
+if TYPE_CHECKING:
+    from edge_runtime.engine.window_kit import WindowKit
+
+Fault: TypeAlias = Literal["pack", "engine", "absent"]
+FAULTS: dict[Fault, type[EdgeError]] = {
+    "pack": PackError,
+    "engine": BackendError,
+    "absent": AcceleratorMissingError,
+}
+# Below the unit's WatchdogSec: a reload takes trials while the daemon works.
+TRIAL_TIMEOUT_S = 100.0
+
+
+class TrialResult(msgspec.Struct, frozen=True):
+    """A trial that passed: what the accelerator took, where there is one.
+
+    `notes`: what neither the weights nor a golden case can confirm, for a person to look at.
+    """
+
+    placement: Placement | None = None
+    notes: tuple[str, ...] = ()
 
 
 def try_pack(
-    pack: Pack, *, runtime: Runtime = "auto", delegate: Delegate | None = None
-) -> tuple[Heard, ...]:
-    """Run a pack's trial in a child; return what it could not check, as notes for a person.
+    pack: Pack,
+    *,
+    runtime: Runtime = "auto",
+    delegate: Delegate | None = None,
+    timeout_s: float = TRIAL_TIMEOUT_S,
+) -> TrialResult:
+    """Run a pack's trial in a child; return what came of it.
 
-    Raises PackError or BackendError, whatever the bytes.
-
-    Return a line about what the trial could not confirm, or nothing.
-
-    What crashes with a delegate may be the delegate's fault, which is the world's (BackendError);
-    without one it is the pack's.
+    Raises PackError where the pack is at fault. What goes wrong with a delegate alone is the
+    world's fault: BackendError, AcceleratorMissingError where that is not there at all.
     """
     try:
         answer = ask_child(
             __name__,
             msgspec.json.encode(Request(str(pack.folder), runtime, delegate)),
             subject=subject_of(pack.weights, delegate),
-            timeout_s=TRIAL_TIMEOUT_S,
-            advice=advice(delegate),
+            timeout_s=timeout_s,
+            advice=advice(pack.weights, delegate),
         )
         verdict = msgspec.json.decode(answer, type=Verdict)
     except BackendError as error:
@@ -57,182 +83,136 @@ def try_pack(
             raise PackError(error.text) from None
         raise
     except msgspec.DecodeError:
-        raise PackError(
-            "{folder}: the trial gave no answer that can be read", folder=pack.folder
+        error_type = PackError if delegate is None else BackendError
+        raise error_type(
+            "{subject}: the trial gave no answer that can be read",
+            subject=subject_of(pack.weights, delegate),
         ) from None
     if verdict.error:
-        raise (PackError if verdict.usage else BackendError)(Heard(verdict.error))
-    return tuple(map(Heard, verdict.notes))
+        raise FAULTS[verdict.fault](Heard(verdict.error))
+    return verdict.tried
 
 
-class TrialLedger:
-    """Remembers which trials passed, in a file of the state folder; safe to delete."""
-
-    def __init__(self, state_dir: Path) -> None:
-        self._file = state_dir / "trials.json"
-
-    def ensure(self, pack: Pack, *, runtime: Runtime, delegate: Delegate | None) -> None:
-        """Run the trial unless this very combination has passed before."""
-        key = fingerprint(pack, runtime, delegate)
-        passed = self._read()
-        if key in passed:
-            return
-        try_pack(pack, runtime=runtime, delegate=delegate)
-        self._write({**passed, key: pack.ref.full_name})
-
-    def _read(self) -> dict[str, str]:
-        try:
-            value = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    def _write(self, passed: dict[str, str]) -> None:
-        fresh = self._file.with_suffix(".new")
-        try:
-            fresh.write_text(json.dumps(passed, indent=1))
-            fresh.replace(self._file)
-        except OSError:
-            return  # a cache: without it the next start takes the trial again
+def subject_of(weights: Path, delegate: Delegate | None) -> Text:
+    """Name what is tried."""
+    if delegate is None:
+        return Text(str(weights))
+    return Text("{file} on {library}", file=weights, library=delegate.library)
 
 
-def fingerprint(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> str:
-    """Hash everything that a trial's outcome depends on."""
-    digest = hashlib.sha256()
-    manifest = pack.manifest
-    files = [MANIFEST]
-    if manifest.output.labels is not None:
-        files.append(manifest.output.labels)
-    if manifest.golden is not None:
-        files += [manifest.golden.input, manifest.golden.expected]
-    for name in files:
-        digest.update((pack.folder / name).read_bytes())
-    for text in (manifest.model.sha256, runtime, runtime_name(runtime), repr(delegate)):
-        digest.update(text.encode())
-    return digest.hexdigest()
+def advice(weights: Path, delegate: Delegate | None) -> Text:
+    """Say what to do about a model that crashes or hangs."""
+    if delegate is None:
+        return Text("the file may be damaged: pull or import it again, or use runtime litert")
+    if is_compiled(weights):
+        return Text("the delegate's library may not fit this runtime: update it")
+    return Text(
+        "the delegate's library may not fit this runtime: update it, or leave `delegate` out"
+    )
 
 
-def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> tuple[str, ...]:
+def run_trial(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> TrialResult:
     """Open the model, hold it against its manifest, and run the golden case or one blank.
 
-    Returns what neither the weights nor a golden case can confirm, as notes for a person.
+    Raises EdgeError.
     """
-    model = Model(pack, None, delegate, open_pack_backend(runtime))
-    golden = pack.manifest.golden
-    if pack.manifest.input.kind == "window":
-        decoded, notes = look_at_window(model, golden)
-    else:
-        kit = Kit(model)
-        decoded, notes = look_at_picture(kit, pack, golden)
-        if golden is None and (note := untold(pack.manifest, kit.input)):
-            notes = (*notes, note)
-    if golden is not None:
-        check_golden_file(decoded, pack, golden)
-    return tuple(map(str, notes))
+    if delegate is None:
+        return run_once(pack, runtime, None)
+    measured = measured_alone(pack, runtime, delegate)
+    try:
+        tried = run_once(pack, runtime, delegate)
+    except WrongResultError as error:
+        raise wrong_on(pack, runtime, delegate, error) from error
+    placement = tried.placement
+    if placement != measured:
+        raise BackendError(
+            "delegate {library}: {runtime} does not tell what it took of the model from what the "
+            "CPU's own delegate took ({one}; {other}); use another version of the runtime",
+            library=delegate.library,
+            runtime=runtime_name(runtime),
+            one=measured.describe() if measured else "",
+            other=placement.describe() if placement else "",
+        )
+    return tried
 
 
-def look_at_picture(
-    kit: Kit, pack: Pack, golden: GoldenSection | None
-) -> tuple[Decoded, tuple[str, ...]]:
-    """Run the golden picture, or a blank one."""
-    if golden is None:
-        return kit.run(np.zeros((64, 64, 3), np.uint8), 0.5), kit.notes
-    from edge_runtime.sources.images import load_picture  # imports OpenCV
-
-    return kit.run(load_picture(pack.folder / golden.input), golden.min_score), kit.notes
+def measured_alone(pack: Pack, runtime: Runtime, delegate: Delegate) -> Placement | None:
+    """Open the model on its delegate without the CPU's own, and return what it has taken."""
+    backend = open_backend(
+        pack.weights, runtime=runtime, delegate=delegate, default_delegates=False
+    )
+    backend.close()
+    return backend.placement
 
 
-def look_at_window(model: Model, golden: GoldenSection | None) -> tuple[Decoded, tuple[str, ...]]:
-    """Run the golden window, or a tone: a window that does not change is refused."""
+def run_once(pack: Pack, runtime: Runtime, delegate: Delegate | None) -> TrialResult:
+    """Run the golden case, or a blank. Raises EdgeError."""
     from edge_runtime.engine.window_kit import WindowKit
 
-    kit = WindowKit(model)
+    model = Model(pack, None, delegate, open_pack_backend(runtime))
+    golden = pack.manifest.golden
+    notes: tuple[str, ...]
+    if pack.manifest.input.kind == "window":
+        with closing(WindowKit(model)) as window_kit:
+            decoded = look_at_window(window_kit, pack, golden)
+            placement, notes = window_kit.placement, window_kit.notes
+    else:
+        with closing(Kit(model)) as kit:
+            decoded = look_at_picture(kit, pack, golden)
+            placement, notes = kit.placement, kit.notes
+            if golden is None and (note := untold(pack.manifest, kit.input)):
+                notes = (*notes, note)
+    if golden is not None:
+        check_golden_file(decoded, pack, golden)
+    return TrialResult(placement, tuple(map(str, notes)))
+
+
+def look_at_picture(kit: Kit, pack: Pack, golden: GoldenSection | None) -> Decoded:
+    """Run the golden picture, or a blank one."""
+    if golden is None:
+        return kit.run(np.zeros((64, 64, 3), np.uint8), 0.5)
+    from edge_runtime.sources.images import load_picture  # imports OpenCV
+
+    return kit.run(load_picture(pack.folder / golden.input), golden.min_score)
+
+
+def look_at_window(kit: WindowKit, pack: Pack, golden: GoldenSection | None) -> Decoded:
+    """Run the golden window, or a tone: a window that does not change is refused."""
     if golden is None:
         size, channels = kit.shape
         tone = np.sin(np.arange(size, dtype=np.float32))
-        return kit.run(np.repeat(tone[:, np.newaxis], channels, axis=1)), kit.notes
-    values = np.load(model.pack.folder / golden.input, allow_pickle=False)
-    return kit.run(values, golden.min_score), kit.notes
+        return kit.run(np.repeat(tone[:, np.newaxis], channels, axis=1))
+    values = np.load(pack.folder / golden.input, allow_pickle=False)
+    return kit.run(values, golden.min_score)
 
 
-def check_golden_file(decoded: Decoded, pack: Pack, golden: GoldenSection) -> None:
-    """Raise PackError where a result is not the expected one, or that is none at all."""
+def wrong_on(
+    pack: Pack, runtime: Runtime, delegate: Delegate, error: WrongResultError
+) -> BackendError:
+    """Return the error for a wrong result on a delegate, the CPU's word on it included.
+
+    Raises PackError where the result is wrong on the CPU, too: then the pack is at fault.
+    """
+    about = {
+        "library": delegate.library,
+        "pack": pack.ref.full_name,
+        "wanted": error.wanted,
+        "got": error.got,
+    }
     try:
-        expected = json.loads((pack.folder / golden.expected).read_bytes())
-        check_golden(decoded, expected, pack, golden)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        raise PackError(
-            "{folder}: golden: {file} holds no result of such a model; get the pack again",
-            folder=pack.folder,
-            file=golden.expected,
-        ) from None
-
-
-def check_golden(
-    decoded: Decoded, expected: dict[str, Any], pack: Pack, golden: GoldenSection
-) -> None:
-    """Raise PackError where a result differs from the expected one by more than the tolerance."""
-    got = comparable(decoded, pack.labels)
-    want = {key: expected.get(key, []) for key in got}
-    if not alike(got, want, golden.tolerance):
-        raise PackError(
-            "{folder}: golden: the model does not give the result that the pack promises "
-            "(expected {wanted}, got {got}); get the pack again",
-            folder=pack.folder,
-            wanted=short(want),
-            got=short(got),
+        run_once(pack, runtime, None)
+    except BackendError:  # no CPU can run it
+        return BackendError(
+            "delegate {library}: {pack} does not give its golden result on it (expected {wanted}, "
+            "got {got}); update the library, or get the pack again",
+            **about,
         )
-
-
-def comparable(decoded: Decoded, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Return a record in the form of the golden file."""
-
-    def name(class_id: int) -> str:
-        return labels[class_id] if 0 <= class_id < len(labels) else f"#{class_id}"
-
-    if isinstance(decoded, Detections):
-        rows = [
-            {"label": name(o.class_id), "score": o.score, "box": list(o.xyxy)}
-            for o in decoded.objects
-        ]
-        return {"objects": sorted(rows, key=in_place)}
-    if isinstance(decoded, Classification):
-        return {"classes": [{"label": name(c.class_id), "score": c.score} for c in decoded.classes]}
-    if isinstance(decoded, Pose):
-        return {
-            "people": [
-                {"score": p.score, "keypoints": [list(k) for k in p.keypoints]}
-                for p in decoded.people
-            ]
-        }
-    return {"score": decoded.score}
-
-
-def in_place(row: dict[str, Any]) -> tuple[str, float]:
-    """Order objects by what a slight change of scores does not turn round."""
-    return row["label"], row["box"][0]
-
-
-def alike(got: Any, want: Any, tolerance: float) -> bool:
-    """Compare two results, numbers within the tolerance."""
-    if isinstance(want, dict):
-        return isinstance(got, dict) and all(
-            key in got and alike(got[key], value, tolerance) for key, value in want.items()
-        )
-    if isinstance(want, list):
-        if want and isinstance(want[0], dict) and "box" in want[0]:
-            want = sorted(want, key=in_place)
-        return len(got) == len(want) and all(
-            alike(a, b, tolerance) for a, b in zip(got, want, strict=True)
-        )
-    if isinstance(want, int | float):
-        return abs(float(got) - float(want)) <= tolerance
-    return bool(got == want)
-
-
-def short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 120 else text[:117] + "…"
+    return BackendError(
+        "delegate {library}: computes wrong: {pack} does not give its golden result on it "
+        "(expected {wanted}, got {got}), and does so on the CPU; update the library, or take "
+        "`delegate` out of the stream's model",
+        **about,
+    )
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -244,25 +224,30 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What came of it: an empty error is a pass; `usage` says that the pack is at fault.
-
-    `note`: of a pass, what could not be confirmed.
-    """
+    """What came of it: a pass, or an error and whose fault that is."""
 
     error: str = ""
-    usage: bool = False
-    notes: tuple[str, ...] = ()
+    fault: Fault = "engine"
+    tried: TrialResult = TrialResult()
 
 
 def judge(request: Request) -> Verdict:
     """Run the trial (in the child)."""
     try:
-        notes = run_trial(open_pack(Path(request.folder)), request.runtime, request.delegate)
+        pack = open_pack(Path(request.folder))
+        return Verdict(tried=run_trial(pack, request.runtime, request.delegate))
     except EdgeError as problem:
-        return Verdict(str(problem), isinstance(problem, UsageError | ModelRefusedError))
+        return Verdict(str(problem), fault_of(problem))
     except (ValueError, RuntimeError, MemoryError, OSError) as problem:
-        return Verdict(f"{request.folder}: {type(problem).__name__}: {problem}", usage=True)
-    return Verdict(notes=notes)
+        fault: Fault = "pack" if request.delegate is None else "engine"
+        return Verdict(f"{request.folder}: {type(problem).__name__}: {problem}", fault)
+
+
+def fault_of(problem: EdgeError) -> Fault:
+    """Say whose fault an error is."""
+    if isinstance(problem, UsageError | ModelRefusedError):
+        return "pack"
+    return "absent" if isinstance(problem, AcceleratorMissingError) else "engine"
 
 
 def main() -> None:

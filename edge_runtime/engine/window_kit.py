@@ -8,6 +8,7 @@ from edge_runtime.boxes import WHOLE_FRAME
 from edge_runtime.clock import Stamp
 from edge_runtime.engine.kit import Model, decoder_of, naming
 from edge_runtime.features.vector import WindowInput
+from edge_runtime.infer.placement import Placement
 from edge_runtime.raw import Samples, Signal
 from edge_runtime.records import Decoded
 from edge_runtime.window import Windower
@@ -23,6 +24,11 @@ class WindowKit:
             self._decoder = decoder_of(model, self._backend)
         self._buffer = self._input.new_buffer()
         self.notes = self._decoder.notes
+
+    @property
+    def placement(self) -> Placement | None:
+        """What the accelerator has taken of the model; None: it runs on the CPU."""
+        return self._backend.placement
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,6 +60,10 @@ class WindowLook:
         assert spec.size is not None  # held against the stream where the configuration is loaded
         assert spec.rate_hz is not None
         return Windower(spec.size, spec.hop or spec.size, spec.rate_hz)
+
+    @property
+    def placement(self) -> Placement | None:
+        return self._kit.placement if self._kit is not None else None
 
     def windows(self, block: Samples) -> Iterator[tuple[Stamp, Decoded]]:
         if self._kit is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from edge_runtime.infer.placement import Placement
 from edge_runtime.raw import ModelFacts, Tensor, TensorSpec
 
 
@@ -26,6 +27,11 @@ class Backend(Protocol):
     @property
     def facts(self) -> ModelFacts:
         """What else the model says of itself."""
+        ...
+
+    @property
+    def placement(self) -> Placement | None:
+        """What the accelerator has taken of the model, as measured; None: none was asked for."""
         ...
 
     def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:

@@ -28,6 +28,8 @@ class CannedBackend:
     It holds an input to the model's shape and type, as an interpreter does.
     """
 
+    placement = None
+
     def __init__(
         self, model: CannedModel, runs: Sequence[Sequence[Tensor]], *, repeat: bool = False
     ) -> None:

@@ -12,11 +12,20 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_runtime.errors import BackendError, Text
 
+if TYPE_CHECKING:
+    from subprocess import Popen
+
 # A damaged file made tflite-runtime fill 8 GB; models for these boards need a tenth of this.
 MEMORY_LIMIT_BYTES = 1 << 30
+ENDED_WITHIN_S = 5.0
+
+
+class TimedOutError(BackendError):
+    """What was tried gave no answer in time."""
 
 
 def ask_child(
@@ -24,27 +33,31 @@ def ask_child(
 ) -> bytes:
     """Run a module as a child and return its answer: the last line of its standard output.
 
-    Raises BackendError where it crashes, hangs or says nothing; `subject` and `advice` are the
-    words for people: what was tried, and what to do.
+    Raises BackendError where it crashes or says nothing, TimedOutError where it hangs; `subject`
+    and `advice` are the words for people: what was tried, and what to do.
     """
     import subprocess  # a start whose models were tried before needs none
 
+    child = subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,  # a Ctrl-C is the parent's alone: it must not look like a crash
+    )
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", module],
-            input=request,
-            capture_output=True,
-            process_group=0,  # a Ctrl-C is the parent's alone: it must not look like a crash
-            timeout=timeout_s,
-            check=False,
-        )
+        said, complained = child.communicate(request, timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
-        raise BackendError(
+        end(child)
+        raise TimedOutError(
             "{subject}: did not run within {seconds:g} s and was ended; {advice}",
             subject=subject,
             seconds=timeout_s,
             advice=advice,
         ) from error
+    except BaseException:
+        end(child)
+        raise
     if child.returncode < 0:
         name = signal.Signals(-child.returncode).name
         raise BackendError(
@@ -53,16 +66,30 @@ def ask_child(
             signal=name,
             advice=advice,
         )
-    answer = child.stdout.strip().rpartition(b"\n")[2]
+    answer = said.strip().rpartition(b"\n")[2]
     if not answer:
-        said = child.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise BackendError(
             "{subject}: its test process ended with status {status}: {said}",
             subject=subject,
             status=child.returncode,
-            said=said,
+            said=complained.decode(errors="replace").strip().rpartition("\n")[2],
         )
     return answer
+
+
+def end(child: Popen[bytes]) -> None:
+    """End a child and whatever it started; one that the kernel does not let go is left behind.
+
+    A driver that hangs holds a process so that not even SIGKILL ends it.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    with contextlib.suppress(Exception):
+        child.wait(ENDED_WITHIN_S)
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
 
 
 def be_confined() -> int:

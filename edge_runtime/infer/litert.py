@@ -1,6 +1,6 @@
 """TensorFlow Lite models, on LiteRT or on tflite-runtime: the same interpreter in both.
 
-A model or a delegate that was never tried may crash the process: `probe` tries it in a child.
+A model or a delegate that was never tried may crash the process: a trial tries it in a child.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from edge_runtime.infer.chatter import without_chatter
 from edge_runtime.infer.details import open_sizes, output_specs, tensor_spec
 from edge_runtime.infer.model_file import read_facts, unfit_file
 from edge_runtime.infer.pages import release_pages
+from edge_runtime.infer.placement import Placement, check_share, is_compiled, measure
 from edge_runtime.options import Delegate
 from edge_runtime.raw import ModelFacts, Tensor
 
@@ -36,12 +37,19 @@ class ModelRefusedError(BackendError):
     """A runtime that works cannot run the model, on the CPU: the file is at fault."""
 
 
+class AcceleratorMissingError(BackendError):
+    """An accelerator's library is not installed, or finds no device: here nothing can be tried."""
+
+
 class InterpreterBackend:
     """A model on an interpreter whose tensors are allocated."""
 
-    def __init__(self, interpreter: Any, facts: ModelFacts) -> None:
+    def __init__(
+        self, interpreter: Any, facts: ModelFacts, placement: Placement | None = None
+    ) -> None:
         self._interpreter = interpreter
         self.facts = facts
+        self.placement = placement
         inputs = interpreter.get_input_details()
         if len(inputs) != 1:
             names = ", ".join(str(details["name"]) for details in inputs)
@@ -72,9 +80,17 @@ class InterpreterBackend:
 
 
 def open_backend(
-    weights: Path, *, runtime: Runtime, delegate: Delegate | None, threads: int = 1
+    weights: Path,
+    *,
+    runtime: Runtime,
+    delegate: Delegate | None,
+    threads: int = 1,
+    default_delegates: bool = True,
 ) -> Backend:
-    """Load a model, on the delegate where one is given: on nothing else then."""
+    """Load a model, on the delegate where one is given: refused where that takes too little.
+
+    `default_delegates` False: without XNNPACK, for measuring alone.
+    """
     if not weights.is_file():
         raise BackendError(
             "{file}: no such file; `edge-runtime models pull` fetches weights", file=weights
@@ -85,12 +101,17 @@ def open_backend(
     try:
         with without_chatter():
             interpreter = module.Interpreter(
-                model_path=str(weights), num_threads=threads, experimental_delegates=delegates
+                model_path=str(weights),
+                num_threads=threads,
+                experimental_delegates=delegates,
+                **({} if default_delegates else without_default_delegates(module)),
             )
             check_sizes(interpreter, weights)
+            # Before `allocate_tensors`, which gives XNNPACK what is left.
+            placement = None if delegate is None else placed(interpreter, delegate, name)
             interpreter.allocate_tensors()
         release_pages(weights)
-        return InterpreterBackend(interpreter, read_facts(weights))
+        return InterpreterBackend(interpreter, read_facts(weights), placement)
     except SystemError as error:
         raise broken(name, error) from error
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
@@ -114,6 +135,28 @@ def check_sizes(interpreter: Any, weights: Path) -> None:
                 file=weights,
                 shape=shape,
             )
+
+
+def without_default_delegates(module: Any) -> dict[str, Any]:
+    """Return what keeps XNNPACK from an interpreter."""
+    kinds = module.OpResolverType
+    return {"experimental_op_resolver_type": kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+
+
+def placed(interpreter: Any, delegate: Delegate, runtime: Runtime) -> Placement:
+    """Return what a delegate has taken. Raises BackendError where that is too little."""
+    try:
+        placement = measure(interpreter, delegate)
+    except (AttributeError, KeyError) as error:
+        raise BackendError(
+            "delegate {library}: {runtime} cannot tell what it took of the model ({why}); use "
+            "another version of the runtime",
+            library=delegate.library,
+            runtime=runtime_name(runtime),
+            why=one_line(error),
+        ) from error
+    check_share(placement, delegate)
+    return placement
 
 
 def runtime_name(runtime: Runtime = "auto") -> str:
@@ -155,12 +198,7 @@ def load_delegate(module: Any, delegate: Delegate, weights: Path) -> Any:
     try:
         functions = ctypes.CDLL(library)
     except OSError as error:
-        raise BackendError(
-            "delegate {library}: cannot be loaded ({why}); install the accelerator's library, or "
-            "take `delegate` out of the stream's model to run on the CPU",
-            library=library,
-            why=one_line(error),
-        ) from error
+        raise not_loaded(library, error, weights) from error
     if not hasattr(functions, "tflite_plugin_create_delegate"):
         raise BackendError(
             "delegate {library}: this library is no TFLite external delegate", library=library
@@ -175,12 +213,37 @@ def load_delegate(module: Any, delegate: Delegate, weights: Path) -> Any:
     try:
         return module.load_delegate(library, delegate.options)
     except (ValueError, RuntimeError) as error:
-        raise BackendError(
+        raise AcceleratorMissingError(
             "delegate {library}: does not start ({why}); is the accelerator plugged in, and may "
             "this user open it?",
             library=library,
             why=one_line(error),
         ) from error
+
+
+def not_loaded(library: str, error: OSError, weights: Path) -> BackendError:
+    """Return the error for a library that cannot be loaded: it, or one that it needs, is not here.
+
+    Only a model that a CPU can run is advised to run there.
+    """
+    why = one_line(error)
+    # dlopen(3) begins with the name of what is missing, which may be a library that this one needs.
+    is_missing = why.startswith(f"{library}: cannot open shared object file: No such file")
+    error_type = AcceleratorMissingError if is_missing else BackendError
+    if is_compiled(weights):
+        return error_type(
+            "delegate {library}: cannot be loaded ({why}); install the accelerator's library: "
+            "{file} was compiled for the accelerator, no CPU can run it",
+            library=library,
+            why=why,
+            file=weights.name,
+        )
+    return error_type(
+        "delegate {library}: cannot be loaded ({why}); install the accelerator's library, or "
+        "take `delegate` out of the stream's model to run on the CPU",
+        library=library,
+        why=why,
+    )
 
 
 def broken(runtime: Runtime, error: Exception) -> BackendError:

@@ -37,10 +37,14 @@ GateOptions: TypeAlias = Always | Interval | Motion
 
 
 class Delegate(Section, frozen=True):
-    """An accelerator's shared library and the options that it takes."""
+    """An accelerator's shared library and the options that it takes.
+
+    `min_share`: of the model's multiply-adds; where it takes less, or nothing, it is refused.
+    """
 
     library: str
     options: dict[str, str] = msgspec.field(default_factory=dict)
+    min_share: Fraction = 0.95
 
 
 EDGE_TPU = Delegate("libedgetpu.so.1")

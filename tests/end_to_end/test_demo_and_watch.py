@@ -71,15 +71,6 @@ def test_check_prints_what_would_run(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()  # it only looks
 
 
-def test_check_lets_an_accelerator_come_later(tmp_path: Path) -> None:
-    config = tmp_path / "edge-runtime.toml"
-    model = 'pack = "village-road", delegate = { library = "libnowhere.so" }'
-    config.write_text(head("mqtt://nowhere.example") + stream(model=model))
-    done = command("check", "--config", str(config), "--state-dir", str(tmp_path / "state"))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "note: streams[0].model.delegate: delegate libnowhere.so" in done.stdout
-
-
 # watch
 
 

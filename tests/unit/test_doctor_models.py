@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_runtime.board.usb import coral_node
+from support.delegates import build_library
 from support.surroundings import ROAD, VILLAGE_ROAD, configuration, found, only, surroundings, tree
 
 CORAL_NEW = {"sys/bus/usb/devices/1-1/idVendor": "1a6e\n",
@@ -84,11 +86,32 @@ def test_an_accelerator_that_is_used_and_is_not_there(tmp_path: Path) -> None:
     finding = only("model", around)
     assert (finding.state, finding.advice) == ("ok", ""), finding.text
     # A daemon that uses it lets nobody else have it.
-    told = {"streams": {"road": {"state": "running", "captured": 7}}}
+    told: dict[str, Any] = {"streams": {"road": {"state": "running", "captured": 7}}}
     held = only("accelerator", surroundings(tmp_path, config=config, daemon=told))
-    assert (held.state, held.text.startswith("the running daemon has it")) == ("ok", True)
+    assert (held.state, "nothing is measured" in held.text) == ("skipped", True)
+    measured = {"library": "libedgetpu.so.1", "nodes": 64, "nodes_taken": 61, "partitions": 2}
+    told["streams"]["road"]["accelerator"] = {**measured, "macs_share": 1.0}
+    held = only("accelerator", surroundings(tmp_path, config=config, daemon=told))
+    assert (held.state, held.text) == (
+        "ok",
+        "the running daemon has it: libedgetpu.so.1 took 61 of 64 operators, 100 % of the "
+        "multiply-adds",
+    )
     tree(tmp_path / "root", CORAL_USED)
     finding = only("accelerator", around)
     assert finding.state == "failed"
     assert "does not run on libedgetpu.so.1" in finding.text
     assert "libedgetpu1-std" in finding.advice
+
+
+def test_an_accelerator_that_takes_nothing_is_said_in_either_language(tmp_path: Path) -> None:
+    library = build_library(tmp_path / "libnone.so", takes=0)
+    delegate = f'", delegate = {{ library = "{library}" }} }}'
+    text = ROAD.replace(f'{VILLAGE_ROAD}" }}', f"{VILLAGE_ROAD}{delegate}")
+    config = configuration(tmp_path, text)
+    finding = only("accelerator", surroundings(tmp_path, config=config))
+    assert finding.state == "failed"
+    assert "libnone.so took 0 of 46 operators, 0 % of the multiply-adds" in finding.text
+    assert "libedgetpu" not in finding.advice
+    finding = only("accelerator", surroundings(tmp_path, config=config, lang="vi"))
+    assert "libnone.so nhận 0 trên 46 toán tử" in finding.text

@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.clock import ManualClock
 from edge_runtime.engine.build import build_streams
 from edge_runtime.engine.kit import Kits
-from edge_runtime.engine.trial import TrialLedger
+from edge_runtime.engine.trial_ledger import TrialLedger
 from edge_runtime.infer.pool import Pool
 from edge_runtime.options import (
     Always,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.engine.baseline import Baseline, BaselineError, Baselines, Limit
-from edge_runtime.engine.trial import check_golden_file
+from edge_runtime.engine.golden import check_golden_file
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import Manifest, Pack
 from edge_runtime.packs.catalogue import bundled_models

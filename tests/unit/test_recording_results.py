@@ -15,7 +15,7 @@ from edge_runtime.engine.build import build_streams
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.record import origin_of
 from edge_runtime.engine.replay import Replay
-from edge_runtime.engine.trial import TrialLedger
+from edge_runtime.engine.trial_ledger import TrialLedger
 from edge_runtime.engine.wants import Wants
 from edge_runtime.errors import EdgeError
 from edge_runtime.infer.pool import Pool
