@@ -74,6 +74,10 @@ def bare_order(config: Config, packs: dict[str, Pack]) -> dict[str, object]:
             "streams[0].source.kind: bench compares with a loop that reads a file; "
             "give a `video`, or use --synthetic"
         )
+    if stream.model_use.accelerator is not None:
+        raise UsageError(
+            "streams[0].model.delegate: bench compares with a loop on the CPU; take `delegate` out"
+        )
     pack = packs[stream.name]
     given = pack.manifest.input
     return {

@@ -21,6 +21,7 @@ def check(config_file: Path, state_dir: Path) -> None:
     """Check a configuration and its packs, and print what would run."""
     from edge_runtime.clock import SystemClock
     from edge_runtime.engine.build import load_checked, worker_count
+    from edge_runtime.infer.litert import runtime_name
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
 
@@ -28,6 +29,8 @@ def check(config_file: Path, state_dir: Path) -> None:
     config, packs = load_checked(config_file, store, SystemClock())
     said = try_models(config_file, config, packs)
     describe(config, packs, worker_count(config))
+    if packs:
+        click.echo(f"engine   {runtime_name(config.engine.runtime)}")
     describe_baselines(config, packs, state_dir)
     for line in said.measured:
         click.echo(f"measured {line}")

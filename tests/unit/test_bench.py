@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from edge_runtime.bench.figures import STAGES, BareFigures, PipelineFigures, StreamFigures
 from edge_runtime.bench.report import percentiles, report, table
+from edge_runtime.bench.rounds import bare_order
+from edge_runtime.errors import UsageError
 from support.daemon import command
+from support.surroundings import ROAD, VILLAGE_ROAD, configuration
 
 
 def bare(wall_s: float) -> BareFigures:
@@ -68,3 +72,11 @@ def test_it_wants_one_thing_to_measure(arguments: tuple[str, ...]) -> None:
     done = command("bench", *arguments)
     assert done.returncode == 2
     assert "--config FILE and --synthetic" in done.stderr
+
+
+def test_a_stream_on_an_accelerator_is_not_compared_with_the_cpu(tmp_path: Path) -> None:
+    clip = ROAD.replace('kind = "synthetic"', 'kind = "video", path = "clip.mp4"')
+    text = clip.replace(f'{VILLAGE_ROAD}" }}', f'{VILLAGE_ROAD}", delegate = "edgetpu" }}')
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(UsageError, match="a loop on the CPU"):
+        bare_order(configuration(tmp_path, text), {})
