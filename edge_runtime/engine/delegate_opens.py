@@ -31,7 +31,8 @@ class Opens(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the daemon's opens of one model on one accelerator have ended.
 
     `under_way`: one was begun and its end was not seen, by process `pid` in boot `boot_id` of the
-    kernel. `deaths`: of the daemon, in a row, amid an open; `cuts`: of the whole board.
+    kernel, itself or `in_child`: in a test process, whose death is not its own. `deaths`: of the
+    daemon, in a row, amid an open; `cuts`: of the whole board.
     """
 
     library: str
@@ -39,6 +40,7 @@ class Opens(msgspec.Struct, frozen=True, omit_defaults=True):
     boot_id: str
     pid: int = 0
     under_way: bool = False
+    in_child: bool = False
     deaths: int = 0
     cuts: int = 0
 
@@ -75,7 +77,8 @@ class DelegateOpens:
     def take_stock(self) -> None:
         """Count what the process before this one left behind. Called once, before any open."""
         with self._lock:
-            self._known = {key: self._judged(one) for key, one in self._read().items()}
+            judged = {key: self._judged(one) for key, one in self._read().items()}
+            self._known = {k: one for k, one in judged.items() if one.is_suspect or one.under_way}
             self._write()
 
     def is_suspect(self, key: str) -> bool:
@@ -107,15 +110,21 @@ class DelegateOpens:
         )
 
     @contextmanager
-    def under_way(self, key: str, *, library: str, pack: str) -> Iterator[None]:
-        """Mark, on the disk, that this is being opened as long as the block lasts."""
+    def under_way(
+        self, key: str, *, library: str, pack: str, in_child: bool = False
+    ) -> Iterator[None]:
+        """Mark, on the disk, that this is being opened as long as the block lasts.
+
+        `in_child`: by a test process, which can take the board with it and not the daemon.
+        """
         # Of two that are opened side by side a death would not tell which of them it was.
         alone = self.is_suspect(key) and self._alone.acquire(timeout=PATIENCE_S)
         try:
-            self._begin(key, Opens(library, pack, self._boot_id))
+            self._begin(key, Opens(library, pack, self._boot_id), in_child)
             try:
                 yield
-                self._worked.add(key)
+                if not in_child:
+                    self._worked.add(key)
             finally:
                 self._end(key)
         finally:
@@ -157,9 +166,9 @@ class DelegateOpens:
         if not same_boot:
             deaths = min(deaths, MOST_DEATHS - 1)
             cuts = cuts + 1 if one.under_way else min(cuts, MOST_CUTS - 1)
-        elif one.under_way:
+        elif one.under_way and not one.in_child:
             deaths += 1
-        if one.under_way:
+        if deaths > one.deaths or cuts > one.cuts:
             log.warning(
                 "%s: %s as %s was opened on it: it is tried in a test process again",
                 one.library,
@@ -170,12 +179,14 @@ class DelegateOpens:
             one, boot_id=self._boot_id, under_way=False, deaths=deaths, cuts=cuts
         )
 
-    def _begin(self, key: str, fresh: Opens) -> None:
+    def _begin(self, key: str, fresh: Opens, in_child: bool) -> None:
         with self._lock:
             self._under_way[key] += 1
             self._quiet_since_s = None
             known = self._known.get(key, fresh)
-            self._known[key] = msgspec.structs.replace(known, under_way=True, pid=os.getpid())
+            self._known[key] = msgspec.structs.replace(
+                known, under_way=True, in_child=in_child, pid=os.getpid()
+            )
             if self._under_way[key] == 1:
                 self._write()
 

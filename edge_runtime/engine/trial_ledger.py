@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -76,10 +77,16 @@ class TrialLedger:
 
     def _try_on(self, delegate: Delegate, pack: Pack, runtime: Runtime, key: str) -> None:
         name = pack.ref.full_name
+        mark = (
+            self.opens.under_way(key, library=delegate.library, pack=name, in_child=True)
+            if self.opens is not None
+            else nullcontext()
+        )
         try:
-            placement = try_pack(
-                pack, runtime=runtime, delegate=delegate, timeout_s=self._timeout_s
-            ).placement
+            with mark:
+                placement = try_pack(
+                    pack, runtime=runtime, delegate=delegate, timeout_s=self._timeout_s
+                ).placement
         except TimedOutError:
             self._note(key, Tried(name, hung=True))
             raise

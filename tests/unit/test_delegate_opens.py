@@ -20,7 +20,7 @@ from pathlib import Path
 from edge_runtime.engine.delegate_opens import DelegateOpens
 opens = DelegateOpens(Path(sys.argv[1]), sys.argv[2])
 opens.take_stock()
-with opens.under_way("key", library="lib.so", pack="road@1"):
+with opens.under_way("key", library="lib.so", pack="road@1", in_child={in_child}):
     {then}
 """
 DIES = "os.kill(os.getpid(), signal.SIGKILL)"
@@ -33,8 +33,11 @@ def opens(folder: Path, boot_id: str = BOOT) -> DelegateOpens:
     return one
 
 
-def open_in_child(folder: Path, then: str = DIES, boot_id: str = BOOT) -> int:
-    command = [sys.executable, "-c", OPEN.format(then=then), str(folder), boot_id]
+def open_in_child(
+    folder: Path, then: str = DIES, boot_id: str = BOOT, *, in_child: bool = False
+) -> int:
+    code = OPEN.format(then=then, in_child=in_child)
+    command = [sys.executable, "-c", code, str(folder), boot_id]
     return subprocess.run(command, check=False).returncode
 
 
@@ -96,6 +99,15 @@ def test_the_power_fails_amid_an_open(tmp_path: Path) -> None:
     assert not is_refused(opens(tmp_path, "the one after"))
 
 
+def test_a_trial_that_takes_the_board_with_it_counts_and_one_that_is_ended_does_not(
+    tmp_path: Path,
+) -> None:
+    open_in_child(tmp_path, in_child=True)  # the daemon was killed for another reason
+    assert not opens(tmp_path).is_suspect(KEY)
+    open_in_child(tmp_path, in_child=True)
+    assert opens(tmp_path, "next boot").is_suspect(KEY)
+
+
 def test_five_minutes_of_work_after_an_open_clear_its_name(tmp_path: Path) -> None:
     open_in_child(tmp_path)
     one = opens(tmp_path)
@@ -116,7 +128,8 @@ def test_a_stop_amid_an_open_is_no_death(tmp_path: Path) -> None:
 
 
 def test_an_open_of_a_process_that_lives_is_no_death(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", OPEN.format(then="print(flush=True); sys.stdin.read()")]
+    code = OPEN.format(then="print(flush=True); sys.stdin.read()", in_child=False)
+    command = [sys.executable, "-c", code]
     with subprocess.Popen(
         [*command, str(tmp_path), BOOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
