@@ -58,7 +58,7 @@ def bench(
 
 def run_round() -> None:
     """Be one round: the same imports in the same order as `run`."""
-    from edge_runtime.engine import startup
+    from edge_runtime import startup
 
     startup.before_imports()
 

@@ -34,7 +34,7 @@ def replay(
     Nothing is sent, and the device's outbox and counters stay as they are: boot and seq are the
     replay's own.
     """
-    from edge_runtime.engine import startup
+    from edge_runtime import startup
 
     startup.before_imports()
 

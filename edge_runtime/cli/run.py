@@ -55,12 +55,13 @@ def run_daemon(
     stdout: bool,
 ) -> bool:
     """Import what is heavy and run; False where a thread was left behind that hangs."""
-    from edge_runtime.engine import startup
+    from edge_runtime import startup
 
     startup.before_imports()
 
     from edge_runtime.clock import SystemClock
     from edge_runtime.engine.build import build_mqtt, build_stdout
+    from edge_runtime.engine.crashes import CrashGuard
     from edge_runtime.engine.runner import Daemon
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
@@ -74,4 +75,5 @@ def run_daemon(
         wants,
         starts,
         build_stdout if stdout else build_mqtt,
+        crashes=CrashGuard.of_service(os.environ),
     ).run()

@@ -18,6 +18,8 @@ from edge_runtime.encode import Encoder, StreamNames, Topics
 from edge_runtime.engine.build_picture import build_picture
 from edge_runtime.engine.build_sensor import NO_MEMORY, Memory, build_sensor
 from edge_runtime.engine.capture import Capture, Running
+from edge_runtime.engine.children import prepare_children
+from edge_runtime.engine.crashes import WorksFor, nobody
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.models import find_packs, label_ids
 from edge_runtime.engine.pipeline import Sink
@@ -29,6 +31,7 @@ from edge_runtime.engine.uplink import Uplink
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import ConfigError, SourceError, UsageError, located
 from edge_runtime.infer.pool import Pool
+from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.options import (
     Camera,
@@ -49,11 +52,15 @@ from edge_runtime.packs.store import PackStore
 from edge_runtime.publish.contract import Encode, Identity, OnCommand, Publisher
 from edge_runtime.records import NO_MODEL
 from edge_runtime.sources import open_source
+from edge_runtime.sources.base import Source
+from edge_runtime.sources.isolated import IsolatedSource, is_foreign
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
 FILE_HANG_LIMIT_S = 15.0  # a file on a dying card; a camera's own timeouts are configured
 GRACE_S = 2.0
+# Pictures in use at once: one a worker, and those that are decoded, gated, waiting, looked at.
+SLOTS_BESIDE_WORKERS = 4
 
 
 def worker_count(config: Config) -> int:
@@ -76,11 +83,15 @@ def build_streams(
     observe: Observe | None = None,
     memory: Memory = NO_MEMORY,
     feed: Recording | None = None,
+    children: ChildFactory | None = None,
+    works_for: WorksFor = nobody,
 ) -> list[Running]:
     """Make every stream's task and capture; nothing is started.
 
-    A `feed` is played to the stream in place of its source.
+    A `feed` is played to the stream in place of its source. Without `children` strangers' bytes
+    are decoded and models are run in this process.
     """
+    slots = worker_count(config) + SLOTS_BESIDE_WORKERS
 
     def build(stream: Stream) -> Running:
         pack = packs.get(stream.name)
@@ -88,7 +99,8 @@ def build_streams(
         task: Task
         if isinstance(stream.source, SensorOptions):
             runtime = config.engine.runtime
-            task = build_sensor(stream, pack, runtime, sink, clock, uplink, memory, ledger.opens)
+            opens = ledger.opens
+            task = build_sensor(stream, pack, runtime, sink, clock, uplink, memory, opens, children)
         else:
             task = build_picture(
                 stream,
@@ -97,6 +109,7 @@ def build_streams(
                 lossless=open_source(source, clock).lossless,
                 pool=pool,
                 kits=kits,
+                children=children,
                 sink=sink,
                 clock=clock,
                 new_track_id=lambda: next(track_ids),
@@ -104,24 +117,44 @@ def build_streams(
                 throttle=throttle,
                 observe=observe,
                 opens=ledger.opens,
+                works_for=works_for,
             )
         prepare = trial_of(stream, pack, config, ledger)
-        return Running(task, build_capture(task, source, clock, prepare))
+        capture = build_capture(task, source, clock, prepare, children, slots, works_for)
+        return Running(task, capture)
 
     return [build(stream) for stream in config.streams]
 
 
+def source_opener(
+    options: SourceOptions, clock: Clock, children: ChildFactory | None, slots: int
+) -> Callable[[], Source]:
+    """Return what makes a stream's source, in a process of its own where strangers feed it."""
+    if children is None or not is_foreign(options):
+        return lambda: open_source(options, clock)
+    patience_s = hang_limit_s(options)
+    return lambda: IsolatedSource(options, clock, children, slots=slots, patience_s=patience_s)
+
+
 def build_capture(
-    task: Task, options: SourceOptions, clock: Clock, prepare: Callable[[], None]
+    task: Task,
+    options: SourceOptions,
+    clock: Clock,
+    prepare: Callable[[], None],
+    children: ChildFactory | None = None,
+    slots: int = SLOTS_BESIDE_WORKERS,
+    works_for: WorksFor = nobody,
 ) -> Capture:
     """Make what keeps a stream's source going."""
     return Capture(
         task,
-        lambda: open_source(options, clock),
+        source_opener(options, clock, children, slots),
         clock,
         Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, random.Random()),  # noqa: S311 - no secret
-        hang_limit_s=hang_limit_s(options),
+        # A source in a process of its own ends that where it hangs, and says so.
+        hang_limit_s=hang_limit_s(options) + (2 * GRACE_S if is_foreign(options) else 0.0),
         prepare=prepare,
+        works_for=works_for,
     )
 
 
@@ -136,27 +169,33 @@ def trial_of(
     )
 
 
-def load_checked(file: Path, store: PackStore, clock: Clock) -> tuple[Config, dict[str, Pack]]:
+def load_checked(
+    file: Path, store: PackStore, clock: Clock, children: ChildFactory | None = None
+) -> tuple[Config, dict[str, Pack]]:
     """Read a configuration and all files that it names. Raises UsageError that names the place."""
     config = load(file)
-    return config, check_named(config, file, store, clock)
+    return config, check_named(config, file, store, clock, children)
 
 
-def check_named(config: Config, file: Path, store: PackStore, clock: Clock) -> dict[str, Pack]:
+def check_named(
+    config: Config, file: Path, store: PackStore, clock: Clock, children: ChildFactory | None = None
+) -> dict[str, Pack]:
     """Check all files that a configuration names; return its packs. Raises UsageError as above."""
     try:
         packs = find_packs(config, store)
-        check_files(config, clock)
+        check_files(config, clock, children)
     except UsageError as error:
         raise type(error)(located(file, error)) from None
     return packs
 
 
-def check_files(config: Config, clock: Clock) -> None:
+def check_files(config: Config, clock: Clock, children: ChildFactory | None = None) -> None:
     """Open each file that is a source once. Raises ConfigError: waiting would not mend it."""
+    if children is not None:
+        prepare_children(children, config)
     for index, stream in enumerate(config.streams):
         if isinstance(stream.source, Video | Images | Recording):
-            source = open_source(stream.source, clock)
+            source = source_opener(stream.source, clock, children, SLOTS_BESIDE_WORKERS)()
             try:
                 source.open()
             except SourceError as error:

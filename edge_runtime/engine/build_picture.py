@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime.board.throttle import Thinning, Throttle
 from edge_runtime.clock import Clock
+from edge_runtime.engine.crashes import WorksFor
 from edge_runtime.engine.delegate_opens import DelegateOpens
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.models import label_ids, model_of
@@ -18,6 +19,7 @@ from edge_runtime.engine.pipeline import Pipeline, RuleUse, Sink
 from edge_runtime.engine.stream import Observe, StreamTask
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.infer.pool import Pool
+from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.label_groups import LabelGroups
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, Count, Motion, PublishMode, Stream, Track
@@ -38,6 +40,7 @@ def build_picture(
     lossless: bool,
     pool: Pool,
     kits: Kits,
+    children: ChildFactory | None,
     sink: Sink,
     clock: Clock,
     new_track_id: Callable[[], int],
@@ -45,6 +48,7 @@ def build_picture(
     throttle: Throttle | None,
     observe: Observe | None,
     opens: DelegateOpens | None,
+    works_for: WorksFor,
 ) -> StreamTask:
     """Make the task of a stream of pictures, and let it take part in the pool."""
     import cv2
@@ -55,7 +59,7 @@ def build_picture(
     cv2.setNumThreads(1)
     if config.uplink.daily_mb:
         stream = ready_for_less(stream)
-    model = model_of(stream, pack, config.engine.runtime, opens)
+    model = model_of(stream, pack, config.engine.runtime, opens, children)
     pace = Pace()
     task = StreamTask(
         stream.name,
@@ -73,6 +77,7 @@ def build_picture(
         thinning=Thinning(throttle) if throttle and not lossless else None,
         observe=observe,
         pace=pace,
+        works_for=works_for,
     )
     pool.add(task)
     return task

@@ -17,6 +17,7 @@ from edge_runtime.engine.reporting import Reporter
 from edge_runtime.engine.sensor import Look, SensorTask
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.infer.litert import Runtime
+from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.options import SensorOptions, Stream
 from edge_runtime.records import NO_MODEL
@@ -50,6 +51,7 @@ def build_sensor(
     uplink: Uplink,
     memory: Memory = NO_MEMORY,
     opens: DelegateOpens | None = None,
+    children: ChildFactory | None = None,
 ) -> SensorTask:
     """Make the task of a sensor, with or without a model."""
     look: Look | None = None
@@ -59,7 +61,7 @@ def build_sensor(
         from edge_runtime.engine.window_kit import WindowLook
 
         reporter, limits = model_reporter(stream, pack, uplink, memory)
-        look = WindowLook(model_of(stream, pack, runtime, opens))
+        look = WindowLook(model_of(stream, pack, runtime, opens, children))
     task = SensorTask(stream.name, reporter=reporter, look=look, sink=sink, clock=clock)
     if limits.said:
         level = logging.WARNING if limits.is_refused else logging.INFO

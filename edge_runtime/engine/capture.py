@@ -11,6 +11,7 @@ import msgspec
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
+from edge_runtime.engine.crashes import WorksFor, nobody
 from edge_runtime.engine.task import Task, describe, unexpected
 from edge_runtime.errors import EdgeError
 from edge_runtime.language import mark
@@ -44,6 +45,7 @@ class Capture:
         *,
         hang_limit_s: float,
         prepare: Callable[[], None] = lambda: None,
+        works_for: WorksFor = nobody,
     ) -> None:
         self._task = task
         self._open_source = open_source
@@ -51,6 +53,7 @@ class Capture:
         self._backoff = backoff
         self.hang_limit_s = hang_limit_s
         self._prepare = prepare
+        self._works_for = works_for
         self._stopping = threading.Event()
         self._failed = threading.Event()
         self._worked_at_failure = -1
@@ -68,6 +71,10 @@ class Capture:
             target=self._run, args=(attempt,), name=f"capture-{self._task.name}"[:15], daemon=True
         )
         self._thread.start()
+
+    def leave_off(self, reason: str) -> None:
+        """Declare in place of `start` why the stream is not started at all."""
+        self._degrade(reason)
 
     def check(self, now_s: float) -> None:
         """Abandon a call that hangs and start again beside it; called by the supervisor."""
@@ -100,6 +107,7 @@ class Capture:
         return not self.abandoned and not self._thread.is_alive()
 
     def _run(self, attempt: Attempt) -> None:
+        self._works_for(self._task.name)
         while attempt.current and not self._stopping.is_set():
             try:
                 if self._capture(attempt):

@@ -51,7 +51,7 @@ class Kit:
             self._decoder = decoder_of(model, self._backend)
             normalisation = normalisation_of(manifest.input, manifest.output, tensor)
         self._preprocessor = Preprocessor(manifest.input, tensor, normalisation)
-        self._buffer = self._preprocessor.new_buffer()
+        self._buffer = self._backend.new_input()
         self.costs = NO_COSTS  # of the latest run
         self.notes = self._decoder.notes
 
@@ -121,6 +121,11 @@ class Kits:
         kit = self._kits.pop((worker, model.key), None)
         if kit is not None:
             kit.close()
+
+    def retire(self, worker: int) -> None:
+        """Let the interpreters of a worker go that has ended."""
+        for place in [place for place in self._kits if place[0] == worker]:
+            self._kits.pop(place).close()
 
     def close(self) -> None:
         """Let all interpreters go; no worker may be running."""

@@ -16,6 +16,7 @@ from edge_runtime.engine.reporting import SCORE
 from edge_runtime.errors import ConfigError, PackError, located
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.litert import Runtime
+from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.labels import class_ids, wire_name
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, Delegate, SensorOptions, Stream, Threshold
@@ -24,21 +25,30 @@ from edge_runtime.window import rate_ratio
 
 
 def open_pack_backend(
-    runtime: Runtime, opens: DelegateOpens | None = None
+    runtime: Runtime, opens: DelegateOpens | None = None, children: ChildFactory | None = None
 ) -> Callable[[Pack, Delegate | None], Backend]:
-    """Return what makes an interpreter for a pack's weights.
+    """Return what makes an interpreter for a pack's weights, in a process of its own or in this.
 
     `opens`, the daemon's: remembers that an accelerator is being opened, in case that kills it.
     """
 
-    def open_one(pack: Pack, delegate: Delegate | None) -> Backend:
+    def open_here(pack: Pack, delegate: Delegate | None) -> Backend:
+        if children is not None:
+            from edge_runtime.infer.isolated import open_isolated
+
+            return open_isolated(children, pack.weights, runtime=runtime, delegate=delegate)
         from edge_runtime.infer.litert import open_backend
 
+        return open_backend(pack.weights, runtime=runtime, delegate=delegate)
+
+    def open_one(pack: Pack, delegate: Delegate | None) -> Backend:
         if delegate is None or opens is None:
-            return open_backend(pack.weights, runtime=runtime, delegate=delegate)
+            return open_here(pack, delegate)
         key = fingerprint(pack, runtime, delegate)
-        with opens.under_way(key, library=delegate.library, pack=pack.ref.full_name):
-            backend = open_backend(pack.weights, runtime=runtime, delegate=delegate)
+        in_child = children is not None
+        name = pack.ref.full_name
+        with opens.under_way(key, library=delegate.library, pack=name, in_child=in_child):
+            backend = open_here(pack, delegate)
             # Some prepare the model only now, and crash only now.
             backend.infer(np.zeros(backend.input.shape, backend.input.dtype))
         return backend
@@ -166,11 +176,15 @@ def check_labels(stream: Stream, index: int, pack: Pack) -> None:
 
 
 def model_of(
-    stream: Stream, pack: Pack, runtime: Runtime, opens: DelegateOpens | None = None
+    stream: Stream,
+    pack: Pack,
+    runtime: Runtime,
+    opens: DelegateOpens | None = None,
+    children: ChildFactory | None = None,
 ) -> Model:
     """Return how a stream's model is run."""
     use = stream.model_use
-    return Model(pack, use.iou, use.accelerator, open_pack_backend(runtime, opens))
+    return Model(pack, use.iou, use.accelerator, open_pack_backend(runtime, opens, children))
 
 
 def label_ids(labels: tuple[str, ...], pack: Pack) -> frozenset[int] | None:

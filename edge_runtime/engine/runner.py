@@ -8,11 +8,12 @@ import logging
 import sys
 from pathlib import Path
 
+from edge_runtime import startup
 from edge_runtime.board.limits import warn_unlimited
 from edge_runtime.board.notify import Notifier
 from edge_runtime.clock import Clock
-from edge_runtime.engine import startup
 from edge_runtime.engine.build import check_files, load_checked
+from edge_runtime.engine.crashes import CrashGuard
 from edge_runtime.engine.delegate_opens import DelegateOpens
 from edge_runtime.engine.last_good import LastGood
 from edge_runtime.engine.models import find_packs
@@ -25,6 +26,7 @@ from edge_runtime.engine.wants import Wants
 from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.enrolment.identity import provisioned
 from edge_runtime.errors import BackendError, ConfigError, UsageError
+from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, Stream
 from edge_runtime.outbox import Outbox
@@ -50,6 +52,7 @@ class Daemon:
         make_publisher: MakePublisher,
         *,
         observe: Observe | None = None,
+        crashes: CrashGuard | None = None,
     ) -> None:
         self._config_file = config_file
         self._store = store
@@ -65,6 +68,8 @@ class Daemon:
             Uplink(state_dir, clock),
             itertools.count(1),
             make_publisher,
+            ChildFactory(),
+            crashes or CrashGuard(None),
             observe,
         )
         self._wants = wants
@@ -82,6 +87,7 @@ class Daemon:
         loaded = self._load_or_fall_back()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         startup.after_imports()
+        self._context.crashes.begin()  # after the children's template, which has its own crashes
         outbox = self._open_outbox(loaded.config)
         try:
             while True:
@@ -95,11 +101,14 @@ class Daemon:
                 if again.config.outbox != loaded.config.outbox:
                     outbox.close()
                     outbox = self._open_outbox(again.config)
+                self._context.crashes.forgive()
                 loaded = again
         finally:
             self._context.notifier.stopping()
             self._context.opens.close()
             outbox.close()
+            self._context.children.close()
+            self._context.crashes.close()
 
     def _load(self) -> Loaded:
         """Read the file and all that it names. Raises UsageError that names the place."""
@@ -107,7 +116,7 @@ class Daemon:
         text = b""
         with contextlib.suppress(OSError):  # `load_checked` says what is wrong
             text = file.read_bytes() if file.is_file() else b""
-        config, packs = load_checked(file, self._store, self._context.clock)
+        config, packs = load_checked(file, self._store, self._context.clock, self._context.children)
         return Loaded(self._prepared(config, packs), packs, text)
 
     def _load_or_fall_back(self) -> Loaded:
@@ -129,7 +138,7 @@ class Daemon:
             if config is None:
                 return None
             packs = find_packs(config, self._store)
-            check_files(config, context.clock)
+            check_files(config, context.clock, context.children)
             return Loaded(self._prepared(config, packs), packs, fault=fault)
         except UsageError as error:
             raise ConfigError(

@@ -20,6 +20,7 @@ from edge_runtime.engine.baseline import Baselines
 from edge_runtime.engine.build import build_encoder, build_streams, worker_count
 from edge_runtime.engine.build_sensor import Memory
 from edge_runtime.engine.commands import Commands, Replay
+from edge_runtime.engine.crashes import CrashGuard
 from edge_runtime.engine.delegate_opens import DelegateOpens
 from edge_runtime.engine.kit import Kits
 from edge_runtime.engine.last_good import LastGood
@@ -33,6 +34,7 @@ from edge_runtime.engine.wants import Wants
 from edge_runtime.engine.watchdog import CommitProgress, standstill
 from edge_runtime.errors import OutboxError, UsageError
 from edge_runtime.infer.pool import Pool
+from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config
 from edge_runtime.outbox import Outbox
@@ -76,6 +78,8 @@ class Context(msgspec.Struct, frozen=True):
     uplink: Uplink
     track_ids: itertools.count[int]
     make_publisher: MakePublisher
+    children: ChildFactory
+    crashes: CrashGuard
     observe: Observe | None = None
 
 
@@ -101,13 +105,14 @@ class Session:
         self._loaded = loaded
         self._starts = context.starts
         self._opens = context.opens
+        self._crashes = context.crashes
         self._last_good = context.last_good
         self._clock = context.clock
         self._notifier = context.notifier
         self._outbox = outbox
         self._wants = wants
-        self._pool = Pool(worker_count(config))
         self._kits = Kits()
+        self._pool = Pool(worker_count(config), on_retired=self._kits.retire)
         self._throttle = Throttle(len(os.sched_getaffinity(0)))
         self._uplink = context.uplink
         self._uplink.begin(config.uplink)
@@ -124,6 +129,8 @@ class Session:
             uplink=context.uplink,
             throttle=self._throttle,
             observe=context.observe,
+            children=context.children,
+            works_for=context.crashes.works_for,
             memory=Memory(Baselines(context.state_dir), outbox.open_alarms),
         )
         self._board = Board(context.state_dir)
@@ -178,7 +185,10 @@ class Session:
         # First what takes longest: while sources and models open, the publisher is imported.
         self._pool.start()
         for stream in self.streams:
-            stream.capture.start()
+            if reason := self._crashes.reason(stream.task.name):
+                stream.capture.leave_off(reason)
+            else:
+                stream.capture.start()
         self._commands.start()
         self._status_socket.start()
         self._publisher = self._make_publisher(
@@ -216,6 +226,7 @@ class Session:
         now_s = self._clock.monotonic()
         self._starts.look(now_s)
         self._opens.look(now_s)
+        self._crashes.look(now_s)
         for stream in self.streams:
             stream.capture.check(now_s)
         self._feed_watchdog(now_s)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from edge_runtime.board.throttle import Thinning
 from edge_runtime.clock import Clock
+from edge_runtime.engine.crashes import WorksFor, nobody
 from edge_runtime.engine.health import Progress, StreamHealth
 from edge_runtime.engine.kit import Kits, Model
 from edge_runtime.engine.order import InOrder, Slot
@@ -59,6 +60,7 @@ class StreamTask:
         thinning: Thinning | None = None,
         observe: Observe | None = None,
         pace: Pace | None = None,
+        works_for: WorksFor = nobody,
     ) -> None:
         self.name = name
         self.health = StreamHealth()
@@ -79,6 +81,7 @@ class StreamTask:
         self._observe = observe
         self._pace = pace or Pace()
         self._paced_s = -math.inf  # when the log last had it
+        self._works_for = works_for
         # One waits, and of a file the capture thread has the next one in hand.
         self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
         self._order = InOrder(self._conclude)
@@ -137,6 +140,7 @@ class StreamTask:
             return
         slot.taken_s = self._clock.monotonic()
         self.progress.job_started(worker, slot.taken_s)
+        self._works_for(self.name)
         try:
             kit = self._kits.get(worker, self._model)
             self.health.accelerator = kit.placement

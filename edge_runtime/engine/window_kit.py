@@ -22,7 +22,7 @@ class WindowKit:
         with naming(model.pack):
             self._input = WindowInput(model.pack.manifest.input, self._backend.input)
             self._decoder = decoder_of(model, self._backend)
-        self._buffer = self._input.new_buffer()
+        self._buffer = self._backend.new_input()
         self.notes = self._decoder.notes
 
     @property

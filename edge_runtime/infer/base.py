@@ -34,6 +34,10 @@ class Backend(Protocol):
         """What the accelerator has taken of the model, as measured; None: none was asked for."""
         ...
 
+    def new_input(self) -> Tensor:
+        """Return a tensor to fill, of the model's shape and type; the same one may come again."""
+        ...
+
     def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
         """Run once. The outputs are copies of the caller's own, as stored: not dequantised."""
         ...

@@ -45,6 +45,9 @@ class CannedBackend:
         self._next = 0
         self._closed = False
 
+    def new_input(self) -> Tensor:
+        return np.zeros(self.input.shape, self.input.dtype)
+
     def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
         if self._closed:
             raise BackendError("the model was closed")

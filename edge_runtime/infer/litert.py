@@ -65,6 +65,9 @@ class InterpreterBackend:
         self._output_places = tuple(details["index"] for details in outputs)
         self.outputs = output_specs(interpreter)
 
+    def new_input(self) -> Tensor:
+        return np.zeros(self.input.shape, self.input.dtype)
+
     def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
         if self._interpreter is None:
             raise BackendError("the model was closed")

@@ -7,11 +7,23 @@ from typing import Generic, Protocol, TypeVar
 
 from edge_runtime.clock import Clock
 from edge_runtime.errors import SourceError
-from edge_runtime.raw import Frame, Samples
+from edge_runtime.raw import Frame, Image, Samples
 
 CLOSE_CHECK_S = 0.2
 
 S = TypeVar("S", bound=Frame | Samples)
+
+
+class PictureBuffers(Protocol):
+    """Where a source's pictures are decoded to, in a process that shares them with another."""
+
+    def target(self) -> Image | None:
+        """Return where to decode the next picture, if it has that shape; None: anywhere."""
+        ...
+
+    def has_room(self) -> bool:
+        """Say whether a picture would be taken now: a live one that would wait is not decoded."""
+        ...
 
 
 class Source(Protocol):
@@ -19,10 +31,12 @@ class Source(Protocol):
 
     `lossless`: no sample may be dropped, so that whoever takes them makes the source wait.
     `notice`: what a technician should know of a source that works; empty where all is as asked.
+    `buffers`: where pictures are decoded to, set before it is opened; None: wherever OpenCV likes.
     """
 
     lossless: bool
     notice: str
+    buffers: PictureBuffers | None
 
     def open(self) -> None:
         """Raise SourceError where it cannot be opened, within its own timeouts."""
@@ -63,6 +77,7 @@ class BaseSource(Generic[S]):
 
     def __init__(self) -> None:
         self.notice = ""
+        self.buffers: PictureBuffers | None = None
         self._in_use = threading.Lock()
         self._closed = threading.Event()
         self._closed.set()
@@ -101,6 +116,12 @@ class BaseSource(Generic[S]):
     def _check_open(self) -> None:
         if self._closed.is_set():
             raise SourceError("the source is closed; open it before reading")
+
+    def _target(self) -> Image | None:
+        return self.buffers.target() if self.buffers is not None else None
+
+    def _has_room(self) -> bool:
+        return self.buffers is None or self.buffers.has_room()
 
     def _wait_until(self, clock: Clock, due_s: float) -> None:
         """Sleep until a monotonic moment, or raise soon after `close`."""

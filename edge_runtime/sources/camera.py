@@ -79,9 +79,9 @@ class CameraSource(BaseSource[Frame]):
                     seconds=self._options.read_timeout_s,
                 )
             stamp = self._clock.now()
-            if not self._schedule.is_due(stamp.monotonic_s):
+            if not self._schedule.is_due(stamp.monotonic_s) or not self._has_room():
                 continue
-            image = capture.retrieve(self._capture)
+            image = capture.retrieve(self._capture, self._target())
             if image is not None:
                 self._notice_size(image)
                 self._given += 1

@@ -72,9 +72,9 @@ def frames_passed(capture: cv2.VideoCapture) -> float:
     return stamp_s * capture.get(cv2.CAP_PROP_FPS) + 1.0
 
 
-def retrieve(capture: cv2.VideoCapture) -> Image | None:
-    """Decode the frame that was grabbed; None where it is damaged."""
-    decoded, image = capture.retrieve()
+def retrieve(capture: cv2.VideoCapture, target: Image | None = None) -> Image | None:
+    """Decode the frame that was grabbed, into `target` where it fits; None where it is damaged."""
+    decoded, image = capture.retrieve(target)
     return np.asarray(image, dtype=np.uint8) if decoded else None
 
 

@@ -85,7 +85,7 @@ class VideoSource(BaseSource[Frame]):
             if not self.lossless:
                 assert self._pace is not None
                 self._wait_until(self._clock, self._pace.due_s(at_s))
-            image = capture.retrieve(self._capture)
+            image = capture.retrieve(self._capture, self._target())
             if image is None:
                 continue
             if not self.lossless and self._is_overtaken(at_s, skipped):

@@ -134,7 +134,7 @@ def test_a_source_that_hangs_is_left_behind_and_another_stream_never_waits(
         assert capture.abandoned == 0  # within the limit
         capture.check(CLOCK.monotonic() + 6.0)
         assert capture.abandoned == 1
-        assert "stream gate: degraded: the source gave no answer for 6 s" in caplog.text
+        assert "stream gate: degraded: the source gave no answer for" in caplog.text
         until(lambda: hanging.health.state == "running", "the stream back")
         assert not capture.stuck
         assert other.health.restarts == 0
@@ -230,6 +230,9 @@ class Blocking:
     @property
     def facts(self) -> ModelFacts:
         return self._behind.facts
+
+    def new_input(self) -> Tensor:
+        return self._behind.new_input()
 
     def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
         self.entered.set()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from edge_runtime.clock import Stamp
 from edge_runtime.engine.order import LONGEST, InOrder, Slot
+from edge_runtime.infer import pool as pool_module
 from edge_runtime.infer.pool import Pool
 from edge_runtime.records import Detections
+from support.waiting import until
 
 DONE_S = 20.0
 
@@ -144,3 +148,39 @@ def test_the_line_behind_a_hung_worker_stays_bounded() -> None:
         order.add(slot(number, skipped=True), wait=False)
     assert len(order._slots) == LONGEST
     assert order._slots[-1].stamp.wall_s == 3 * LONGEST - 1
+
+
+class Hanging(Work):
+    """A task whose steps do not end before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(samples=1000)
+        self.entered = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def step(self, worker: int) -> None:
+        self.entered.release()
+        self.go.wait(DONE_S)
+        super().step(worker)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_that_hangs_takes_no_worker_from_the_others(
+    monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(pool_module, "OVERDUE_S", 0.02)
+    retired: list[int] = []
+    pool, hanging, quick = Pool(workers, on_retired=retired.append), Hanging(), Work(0)
+    run(pool, hanging, quick)
+    for _ in range(workers):
+        assert hanging.entered.acquire(timeout=DONE_S)
+    quick.left = 300
+    # Nothing but a new sample wakes the pool.
+    until(lambda: pool.notify() or quick.finished.is_set(), "the other task's samples done")
+    assert not hanging.entered.acquire(blocking=False)  # no further worker was lost to it
+    hanging.left = workers
+    hanging.go.set()
+    assert hanging.finished.wait(DONE_S)
+    until(lambda: pool.notify() or len(pool._threads) == workers, "the stand-ins gone")
+    until(lambda: retired, "word of it")
+    assert pool.stop(DONE_S)

@@ -1,0 +1,178 @@
+"""A model in a process of its own: what loops, crashes or fills the memory there is ended alone.
+
+A model's file decides what the interpreter does, for how long and with how much memory; a delegate
+is native code of somebody else's. Neither can be ended inside the daemon's process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edge_runtime.errors import BackendError, Heard
+from edge_runtime.infer.litert import AcceleratorMissingError, ModelRefusedError, Runtime
+from edge_runtime.infer.process_messages import (
+    RUN,
+    Fault,
+    FromModel,
+    Inferred,
+    Loaded,
+    ModelRequest,
+    Refused,
+    decode_from_model,
+)
+from edge_runtime.isolation.channel import ChannelClosedError, close_all
+from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError
+from edge_runtime.isolation.frames import SharedMemoryError
+from edge_runtime.isolation.limits import MIB, ChildLimits
+from edge_runtime.isolation.template import OUT_OF_MEMORY
+from edge_runtime.isolation.tensors import SharedTensors
+from edge_runtime.options import Delegate
+from edge_runtime.raw import Tensor
+
+FAULTS: dict[Fault, type[BackendError]] = {
+    "model": ModelRefusedError,
+    "engine": BackendError,
+    "absent": AcceleratorMissingError,
+}
+ENTRY = "edge_runtime.infer.process:run"
+LOAD_TIMEOUT_S = 120.0  # an accelerator may compile the model as it is opened
+FIRST_RUN_TIMEOUT_S = 45.0  # the first runs may set an accelerator up
+RUN_TIMEOUT_S = 15.0  # the slowest board needs under 1 s for the largest pack we know
+WARM_RUNS = 5
+LEAVE_S = 0.2
+MAX_MODEL_BYTES = 1 << 30  # models for these boards need a tenth of this
+
+
+class IsolatedBackend:
+    """A model that runs in another process; see `Backend`."""
+
+    def __init__(self, child: Child, loaded: Loaded, shared: SharedTensors, limit: int) -> None:
+        self.input = loaded.input
+        self.outputs = loaded.outputs
+        self.facts = loaded.facts
+        self.placement = loaded.placement
+        self._child: Child | None = child
+        self._given, *self._places = shared.arrays
+        shared.close()  # the arrays stay
+        self._limit_bytes = limit
+        self._runs = 0
+
+    def new_input(self) -> Tensor:
+        return self._given
+
+    def infer(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        if self._child is None:
+            raise BackendError("the model was closed")
+        if tensor is not self._given:
+            np.copyto(self._given, tensor, casting="no")
+        timeout_s = RUN_TIMEOUT_S if self._runs >= WARM_RUNS else FIRST_RUN_TIMEOUT_S
+        word, _descriptors = ask(self._child, RUN, timeout_s, self._limit_bytes)
+        match word:
+            case Inferred():
+                self._runs += 1
+                return tuple(place.copy() for place in self._places)
+            case Refused(reason=reason):
+                raise BackendError(Heard(reason))
+            case _:
+                raise BackendError("its inference process does not speak as it should")
+
+    def close(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.close(LEAVE_S)
+
+
+def open_isolated(
+    children: ChildFactory, weights: Path, *, runtime: Runtime, delegate: Delegate | None
+) -> IsolatedBackend:
+    """Open a model in a process of its own. Raises BackendError."""
+    limit_bytes = model_memory_bytes()
+    request = ModelRequest(str(weights), runtime, delegate)
+    try:
+        child = children.start(
+            ENTRY,
+            msgspec.msgpack.encode(request),
+            name="edge-inference",
+            # An accelerator's driver opens many files.
+            limits=ChildLimits(limit_bytes, open_files=256),
+        )
+    except ChildStartError as error:
+        raise BackendError(error.text) from None
+    try:
+        loaded, shared = wait_loaded(child, limit_bytes)
+    except BackendError:
+        child.close()
+        raise
+    return IsolatedBackend(child, loaded, shared, limit_bytes)
+
+
+def wait_loaded(child: Child, limit_bytes: int) -> tuple[Loaded, SharedTensors]:
+    """Wait until a model is open. Raises BackendError; ModelRefusedError: its file is at fault."""
+    word, descriptors = ask(child, None, LOAD_TIMEOUT_S, limit_bytes)
+    try:
+        match word:
+            case Refused(reason=reason, fault=fault):
+                raise FAULTS[fault](Heard(reason))
+            case Loaded() if len(descriptors) == 1:
+                return word, SharedTensors(os.dup(descriptors[0]), (word.input, *word.outputs))
+            case _:
+                raise BackendError("its inference process does not speak as it should")
+    except SharedMemoryError as error:
+        raise BackendError(error.text) from None
+    finally:
+        close_all(descriptors)
+
+
+def ask(
+    child: Child, message: bytes | None, timeout_s: float, limit_bytes: int
+) -> tuple[FromModel, tuple[int, ...]]:
+    """Say something to an inference process, and wait for its word. Raises BackendError.
+
+    Where none comes in time it is ended: a native call cannot be interrupted.
+    """
+    try:
+        if message is not None:
+            child.channel.send(message)
+        received = child.channel.receive(timeout_s)
+        if received is not None:
+            return decode_from_model(received[0]), received[1]
+    except ChannelClosedError:
+        raise death(child.ended(LEAVE_S), limit_bytes) from None
+    except msgspec.DecodeError as error:
+        raise BackendError(
+            "its inference process does not speak as it should ({why})", why=str(error)
+        ) from None
+    child.kill()
+    raise BackendError(
+        "inference hangs: no result within {seconds:.0f} s; its process was ended. Try the pack "
+        "with `edge-runtime models verify`, or use another one",
+        seconds=timeout_s,
+    )
+
+
+def death(status: int | None, limit_bytes: int) -> BackendError:
+    """Return why an inference process is gone, and what to do about it."""
+    if status in (OUT_OF_MEMORY, -signal.SIGKILL):
+        return BackendError(
+            "the model needs more memory than there is (the limit is {limit:.0f} MiB); use a "
+            "smaller one",
+            limit=limit_bytes / MIB,
+        )
+    if status is not None and status < 0:
+        return BackendError(
+            "the model crashed its process as it ran ({signal}); get the pack again, or use "
+            "another one",
+            signal=signal.Signals(-status).name,
+        )
+    return BackendError("its inference process ended (status {status})", status=status)
+
+
+def model_memory_bytes() -> int:
+    """Return what one model may take: half of the board's memory, 1 GiB at most."""
+    board_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(MAX_MODEL_BYTES, board_bytes // 2)

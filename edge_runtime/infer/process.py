@@ -1,0 +1,67 @@
+"""An inference process: one model on one interpreter, fed through shared memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import numpy as np
+
+from edge_runtime.errors import BackendError, EdgeError
+from edge_runtime.infer.litert import (
+    AcceleratorMissingError,
+    ModelRefusedError,
+    Runtime,
+    open_backend,
+)
+from edge_runtime.infer.process_messages import (
+    Fault,
+    FromModel,
+    Inferred,
+    Loaded,
+    Refused,
+    decode_request,
+)
+from edge_runtime.isolation.channel import Channel
+from edge_runtime.isolation.tensors import SharedTensors
+
+
+def run(channel: Channel, message: bytes) -> None:
+    """Be the process, until the daemon hangs up."""
+    request = decode_request(message)
+    try:
+        backend = open_backend(
+            Path(request.weights),
+            runtime=cast(Runtime, request.runtime),
+            delegate=request.delegate,
+        )
+        shared = SharedTensors.create((backend.input, *backend.outputs))
+    except (EdgeError, ValueError, RuntimeError, OSError) as error:
+        send(channel, Refused(str(error), fault_of(error)))
+        return
+    loaded = Loaded(backend.input, backend.outputs, backend.facts, backend.placement)
+    channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
+    shared.close()
+    given, *places = shared.arrays
+    while channel.receive() is not None:
+        try:
+            outputs = backend.infer(given)
+            for place, output in zip(places, outputs, strict=True):
+                np.copyto(place, output)
+        except (BackendError, ValueError) as error:
+            send(channel, Refused(str(error)))
+        else:
+            send(channel, Inferred())
+
+
+def fault_of(error: Exception) -> Fault:
+    """Say whose fault it is that a model cannot be opened."""
+    if isinstance(error, AcceleratorMissingError):
+        return "absent"
+    return "model" if isinstance(error, ModelRefusedError | ValueError) else "engine"
+
+
+def send(channel: Channel, word: FromModel) -> None:
+    """Tell the daemon something."""
+    channel.send(msgspec.msgpack.encode(word))

@@ -1,0 +1,60 @@
+"""What an inference process and the daemon say to each other."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from edge_runtime.infer.placement import Placement
+from edge_runtime.options import Delegate
+from edge_runtime.raw import ModelFacts, TensorSpec
+
+Fault: TypeAlias = Literal["model", "engine", "absent"]
+"""The model's file, what runs it, or an accelerator that is not there."""
+
+
+class ModelRequest(msgspec.Struct, frozen=True):
+    """Open a model: an absolute path, and how it is run."""
+
+    weights: str
+    runtime: str
+    delegate: Delegate | None = None
+
+
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """The model is ready. The memory of its input and outputs, in this order, comes with it."""
+
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    facts: ModelFacts
+    placement: Placement | None = None
+
+
+class Inferred(msgspec.Struct, frozen=True, tag="inferred"):
+    """The outputs lie in the shared memory."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The model cannot be opened, or failed as it ran: why, and whose fault it is."""
+
+    reason: str
+    fault: Fault = "engine"
+
+
+FromModel: TypeAlias = Loaded | Inferred | Refused
+
+RUN = b"run"
+
+_from_model = msgspec.msgpack.Decoder(FromModel)
+_request = msgspec.msgpack.Decoder(ModelRequest)
+
+
+def decode_request(message: bytes) -> ModelRequest:
+    """Return a request (in the child)."""
+    return _request.decode(message)
+
+
+def decode_from_model(message: bytes) -> FromModel:
+    """Return what an inference process says. Raises msgspec.DecodeError where it is none of it."""
+    return _from_model.decode(message)

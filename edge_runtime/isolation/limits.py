@@ -1,0 +1,55 @@
+"""What a child process may use of the board."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+from pathlib import Path
+
+import msgspec
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+MIB = 1 << 20
+
+
+class ChildLimits(msgspec.Struct, frozen=True):
+    """Bounds of one child. `data_bytes`: private memory (not what is shared between processes)."""
+
+    data_bytes: int
+    open_files: int = 64
+
+
+def confine(limits: ChildLimits) -> None:
+    """Bound what this process may do to the board, from now on."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is expected: no core on the card
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.data_bytes, limits.data_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    sacrifice_first()
+
+
+def sacrifice_first() -> None:
+    """Have the kernel end this process, not the daemon, when the board's memory runs out."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel end this process when the one that forked it ends, however that happens."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the line above
+        os._exit(1)
+
+
+def decoder_memory_bytes() -> int:
+    """Return what decoding one stranger's stream may take: a quarter of the board's memory.
+
+    At least 256 MiB (H.264 of 4096 x 2304 with 16 reference frames takes 230), at most 512.
+    """
+    board_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(256 * MIB, min(512 * MIB, board_bytes // 4))

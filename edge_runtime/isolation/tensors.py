@@ -1,0 +1,85 @@
+"""A model's tensors in memory that two processes share: one row of arrays in an anonymous file."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from edge_runtime.isolation.frames import SharedMemoryError
+from edge_runtime.raw import Tensor, TensorSpec
+
+ALIGNMENT_BYTES = 64  # of a cache line
+MAX_TENSORS_BYTES = 256 * 1024 * 1024
+MAX_TENSORS = 64
+
+
+class SharedTensors:
+    """Arrays of the shapes and types of some tensors, which both processes read and write."""
+
+    def __init__(self, descriptor: int, specs: Sequence[TensorSpec]) -> None:
+        """Map the file. Takes the descriptor over where it succeeds. Raises SharedMemoryError."""
+        offsets, size_bytes = layout(specs)
+        try:
+            if os.fstat(descriptor).st_size != size_bytes:
+                raise SharedMemoryError("the shared memory is not as large as it was announced")
+            if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+                raise SharedMemoryError("the shared memory could be made shorter by its owner")
+            memory = mmap.mmap(descriptor, size_bytes)
+        except (OSError, ValueError) as error:
+            raise SharedMemoryError("no memory for tensors ({why})", why=str(error)) from error
+        self.descriptor = descriptor
+        self.arrays: tuple[Tensor, ...] = tuple(
+            np.frombuffer(memory, spec.dtype, prod(spec.shape), offset).reshape(spec.shape)
+            for spec, offset in zip(specs, offsets, strict=True)
+        )
+
+    @classmethod
+    def create(cls, specs: Sequence[TensorSpec]) -> SharedTensors:
+        """Make the memory for tensors. Raises SharedMemoryError."""
+        _offsets, size_bytes = layout(specs)
+        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+        descriptor = os.memfd_create("edge-runtime-tensors", flags)
+        try:
+            os.ftruncate(descriptor, size_bytes)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+            return cls(descriptor, specs)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def close(self) -> None:
+        """Close the descriptor; the memory stays as long as one of the arrays."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def layout(specs: Sequence[TensorSpec]) -> tuple[list[int], int]:
+    """Return where each tensor begins, and the size of all. Raises SharedMemoryError."""
+    offsets, end = [], 0
+    for spec in specs:
+        offsets.append(end)
+        try:
+            item_bytes = np.dtype(spec.dtype).itemsize
+        except TypeError:
+            item_bytes = 0
+        if item_bytes < 1 or min(spec.shape, default=1) < 1:
+            raise SharedMemoryError(
+                "tensor {name}: {dtype} of shape {shape} cannot be passed on",
+                name=spec.name,
+                dtype=spec.dtype,
+                shape=list(spec.shape),
+            )
+        end += -(-prod(spec.shape) * item_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    if not specs or len(specs) > MAX_TENSORS or end > MAX_TENSORS_BYTES:
+        raise SharedMemoryError(
+            "a model with {count} tensors of {size:.0f} MB in all is too large",
+            count=len(specs),
+            size=end / 1e6,
+        )
+    return offsets, end

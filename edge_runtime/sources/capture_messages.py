@@ -1,0 +1,84 @@
+"""What a capture process and the daemon say to each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from edge_runtime.clock import Stamp
+from edge_runtime.options import Camera, Images, Video
+
+ForeignOptions: TypeAlias = Camera | Video | Images
+"""Sources whose bytes strangers made."""
+
+
+class CaptureRequest(msgspec.Struct, frozen=True):
+    """Open a source and send what it gives. `slots`: pictures that may be in use at once."""
+
+    source: ForeignOptions
+    slots: int
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """The source is open."""
+
+
+class NewPool(msgspec.Struct, frozen=True, tag="pool"):
+    """From now on pictures lie in another pool, whose descriptor comes with this."""
+
+    slots: int
+    slot_bytes: int
+
+
+class Picture(msgspec.Struct, frozen=True, tag="picture"):
+    """A picture lies in a slot of the latest pool; the daemon says when it is free again."""
+
+    slot: int
+    shape: tuple[int, ...]
+    stamp: Stamp
+    notice: str = ""
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """The source has come to its end for good."""
+
+    notice: str = ""
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The source was lost, or cannot be opened: why."""
+
+    reason: str
+
+
+FromCapture: TypeAlias = Opened | NewPool | Picture | Finished | Failed
+
+_from_capture = msgspec.msgpack.Decoder(FromCapture)
+_request = msgspec.msgpack.Decoder(CaptureRequest, dec_hook=lambda kind, value: kind(value))
+
+
+def encode_request(request: CaptureRequest) -> bytes:
+    """Return a request as bytes; paths become texts."""
+    return msgspec.msgpack.encode(request, enc_hook=path_as_text)
+
+
+def path_as_text(value: Any) -> str:
+    """Return a path as a text. Raises NotImplementedError for anything else."""
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} is no option of a source")
+
+
+def decode_request(message: bytes) -> CaptureRequest:
+    """Return a request (in the child)."""
+    return _request.decode(message)
+
+
+def decode_from_capture(message: bytes) -> FromCapture:
+    """Return what a capture process says. Raises msgspec.DecodeError where it is no such word.
+
+    A process that reads strangers' bytes may be theirs: nothing it says is believed unchecked.
+    """
+    return _from_capture.decode(message)

@@ -1,0 +1,226 @@
+"""A source in a process of its own: network cameras, video files and pictures of strangers.
+
+What it is sent may crash its decoder, make it hang or take all memory: it is the source that fails
+then, with its reason, and nothing else. Pictures are decoded into memory that both processes share.
+"""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+from typing import TypeGuard
+
+import msgspec
+
+from edge_runtime.clock import Clock, Stamp
+from edge_runtime.errors import Heard, SourceError
+from edge_runtime.isolation.channel import ChannelClosedError, close_all
+from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError
+from edge_runtime.isolation.frames import FramePool, SharedMemoryError
+from edge_runtime.isolation.limits import MIB, ChildLimits, decoder_memory_bytes
+from edge_runtime.isolation.template import OUT_OF_MEMORY
+from edge_runtime.options import Camera, Images, SourceOptions, Video
+from edge_runtime.raw import Frame
+from edge_runtime.sources.base import BaseSource
+from edge_runtime.sources.capture_messages import (
+    CaptureRequest,
+    Failed,
+    Finished,
+    ForeignOptions,
+    FromCapture,
+    NewPool,
+    Opened,
+    Picture,
+    decode_from_capture,
+    encode_request,
+)
+
+ENTRY = "edge_runtime.sources.capture_process:run"
+MAX_SIDE = 16384
+LEAVE_S = 1.0  # for saying goodbye to a camera, which counts its viewers
+GONE = {int(signal.SIGKILL), int(signal.SIGABRT)}
+
+
+class IsolatedSource(BaseSource[Frame]):
+    """Frames that another process decodes. `slots`: pictures that may be in use at once."""
+
+    def __init__(
+        self,
+        options: ForeignOptions,
+        clock: Clock,
+        children: ChildFactory,
+        *,
+        slots: int,
+        patience_s: float,
+    ) -> None:
+        super().__init__()
+        self.lossless = not isinstance(options, Camera) and not options.realtime
+        self._request = CaptureRequest(options, slots)
+        self._clock = clock
+        self._children = children
+        self._patience_s = patience_s
+        self._limits = ChildLimits(decoder_memory_bytes())
+        self._child: Child | None = None
+        self._pool: FramePool | None = None
+        self._generation = -1
+        self._pending: FromCapture | None = None
+        self._given = 0
+        self._last: Stamp | None = None
+        self._shift_s: float | None = None
+
+    def close(self) -> None:
+        self._closed.set()
+        child = self._child
+        if child is not None:
+            child.channel.hang_up()  # a pending read ends now
+        super().close()
+
+    def _open(self) -> None:
+        try:
+            self._child = self._children.start(
+                ENTRY, encode_request(self._request), name="edge-capture", limits=self._limits
+            )
+        except ChildStartError as error:
+            raise SourceError(error.text) from None
+        self._shift_s = None
+        word = self._hear(self._child)
+        if not isinstance(word, Opened):
+            raise babble(type(word).__name__)
+
+    def _read(self) -> Frame | None:
+        assert self._child is not None
+        word, self._pending = self._pending or self._hear(self._child), None
+        if isinstance(word, Finished):
+            self.notice = word.notice
+            return None
+        frame = self._frame(self._child, word)
+        if isinstance(self._request.source, Camera):
+            frame = self._latest(self._child, frame)
+        self.notice = word.notice if isinstance(word, Picture) else self.notice
+        self._given += 1
+        return frame
+
+    def _latest(self, child: Child, frame: Frame) -> Frame:
+        """Pass over pictures behind which a newer one has come: a live view is never behind."""
+        while (word := self._next(child, 0.0)) is not None:
+            if not isinstance(word, Picture):
+                self._pending = word
+                return frame
+            frame = self._frame(child, word)
+        return frame
+
+    def _hear(self, child: Child) -> FromCapture:
+        """Wait for the child's next word. Raises SourceError where none comes: it is ended then."""
+        word = self._next(child, self._patience_s)
+        if word is not None:
+            return word
+        child.kill()
+        raise SourceError(
+            "the source gave no answer for {seconds:.0f} s; its process was ended",
+            seconds=self._patience_s,
+        )
+
+    def _next(self, child: Child, timeout_s: float) -> FromCapture | None:
+        """Return the next word that came in time; a new pool is taken over on the way."""
+        try:
+            while (received := child.channel.receive(timeout_s)) is not None:
+                message, descriptors = received
+                word = decode_from_capture(message)
+                if isinstance(word, NewPool) and len(descriptors) == 1:
+                    self._adopt(word, descriptors[0])
+                    continue
+                close_all(descriptors)
+                if isinstance(word, Failed):
+                    raise SourceError(Heard(word.reason))
+                return word
+        except ChannelClosedError:
+            self._check_open()
+            raise self._death(child) from None
+        except (msgspec.DecodeError, SharedMemoryError) as error:
+            raise babble(str(error)) from None
+        return None
+
+    def _adopt(self, word: NewPool, descriptor: int) -> None:
+        if self._pool is not None:
+            self._pool.close()
+        try:
+            self._pool = FramePool.attach(descriptor, word.slots, word.slot_bytes)
+        except SharedMemoryError:
+            close_all((descriptor,))
+            raise
+        self._generation = (self._generation + 1) % 256
+
+    def _frame(self, child: Child, word: FromCapture) -> Frame:
+        if self._pool is None or not isinstance(word, Picture):
+            raise babble(type(word).__name__)
+        unused = partial(child.channel.post, bytes((self._generation, word.slot % 256)))
+        try:
+            check_shape(word.shape)
+            image = self._pool.picture(word.slot, word.shape, unused)
+        except SharedMemoryError as error:
+            raise babble(str(error)) from None
+        return Frame(self._given, image, self._in_order(word.stamp))
+
+    def _in_order(self, stamp: Stamp) -> Stamp:
+        """Return a stamp behind all earlier ones: the media time of a file goes on when it is
+        opened again, and only the process knew it.
+        """
+        if self._shift_s is None:
+            behind_s = self._last.monotonic_s - stamp.monotonic_s if self._last is not None else 0.0
+            self._shift_s = behind_s + 0.001 if behind_s > 0.0 else 0.0
+        self._last = stamp.later(self._shift_s) if self._shift_s else stamp
+        return self._last
+
+    def _death(self, child: Child) -> SourceError:
+        """Return why a capture process is gone, and what to do about it."""
+        status = child.ended(LEAVE_S)
+        if status == OUT_OF_MEMORY or (status is not None and -status in GONE):
+            return SourceError(
+                "what it sends needs more memory to be decoded than the {limit:.0f} MiB that one "
+                "source may take; give it a smaller picture, and check that the address is the "
+                "camera's",
+                limit=self._limits.data_bytes / MIB,
+            )
+        if status is not None and status < 0:
+            return SourceError(
+                "its decoder crashed ({signal}) on what it was sent; check that the address is the "
+                "camera's and the file is whole",
+                signal=signal.Signals(-status).name,
+            )
+        return SourceError("its capture process ended (status {status})", status=status)
+
+    def _release(self) -> None:
+        if self._child is not None:
+            self._child.close(LEAVE_S)
+            self._child = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+        self._pending = None
+        self._generation = -1
+
+
+def babble(what: str) -> SourceError:
+    """Return the error for a capture process that says what none of ours would."""
+    return SourceError(
+        "its capture process does not speak as it should ({what}); it was ended", what=what
+    )
+
+
+def is_foreign(options: SourceOptions) -> TypeGuard[ForeignOptions]:
+    """Say whether strangers made the bytes of a source: a process of its own decodes them.
+
+    A local camera stays inside: its frames come raw, or as JPEG from its own chip, through a device
+    that systemd lets this service open by number.
+    """
+    if isinstance(options, Camera):
+        return isinstance(options.device, str) and "://" in options.device
+    return isinstance(options, Video | Images)
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Raise SharedMemoryError where a shape is no picture's, grey or BGR."""
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3)):
+        raise SharedMemoryError("its pictures have the shape {shape}", shape=list(shape))
+    if not all(1 <= side <= MAX_SIDE for side in shape):
+        raise SharedMemoryError("its pictures have the shape {shape}", shape=list(shape))
