@@ -82,7 +82,7 @@ def test_no_password_comes_out_while_cameras_fail_and_ffmpeg_complains(
     run = board(tmp_path, mosquitto, sources(*cameras))
     place = ("--config", str(run.config), "--state-dir", str(run.state))
     process = run.start(**TALKATIVE)
-    until(lambda: states(run) == {"running", "degraded"}, "what became of each", every_s=0.1)
+    until(lambda: states(run) == {"running", "degraded"}, "each state", within_s=60, every_s=0.1)
     mosquitto.stop()  # health follows each birth
     mosquitto.start()
     later = Ear(mosquitto.port)
