@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from edge_runtime.boxes import Box
 from edge_runtime.track.candidate import Candidate
 from edge_runtime.track.kalman import centre_and_size
+from edge_runtime.track.steps import Vector, are_of_one_size, diagonal, is_outside, shift
 
 # A step between two sightings, in diagonals of the box: what goes less far is left to the
 # association.
 SHORTEST_DIAGONALS = 0.3
 LONGEST_DIAGONALS = 4.0
-MAX_GROWTH = 1.6  # of width or height, from one sighting to the next
 
 # How far the third sighting may lie from where the first two lead to: a share of the step, which
 # the perspective makes longer or shorter, or of the diagonal, for boxes waver.
@@ -28,14 +28,13 @@ DIAGONAL_TOLERANCE = 0.2
 # Where another way to join the same sightings is nearly as good, none is taken.
 CLEARLY_BETTER = 0.3
 
+# More than that in one frame are a crowd that comes into sight at once: too much could be joined.
+MOST_BEGUN = 20
 GUESSES_EACH = 3  # ways to join a new box with an earlier one that are kept in mind
-EDGE = 0.01  # a box that ends so near the frame's edge is cut off by it
 
 # What is seen once or twice on its way through the frame goes so far from one frame to the next.
 SHORTEST_PASSAGE = 0.2
 FASTEST_PASSAGE_PER_S = 6.0
-
-Vector: TypeAlias = tuple[float, float]
 
 
 class Guess(NamedTuple):
@@ -128,7 +127,7 @@ class Leaps:
         No two use one sighting. Where it is not clear who went where, nobody goes.
         """
         self._guesses = [guess for guess in self._guesses if guess.is_open(far)]
-        if not begun:
+        if not 0 < len(begun) <= MOST_BEGUN:
             return []
         ways: list[tuple[Candidate, Guess | None]] = [
             (track, None) for track in waiting if track.earlier
@@ -147,6 +146,8 @@ class Leaps:
 
     def guess(self, origins: Iterable[Candidate], begun: Sequence[Candidate]) -> None:
         """Keep in mind from where the boxes of this frame may have come that nothing explains."""
+        if len(begun) > MOST_BEGUN:
+            return
         origins = tuple(origins)
         for later in begun:
             ways = sorted(
@@ -251,55 +252,3 @@ def passes(first: Box, last: Box, steps: int, took_s: float) -> bool:
     x, y, _, _ = centre_and_size(first)
     to_x, to_y, _, _ = centre_and_size(last)
     return is_outside(x - by_x, y - by_y) and is_outside(to_x + by_x, to_y + by_y)
-
-
-def is_outside(x: float, y: float) -> bool:
-    """Say whether a point lies outside of the frame."""
-    return not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0)
-
-
-def shift(before: Box, after: Box) -> Vector:
-    """Return how far a thing went. A side that the frame's edge cut off tells nothing of it."""
-    return (
-        shift_along(before[0], before[2], after[0], after[2]),
-        shift_along(before[1], before[3], after[1], after[3]),
-    )
-
-
-def shift_along(low: float, high: float, later_low: float, later_high: float) -> float:
-    """Return the shift on one axis."""
-    low_is_cut = low < EDGE or later_low < EDGE
-    high_is_cut = high > 1.0 - EDGE or later_high > 1.0 - EDGE
-    if low_is_cut and not high_is_cut:
-        return later_high - high
-    if high_is_cut and not low_is_cut:
-        return later_low - low
-    return (later_low + later_high - low - high) / 2.0
-
-
-def are_of_one_size(one: Box, other: Box) -> bool:
-    """Say whether two boxes may show one thing from one frame to the next."""
-    return is_of_size(one, other, 0) and is_of_size(one, other, 1)
-
-
-def is_of_size(one: Box, other: Box, axis: int) -> bool:
-    """Say so on one axis: what the frame's edge cuts off may be larger than it looks."""
-    size, other_size = one[axis + 2] - one[axis], other[axis + 2] - other[axis]
-    if size > MAX_GROWTH * other_size:
-        return is_cut(other, axis)
-    if other_size > MAX_GROWTH * size:
-        return is_cut(one, axis)
-    return True
-
-
-def is_cut(box: Box, axis: int) -> bool:
-    """Say whether the frame's edge cuts a box off."""
-    return box[axis] < EDGE or box[axis + 2] > 1.0 - EDGE
-
-
-def diagonal(one: Box, other: Box) -> float:
-    """Return the longer diagonal of two boxes."""
-    return max(
-        math.hypot(one[2] - one[0], one[3] - one[1]),
-        math.hypot(other[2] - other[0], other[3] - other[1]),
-    )
