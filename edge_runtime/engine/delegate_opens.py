@@ -79,7 +79,8 @@ class DelegateOpens:
         with self._lock:
             judged = {key: self._judged(one) for key, one in self._read().items()}
             self._known = {k: one for k, one in judged.items() if one.is_suspect or one.under_way}
-            self._write()
+            if judged:
+                self._write()
 
     def is_suspect(self, key: str) -> bool:
         """Say whether the daemon died, or the power failed, when this was opened last."""
