@@ -5,6 +5,7 @@ Nothing past decode (rules, encode, outbox, publish) may import this; import-lin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -28,7 +29,10 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class Samples(msgspec.Struct, frozen=True):
-    """Raw rows of a sensor, float64 (n, channels), n >= 1, all finite; never leaves the device.
+    """Raw rows of a sensor, float64 (n, channels), n >= 1; never leaves the device.
+
+    A value that is missing is NaN, all others are finite; `missing` says why, by channel, as far as
+    that is known. Each row has at least one value.
 
     Float64: 1e-7 degrees of a position and the twelfth digit of a counter are lost in float32.
 
@@ -42,6 +46,7 @@ class Samples(msgspec.Struct, frozen=True):
     rate_hz: float
     channels: tuple[str, ...]
     gap: bool = False
+    missing: Mapping[str, str] = {}
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -8,9 +8,12 @@ whose whole filter lies within the data are given: no edge is made up of zeros.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, isfinite, pi
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -197,6 +200,27 @@ def rate_ratio(from_hz: float, to_hz: float) -> tuple[int, int]:
         to_hz=to_hz,
         most=MAX_FACTOR,
     )
+
+
+def whole_parts(block: Samples) -> Iterator[Samples]:
+    """Yield the stretches of a block in which no value is missing: what lies between is a gap.
+
+    Their indices say so: none is without a row of the block before the next one.
+    """
+    is_whole: NDArray[np.bool_] = np.asarray(np.isfinite(block.values).all(axis=1))
+    if is_whole.all():
+        yield block
+        return
+    edges = [0, *(np.flatnonzero(is_whole[1:] != is_whole[:-1]) + 1).tolist(), len(is_whole)]
+    for at, end in pairwise(edges):
+        if is_whole[at]:
+            yield msgspec.structs.replace(
+                block,
+                index=block.index + at,
+                values=block.values[at:end],
+                stamp=block.stamp.later(at / block.rate_hz if block.rate_hz else 0.0),
+                gap=block.gap and not at,
+            )
 
 
 def is_gap(last: Samples, block: Samples, max_late_s: float) -> bool:

@@ -105,6 +105,7 @@ def stream_text(stream: dict[str, Any]) -> str:
         why.append(f"baseline {stream['baseline']}")
     if "accelerator" in stream:
         why.append(accelerator_text(stream["accelerator"]))
+    why += [f"{name}: {reason}" for name, reason in stream.get("channels", {}).items()]
     return ", ".join([stream.get("state", "starting"), *words]) + "".join(f"; {w}" for w in why)
 
 

@@ -80,8 +80,7 @@ def finding_of_stream(
     around: Surroundings, check: str, told: dict[str, Any], source: SourceOptions, advice: str
 ) -> Finding:
     """Return the daemon's words on a stream as a finding; `advice` where it has trouble."""
-    source_says = told.get("reason") or told.get("notice") or ""
-    why = around.language.retold(source_says or told.get("tracking") or "")
+    why = around.language.retold(why_of(told))
     state, word = STATES[told.get("state", STARTING)]
     if word == STARTING and (wait_s := may_take_s(source) - at_work_s(around)) > 0:
         return still_starting(around, check, wait_s)
@@ -96,6 +95,14 @@ def finding_of_stream(
         restarts=told.get("restarts", 0),
     )
     return Finding(check, state, f"{text}: {why}" if why else text, advice)
+
+
+def why_of(told: dict[str, Any]) -> str:
+    """Return what the daemon says is wrong with a stream, and with which of its channels."""
+    channels = [f"{name}: {reason}" for name, reason in told.get("channels", {}).items()]
+    first = told.get("reason") or told.get("notice") or told.get("tracking") or ""
+    parts = [first, *channels]
+    return "; ".join(part for part in parts if part)
 
 
 def still_starting(around: Surroundings, check: str, wait_s: float) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,9 +11,9 @@ import msgspec
 from edge_runtime.doctor.access import held, holders
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import Heard, SourceError, located, row
 from edge_runtime.framing.quality import BEARABLE, shown
-from edge_runtime.framing.rows import Tally
+from edge_runtime.framing.rows import MOST_SAID, Tally
 from edge_runtime.options import Serial
 from edge_runtime.sources.serial_port import SerialSource
 from edge_runtime.urls import shown_url
@@ -67,11 +67,13 @@ def listen(around: Surroundings, check: str, options: Serial) -> Finding:
     """Open the port as the daemon does, and read rows for a few seconds."""
     bounded = msgspec.structs.replace(options, silent_s=min(options.silent_s, LONGEST_SILENCE_S))
     source = SerialSource(bounded, around.clock)
+    missing: dict[str, str] = {}
     try:
         source.open()
         until_s = None
         while source.tally.good < ENOUGH_ROWS:
-            source.read()
+            block = source.read()
+            missing.update(block.missing if block is not None else {})
             now_s = around.clock.monotonic()
             until_s = now_s + LISTEN_S if until_s is None else until_s
             if now_s >= until_s:
@@ -80,24 +82,39 @@ def listen(around: Surroundings, check: str, options: Serial) -> Finding:
         return Finding(check, "failed", silence(around, source.tally, error), look_after(around))
     finally:
         source.close()
-    return judge(around, check, shown_url(options.url), source.tally)
+    return judge(around, check, shown_url(options.url), source.tally, source.notice, missing)
 
 
 def silence(around: Surroundings, tally: Tally, error: SourceError) -> str:
     """Say what an endless wait for rows was about."""
-    if set(tally.bad) == {"unanswered"}:
+    if tally.bad and set(tally.bad) <= {"unanswered", "late"}:
         return around.text("the sensor does not answer ({reason})", reason=error)
     if tally.bad or tally.skipped:
         return around.text("what comes cannot be read ({reason})", reason=error)
     return around.text("no row comes ({reason})", reason=error)
 
 
-def judge(around: Surroundings, check: str, url: str, tally: Tally) -> Finding:
-    """Say how much of what came could be read."""
+def judge(
+    around: Surroundings,
+    check: str,
+    url: str,
+    tally: Tally,
+    notice: str,
+    missing: Mapping[str, str],
+) -> Finding:
+    """Say how much of what came could be read, and which channels lacked a value."""
     bad = tally.bad.total()
     text = around.text(
         "{device}: {good} rows were read, {bad} refused", device=url, good=tally.good, bad=bad
     )
+    told = row([located(*one) for one in missing.items()][:MOST_SAID])
+    if why := [one for one in (Heard(notice), told) if one]:
+        advice = around.text(
+            "Look at the probe, or the register, of each channel that has no value; the others are "
+            "at work."
+        )
+        said = row(why).said(around.language)
+        return Finding(check, "warning", f"{text}: {said}", advice if told else look_after(around))
     if bad <= max(1, BEARABLE * (tally.good + bad)):  # the first may begin in its middle
         return Finding(check, "ok", text)
     return Finding(

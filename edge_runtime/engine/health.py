@@ -17,9 +17,10 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     `still` counts frames in which nothing moved, `coasted` those left out by the adaptive rate, or
     because the board is hot. Of a sensor `captured` counts rows, `inferred` windows, and `dropped`
     the samples that were thrown away at gaps; `baseline` says from when the learnt limits are that
-    it is held against, or why they are not used. `too_fast` counts things that were through the
-    picture before they could be tracked; `tracking` says so while it goes for more than a few.
-    `accelerator` is what that has taken of the model, measured as the daemon opened it.
+    it is held against, or why they are not used, `channels` which of them have no value at present,
+    and why. `too_fast` counts things that were through the picture before they could be tracked;
+    `tracking` says so while it goes for more than a few. `accelerator` is what that has taken of
+    the model, measured as the daemon opened it.
     """
 
     state: StreamState = "starting"
@@ -36,6 +37,7 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     too_fast: int = 0
     tracking: str = ""
     accelerator: Placement | None = None
+    channels: dict[str, str] = {}
 
 
 class Progress:

@@ -124,7 +124,7 @@ def values_of(subject: Subject, look: Look | None) -> Values:
     """Return what gives the values of a block that the alarm would look at."""
     place = subject.place
     if look is None:
-        return lambda block: block.values[:, place].tolist()
+        return lambda block: present(block.values[:, place])
     assert subject.pack is not None
     channels = len(channels_of(subject.pack))
 
@@ -133,6 +133,12 @@ def values_of(subject: Subject, look: Look | None) -> Values:
             yield read(decoded, channels)[0][place]
 
     return windows
+
+
+def present(values: Doubles) -> list[float]:
+    """Return the values that are not missing."""
+    found: list[float] = values[~np.isnan(values)].tolist()
+    return found
 
 
 def samples(source: Source, clock: Clock, on_loss: Callable[[str], None]) -> Iterator[Samples]:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.clock import Stamp
 from edge_runtime.options import Publish, PublishMode
 from edge_runtime.options import Threshold as ThresholdOptions
-from edge_runtime.raw import Samples
+from edge_runtime.raw import Doubles, Samples
 from edge_runtime.records import (
     Anomaly,
     Body,
@@ -114,7 +115,8 @@ class Reporter:
         stamp = block.stamp.later((len(block.values) - 1) * row_s)
         if self._due.take(last, stamp.monotonic_s):
             measures = map(Measure, self._channels, self._units, last)
-            results.append(self._result(stamp, Reading(tuple(measures))))
+            there = tuple(one for one in measures if not math.isnan(one.value))
+            results.append(self._result(stamp, Reading(there)))
         return tuple(results)
 
     def window(self, stamp: Stamp, decoded: Decoded) -> tuple[Result, ...]:
@@ -189,7 +191,11 @@ def single(value: float) -> float:
 
 
 class Due:
-    """Says which values are published, by the publish mode of the moment."""
+    """Says which values are published, by the publish mode of the moment.
+
+    Each channel is held against what was last sent of it: a value that was missing then (NaN) is
+    due as soon as it is back, where its heartbeat is over, or it has left its dead band meanwhile.
+    """
 
     def __init__(
         self, channels: Sequence[str], publish: Publish, mode: Callable[[], PublishMode]
@@ -198,22 +204,25 @@ class Due:
         self._heartbeat_s = publish.heartbeat_s
         self._every_s = publish.every_s
         self._mode = mode
-        self._sent: Sequence[float] = ()
-        self._sent_s = -math.inf
+        self._sent = np.full(len(channels), np.nan)
+        self._sent_s = np.full(len(channels), -np.inf)
 
     def take(self, values: Sequence[float], at_s: float) -> bool:
         """Say whether these values are to be sent, and remember them if so."""
-        due = self._is_due(values, at_s - self._sent_s + TIME_TOLERANCE_S)
+        row = np.array(values)
+        is_there = ~np.isnan(row)
+        due = bool(is_there.any()) and self._is_due(row, is_there, at_s + TIME_TOLERANCE_S)
         if due:
-            self._sent, self._sent_s = values, at_s
+            self._sent[is_there], self._sent_s[is_there] = row[is_there], at_s
         return due
 
-    def _is_due(self, values: Sequence[float], age_s: float) -> bool:
+    def _is_due(self, row: Doubles, is_there: NDArray[np.bool_], at_s: float) -> bool:
         mode = self._mode()
-        if mode == "every_inference" or math.isinf(age_s):
+        if mode == "every_inference":
             return True
         if mode == "interval":
-            return age_s >= self._every_s
-        return age_s >= self._heartbeat_s or any(
-            abs(values[place] - self._sent[place]) > band for place, band in self._bands
+            return at_s - float(self._sent_s.max()) >= self._every_s
+        oldest_s = float(self._sent_s[is_there].min())
+        return at_s - oldest_s >= self._heartbeat_s or any(
+            abs(row[place] - self._sent[place]) > band for place, band in self._bands
         )

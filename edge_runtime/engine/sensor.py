@@ -9,15 +9,18 @@ from typing import Protocol
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.engine.health import Progress, StreamHealth
+from edge_runtime.engine.missing import MissingChannels
 from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.reporting import Reporter
 from edge_runtime.engine.task import describe, unexpected
 from edge_runtime.infer.placement import Placement
+from edge_runtime.language import mark
 from edge_runtime.raw import Samples
 from edge_runtime.records import Decoded, Result
 
 log = logging.getLogger("edge_runtime.engine")
 
+NO_WINDOW = mark("the model gets no window without it")
 OWN_THREAD = 0  # of the workers that `Progress` tells apart there is one
 
 
@@ -59,6 +62,7 @@ class SensorTask:
         self._sink = sink
         self._clock = clock
         self._failed = threading.Event()
+        self._missing = MissingChannels(name, NO_WINDOW if look is not None else "")
         self.worked = 0
 
     def offer(self, block: Samples) -> None:
@@ -67,11 +71,14 @@ class SensorTask:
         self.health.captured += len(block.values)
         self.progress.captured_s = begun_s
         self.progress.job_started(OWN_THREAD, begun_s)
+        is_missing = self._missing.look(block)
+        if is_missing or self.health.channels:
+            self.health.channels = self._missing.shown()
         try:
             if self._look is None:
                 self._deliver(self._reporter.block(block))
             else:
-                self._see(self._look, block)
+                self._see(self._look, block, is_cut=block.gap or is_missing)
         except Exception as error:
             self._fail(error)
         finally:
@@ -91,8 +98,8 @@ class SensorTask:
 
     def close(self) -> None: ...
 
-    def _see(self, look: Look, block: Samples) -> None:
-        if block.gap:
+    def _see(self, look: Look, block: Samples, *, is_cut: bool) -> None:
+        if is_cut:
             self._reporter.lose_sight()
         for stamp, decoded in look.windows(block):
             self.health.inferred += 1

@@ -11,7 +11,7 @@ from edge_runtime.features.vector import WindowInput
 from edge_runtime.infer.placement import Placement
 from edge_runtime.raw import Samples, Signal
 from edge_runtime.records import Decoded
-from edge_runtime.window import Windower
+from edge_runtime.window import Windower, whole_parts
 
 
 class WindowKit:
@@ -69,8 +69,9 @@ class WindowLook:
         if self._kit is None:
             self._kit = WindowKit(self._model)
         before = self._windower.discarded
-        for window in self._windower.push(block):
-            yield window.stamp, self._kit.run(window.values)
+        for part in whole_parts(block):
+            for window in self._windower.push(part):
+                yield window.stamp, self._kit.run(window.values)
         self.discarded += self._windower.discarded - before
 
     def restart(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from operator import xor
 
+from edge_runtime.errors import Text
 from edge_runtime.framing.rows import Row, Rows, Run, Stage, as_array
 from edge_runtime.framing.splitter import Splitter
 from edge_runtime.options import Channel, Nmea
@@ -22,11 +24,16 @@ CHANNELS = {
     "hdop": Channel("hdop", "/", min=0.0),
 }
 
+EMPTY = Text("empty")
+
 Known = dict[str, float]
 
 
 class NmeaFraming:
-    """One row for each moment of which all wanted values came; none without a fix."""
+    """One row for each moment of which all wanted values came; none without a fix.
+
+    What a receiver with a fix leaves empty is a value that is missing.
+    """
 
     def __init__(self, options: Nmea) -> None:
         self.rows = Rows([CHANNELS[name] for name in options.values])
@@ -75,7 +82,8 @@ class NmeaFraming:
         was_whole = self._is_whole()
         self._known |= known
         if self._is_whole() and not was_whole:
-            self._stage.add([self._known[name] for name in self._wanted])
+            row = [self._known[name] for name in self._wanted]
+            self._stage.add(row, {i: EMPTY for i, value in enumerate(row) if math.isnan(value)})
 
     def _is_whole(self) -> bool:
         return all(name in self._known for name in self._wanted)
@@ -85,7 +93,7 @@ def read_rmc(fields: list[bytes]) -> Known | None:
     """time, A: valid, latitude, N or S, longitude, E or W, speed in knots, …"""
     if fields[2] != b"A":
         return None
-    return {**position(fields[3:7]), "speed": float(fields[7]) * KNOT_M_PER_S}
+    return {**position(fields[3:7]), "speed": given(fields[7]) * KNOT_M_PER_S}
 
 
 def read_gga(fields: list[bytes]) -> Known | None:
@@ -94,23 +102,30 @@ def read_gga(fields: list[bytes]) -> Known | None:
         return None
     return {
         **position(fields[2:6]),
-        "satellites": float(fields[7]),
-        "hdop": float(fields[8]),
-        "altitude": float(fields[9]),
+        "satellites": given(fields[7]),
+        "hdop": given(fields[8]),
+        "altitude": given(fields[9]),
     }
+
+
+def given(field: bytes) -> float:
+    """Return a number, NaN where the receiver leaves it out: the speed of one that stands still."""
+    return float(field) if field else math.nan
 
 
 def position(fields: list[bytes]) -> Known:
     latitude, north_south, longitude, east_west = fields
+    # Of a position with a false half the other half says nothing.
     return {
-        "latitude": degrees(latitude, north_south, b"NS"),
-        "longitude": degrees(longitude, east_west, b"EW"),
+        "latitude": degrees(latitude, north_south, b"NS", 90.0),
+        "longitude": degrees(longitude, east_west, b"EW", 180.0),
     }
 
 
-def degrees(field: bytes, side: bytes, sides: bytes) -> float:
+def degrees(field: bytes, side: bytes, sides: bytes, most: float) -> float:
     """Return ddmm.mmmm or dddmm.mmmm as degrees, negative on the second side."""
     whole, minutes = divmod(float(field), 100.0)
-    if minutes >= 60.0 or len(side) != 1 or side not in sides:
+    is_angle = minutes < 60.0 and whole + minutes / 60.0 <= most
+    if not is_angle or len(side) != 1 or side not in sides:
         raise ValueError("no such angle")
     return round(whole + minutes / 60.0, DECIMALS) * (1.0 if side == sides[:1] else -1.0)

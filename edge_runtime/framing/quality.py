@@ -17,6 +17,7 @@ WORDS: dict[Reason, Text] = {
     "range": Text("range"),
     "unanswered": Text("unanswered"),
     "refused": Text("refused"),
+    "late": Text("late"),
 }
 RATE_TOLERANCE = 0.05  # a sensor's own oscillator without a crystal is no better than 2 %
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from edge_runtime.errors import Text, located, row
 from edge_runtime.options import Channel
 from edge_runtime.raw import Doubles
 
 T = TypeVar("T")
 
 Row: TypeAlias = list[float]
-Reason: TypeAlias = Literal["checksum", "length", "parse", "range", "unanswered", "refused"]
+Reason: TypeAlias = Literal["checksum", "length", "parse", "range", "unanswered", "refused", "late"]
+Why: TypeAlias = Mapping[int, Text]  # why a row has no value, by the column's place
+NONE_MISSING: Why = {}
+NONE_NAMED: Mapping[str, str] = {}
+MOST_SAID = 3  # columns of which it is told why a row has none of their values
 
 
 class Tally(msgspec.Struct):
     """What came: rows taken, frames that say "no value yet", frames (`range`: rows) refused.
+
+    A row is taken where it has at least one value.
 
     `skipped` counts the bytes that were part of no valid frame.
     """
@@ -31,10 +40,14 @@ class Tally(msgspec.Struct):
 
 
 class Run(NamedTuple):
-    """Consecutive rows, float64 (n, channels), n >= 1. `gap`: data is missing before them."""
+    """Consecutive rows, float64 (n, channels), n >= 1. `gap`: data is missing before them.
+
+    NaN: a value is missing; `missing` says why, by channel, for the last row at least.
+    """
 
     values: Doubles
     gap: bool
+    missing: Mapping[str, str] = NONE_NAMED
 
 
 class Framing(Protocol):
@@ -55,37 +68,76 @@ class Framing(Protocol):
 
 
 class Rows:
-    """Gathers one sensor's rows; `names` and `units` are those of the columns."""
+    """Gathers one sensor's rows; `names` and `units` are those of the columns.
+
+    `said`: why the latest row had no value at all; empty where it had one.
+    """
 
     def __init__(self, channels: Sequence[Channel]) -> None:
         self.names = tuple(channel.name for channel in channels)
         self.units = tuple(channel.unit for channel in channels)
         self.tally = Tally()
+        self.said = ""
         self._scale = np.array([channel.scale for channel in channels])
         self._offset = np.array([channel.offset for channel in channels])
         self._low, self._high = np.array([channel.bounds for channel in channels]).T
         self._runs: list[Run] = []
         self._broken = False
 
-    def add(self, raw: Doubles) -> None:
-        """Take rows (n, channels) as the sensor sent them, n >= 1."""
-        with np.errstate(over="ignore", invalid="ignore"):  # what becomes of it is refused below
+    def add(self, raw: Doubles, why: Why = NONE_MISSING) -> None:
+        """Take rows (n, channels) as the sensor sent them, n >= 1; NaN is no value.
+
+        `why` is about the last of them. What lies outside a column's range is no value, either; a
+        row without any is refused.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes of it is left out below
             values = raw * self._scale + self._offset
-        good = ((values >= self._low) & (values <= self._high)).all(axis=1)
+        is_there = (values >= self._low) & (values <= self._high)
+        if is_there.all():
+            self._push(values, {})
+            return
+        values = np.where(is_there, values, np.nan)
+        missing = self._missing(raw[-1], is_there[-1], why)
+        good = is_there.any(axis=1)
         edges = np.flatnonzero(good[1:] != good[:-1]) + 1
         is_good = bool(good[0])
         for stretch in np.split(values, edges):
             if is_good:
-                self._push(stretch)
+                self._push(stretch, missing)
             else:
                 self.lose("range", count=len(stretch))
+                self._say(missing)
             is_good = not is_good
+
+    def say_missing(self, why: Why) -> None:
+        """Say why a row had no value at all, once it is counted as lost."""
+        self._say({self.names[i]: said for i, said in why.items()})
+
+    def _say(self, missing: dict[str, str]) -> None:
+        self.said = row([located(*one) for one in missing.items()][:MOST_SAID])
+
+    def _missing(self, raw: Doubles, is_there: NDArray[np.bool_], why: Why) -> dict[str, str]:
+        """Return why columns of a row have no value."""
+        return {
+            self.names[i]: why.get(i) or self._outside(i, float(raw[i]))
+            for i in np.flatnonzero(~is_there).tolist()
+        }
+
+    def _outside(self, place: int, raw: float) -> Text:
+        if math.isnan(raw):
+            return Text("not a number")
+        value = raw * float(self._scale[place]) + float(self._offset[place])
+        low, high = float(self._low[place]), float(self._high[place])
+        if value < low:
+            return Text("{value:g} is less than min ({limit:g})", value=value, limit=low)
+        return Text("{value:g} is more than max ({limit:g})", value=value, limit=high)
 
     def lose(self, reason: Reason | None, *, skipped: int = 0, count: int = 1) -> None:
         """Count what is refused (None: bytes of no frame); a row is missing here."""
         if reason is not None:
             self.tally.bad[reason] += count
         self.tally.skipped += skipped
+        self.said = ""
         self._broken = True
 
     def take(self) -> list[Run]:
@@ -93,9 +145,10 @@ class Rows:
         runs, self._runs = self._runs, []
         return runs
 
-    def _push(self, values: Doubles) -> None:
-        self._runs.append(Run(values, self._broken))
+    def _push(self, values: Doubles, missing: dict[str, str]) -> None:
+        self._runs.append(Run(values, self._broken, missing))
         self._broken = False
+        self.said = ""
         self.tally.good += len(values)
 
 
@@ -106,10 +159,12 @@ class Stage(Generic[T]):
         self._rows = rows
         self._decode = decode
         self._items: list[T] = []
+        self._why = NONE_MISSING
 
-    def add(self, item: T) -> None:
-        """Take a valid frame."""
+    def add(self, item: T, why: Why = NONE_MISSING) -> None:
+        """Take a valid frame, and why it has no value of some columns."""
         self._items.append(item)
+        self._why = why
 
     def lose(self, reason: Reason | None, skipped: int) -> None:
         """Count what is refused, behind the frames before it."""
@@ -123,7 +178,7 @@ class Stage(Generic[T]):
 
     def _flush(self) -> None:
         if self._items:
-            self._rows.add(self._decode(self._items))
+            self._rows.add(self._decode(self._items), self._why)
             self._items = []
 
 

@@ -27,7 +27,7 @@ class Silence:
     def reason(self, size: int, now_s: float, said: str) -> str:
         """Take note of `size` bytes; return why the sensor is lost, or nothing while it is not.
 
-        `said`: a device's own words, where it refuses to answer.
+        `said`: what was wrong with the latest row, where that is known.
         """
         self._bytes += size
         if self._tally.good > self._good:
@@ -40,12 +40,7 @@ class Silence:
         refused = self._tally.bad - self._bad
         seconds = self._limit_s
         if said:
-            return Text(
-                "the device refuses for {seconds:g} s ({said}); check the registers' table and "
-                "address",
-                seconds=seconds,
-                said=said,
-            )
+            return Text("nothing valid for {seconds:g} s: {said}", seconds=seconds, said=said)
         if self._tally.empty > self._empty:
             return Text(
                 "no position for {seconds:g} s; give the receiver's antenna a view of the sky",

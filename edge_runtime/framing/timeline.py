@@ -6,7 +6,7 @@ import math
 
 from edge_runtime.clock import Stamp
 from edge_runtime.framing.rows import Run
-from edge_runtime.raw import Doubles, Samples
+from edge_runtime.raw import Samples
 
 BREAK_S = 0.25  # arrivals farther off than this are no jitter: samples are missing
 MAX_SLEW = 0.1  # of a block's duration: stamps never go back, and blocks hardly overlap
@@ -52,7 +52,11 @@ class Timeline:
                 for i in range(len(run.values)):
                     begun_s = arrived.monotonic_s - (left - i) * row_s
                     made.append(
-                        self._block(run.values[i : i + 1], begun_s, arrived, run.gap and not i)
+                        self._block(
+                            run._replace(values=run.values[i : i + 1], gap=run.gap and not i),
+                            begun_s,
+                            arrived,
+                        )
                     )
             left -= len(run.values)
         return made
@@ -66,16 +70,18 @@ class Timeline:
             limit_s = MAX_SLEW * (self._next_s - self._last_s)
             step_s = error_s * (EARLY_GAIN if error_s < 0.0 else LATE_GAIN)
             first_s = self._next_s + min(max(step_s, -limit_s), limit_s)
-        block = self._block(run.values, first_s, arrived, not in_step)
+        block = self._block(run._replace(gap=not in_step), first_s, arrived)
         self._next_s = block.stamp.monotonic_s + len(run.values) / self._rate_hz
         return block
 
-    def _block(self, values: Doubles, first_s: float, arrived: Stamp, gap: bool) -> Samples:
+    def _block(self, run: Run, first_s: float, arrived: Stamp) -> Samples:
         first_s = max(first_s, self._last_s + TICK_S)
         stamp = arrived.later(first_s - arrived.monotonic_s)
-        is_gap = self._index > 0 and (gap or self._is_lost)
-        block = Samples(self._index, values, stamp, self._rate_hz, self._names, is_gap)
-        self._index += len(values)
+        is_gap = self._index > 0 and (run.gap or self._is_lost)
+        block = Samples(
+            self._index, run.values, stamp, self._rate_hz, self._names, is_gap, run.missing
+        )
+        self._index += len(run.values)
         self._last_s = first_s
         self._is_lost = False
         return block

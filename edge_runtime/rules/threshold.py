@@ -31,7 +31,13 @@ class Threshold:
         self.since_s = 0.0
 
     def update(self, value: float, at_s: float) -> Turn | None:
-        """Take in a value; say whether the alarm goes on or off with it."""
+        """Take in a value; say whether the alarm goes on or off with it.
+
+        NaN is no value: it turns nothing, and what it hides counts for no duration.
+        """
+        if math.isnan(value):
+            self.lose_sight()
+            return None
         if self.on:
             turns = self._back_below <= value <= self._back_above
         else:

@@ -207,6 +207,14 @@ def test_a_noisy_line(tmp_path: Path, device: SerialDevice) -> None:
     assert "baud" in finding.advice
 
 
+def test_a_sensor_with_a_broken_probe(tmp_path: Path, device: SerialDevice) -> None:
+    with repeating(lambda _n: device.write(b"nan,1\n")):
+        finding = port(tmp_path, device.path)
+    assert finding.state == "warning"
+    assert "t: not a number (nan)" in finding.text
+    assert "Look at the probe" in finding.advice
+
+
 def test_a_sensor_that_cannot_be_read_or_is_silent(tmp_path: Path, device: SerialDevice) -> None:
     with repeating(lambda _n: device.write(bytes(range(128, 160)) + b"\n")):
         garbled = port(tmp_path, device.path, ", silent_s = 0.5")

@@ -137,7 +137,7 @@ def test_silence_is_declared_after_its_time_and_ended_by_a_row() -> None:
         ({"checksum": 3}, 0, 70, "", "(70 bytes, checksum 3); check baud"),
         ({}, 4, 70, "", "no position for 5 s; give the receiver's antenna a view of the sky"),
         ({"unanswered": 5}, 0, 0, "", "the device gave no answer for 5 s; check device, baud"),
-        ({"refused": 5}, 0, 0, "illegal data address", "refuses for 5 s (illegal data address);"),
+        ({"refused": 5}, 0, 0, "it refuses", "nothing valid for 5 s: it refuses"),
     ],
 )
 def test_silence_says_what_it_may_be(

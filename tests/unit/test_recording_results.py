@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from edge_runtime.options import (
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Frame, Samples
+from edge_runtime.records import Reading
 from edge_runtime.sources import open_source
 from support.engine import Results, no_limit, road_pack
 from support.recordings import (
@@ -162,7 +164,7 @@ def test_what_came_over_a_serial_line_gives_the_same_alarms_again(
     folder: Path, state: Path, tmp_path: Path
 ) -> None:
     """The same blocks go to the stream and to the recording."""
-    levels = [2.0, 2.1, 3.2, 3.3, 2.5, 2.4]
+    levels = [2.0, 2.1, 3.2, math.nan, 3.3, 2.5, math.nan, 2.4]
     with SerialDevice(tmp_path) as device:
         stream = Stream(
             "well",
@@ -186,6 +188,8 @@ def test_what_came_over_a_serial_line_gives_the_same_alarms_again(
             live.offer(block)
     keep(folder, blocks)
     assert replayed(stream, folder, state).kept == results.kept
+    readings = [one.body for one in results.kept if isinstance(one.body, Reading)]
+    assert {len(one.measures) for one in readings} == {1, 2}
     events = [one.body.event for one in results.kept if one.kind == "event"]  # type: ignore[union-attr]
     assert {"alarm", "clear"} == set(events)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.engine.health import StreamHealth
+from edge_runtime.engine.missing import MOST_TOLD, MissingChannels
 from edge_runtime.engine.reporting import Reporter
 from edge_runtime.engine.sensor import SensorTask
 from edge_runtime.options import Publish, PublishMode
@@ -132,6 +134,87 @@ def test_a_gap_in_the_data_ends_what_a_rule_was_waiting_for() -> None:
     sensor.row(0.0, (9.0, 0.0))
     assert sensor.row(11.0, (9.0, 0.0), gap=True) == []
     assert [r.body.KIND for r in sensor.row(21.0, (9.0, 0.0))] == ["event"]
+
+
+# Values that are missing
+
+NAN = float("nan")
+
+
+def names(results: list[Result]) -> list[list[str]]:
+    return [[m.name for m in r.body.measures] for r in results if isinstance(r.body, Reading)]
+
+
+def test_what_is_missing_is_left_out_and_the_rules_run_on_the_rest() -> None:
+    sensor = Sensor(Options("flood", "level", above=5.0), mode="every_inference")
+    results = sensor.row(0.0, (9.0, NAN))
+    assert [r.body.KIND for r in results] == ["event", "reading"]
+    assert names(results) == [["level"]]
+    assert events(sensor.row(1.0, (NAN, 20.0))) == []
+    assert events(sensor.row(2.0, (1.0, 20.0))) == [("clear", 2.0, "flood")]
+
+
+def test_a_channel_is_due_once_it_is_back_by_its_own_heartbeat_and_dead_band() -> None:
+    sensor = Sensor(dead_band={"level": 1.0}, heartbeat_s=10.0)
+    assert names(sensor.row(0.0, (2.0, NAN))) == [["level"]]
+    assert names(sensor.row(1.0, (2.0, 20.0))) == [["level", "temp"]], "it was never sent"
+    assert names(sensor.row(2.0, (NAN, 20.0))) == []
+    assert names(sensor.row(3.0, (2.5, 20.0))) == [], "within the band of what was sent last"
+    assert names(sensor.row(4.0, (NAN, 20.0))) == []
+    assert names(sensor.row(5.0, (3.5, NAN))) == [["level"]]
+    assert names(sensor.row(11.0, (NAN, 20.0))) == [["temp"]]
+    assert names(sensor.row(12.0, (3.5, 20.0))) == []
+    assert names(sensor.row(15.0, (3.5, 20.0))) == [["level", "temp"]]
+
+
+def test_in_a_sampled_block_the_last_row_goes_without_what_it_lacks() -> None:
+    sensor = Sensor(Options("peak", "level", above=5.0), rate_hz=10.0, mode="every_inference")
+    results = sensor.row(0.0, (1, 0), (NAN, 0), (9, 0), (NAN, 4))
+    assert [r.body.KIND for r in results] == ["event", "reading"]
+    assert names(results) == [["temp"]]
+
+
+def test_health_names_what_has_no_value_and_the_log_says_when_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    well = Reporter(
+        "well", NO_MODEL, ("level", "temp"), ("m", "Cel"),
+        publish=Publish("every_inference"), rules=(), mode=lambda: "every_inference",
+    )  # fmt: skip
+    task = SensorTask("well", reporter=well, look=None, sink=Results(), clock=ManualClock())
+
+    def offer(at_s: float, temp: float, why: str = "") -> dict[str, str]:
+        missing = {"temp": why} if why else {}
+        values = np.array([[1.0, temp]])
+        stamp = Stamp(1e9 + at_s, at_s)
+        task.offer(Samples(0, values, stamp, 0.0, ("level", "temp"), missing=missing))
+        return task.health.channels
+
+    assert offer(0.0, 20.0) == {}
+    assert offer(1.0, NAN, "empty") == {"temp": "empty"}
+    assert offer(2.0, NAN, "null") == {"temp": "null"}
+    assert offer(3.0, NAN) == {"temp": "no value"}, "a recording does not know why"
+    assert offer(4.0, 20.0) == {}
+    assert offer(5.0, NAN, "empty") == {"temp": "empty"}
+    assert offer(6.0, 20.0) == {}
+    assert offer(70.0, NAN, "empty") == {"temp": "empty"}
+    assert [record.getMessage() for record in caplog.records] == [
+        "stream well: channel temp: empty",
+        "stream well: channel temp: has values again",
+        "stream well: channel temp: empty",
+    ]
+    assert task.health.results == 8
+    assert msgspec.json.decode(msgspec.json.encode(task.health))["channels"] == {"temp": "empty"}
+
+
+def test_health_stays_small_however_many_channels_a_sensor_has() -> None:
+    names = tuple(f"c{i}" for i in range(64))
+    missing = MissingChannels("wide")
+    values = np.full((1, 64), np.nan)
+    values[0, 0] = 1.0
+    assert missing.look(Samples(0, values, Stamp(1e9, 1.0), 0.0, names))
+    assert len(missing.shown()) == MOST_TOLD
 
 
 # Alarms that were on before a restart

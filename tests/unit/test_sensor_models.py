@@ -212,6 +212,24 @@ def test_no_window_spans_a_gap_and_what_was_thrown_away_is_counted() -> None:
     assert look.discarded == 1600
 
 
+def test_a_missing_value_is_a_gap_to_a_model_and_is_said_to_be() -> None:
+    stream = Stream(
+        "pump", Vibration(seconds=1.0, realtime=False), model=ModelUse("bearing-vibration")
+    )
+    results = Results()
+    clock = ManualClock()
+    task = build_sensor(stream, bearing(), "auto", results, clock, no_limit(clock))
+    for number, block in enumerate(blocks(noise(1.0, 8000), 8000.0)):
+        values = block.values.copy()
+        if number == 4:
+            values[:5] = np.nan
+        task.offer(msgspec.structs.replace(block, values=values, missing={"a": "empty"}))
+        told = {"a": "empty; the model gets no window without it"}
+        assert task.health.channels == (told if number == 4 else {})
+    assert task.health.inferred == 1 + (6395 - 2048) // 1024
+    assert task.health.dropped == 1600
+
+
 def test_a_dead_sensor_is_a_fault_and_no_quiet_machine() -> None:
     stream = Stream(
         "pump",

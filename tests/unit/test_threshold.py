@@ -60,6 +60,12 @@ def test_no_alarm_while_it_cools_down_and_one_at_its_end_if_it_still_holds() -> 
     assert turns(values, above=5.0, cool_down_s=5.0) == [(0, "alarm"), (1, "clear"), (6, "alarm")]
 
 
+def test_a_value_that_is_missing_raises_nothing_clears_nothing_and_hides_its_time() -> None:
+    nan = float("nan")
+    assert turns([nan, 9.0, nan, nan, 1.0], above=5.0) == [(1, "alarm"), (4, "clear")]
+    assert turns([9.0, nan, 9.0, 9.0, 9.0], above=5.0, min_s=2.0) == [(4, "alarm")]
+
+
 def test_time_out_of_sight_counts_for_no_duration() -> None:
     rule = Threshold(Options("rule", "x", above=5.0, min_s=2.0))
     assert rule.update(6, 0.0) is None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_runtime.clock import Stamp
 from edge_runtime.errors import ConfigError
 from edge_runtime.raw import Samples, Window
-from edge_runtime.window import Resampler, Windower, in_samples, low_pass, rate_ratio
+from edge_runtime.window import Resampler, Windower, in_samples, low_pass, rate_ratio, whole_parts
 
 START = Stamp(1_700_000_000.0, 500.0)
 Values = NDArray[np.float32]
@@ -209,3 +209,20 @@ def test_a_rate_that_cannot_be_brought_over_says_what_to_do(rate_hz: float, says
 def test_empty_windows_are_refused(size: int, hop: int, rate_hz: float) -> None:
     with pytest.raises(ConfigError, match="greater than 0"):
         Windower(size, hop, rate_hz)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 9))
+def test_no_window_holds_a_missing_value_and_all_that_can_be_cut_are(
+    there: list[bool], size: int
+) -> None:
+    values = ramp(len(there), 2)
+    values[~np.array(there), 1] = np.nan
+    windower = Windower(3, 3, 100.0)
+    parts = [part for one in blocks(values, [size]) for part in whole_parts(one)]
+    windows = pushed(windower, parts)
+    assert all(np.array_equal(np.diff(w.values, axis=0), np.ones((2, 2))) for w in windows)
+    for window in windows:
+        last = window.values[-1, 0] / 100.0
+        assert window.stamp.monotonic_s == pytest.approx(START.monotonic_s + last)
+    runs = "".join(".x"[one] for one in there).split(".")
+    assert len(windows) == sum(len(run) // 3 for run in runs)
