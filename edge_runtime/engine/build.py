@@ -226,7 +226,7 @@ def longest_take_s(framing: FramingOptions) -> float:
     """Return how long a serial source may wait before it looks whether the sensor is silent."""
     if not isinstance(framing, Modbus):
         return 0.0
-    return framing.every_s + len(framing.registers) * framing.timeout_s
+    return framing.every_s + framing.timeout_s
 
 
 def build_encoder(config: Config, packs: dict[str, Pack]) -> Encoder:

@@ -25,14 +25,14 @@ class Request(NamedTuple):
     words: int
 
 
-def plan(registers: Sequence[Register]) -> tuple[Request, ...]:
+def plan(registers: Sequence[Register], most_words: int = MAX_WORDS) -> tuple[Request, ...]:
     """Return the fewest requests that ask for no register that is not wanted (it may not exist)."""
     wanted = sorted({place for register in registers for place in places(register)})
     requests = []
     for _, numbered in groupby(enumerate(wanted), lambda pair: run_key(*pair)):
         run = [place for _, place in numbered]
-        for first in range(0, len(run), MAX_WORDS):
-            requests.append(Request(*run[first], min(MAX_WORDS, len(run) - first)))
+        for first in range(0, len(run), most_words):
+            requests.append(Request(*run[first], min(most_words, len(run) - first)))
     return tuple(requests)
 
 

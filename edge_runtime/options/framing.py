@@ -37,7 +37,7 @@ SyncBytes = Annotated[
 
 
 class Channel(Section, frozen=True):
-    """One value of a sensor: raw * scale + offset; a row with one outside min..max is refused."""
+    """One value of a sensor: raw * scale + offset; outside min..max it counts as missing."""
 
     name: ChannelName
     unit: Annotated[str, Meta(max_length=16)] = ""
@@ -171,7 +171,11 @@ class Register(Channel, frozen=True, kw_only=True):
 
 
 class Modbus(Kind, frozen=True, tag="modbus"):
-    """A Modbus RTU device that is asked for its registers every `every_s`."""
+    """A Modbus RTU device that is asked for its registers every `every_s`.
+
+    An answer that begins later than `timeout_s` is not taken; the line is listened to until
+    it came.
+    """
 
     registers: Annotated[tuple[Register, ...], Meta(min_length=1, max_length=64)]
     device: Annotated[int, Meta(ge=1, le=247)] = 1

@@ -29,6 +29,7 @@ PARITIES = {"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}
 SAMPLED_NAP_S = 0.05
 READING_NAP_S = 0.01
 MIN_NAP_S = 0.005
+WRITE_TIMEOUT_S = 2.0
 SAFE_BYTES = 2048  # half of the kernel's line buffer: what exceeds it while we nap may be lost
 MAX_CHUNK_BYTES = 65536
 
@@ -38,7 +39,16 @@ class Link(Protocol):
 
     rows: Rows
     port_timeout_s: float
-    said: str
+
+    @property
+    def said(self) -> str:
+        """Why the latest row had no value at all; empty where it had one, or none came."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """What should be changed, though rows come; empty: nothing."""
+        ...
 
     def attach(self, port: Any) -> None: ...
 
@@ -71,11 +81,14 @@ class SerialSource(BaseSource[Samples]):
             return Listener(self._options, self._closed)
         from edge_runtime.sources.modbus import Poller
 
-        return Poller(framing, self._clock, self._wait_until)
+        return Poller(framing, self._options.byte_s, self._clock, self._wait_until)
 
     def _open(self) -> None:
         self._port = open_port(self._options, self._link.port_timeout_s)
-        self._link.attach(self._port)
+        try:
+            self._link.attach(self._port)
+        except (*PORT_ERRORS, ValueError) as error:  # RFC 2217: the server does not agree
+            raise SourceError(lost(self._options.url, error)) from None
         now_s = self._clock.monotonic()
         self._silence.restart(now_s)
         self._quality.restart(now_s)
@@ -90,7 +103,8 @@ class SerialSource(BaseSource[Samples]):
                 raise SourceError(lost(self._name, error)) from None
             arrived = self._clock.now()
             self._blocks.extend(self._timeline.blocks(runs, size, arrived))
-            self.notice = self._quality.notice(arrived.monotonic_s)
+            quality = self._quality.notice(arrived.monotonic_s)
+            self.notice = str(self._link.notice or quality)  # msgspec encodes no `Text`
             if reason := self._silence.reason(size, arrived.monotonic_s, self._link.said):
                 raise SourceError(located(self._name, reason))
         return self._blocks.popleft()
@@ -106,7 +120,7 @@ class SerialSource(BaseSource[Samples]):
 class Listener:
     """Takes what a sensor sends by itself, a chunk at a time."""
 
-    said = ""
+    notice = ""
 
     def __init__(self, options: Serial, closed: Event) -> None:
         assert not isinstance(options.framing, Modbus)
@@ -119,6 +133,10 @@ class Listener:
         self.port_timeout_s = self._nap_s if self._is_socket else CLOSE_CHECK_S
         self._port: Any = None
         self._is_flowing = False
+
+    @property
+    def said(self) -> str:
+        return self.rows.said
 
     def attach(self, port: Any) -> None:
         """Use a port of pyserial's, and forget what came from another one."""
@@ -161,7 +179,7 @@ def open_port(options: Serial, timeout_s: float) -> Any:
             stopbits=options.stopbits,
             timeout=timeout_s,
             # pyserial's RFC 2217 client refuses one; its writes end with the connection.
-            write_timeout=None if options.url.startswith("rfc2217://") else timeout_s,
+            write_timeout=None if options.url.startswith("rfc2217://") else WRITE_TIMEOUT_S,
             exclusive=True,
         )
     except (*PORT_ERRORS, ValueError) as error:

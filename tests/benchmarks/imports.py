@@ -19,7 +19,6 @@ MODULES = (
     "click",
     "rich.live",
     "serial",
-    "minimalmodbus",
     "zeroconf",
     "sqlite3",
     "cryptography.x509",
@@ -28,7 +27,7 @@ MODULES = (
 )
 ROUNDS = 5
 # What these import themselves: their own cost is what they add to it.
-BASES = {"cv2": "numpy", "ai_edge_litert.interpreter": "numpy", "minimalmodbus": "serial"}
+BASES = {"cv2": "numpy", "ai_edge_litert.interpreter": "numpy"}
 
 PROBE = """
 import sys, time

@@ -7,14 +7,17 @@ and takes the path away, `plug` brings another device under the same path.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
 import select
 import struct
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from edge_runtime.framing.checks import CHECKS
 
@@ -97,29 +100,50 @@ def repeating(step: Callable[[int], None], every_s: float = 0.002) -> Iterator[N
         thread.join()
 
 
-class ModbusSlave:
-    """An RTU slave: `words` at (function, address); `mute`, `spoil` and `on_request` misbehave."""
+class Line(Protocol):
+    """What a slave hears and speaks through: a `SerialDevice`, or a gateway's connection."""
 
-    def __init__(self, device: SerialDevice, number: int = 1) -> None:
+    def read(self) -> bytes: ...
+
+    def write(self, data: bytes) -> None: ...
+
+
+class ModbusSlave:
+    """An RTU slave: `words` at (function, address).
+
+    It misbehaves by `mute` and `spoil`, by `late_s`, which says how late each answer comes (the
+    request's number, from 0), and by `before`, bytes that stand before each answer.
+    """
+
+    def __init__(self, device: Line, number: int = 1) -> None:
         self.words: dict[tuple[int, int], int] = {}
         self.requests: list[tuple[int, int, int]] = []
         self.mute = False
         self.spoil = False
+        self.late_s: Callable[[int], float] = lambda _number: 0.0
+        self.before = b""
         self._device = device
         self._number = number
         self._received = b""
+        self._due: list[tuple[float, bytes]] = []
 
     def step(self, _number: int) -> None:
-        """Answer what was asked, if anything."""
+        """Answer what was asked, and what is due."""
         self._received += self._device.read()
-        if len(self._received) < 8:
-            return
-        request, self._received = self._received[:8], b""
+        if len(self._received) >= 8:
+            request, self._received = self._received[:8], self._received[8:]
+            self._take(request)
+        while self._due and self._due[0][0] <= time.monotonic():
+            self._device.write(heapq.heappop(self._due)[1])
+
+    def _take(self, request: bytes) -> None:
         number, function, address, count = struct.unpack(">BBHH", request[:6])
+        late_s = self.late_s(len(self.requests))
         self.requests.append((function, address, count))
         if not self.mute and number == self._number:
             answer = with_crc(self._answer(function, address, count))
-            self._device.write(answer[:-1] + b"\0" if self.spoil else answer)
+            answer = self.before + (answer[:-1] + b"\0" if self.spoil else answer)
+            heapq.heappush(self._due, (time.monotonic() + late_s, answer))
 
     def _answer(self, function: int, address: int, count: int) -> bytes:
         places = [(function, address + i) for i in range(count)]
