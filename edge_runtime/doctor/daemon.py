@@ -86,7 +86,8 @@ def finding_of_stream(
         return still_starting(around, check, wait_s)
     if state == "ok":
         state = "warning" if why else "ok"
-        advice = advice if source_says else ""  # it is about the source alone
+        about_source = any(told.get(key) for key in ("reason", "notice", "channels"))
+        advice = advice if about_source else ""
     text = around.text(
         "the running daemon has it: {state}, {captured} samples taken, started again {restarts} "
         "times",
