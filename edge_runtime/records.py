@@ -23,7 +23,6 @@ MAX_KEYPOINTS = 33
 MAX_READINGS = 64
 MAX_LINES = 1100  # of counts and summaries
 MAX_MODEL_LABELS = 20_000  # classes of a model
-MAX_NAME = 64
 # Lines of counts and summaries in a record that is made: of the longest labels so many fit into
 # its budget.
 LINES_A_RECORD = 180
