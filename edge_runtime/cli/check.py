@@ -126,7 +126,7 @@ def describe_stream(stream: Stream, pack: Pack | None) -> str:
 def describe_source(source: SourceOptions) -> str:
     """Return where samples come from as a few words."""
     where = next((getattr(source, key) for key in PLACES if hasattr(source, key)), "")
-    shown = str(where) if isinstance(where, Path) else shown_url(str(where))
+    shown = shown_url(where) if isinstance(where, str) and where else str(where)
     return f"{source.__struct_config__.tag} {shown}".strip()
 
 
