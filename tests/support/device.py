@@ -39,7 +39,7 @@ class Status:
         return Message(TOPICS.status, stopped(self._boot), JSON, retain=True)
 
     def health(self) -> Message:
-        return Message(TOPICS.health, b"{}", JSON, retain=True)
+        return Message(TOPICS.health, b'{"state":"ok"}', JSON, retain=True)
 
 
 class Device:
