@@ -13,7 +13,13 @@ import pytest
 
 from edge_runtime.engine.trial import try_pack
 from edge_runtime.errors import BackendError, EdgeError
-from edge_runtime.infer.litert import MODULES, ModelRefusedError, Runtime, open_backend, runtime_name
+from edge_runtime.infer.litert import (
+    MODULES,
+    ModelRefusedError,
+    Runtime,
+    open_backend,
+    runtime_name,
+)
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import TensorSpec
 from support.road import PACK, copy_pack
