@@ -10,6 +10,7 @@ import click
 from edge_runtime import __version__
 from edge_runtime.cli.errors import fail
 from edge_runtime.cli.logs import hide_urls_of_defects
+from edge_runtime.cli.printable import say
 from edge_runtime.errors import EdgeError
 
 COMMANDS = {
@@ -58,10 +59,10 @@ def main() -> None:
     except click.exceptions.Abort:
         sys.exit(1)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        say(error.format_message(), err=True)
         sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"edge-runtime: {error.format_message()}", err=True)
+        say(f"edge-runtime: {error.format_message()}", err=True)
         sys.exit(2)
     except EdgeError as error:
         fail(error)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.cli.printable import printable_json, say
 
 SYNTHETIC = """\
 [device]
@@ -96,6 +97,6 @@ def measure(
         pairs = [(bench.bare(frames), bench.pipeline(frames)) for _ in range(rounds)]
     told = report(pairs, broker)
     if as_json:
-        click.echo(msgspec.json.encode(told).decode())
+        say(printable_json(msgspec.json.encode(told).decode()))
     else:
-        click.echo(table(told))
+        say(table(told))

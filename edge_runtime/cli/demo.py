@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.cli.printable import say
+
 ROAD_PACK = "village-road"
 PUMP_PACK = "bearing-vibration"
 FAULT_AFTER_S = 6.0
@@ -65,7 +67,7 @@ def demo(seconds: float | None, embedded_broker: bool, picture: Path | None) -> 
         from edge_runtime.engine.picture import draw_best_frame
 
         road = models / ROAD_PACK
-        click.echo(draw_best_frame(road, road / "clip.mp4", picture))
+        say(draw_best_frame(road, road / "clip.mp4", picture))
         return
     # A closed terminal ends it as Ctrl-C does: the broker and the daemon must not stay behind.
     for number in (signal.SIGHUP, signal.SIGTERM):
@@ -86,9 +88,9 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
     with loopback_broker(folder, embedded=embedded) as (url, name):
         config = folder / "demo.toml"
         config.write_text(config_text(url, models))
-        click.echo(f"broker: {name} at {url}")
-        click.echo(f"road: a clip, watched by {ROAD_PACK}")
-        click.echo(
+        say(f"broker: {name} at {url}")
+        say(f"road: a clip, watched by {ROAD_PACK}")
+        say(
             f"pump: a drawn machine, heard by {PUMP_PACK}; its bearing fails at {FAULT_AFTER_S:g} s"
         )
         subscriber = Subscriber(Broker(url), f"{ROOT}/#")
@@ -110,7 +112,7 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
             said = (folder / "daemon.log").read_text(errors="replace").strip()
             last = said.rpartition("\n")[2]
             raise EdgeError(f"no result arrived; the daemon says: {last or 'nothing'}")
-        click.echo(f"{results} results received")
+        say(f"{results} results received")
 
 
 def config_text(url: str, models: Path) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-import click
-
-from edge_runtime.cli.printable import printable
+from edge_runtime.cli.printable import say
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.language import Language
 
@@ -15,7 +13,5 @@ from edge_runtime.language import Language
 def fail(error: EdgeError, language: Language | None = None) -> NoReturn:
     """Say what is wrong on standard error and exit: 2 for wrong input, 1 for a failure."""
     text = str(error) if language is None else error.said(language)
-    # A server's or a broker's own words may stand in it.
-    lines = "\n".join(map(printable, text.split("\n")))
-    click.echo(f"edge-runtime: {lines}", err=True)
+    say(f"edge-runtime: {text}", err=True)
     sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.cli.printable import say
 
 if TYPE_CHECKING:
     from edge_runtime.clock import Clock
@@ -54,7 +55,7 @@ def learn(
         raise click.UsageError("name a stream with --stream")
     if forget:
         gone = baselines.forget(stream_name)
-        click.echo(f"{stream_name}: forgotten; {RELOAD}" if gone else nothing_of(stream_name))
+        say(f"{stream_name}: forgotten; {RELOAD}" if gone else nothing_of(stream_name))
         return
     if config_file is None:
         raise click.UsageError("name the configuration with --config")
@@ -70,9 +71,9 @@ def show_learnt(baselines: Baselines, names: list[str]) -> None:
 
     for name in names:
         found = baselines.load(name)
-        click.echo("\n".join(describe(found)) if found is not None else nothing_of(name))
+        say("\n".join(describe(found)) if found is not None else nothing_of(name))
     if not names:
-        click.echo(f"{baselines.folder}: nothing was learnt yet")
+        say(f"{baselines.folder}: nothing was learnt yet")
 
 
 def nothing_of(name: str) -> str:
@@ -99,16 +100,16 @@ def listen_and_save(
     baselines.prepare()
     heard = hear(config, subject, clock, minutes, state_dir)
     baseline = conclude(subject, heard, clock.now())
-    click.echo("\n".join(describe(baseline)))
+    say("\n".join(describe(baseline)))
     against = doubts(heard, baseline)
     for line in against:
-        click.echo(f"warning: {line}")
+        say(f"warning: {line}")
     if stream_name in baselines.names():
         against.append("it replaces what was learnt before")
-        click.echo(f"note: {against[-1]}")
+        say(f"note: {against[-1]}")
     if against and not yes:
         confirm()
-    click.echo(f"written to {baselines.save(baseline)}; {RELOAD}")
+    say(f"written to {baselines.save(baseline)}; {RELOAD}")
 
 
 def find(

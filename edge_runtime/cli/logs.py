@@ -10,7 +10,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
-from edge_runtime.cli.printable import printable
+from edge_runtime.cli.printable import printable_lines
 from edge_runtime.urls import without_urls
 
 # sd-daemon(3): a leading <N> gives the journal the line's priority.
@@ -24,7 +24,7 @@ class LogFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(map(printable, super().format(record).split("\n")))
+        return printable_lines(super().format(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's
         return without_urls(super().formatException(ei))
@@ -62,7 +62,7 @@ def hide_urls_of_defects() -> None:
         kind: type[BaseException], error: BaseException | None, where: TracebackType | None
     ) -> None:
         told = "".join(traceback.format_exception(kind, error, where))
-        sys.stderr.write(without_urls(told))
+        sys.stderr.write(printable_lines(without_urls(told)))
 
     def tell_of_thread(what: threading.ExceptHookArgs) -> None:
         if not issubclass(what.exc_type, SystemExit):

@@ -13,6 +13,7 @@ import click
 
 from edge_runtime.cli.leaving import leave
 from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.cli.printable import say
 
 if TYPE_CHECKING:
     from edge_runtime.engine.recordings import Listed
@@ -57,7 +58,7 @@ def record(
         show_list(recordings.list())
     elif gone is not None:
         recordings.remove(gone)
-        click.echo(f"{gone} is removed")
+        say(f"{gone} is removed")
     elif config_file is None or stream_name is None:
         raise click.UsageError("give --config and --stream, or one of --list and --remove")
     else:
@@ -89,12 +90,12 @@ def keep(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, lambda *_: wants.ask("stop"))
-    click.echo(f"recording '{stream.name}' to {recorder.folder}; Ctrl-C ends it", err=True)
+    say(f"recording '{stream.name}' to {recorder.folder}; Ctrl-C ends it", err=True)
     try:
         recorded, all_ended = run(stream, recorder, clock, wants, Meter())
     except SourceError as error:
         raise with_advice(error, stream, state_dir) from None
-    click.echo(f"{name}: {measures(recorded)}; ended because {recorded.ended}")
+    say(f"{name}: {measures(recorded)}; ended because {recorded.ended}")
     leave(all_ended=all_ended)
 
 
@@ -130,7 +131,11 @@ class Meter:
             f"{recorder.samples} samples, {recorder.length_s:.0f} s, "
             f"{recorder.size_bytes / 1e6:.1f} of {recorder.limits.max_bytes / 1e6:g} MB"
         )
-        click.echo(f"\r{text:<60}" if is_terminal else text, err=True, nl=not is_terminal)
+        if is_terminal:
+            sys.stderr.write(f"\r{text:<60}")
+            sys.stderr.flush()
+        else:
+            say(text, err=True)
 
 
 def show_list(found: tuple[Listed, ...]) -> None:
@@ -140,7 +145,7 @@ def show_list(found: tuple[Listed, ...]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 def row_of(one: Listed) -> tuple[str, str, str, str, str, str, str]:

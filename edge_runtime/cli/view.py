@@ -8,12 +8,11 @@ import time
 from collections import deque
 from typing import Any, Protocol
 
-import click
 import msgspec
 
 from edge_runtime.cli.heal import COMMAND, Healer
 from edge_runtime.cli.holes import Holes
-from edge_runtime.cli.printable import printable, printable_json
+from edge_runtime.cli.printable import printable, printable_json, say
 from edge_runtime.cli.strays import Strays
 from edge_runtime.cli.summary import summarise
 from edge_runtime.encode.reader import Decoded, PayloadError, Reader
@@ -110,7 +109,7 @@ class TableView:
             where = f"{decoded.site}/{decoded.device}/{decoded.stream}"
             self._events.append(f"{printable(where)}  {text}")
         if self._live is None:
-            click.echo(f"{printable(decoded.topic)}  {len(received.payload)} B  {text}")
+            say(f"{decoded.topic}  {len(received.payload)} B  {text}")
         else:
             self.tick()
 
@@ -267,4 +266,4 @@ def show(
 
 def tell(text: str) -> None:
     """Say something on standard error: standard output is for what was received."""
-    click.echo(f"edge-runtime: {printable(text)}", err=True)
+    say(f"edge-runtime: {text}", err=True)

@@ -13,7 +13,7 @@ from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.engine.crashes import WorksFor, nobody
 from edge_runtime.engine.task import Task, describe, unexpected
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, one_line
 from edge_runtime.language import mark
 from edge_runtime.sources.base import Source
 
@@ -148,6 +148,7 @@ class Capture:
         return False
 
     def _note(self, notice: str) -> None:
+        notice = one_line(notice)  # names of files, a device's words: it goes into log and health
         if notice and notice != self._task.health.notice:
             log.warning("stream %s: %s", self._task.name, notice)
         self._task.health.notice = notice
@@ -168,7 +169,7 @@ class Capture:
         self._backoff.reset()
 
     def _degrade(self, reason: str) -> None:
-        health = self._task.health
+        health, reason = self._task.health, one_line(reason)
         if self._stopping.is_set():
             return
         if health.state != "degraded" or health.reason != reason:

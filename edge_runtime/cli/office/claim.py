@@ -10,6 +10,7 @@ import click
 
 from edge_runtime.cli.extras import extra
 from edge_runtime.cli.office.common import DAY_S, at, folder_option, show_table
+from edge_runtime.cli.printable import say
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.files import write_private
 from edge_runtime.errors import UsageError
@@ -62,7 +63,7 @@ def new(
     tell(made)
     if sys.stdout.isatty() or (out is None and png is None):
         qr.show(made.text(), sys.stdout)
-        click.echo(made.text())
+        say(made.text())
 
 
 def warn_of_namesake(registry: Registry, site: str, name: str) -> None:
@@ -70,7 +71,7 @@ def warn_of_namesake(registry: Registry, site: str, name: str) -> None:
     for one in all_devices(registry, time.time()):
         is_in = one.certificate_ends_s is not None and one.revoked_s is None
         if is_in and (one.site, one.device) == (site, name):
-            click.echo(
+            say(
                 f"! {site}/{name} is enrolled until {at(one.certificate_ends_s)}: "
                 "if this is for another device, revoke that one first",
                 err=True,
@@ -85,14 +86,14 @@ def write(path: Path, data: bytes) -> None:
         raise UsageError(
             f"{path}: cannot be written ({error.strerror}); cancel the claim and make another"
         ) from None
-    click.echo(f"{path} holds a secret: give it to the technician alone.", err=True)
+    say(f"{path} holds a secret: give it to the technician alone.", err=True)
 
 
 def tell(made: Claim) -> None:
     """Say what the claim is good for."""
-    click.echo(
+    say(
         f"Claim {made.claim_id}: one device may enrol as {made.name} until {at(made.expires_at)}.\n"
-        f"On the device: sudo edge-runtime provision --claim FILE (or the text)",
+        "On the device: sudo edge-runtime provision --claim FILE (or --claim -, to paste the text)",
         err=True,
     )
 
@@ -121,4 +122,4 @@ def list_claims(folder: Path) -> None:
 def cancel_claim(folder: Path, claim_id: str) -> None:
     """Make a claim useless that was not used yet."""
     found = cancel(open_folder(folder).registry, claim_id, time.time())
-    click.echo(f"Claim {claim_id} for {found.site}/{found.device} is cancelled.")
+    say(f"Claim {claim_id} for {found.site}/{found.device} is cancelled.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli.printable import printable
+from edge_runtime.cli.printable import printable, say
 
 DAY_S = 86_400.0
 DEFAULT_FOLDER = Path("/var/lib/edge-runtime-office")
@@ -33,4 +33,4 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())

@@ -13,6 +13,7 @@ import msgspec
 
 from edge_runtime.cli.extras import extra
 from edge_runtime.cli.office.common import at, folder_option, show_table
+from edge_runtime.cli.printable import say
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.office.folder import open_folder
 from edge_runtime.office.listing import all_devices, dropped_events, last_events
@@ -28,7 +29,7 @@ def devices(folder: Path, as_json: bool) -> None:
     """Show the devices that enrolled, or hold a claim."""
     found = all_devices(open_folder(folder).registry, time.time())
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(found)))
+        say(json.dumps(msgspec.to_builtins(found)))
         return
     rows = [
         (
@@ -54,11 +55,11 @@ def events(folder: Path, as_json: bool, last: int) -> None:
     registry = open_folder(folder).registry
     found = last_events(registry, last)
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(found)))
+        say(json.dumps(msgspec.to_builtins(found)))
         return
     show_table(("AT", "FROM", "WHAT"), [(at(one.at_s), one.address, one.what) for one in found])
     if gone := dropped_events(registry):
-        click.echo(f"{gone} older ones gave way: the last {MAX_EVENTS} are kept.", err=True)
+        say(f"{gone} older ones gave way: the last {MAX_EVENTS} are kept.", err=True)
 
 
 @click.command()
@@ -73,13 +74,13 @@ def revoke(folder: Path, pid_file: Path | None, name: str) -> None:
     office = open_folder(folder)
     changed = shut_out(office, site, device, time.time())
     again = "" if changed else " already; the list for the broker was written again"
-    click.echo(f"{name} is revoked{again}.")
+    say(f"{name} is revoked{again}.")
     if pid_file is None:
-        click.echo("systemctl reload mosquitto   # takes the list in: the device cannot come back")
+        say("systemctl reload mosquitto   # takes the list in: the device cannot come back")
     else:
         hang_up(pid_file)
-        click.echo("Mosquitto was told: the device cannot come back.")
-    click.echo(
+        say("Mosquitto was told: the device cannot come back.")
+    say(
         "systemctl restart mosquitto  # ends a connection that the device has now: "
         "Mosquitto looks at the list only when one begins"
     )

@@ -14,6 +14,7 @@ import msgspec
 
 from edge_runtime.cli.extras import extra
 from edge_runtime.cli.office.common import DEFAULT_FOLDER, at, folder_option
+from edge_runtime.cli.printable import say
 from edge_runtime.errors import UsageError
 from edge_runtime.office.folder import OfficeFolder, Owner, open_folder
 from edge_runtime.office.registry import Settings
@@ -111,7 +112,7 @@ def make(folder: Path, asked: dict[str, Any]) -> None:
     with extra("office"):
         from edge_runtime.office.setup import make_office
     office = make_office(folder, settings, time.time())
-    click.echo(f"The office of {settings.broker_name} is ready in {office.path}.")
+    say(f"The office of {settings.broker_name} is ready in {office.path}.")
     tell_next(office, settings)
 
 
@@ -135,7 +136,7 @@ def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
     with extra("office"):
         from edge_runtime.office.setup import renew_servers
     until = renew_servers(office, wanted, time.time())
-    click.echo(
+    say(
         f"The broker's, the enrolment server's and the office's certificates hold until {at(until)}"
         ".\nsystemctl reload mosquitto && systemctl restart edge-runtime-office  # take them in"
     )
@@ -149,7 +150,7 @@ def repeat(office: OfficeFolder, settings: Settings) -> None:
     what = "nothing was changed."
     if changed:
         what = f"written anew, for systemd: {', '.join(map(str, changed))}; copy them again."
-    click.echo(f"{office.path} is the office of {settings.broker_name}: {what}")
+    say(f"{office.path} is the office of {settings.broker_name}: {what}")
     tell_next(office, settings)
 
 
@@ -164,11 +165,11 @@ def tell_next(office: OfficeFolder, settings: Settings) -> None:
     folder = "" if office.path == DEFAULT_FOLDER else f" --folder {office.path}"
     shut = Owner().shut_out_by(office.path)
     if shut is not None:
-        click.echo(
+        say(
             f"! Mosquitto's user cannot pass through {shut}: use another folder, or chmod o+x it",
             err=True,
         )
-    click.echo(
+    say(
         f"Keep a copy of {office.private} elsewhere, under lock: who has it can make devices, and\n"
         "without it no device enrols or renews. Next:\n"
         f"  install -D -m 644 {office.drop_in} "
