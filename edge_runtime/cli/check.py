@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.cli.printable import say
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Camera, Config, SensorOptions, Serial, SourceOptions, Stream
 from edge_runtime.urls import login_doubt, shown_url
@@ -30,16 +31,16 @@ def check(config_file: Path, state_dir: Path) -> None:
     said = try_models(config_file, config, packs)
     describe(config, packs, worker_count(config))
     if packs:
-        click.echo(f"engine   {runtime_name(config.engine.runtime)}")
+        say(f"engine   {runtime_name(config.engine.runtime)}")
     describe_baselines(config, packs, state_dir)
     for line in said.measured:
-        click.echo(f"measured {line}")
-    for note in (*doubtful_logins(config), *said.notes):
-        click.echo(f"note: {note}")
+        say(f"measured {line}")
+    for note in (*open_link(config), *doubtful_logins(config), *said.notes):
+        say(f"note: {note}")
     for line in said.unchecked:
-        click.echo(f"not checked here: {line}")
+        say(f"not checked here: {line}")
     part = f", but for {len(said.unchecked)} not checked here" if said.unchecked else ""
-    click.echo(f"{config_file}: good{part}")
+    say(f"{config_file}: good{part}")
 
 
 class ModelsTried:
@@ -86,13 +87,13 @@ def try_models(config_file: Path, config: Config, packs: dict[str, Pack]) -> Mod
 
 def describe(config: Config, packs: dict[str, Pack], workers: int) -> None:
     """Print what would run."""
-    click.echo(f"device   {config.device.site}/{config.device.level}, {workers} workers")
-    click.echo(f"broker   {shown_url(config.broker.url)}")
-    click.echo(
+    say(f"device   {config.device.site}/{config.device.level}, {workers} workers")
+    say(f"broker   {shown_url(config.broker.url)}")
+    say(
         f"outbox   {config.outbox.max_mb:g} MB, commits every {config.outbox.commit_interval_s:g} s"
     )
     for stream in config.streams:
-        click.echo(f"stream   {stream.name}: {describe_stream(stream, packs.get(stream.name))}")
+        say(f"stream   {stream.name}: {describe_stream(stream, packs.get(stream.name))}")
 
 
 def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) -> None:
@@ -104,7 +105,7 @@ def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) 
     for stream in config.streams:
         model = packs[stream.name].ref if stream.name in packs else NO_MODEL
         if said := in_force(stream, model, baselines).said:
-            click.echo(f"baseline {stream.name}: {said}")
+            say(f"baseline {stream.name}: {said}")
 
 
 def describe_stream(stream: Stream, pack: Pack | None) -> str:
@@ -128,6 +129,14 @@ def describe_source(source: SourceOptions) -> str:
     where = next((getattr(source, key) for key in PLACES if hasattr(source, key)), "")
     shown = shown_url(where) if isinstance(where, str) and where else str(where)
     return f"{source.__struct_config__.tag} {shown}".strip()
+
+
+def open_link(config: Config) -> list[str]:
+    """Return a note on a link that others can read and write."""
+    from edge_runtime.doctor.network import open_link_doubt
+
+    doubt = open_link_doubt(config.broker)
+    return [f"broker.url: {doubt}"] if doubt is not None else []
 
 
 def doubtful_logins(config: Config) -> list[str]:

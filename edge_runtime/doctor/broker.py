@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.doctor.network import is_loopback
+from edge_runtime.doctor.network import CLOSE_LINK, OPEN_LINK, is_loopback
 from edge_runtime.doctor.tls import check_tls
 from edge_runtime.encode import Topics
 from edge_runtime.encode.encoder import JSON
@@ -105,12 +105,7 @@ def without_tls(around: Surroundings, endpoint: Endpoint) -> Finding:
     """Judge a link without TLS."""
     if is_loopback(endpoint.host):
         return Finding("tls", "skipped", around.text("not needed: the broker is on this board"))
-    return Finding(
-        "tls",
-        "warning",
-        around.text("the link is not encrypted: anybody on the way can read and change results"),
-        around.text("Use mqtts:// in broker.url; `edge-runtime provision` sets up all of it."),
-    )
+    return Finding("tls", "warning", around.text(OPEN_LINK), around.text(CLOSE_LINK))
 
 
 def deliver(around: Surroundings, config: Config, broker: Broker, endpoint: Endpoint) -> Finding:

@@ -9,9 +9,18 @@ from pathlib import Path
 
 from edge_runtime.board.kernel import read
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.options import Config
+from edge_runtime.errors import Text, row
+from edge_runtime.language import mark
+from edge_runtime.options import Broker, Config
 from edge_runtime.publish.candidates import DISCOVER
 from edge_runtime.publish.endpoint import endpoint_of
+
+# Of a link without TLS to another machine.
+OPEN_LINK = mark(
+    "the link is not encrypted: anybody on the way can read results, forge them, and send commands "
+    "to this device"
+)
+CLOSE_LINK = mark("Use mqtts:// in broker.url; `edge-runtime provision` sets up all of it.")
 
 IS_UP = 0x1  # RTF_UP of <linux/route.h>
 
@@ -82,6 +91,13 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def open_link_doubt(broker: Broker) -> Text | None:
+    """Say what a broker's URL without TLS means, and what to do; None where nothing is open."""
+    if not broker.url.startswith("mqtt://") or is_loopback(endpoint_of(broker.url).host):
+        return None
+    return row([Text(OPEN_LINK), Text(CLOSE_LINK)], ". ")
 
 
 def is_loopback(host: str) -> bool:

@@ -137,6 +137,15 @@ def test_run_refuses_wrong_files_in_one_line(what: str, tmp_path: Path) -> None:
     refused("run", what, tmp_path)
 
 
+def test_check_says_what_a_link_without_tls_means(tmp_path: Path) -> None:
+    config = tmp_path / "edge-runtime.toml"
+    config.write_text(head("mqtt://192.0.2.1") + stream("bundled"))
+    done = command("check", "--config", str(config), "--state-dir", str(tmp_path / "state"))
+    assert (done.returncode, done.stderr) == (0, "")
+    (said,) = [line for line in done.stdout.splitlines() if line.startswith("note: broker.url: ")]
+    assert "forge them, and send commands to this device. Use mqtts://" in said
+
+
 def test_check_says_once_a_pack_what_the_weights_cannot_confirm(tmp_path: Path) -> None:
     config = tmp_path / "edge-runtime.toml"
     bare = with_pack(rewrite('color = "rgb"', 'color = "bgr"'))  # without its golden case

@@ -87,7 +87,7 @@ def test_six_people_come_and_go_with_the_shipped_example(
 ) -> None:
     """The shipped file, but for the address, the clip in place of the camera, the encoding."""
     run = daemon("", packs)
-    text = example.replace("mqtt://broker.local:1883", mosquitto.url)
+    text = example.replace("mqtts://broker.ha-giang.example:8883", mosquitto.url)
     camera = next(line for line in text.splitlines() if line.startswith("source = "))
     clip = f'source = {{ kind = "video", path = "{data / "video" / CLIP}", realtime = false }}'
     text = text.replace(camera, clip).replace('encoding = "json" }', f'encoding = "{encoding}" }}')

@@ -12,6 +12,7 @@ import pytest
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.doctor import Finding
+from edge_runtime.doctor.network import open_link_doubt
 from edge_runtime.doctor.tls import judge
 from edge_runtime.enrolment.identity import (
     IdentityFolder,
@@ -20,6 +21,8 @@ from edge_runtime.enrolment.identity import (
     Parts,
     provisioned,
 )
+from edge_runtime.language import Language
+from edge_runtime.options import Broker
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.endpoint import Endpoint
 from support.broker import Mosquitto, free_port
@@ -264,6 +267,23 @@ def test_a_file_that_holds_no_certificate(tmp_path: Path, mosquitto: Mosquitto) 
     finding = walked(tmp_path, url, ca_file=tmp_path / "ca.pem")["tls"]
     assert finding.state == "failed"
     assert f"{tmp_path}/ca.pem" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("url", "is_open"),
+    [
+        ("mqtt://192.0.2.1", True),
+        ("mqtt://broker.local:1883", True),
+        ("mqtt://localhost", False),
+        ("mqtt://[::1]:1883", False),
+        ("mqtts://192.0.2.1", False),
+        ("discover", False),
+    ],
+)
+def test_a_link_that_others_can_read_and_write_is_told(url: str, is_open: bool) -> None:
+    doubt = open_link_doubt(Broker(url))
+    assert (doubt is not None) == is_open
+    assert doubt is None or "Use mqtts://" in doubt.said(Language("en"))
 
 
 # The device's own certificate
