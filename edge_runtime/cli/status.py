@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from edge_runtime.cli.paths import state_dir_option
-from edge_runtime.cli.printable import printable, printable_json
+from edge_runtime.cli.printable import printable_json, say
 
 
 @click.command()
@@ -28,13 +28,30 @@ def status(state_dir: Path, as_json: bool) -> None:
 
     told = ask(state_dir)
     facts = {"running": True, **told} if told is not None else at_rest(state_dir)
+    if damage := damaged_identity(state_dir):
+        facts["identity"] = damage
     if as_json:
-        click.echo(printable_json(msgspec.json.encode(facts).decode()))
+        say(printable_json(msgspec.json.encode(facts).decode()))
     else:
         shown = running(facts) if told is not None else resting(facts, state_dir)
         for name, text in shown:
-            click.echo(printable(f"{name:<9} {text}"))
+            say(f"{name:<9} {text}")
     sys.exit(0 if told is not None else 1)
+
+
+def damaged_identity(state_dir: Path) -> str:
+    """Say which file of the device's identity is damaged and what to do; empty where none is."""
+    from edge_runtime.enrolment.identity import IdentityFolder
+    from edge_runtime.errors import IdentityError
+
+    folder = IdentityFolder(state_dir)
+    damage: str | None
+    try:
+        damage = folder.damage() if folder.is_enrolled else None
+    except IdentityError as error:
+        damage = str(error)
+    advice = "ask the office for a new claim, then run `sudo edge-runtime provision`"
+    return f"{damage}; {advice}" if damage else ""
 
 
 def at_rest(state_dir: Path) -> dict[str, Any]:
@@ -71,6 +88,7 @@ def running(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     )
     yield "outbox", outbox_text(facts["outbox"])
     yield from uplink_lines(facts["uplink"])
+    yield from identity_lines(facts)
 
 
 def resting(facts: dict[str, Any], state_dir: Path) -> Iterator[tuple[str, str]]:
@@ -88,6 +106,13 @@ def resting(facts: dict[str, Any], state_dir: Path) -> Iterator[tuple[str, str]]
             f"{tally_text(outbox)} (boot {outbox['boot']}{when})",
         )
     yield from uplink_lines(facts["uplink"])
+    yield from identity_lines(facts)
+
+
+def identity_lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield a line where the device's identity is damaged."""
+    if "identity" in facts:
+        yield "identity", facts["identity"]
 
 
 def starts_lines(short: int) -> Iterator[tuple[str, str]]:

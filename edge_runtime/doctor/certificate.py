@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.enrolment.identity import IdentityFolder
 
 DAY_S = 86_400.0
 SOON_DAYS = 30.0
@@ -21,6 +22,12 @@ def check_certificate(around: Surroundings) -> Iterator[Finding]:
         text = around.text("this device has no certificate of its own")
         yield Finding("certificate", "skipped", text)
         return
+    if broker.identity is not None:
+        damage = IdentityFolder(around.state_dir).damage()
+        if damage is not None:
+            text = damage.said(around.language)
+            yield Finding("certificate", "failed", text, get_another(around))
+            return
     try:
         since_s, until_s = validity_s(broker.cert_file)
     except ImportError:

@@ -24,8 +24,8 @@ from edge_runtime.engine.trial_ledger import TrialLedger
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.engine.wants import Wants
 from edge_runtime.enrolment.first_boot import first_boot
-from edge_runtime.enrolment.identity import provisioned
-from edge_runtime.errors import BackendError, ConfigError, UsageError
+from edge_runtime.enrolment.identity import IdentityFolder, provisioned
+from edge_runtime.errors import BackendError, ConfigError, IdentityError, UsageError
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, Stream
@@ -159,6 +159,8 @@ class Daemon:
             except BackendError as error:
                 # The world's fault, not the files': the stream starts degraded and tries again.
                 log.warning("streams[%d] %s: %s", index, stream.name, error)
+        if config.broker.identity is not None:
+            warn_of_damage(IdentityFolder(context.state_dir))
         return provisioned(config, context.state_dir)
 
     def _try_model(self, config: Config, stream: Stream, pack: Pack | None) -> None:
@@ -190,6 +192,19 @@ class Daemon:
         session = self._session
         if session is not None:
             session.results_ready()
+
+
+def warn_of_damage(folder: IdentityFolder) -> None:
+    """Say in the log which file of the identity is damaged: the link's reason may never come to it.
+
+    Where there is no identity yet the publisher says so.
+    """
+    with contextlib.suppress(IdentityError):
+        if (damage := folder.damage()) is not None:
+            log.error(
+                "%s; ask the office for a new claim, then run 'edge-runtime provision' with it",
+                damage,
+            )
 
 
 def make_folder(folder: Path) -> None:

@@ -7,20 +7,51 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from edge_runtime.engine.health import StreamHealth
 from edge_runtime.errors import EdgeError, because
+from edge_runtime.outbox.health import OutboxHealth
+from edge_runtime.publish.contract import LinkHealth
 
 log = logging.getLogger("edge_runtime.engine")
 
 NAME = "status.sock"
 TIMEOUT_S = 2.0
 MOST_BYTES = 16 << 20  # of an answer; what is longer is cut, and no JSON then
-ANSWER_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 5.0  # for all of an answer: who owns the folder may have put anything there
+
+
+class UplinkTold(msgspec.Struct, frozen=True):
+    """The day's ledger, as far as commands show it."""
+
+    day: str
+    bytes: float
+    by_kind: dict[str, int]
+    limit: float = 0
+    step: str = ""
+    reason: str = ""
+
+
+class DaemonTold(msgspec.Struct, frozen=True):
+    """What an answer must hold for commands to show it."""
+
+    pid: int
+    version: str
+    boot: int
+    state: str
+    clock: str
+    streams: dict[str, StreamHealth]
+    outbox: OutboxHealth
+    link: LinkHealth
+    uplink: UplinkTold
+    short_starts: int = 0
+    config: dict[str, str] | None = None
 
 
 class StatusSocket:
@@ -87,11 +118,15 @@ class StatusSocket:
 
 
 def ask(folder: Path) -> dict[str, Any] | None:
-    """Return what the daemon says that works in a state folder; None: there is none."""
+    """Return what the daemon says that works in a state folder; None: there is none.
+
+    Raises EdgeError after `ANSWER_TIMEOUT_S` at the latest, and where it is no daemon's answer.
+    """
     asker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    asker.settimeout(ANSWER_TIMEOUT_S)
+    ends_s = time.monotonic() + ANSWER_TIMEOUT_S
     with asker:
         try:
+            asker.settimeout(ANSWER_TIMEOUT_S)
             with short_path(folder) as path:
                 asker.connect(path)
         except PermissionError as error:
@@ -102,19 +137,57 @@ def ask(folder: Path) -> dict[str, Any] | None:
             ) from None
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             return None
-        try:
-            told = b""
-            while (piece := asker.recv(65_536)) and len(told) <= MOST_BYTES:
-                told += piece
+        except (TimeoutError, BlockingIOError):  # nobody takes the connections in
+            raise no_answer(folder) from None
         except OSError as error:
             raise EdgeError(
-                "the daemon does not answer: {reason}; see its log", reason=error
+                "{path}: cannot be asked ({reason}); restart the daemon",
+                path=folder / NAME,
+                reason=because(error),
             ) from None
+        told = all_of(asker, ends_s, folder)
+    return read_answer(told, folder)
+
+
+def all_of(asker: socket.socket, ends_s: float, folder: Path) -> bytes:
+    """Return what comes until the other end closes. Raises EdgeError where it takes too long."""
+    told = bytearray()
+    try:
+        while len(told) <= MOST_BYTES:
+            left_s = ends_s - time.monotonic()
+            if left_s <= 0:
+                raise no_answer(folder)
+            asker.settimeout(left_s)
+            piece = asker.recv(65_536)
+            if not piece:
+                break
+            told += piece
+    except TimeoutError:
+        raise no_answer(folder) from None
+    except OSError as error:
+        raise EdgeError("the daemon does not answer: {reason}; see its log", reason=error) from None
+    return bytes(told)
+
+
+def no_answer(folder: Path) -> EdgeError:
+    return EdgeError(
+        "{path}: no whole answer within {seconds:g} s: the daemon hangs, or another program "
+        "listens there; see its log, then restart it",
+        path=folder / NAME,
+        seconds=ANSWER_TIMEOUT_S,
+    )
+
+
+def read_answer(told: bytes, folder: Path) -> dict[str, Any]:
+    """Return an answer that holds what commands show. Raises EdgeError."""
     try:
         answer: dict[str, Any] = msgspec.json.decode(told, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError) as error:
+        msgspec.convert(answer, DaemonTold)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise EdgeError(
-            "the daemon's answer cannot be read: {reason}; see its log", reason=error
+            "{path}: the answer is no daemon's of this version ({reason}); restart the daemon",
+            path=folder / NAME,
+            reason=str(error),
         ) from None
     return answer
 

@@ -25,6 +25,7 @@ from edge_runtime.enrolment.files import (
     there,
     write_private,
 )
+from edge_runtime.enrolment.pem import certificate_fault, key_fault
 from edge_runtime.errors import Heard, IdentityError, Text, because
 from edge_runtime.options import Broker, Config
 
@@ -205,6 +206,24 @@ class IdentityFolder:
             raise IdentityError("{path}: incomplete; provision this device again", path=self.folder)
         return office
 
+    def damage(self) -> Text | None:
+        """Say which file of the current identity is damaged, None where all are in order.
+
+        The daemon may go on for long with a damaged one, and stops at the next connection or
+        where the certificate ends.
+        """
+        files = self.files()
+        faults = (
+            (files.certificate, certificate_fault(files.certificate)),
+            (files.key, key_fault(files.certificate, files.key)),
+            (files.ca, certificate_fault(files.ca)),
+            (files.office, office_fault(files.office)),
+        )
+        for file, fault in faults:
+            if fault is not None:
+                return Text("{file} is damaged: {fault}", file=file, fault=fault)
+        return None
+
     def last_good(self) -> LastGood | None:
         """Return where the broker was last found; a hint: what cannot be read is none."""
         with contextlib.suppress(IdentityError):
@@ -261,6 +280,15 @@ class IdentityFolder:
             if path.is_dir() and not path.is_symlink() and path.name != kept:
                 shred(path / "device.key")
                 shutil.rmtree(path)
+
+
+def office_fault(file: Path) -> Text | None:
+    """Return what is wrong with the file that says where the identity is renewed."""
+    try:
+        office = read_json(file, Office)
+    except IdentityError:
+        return Text("it cannot be read as JSON")
+    return None if office is not None else Text("it is not there")
 
 
 def provisioned(config: Config, state_dir: Path) -> Config:

@@ -26,6 +26,7 @@ def is_done(folder: IdentityFolder, claim: Claim) -> bool:
             folder.is_enrolled
             and folder.waiting() is None
             and folder.office().claim_id == claim.claim_id
+            and folder.damage() is None
         )
     except IdentityError:  # damaged: to be provisioned again, which is what is being done
         return False

@@ -57,6 +57,12 @@ class Renewal:
                 day=day_of(ends_s(certificate)),
             )
         files = self._folder.files(now.wall_s)
+        if (damage := self._folder.damage()) is not None:
+            raise ProvisionError(
+                "{damage}; ask the office for a new claim, then run 'edge-runtime provision' with "
+                "it",
+                damage=damage,
+            )
         certificate = read_certificate(files.certificate)
         until = day_of(ends_s(certificate))
         if now.trusted and now.wall_s >= ends_s(certificate):

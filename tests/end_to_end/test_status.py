@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from edge_runtime.engine import status as status_module
 from edge_runtime.engine.status import ask
+from edge_runtime.errors import EdgeError
 from support.daemon import Daemon, Ear, command
 from support.paths import ROOT
 from support.waiting import until
@@ -115,3 +121,57 @@ def test_a_state_folder_with_a_long_name_has_a_socket_too(
     process = run.start()
     until(lambda: pid(run) == process.pid, "an answer", within_s=60)
     assert run.stop() == 0
+
+
+def drip() -> Iterator[bytes]:
+    while True:
+        yield b" "
+
+
+HOSTILE: dict[str, tuple[Callable[[], Iterator[bytes]], str]] = {
+    "drips for ever": (drip, r"no whole answer within 0\.3 s"),
+    "is another's": (lambda: iter([b'{"pid": "\x1b[2J"}']), "no daemon's of this version"),
+    "is no JSON": (lambda: iter([b"\x1b]0;owned\x07"]), "no daemon's of this version"),
+    "is deep": (lambda: iter([b"[" * 100_000]), "no daemon's of this version"),
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_whatever_listens_there_an_answer_ends_soon(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces, said = HOSTILE[how]
+    monkeypatch.setattr(status_module, "ANSWER_TIMEOUT_S", 0.3)
+    pause = threading.Event()  # never set: a byte now and then
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "status.sock"))
+        listener.listen()
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                try:
+                    for piece in pieces():
+                        connection.sendall(piece)
+                        pause.wait(0.02)
+                except OSError:
+                    return  # the asker has gone
+
+        server = threading.Thread(target=answer)
+        server.start()
+        with pytest.raises(EdgeError, match=said) as caught:
+            ask(tmp_path)
+        server.join()
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_socket_at_which_nobody_answers_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_module, "ANSWER_TIMEOUT_S", 0.1)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "status.sock"))
+        listener.listen(0)
+        for _ in range(3):  # taken in by the kernel, then its queue is full
+            with pytest.raises(EdgeError, match="no whole answer"):
+                ask(tmp_path)

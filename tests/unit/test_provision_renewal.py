@@ -7,22 +7,30 @@ import shutil
 import ssl
 import subprocess
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from edge_runtime.cli.renew import connect
+from edge_runtime.cli.status import status
 from edge_runtime.clock import Stamp
-from edge_runtime.enrolment.identity import Files, IdentityFolder
+from edge_runtime.config import parse
+from edge_runtime.doctor import Surroundings
+from edge_runtime.doctor.certificate import check_certificate
+from edge_runtime.engine.runner import warn_of_damage
+from edge_runtime.enrolment.identity import Files, IdentityFolder, provisioned
+from edge_runtime.enrolment.keys import key_pem, new_key
 from edge_runtime.errors import EdgeError, IdentityError
 from edge_runtime.language import Language
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.revoking import revoke
 from edge_runtime.provision.certificate import ends_s, name_of, read_certificate
 from edge_runtime.provision.configuration import fresh
-from edge_runtime.provision.errors import RefusedError
+from edge_runtime.provision.errors import ProvisionError, RefusedError
 from edge_runtime.provision.renewal import Renewal
 from edge_runtime.publish.reasons import LinkError
 from support.kills import forks, killed_at
@@ -82,6 +90,62 @@ def test_before_half_of_its_life_nothing_is_done(device: IdentityFolder) -> None
     said = look(device, taken, BoardClock())
     assert said.startswith("nothing to do: the certificate of hill/gate-")
     assert device.files() == before
+
+
+DAMAGES = {
+    "office.json": b"{",
+    "ca.pem": b"",
+    "device.key": b"",
+    "device.pem": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+}
+
+
+@pytest.mark.parametrize("name", [*DAMAGES, "another's key"])
+def test_a_damaged_file_of_the_identity_is_named_long_before_it_is_needed(
+    name: str, device: IdentityFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    if name in DAMAGES:
+        file, data = device.files().folder / name, DAMAGES[name]
+    else:
+        file, data = device.files().key, key_pem(new_key())
+    file.write_bytes(data)
+    with pytest.raises(ProvisionError, match=r"ask the office for a new claim") as caught:
+        look(device, taken, BoardClock())
+    assert f"{file} is damaged: " in str(caught.value)
+
+    state = device.folder.parent
+    for language in (EN, Language("vi")):
+        config = parse(tomllib.loads(PROVISIONED), state / "edge-runtime.toml")
+        around = Surroundings(
+            language=language, state_dir=state, config=provisioned(config, state),
+            clock=BoardClock(),
+        )  # fmt: skip
+        (finding,) = check_certificate(around)
+        assert finding.state == "failed"
+        assert str(file) in finding.text
+        assert "edge-runtime provision" in finding.advice
+        assert ("is damaged" in finding.text) == (language is EN)
+
+    shown = CliRunner().invoke(status, ["--state-dir", str(state)]).output
+    assert f"identity  {file} is damaged: " in shown
+    assert "run `sudo edge-runtime provision`" in shown
+    warn_of_damage(device)  # as the daemon does when it starts
+    assert f"{file} is damaged: " in caplog.text
+
+
+PROVISIONED = """\
+[device]
+site = "hill"
+name = "gate"
+[broker]
+url = "mqtts://broker.hill"
+server_name = "broker.hill"
+identity = "provisioned"
+[[streams]]
+name = "road"
+source = { kind = "synthetic" }
+model = { pack = "village-road" }
+"""
 
 
 @pytest.mark.usefixtures("est")
