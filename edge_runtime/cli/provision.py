@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.cli.logs import set_up_silence
-from edge_runtime.cli.paths import config_option, state_dir_option
+from edge_runtime.cli.paths import bare_state_dir_option, config_option
+from edge_runtime.cli.printable import printable, say, say_marked
 from edge_runtime.cli.spoken import SpokenCommand, lang_option
 from edge_runtime.errors import UsageError
 from edge_runtime.language import Code, Language, choose, mark
@@ -30,15 +31,14 @@ MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
         "the configuration, starts the service, and waits for the first acknowledged message. "
         "Without a link the enrolment waits, and finishes by itself.\n"
         "\n"
-        "A claim given as text can be seen in the list of processes for a moment, and stays in "
-        "the shell's history: prefer a file, or - to be asked for it.\n"
-        "\n"
         "Exit status: 0 all is proven, or waits for a link; 1 something failed; 2 the claim, the "
         "configuration or the answers are wrong."
     ),
 )
 @click.option(
-    "--claim", metavar="FILE|TEXT|-", help=mark("The claim from the office; - asks for it.")
+    "--claim",
+    metavar="FILE|-",
+    help=mark("The file with the claim from the office; - asks for the claim."),
 )
 @click.option(
     "--yes", is_flag=True, help=mark("Ask nothing; what cannot be known comes from --answers.")
@@ -49,7 +49,7 @@ MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
     help=mark("TOML with [[streams]] and other tables, for a board without a configuration."),
 )
 @config_option
-@state_dir_option
+@bare_state_dir_option
 @lang_option
 @click.option(
     "--no-service", is_flag=True, help=mark("Leave the service alone; somebody else runs it.")
@@ -92,9 +92,9 @@ def provision(
     if decommission:
         sys.exit(part(config_file, state_dir, language, service, ask=not yes))
     if claim is None:
-        raise UsageError("--claim is missing: give the claim's file, its text, or - to be asked")
+        raise UsageError("--claim is missing: give the claim's file, or - to be asked for it")
     if claim == "-" and sys.stdin.isatty():
-        click.echo(language.text("The claim, one line that begins with edge-claim-1:"))
+        say(language.text("The claim, one line that begins with edge-claim-1:"))
     wishes = Wishes(
         claim=read_claim(claim),
         config_file=config_file,
@@ -114,7 +114,7 @@ def settle(wishes: Wishes, language: Language, service: Service) -> int:
     from edge_runtime.provision.flow import Provisioning
 
     if wishes.answers is not None and wishes.config_file.exists():
-        click.echo(
+        say(
             language.text(
                 "{file} is there already: its streams stay, the answers are not used",
                 file=wishes.config_file,
@@ -131,16 +131,16 @@ def settle(wishes: Wishes, language: Language, service: Service) -> int:
 def show(outcome: Outcome, language: Language) -> None:
     """Print what the checks are concerned about, the five lines, and the six words."""
     for finding in outcome.concerns:
-        click.echo(f"{finding.check}: {finding.text}")
+        say(f"{finding.check}: {finding.text}")
         if finding.advice:
-            click.echo(f"  -> {finding.advice}")
+            say(f"  -> {finding.advice}")
     width = max(len(line.label) for line in outcome.lines)
     for line in outcome.lines:
         sign, colour = MARKS[line.proven]
-        click.echo(f"{click.style(sign, fg=colour)}  {line.label:<{width}}  {line.text}")
-    click.echo()
-    click.echo(language.text("Read these six words to the office:"))
-    click.echo(click.style(f"    {outcome.words}", bold=True))
+        say_marked(sign, colour, f"{line.label:<{width}}  {line.text}")
+    say()
+    say(language.text("Read these six words to the office:"))
+    say(f"    {outcome.words}")
 
 
 def part(
@@ -167,13 +167,13 @@ def part(
     farewell = Decommission(state_dir, clock=SystemClock(), language=language, service=service)
     done = farewell.run(lambda: load(config_file))
     for line in done.lines:
-        click.echo(line)
+        say(line)
     if config_file.exists():
-        click.echo(language.text("{file} stays; delete it if it is a secret", file=config_file))
+        say(language.text("{file} stays; delete it if it is a secret", file=config_file))
     return 0 if done.is_whole else 1
 
 
 def asked(question: str, default: str) -> str:
     """Ask at the terminal."""
-    answer: str = click.prompt(question, default=default or None)
+    answer: str = click.prompt(printable(question), default=default or None)
     return answer

@@ -157,7 +157,9 @@ def test_without_a_link_the_daemon_tells_what_it_waits_for_and_renew_finishes(
     claim = new_claim(office, "hill", "gate", time.time(), 3600.0)
     gone = msgspec.structs.replace(claim, est_url=f"https://127.0.0.1:{free_port()}")
     text = gone.text()
-    queued = command(*on(board, "provision", "--claim", text, "--yes", "--no-service"))
+    file = tmp_path / "gate.claim"
+    file.write_text(text)
+    queued = command(*on(board, "provision", "--claim", str(file), "--yes", "--no-service"))
     assert queued.returncode == 0, queued.stderr
     assert "go on by themselves once there is a link" in queued.stdout
     assert claim.secret not in queued.stdout + queued.stderr

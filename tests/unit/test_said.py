@@ -217,7 +217,8 @@ def test_configurations(tmp_path: Path, text: str, said: str) -> None:
     ("lang", "said"), [("vi", "bị thiếu hoặc gõ sai"), ("en", "cut short or mistyped")]
 )
 def test_what_ends_a_command_is_said_in_the_language_asked_for(lang: str, said: str) -> None:
-    done = CliRunner().invoke(provision, ["--claim", "edge-claim-1:AAAA", "--lang", lang])
+    arguments = ["--claim", "-", "--lang", lang]
+    done = CliRunner().invoke(provision, arguments, input="edge-claim-1:AAAA")
     assert done.exit_code == 2
     assert done.stderr.startswith("edge-runtime: ")
     assert said in done.stderr
