@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_runtime.cli.logs import set_up_silence
-from edge_runtime.cli.paths import config_option, state_dir_option
+from edge_runtime.cli.paths import bare_state_dir_option, config_option
+from edge_runtime.cli.printable import printable_json, say, say_marked
 from edge_runtime.cli.spoken import SpokenCommand, lang_option
 from edge_runtime.language import Code, Language, choose, mark
 
 if TYPE_CHECKING:
-    from edge_runtime.doctor import Finding
+    from edge_runtime.doctor import Finding, Surroundings
 
 STATES = {
     "ok": (mark("ok"), "green"),
@@ -23,6 +25,9 @@ STATES = {
     "failed": (mark("FAILED"), "red"),
     "skipped": (mark("skipped"), "bright_black"),
 }
+
+# The kernel tells root more of them; they come first in the table, and read no file of the owner's.
+OF_THE_BOARD = ("configuration", "memory", "power", "heat", "card")
 
 
 @click.command(
@@ -37,7 +42,7 @@ STATES = {
     ),
 )
 @config_option
-@state_dir_option
+@bare_state_dir_option
 @lang_option
 @click.option(
     "--json", "as_json", is_flag=True, help=mark("One JSON list at the end, for programs.")
@@ -47,18 +52,20 @@ def doctor(config_file: Path, state_dir: Path, lang: Code | None, as_json: bool)
     import msgspec
 
     from edge_runtime.doctor.configuration import look_around
-    from edge_runtime.doctor.examine import any_hangs, examine
+    from edge_runtime.doctor.examine import any_hangs
+    from edge_runtime.provision.owner import acting_as_owner
 
     set_up_silence()
     language = choose(lang)
-    around = look_around(config_file, state_dir, language)
+    with acting_as_owner(state_dir, config_file):
+        around = look_around(config_file, state_dir, language)
     findings = []
-    for finding in examine(around):
+    for finding in examined(around):
         findings.append(finding)
         if not as_json:
             show(finding, language)
     if as_json:
-        click.echo(msgspec.json.encode(findings).decode())
+        say(printable_json(msgspec.json.encode(findings).decode()))
     status = status_of(findings, wrong=bool(around.problem))
     if any_hangs():
         # C++ would abort a process that leaves one of its calls behind.
@@ -67,14 +74,25 @@ def doctor(config_file: Path, state_dir: Path, lang: Code | None, as_json: bool)
     sys.exit(status)
 
 
+def examined(around: Surroundings) -> Iterator[Finding]:
+    """Run the checks; root's process becomes the owner's before anything but the board is read."""
+    from edge_runtime.doctor import CHECKS
+    from edge_runtime.doctor.examine import examine
+    from edge_runtime.provision.owner import become_owner
+
+    yield from examine(around, OF_THE_BOARD)
+    become_owner(around.state_dir)
+    yield from examine(around, [name for name in CHECKS if name not in OF_THE_BOARD])
+
+
 def show(finding: Finding, language: Language) -> None:
     """Print a finding, and below it what to do."""
     word, colour = STATES[finding.state]
     width = max(len(language.text(one)) for one, _ in STATES.values())
-    state = click.style(language.text(word).ljust(width), fg=colour)
-    click.echo(f"{state}  {finding.check}: {finding.text}")
+    state = language.text(word).ljust(width)
+    say_marked(state, colour, f"{finding.check}: {finding.text}")
     if finding.advice:
-        click.echo(f"{'':{width}}  -> {finding.advice}")
+        say(f"{'':{width}}  -> {finding.advice}")
 
 
 def status_of(findings: list[Finding], *, wrong: bool) -> int:

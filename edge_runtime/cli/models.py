@@ -6,18 +6,33 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 import click
 import msgspec
 
 from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.cli.printable import say
 from edge_runtime.clock import SystemClock
+from edge_runtime.errors import PackError, because
 from edge_runtime.manifest import Pack
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.download import Progress
 from edge_runtime.packs.pull import import_file, pull
 from edge_runtime.packs.store import Listed, PackStore
+
+
+def opened(ctx: click.Context, _parameter: click.Parameter, file: Path) -> BufferedReader:
+    """Open a file with the rights of the person who names it: root's may be closed to the owner."""
+    if not file.is_file():
+        raise PackError(f"{file}: no such file; give the weights or the publisher's .zip")
+    try:
+        return ctx.with_resource(file.open("rb"))
+    except OSError as error:
+        raise PackError(
+            "{file}: cannot be read ({reason})", file=file, reason=because(error)
+        ) from None
 
 
 @click.group()
@@ -32,13 +47,13 @@ def list_packs(as_json: bool, state_dir: Path) -> None:
     """Show the packs that are installed, bundled with the software, or available to pull."""
     packs = open_store(state_dir).list()
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(packs)))
+        say(json.dumps(msgspec.to_builtins(packs)))
         return
     rows = [("NAME", "VERSION", "TASK", "SIZE", "STATE", "LICENCE"), *map(row_of, packs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 @models.command("pull")
@@ -49,7 +64,7 @@ def pull_pack(name: str, state_dir: Path) -> None:
     store = open_store(state_dir)
     manifest = store.manifest(name)
     if store.up_to_date(name):
-        click.echo(f"{name} {manifest.pack.version} is on this device already")
+        say(f"{name} {manifest.pack.version} is on this device already")
         return
     with store.changing():
         with meter(name) as progress:
@@ -60,9 +75,9 @@ def pull_pack(name: str, state_dir: Path) -> None:
 
 @models.command("import")
 @click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), callback=opened)
 @state_dir_option
-def import_pack(name: str, file: Path, state_dir: Path) -> None:
+def import_pack(name: str, file: BufferedReader, state_dir: Path) -> None:
     """Install pack NAME from FILE: its weights, or the publisher's .zip, known by SHA-256."""
     store = open_store(state_dir)
     manifest = store.manifest(name)
@@ -79,7 +94,7 @@ def verify_pack(name: str, state_dir: Path) -> None:
     """Check the weights' hash of pack NAME (or of a pack's folder) and run its golden case."""
     pack = open_store(state_dir).find(name, Path.cwd())
     trial(pack)
-    click.echo(f"{pack.ref.full_name}: the weights are the right ones; the model {ran_on(pack)}")
+    say(f"{pack.ref.full_name}: the weights are the right ones; the model {ran_on(pack)}")
 
 
 @models.command("remove")
@@ -90,7 +105,7 @@ def remove_pack(name: str, state_dir: Path) -> None:
     store = open_store(state_dir)
     with store.changing():
         store.remove(name)
-    click.echo(f"{name} is removed")
+    say(f"{name} is removed")
 
 
 def open_store(state_dir: Path) -> PackStore:
@@ -103,7 +118,7 @@ def trial(pack: Pack) -> None:
     from edge_runtime.engine.trial import try_pack
 
     for note in try_pack(pack, runtime="auto", delegate=None).notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
 
 
 def ran_on(pack: Pack) -> str:
@@ -116,7 +131,7 @@ def ran_on(pack: Pack) -> str:
 
 def say_installed(pack: Pack) -> None:
     """Tell the person what came of it."""
-    click.echo(f"{pack.ref.full_name} is installed in {pack.folder}")
+    say(f"{pack.ref.full_name} is installed in {pack.folder}")
 
 
 def row_of(pack: Listed) -> tuple[str, ...]:
@@ -153,4 +168,4 @@ class PlainMeter:
         if step != self._step:
             self._step = step
             of = f" of {total}" if total else ""
-            click.echo(f"{self._name}: {done}{of} bytes", err=True)
+            say(f"{self._name}: {done}{of} bytes", err=True)

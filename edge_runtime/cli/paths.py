@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,7 +30,8 @@ def default_state_dir() -> Path:
     return Path.home() / ".local" / "state" / "edge-runtime"
 
 
-state_dir_option = click.option(
+# Says where the folder is, no more: the command itself sees to it that root acts as the owner.
+bare_state_dir_option = click.option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
     default=default_state_dir,
@@ -36,6 +40,26 @@ state_dir_option = click.option(
         "it may be written, or ~/.local/state/edge-runtime."
     ),
 )
+
+
+def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option, and have root go on as the folder's owner before the command begins."""
+
+    @functools.wraps(command)
+    def as_owner(*arguments: Any, state_dir: Path, **named: Any) -> Any:
+        if os.geteuid() == 0:
+            from edge_runtime.provision.owner import become_owner
+
+            named_files = [named[key] for key in FILES if named.get(key) is not None]
+            become_owner(state_dir, *named_files)
+        return command(*arguments, state_dir=state_dir, **named)
+
+    setattr(as_owner, MARK, True)
+    return bare_state_dir_option(as_owner)
+
+
+FILES = ("config_file",)  # parameters that name a file to be read
+MARK = "becomes_owner"  # of the functions of commands for which this is done
 
 # For the commands that are about the installed service.
 config_option = click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.cli.paths import config_option, state_dir_option
+from edge_runtime.cli.printable import say
 from edge_runtime.cli.spoken import SpokenCommand, lang_option
 from edge_runtime.language import Code, choose, mark
 
@@ -39,17 +40,16 @@ def renew(config_file: Path, state_dir: Path, lang: Code | None) -> None:
     from edge_runtime.enrolment.identity import IdentityFolder
 
     with extra("provision"):
-        from edge_runtime.provision.owner import acting_as_owner
         from edge_runtime.provision.renewal import Renewal
 
     set_up_silence()
     language, clock, folder = choose(lang), SystemClock(), IdentityFolder(state_dir)
     if folder.is_empty:
-        click.echo(language.text("nothing to do: this device was not provisioned"))
+        say(language.text("nothing to do: this device was not provisioned"))
         return
     try_out = functools.partial(connect, config_file, folder, clock)
-    with acting_as_owner(state_dir), folder.locked():
-        click.echo(Renewal(folder, clock, language, try_out).look())
+    with folder.locked():
+        say(Renewal(folder, clock, language, try_out).look())
 
 
 def connect(config_file: Path, folder: IdentityFolder, clock: Clock, files: Files) -> None:

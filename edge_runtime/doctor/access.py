@@ -83,11 +83,22 @@ def not_allowed(around: Surroundings, check: str, path: Path) -> Finding:
 
 def held(around: Surroundings, check: str, device: str) -> Finding:
     """Say who else holds a device."""
-    who = ", ".join(holders(Path(device))) or "?"
+    found = holders(Path(device))
+    if not found:
+        return Finding(
+            check,
+            "failed",
+            around.text("{device}: another user's program holds it", device=device),
+            around.text(
+                "`sudo fuser -v {device}` names it: stop it, then look again.", device=device
+            ),
+        )
     return Finding(
         check,
         "failed",
-        around.text("{device}: another program holds it: {who}", device=device, who=who),
+        around.text(
+            "{device}: another program holds it: {who}", device=device, who=", ".join(found)
+        ),
         around.text("Stop that program, then look again."),
     )
 

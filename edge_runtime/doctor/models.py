@@ -50,8 +50,8 @@ def look_at(around: Surroundings, stream: Stream) -> Finding:
             "failed",
             around.text("{pack} cannot be used: {reason}", pack=use.pack, reason=error),
             around.text(
-                "Get it again: `edge-runtime models pull {pack}`, or without a network "
-                "`edge-runtime models import {pack} FILE`. `edge-runtime models list` shows all.",
+                "Get it again: `sudo edge-runtime models pull {pack}`, or without a network `sudo "
+                "edge-runtime models import {pack} FILE`. `edge-runtime models list` shows all.",
                 pack=use.pack,
             ),
         )

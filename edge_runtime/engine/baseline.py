@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from edge_runtime.enrolment.files import hand_over, replace_file, sync_folder
+from edge_runtime.enrolment.files import replace_file, sync_folder
 from edge_runtime.errors import EdgeError
 from edge_runtime.options import SensorOptions, Serial, Stream, Threshold
 from edge_runtime.raw import Doubles
@@ -194,7 +194,6 @@ class Baselines:
         """Make the folder; raise before anybody listens for minutes in vain."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            hand_over([self.folder], like=self._state_dir)
             sync_folder(self._state_dir)
         except OSError as error:
             raise self._not_written(error) from None
@@ -207,8 +206,6 @@ class Baselines:
         data = msgspec.json.format(msgspec.json.encode(baseline)) + b"\n"
         try:
             replace_file(path, data)
-            # The daemon must be able to read what root learnt.
-            hand_over([path], like=self._state_dir)
         except OSError as error:
             raise self._not_written(error) from None
         return path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,14 +44,6 @@ def shred(path: Path) -> None:
         file.flush()
         os.fsync(descriptor)
     path.unlink()
-
-
-def hand_over(paths: Iterable[Path], like: Path) -> None:
-    """Give what root made to the owner of `like`, a link itself and not what it leads to."""
-    if os.geteuid() == 0:
-        owner = like.stat()
-        for path in paths:
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def sync_folder(folder: Path) -> None:

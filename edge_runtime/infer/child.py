@@ -43,7 +43,9 @@ def ask_child(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        process_group=0,  # a Ctrl-C is the parent's alone: it must not look like a crash
+        # A Ctrl-C is the parent's alone: it must not look like a crash. And no terminal: whoever
+        # takes the child over would type there in the name of the person who sits before it.
+        start_new_session=True,
     )
     try:
         said, complained = child.communicate(request, timeout=timeout_s)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 MIB = 1 << 20
 
@@ -35,6 +36,8 @@ def confine(limits: ChildLimits) -> None:
 
 def sacrifice_first() -> None:
     """Have the kernel end this process, not the daemon, when the board's memory runs out."""
+    # Where root's process became another user's, the file is root's until this is set.
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 

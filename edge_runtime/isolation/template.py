@@ -189,6 +189,7 @@ def become_template(orders: socket.socket, modules: tuple[str, ...]) -> NoReturn
         # before it. It closes the socket when it is done.
         for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)
+        os.setsid()  # no terminal: whoever takes a child over must not type on it
         set_name("edge-template")
         faulthandler.disable()  # a forked copy of the daemon's would write in its name
         for module in modules:

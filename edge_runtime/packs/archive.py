@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zipfile
 import zlib
+from io import BufferedReader
 from pathlib import Path
 
 from edge_runtime.errors import PackError
@@ -12,12 +13,14 @@ from edge_runtime.errors import PackError
 CHUNK_BYTES = 1 << 16
 
 
-def is_archive(file: Path) -> bool:
+def is_archive(file: BufferedReader) -> bool:
     """Say whether a file is a .zip, or ends as one does."""
     return zipfile.is_zipfile(file)
 
 
-def extract(archive: Path, member: str, target: Path, limit_bytes: int, *, shown: str) -> None:
+def extract(
+    archive: BufferedReader, member: str, target: Path, limit_bytes: int, *, shown: str
+) -> None:
     """Write one member of a .zip to `target`, never more than `limit_bytes`.
 
     Names inside the archive are only compared, never used as paths; `zipfile` itself gives no

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from io import BufferedReader
 from pathlib import Path
 
 from edge_runtime.clock import Clock
@@ -11,6 +12,8 @@ from edge_runtime.manifest import Manifest
 from edge_runtime.packs.download import Download, Progress
 from edge_runtime.packs.weights import MAX_WEIGHTS_BYTES, take_weights
 from edge_runtime.urls import shown_url
+
+COPIED_BYTES = 1 << 20
 
 
 def pull(
@@ -57,20 +60,24 @@ def take_part(part: Path, manifest: Manifest) -> Path:
     """Turn a whole download into the weights' file; the download is gone either way."""
     weights = part.with_suffix(".weights")
     try:
-        take_weights(
-            part, manifest, weights, Path.replace, shown=shown_url(str(manifest.model.url))
-        )
+        with part.open("rb") as file:
+            shown = shown_url(str(manifest.model.url))
+            take_weights(file, manifest, weights, part.replace, shown=shown)
     finally:
         part.unlink(missing_ok=True)
     return weights
 
 
-def import_file(manifest: Manifest, file: Path, into: Path) -> Path:
+def import_file(manifest: Manifest, file: BufferedReader, into: Path) -> Path:
     """Copy the weights out of a file or the publisher's .zip into the folder `into`."""
-    if not file.is_file():
-        raise PackError(f"{file}: no such file; give the weights or the publisher's .zip")
     weights = into / f"{staged_name(manifest)}.weights"
-    take_weights(file, manifest, weights, shutil.copyfile, shown=str(file))
+
+    def copy(target: Path) -> None:
+        file.seek(0)
+        with target.open("wb") as copied:
+            shutil.copyfileobj(file, copied, COPIED_BYTES)
+
+    take_weights(file, manifest, weights, copy, shown=file.name)
     return weights
 
 

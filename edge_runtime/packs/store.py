@@ -11,7 +11,6 @@ from typing import Literal
 
 import msgspec
 
-from edge_runtime.enrolment.files import hand_over
 from edge_runtime.errors import EdgeError, PackError, Text, because, located
 from edge_runtime.manifest import Manifest, Pack
 from edge_runtime.packs.files import put_in_place, sync_tree
@@ -106,8 +105,6 @@ class PackStore:
                 yield
             except OSError as error:
                 raise EdgeError(located(error.filename or self._folder, because(error))) from None
-            finally:  # root pulls, the service's user runs and upgrades
-                hand_over((self._folder, *self._folder.rglob("*")), like=self._folder.parent)
 
     def install(self, name: str, weights: Path, trial: Callable[[Pack], object]) -> Pack:
         """Make the catalogue's pack NAME with these weights (they are moved) and put it in place.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 
 from edge_runtime.errors import PackError, Text, because, located
@@ -15,7 +16,13 @@ MAX_WEIGHTS_BYTES = 512 * 1024 * 1024
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_in(file)
+
+
+def sha256_in(file: BufferedReader) -> str:
+    """Return the SHA-256 of an open file, from its beginning."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_weights(folder: Path, manifest: Manifest) -> None:
@@ -53,22 +60,22 @@ def differs(found: str, model: ModelSection) -> Text:
 
 
 def take_weights(
-    source: Path,
+    source: BufferedReader,
     manifest: Manifest,
     target: Path,
-    bring: Callable[[Path, Path], object],
+    bring: Callable[[Path], object],
     *,
     shown: str,
 ) -> None:
     """Bring a pack's weights to `target`: `source` itself, or its member if it is a .zip.
 
-    The hash is asked first: a .tflite with metadata is a valid .zip too. `bring` copies or moves;
-    `shown` is what messages call the source.
+    The hash is asked first: a .tflite with metadata is a valid .zip too. `bring` copies or moves
+    the source; `shown` is what messages call it.
     """
     model = manifest.model
-    found = sha256_of(source)
+    found = sha256_in(source)
     if found == model.sha256:
-        bring(source, target)
+        bring(target)
         return
     from edge_runtime.packs.archive import extract, is_archive
 

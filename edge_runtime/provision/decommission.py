@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.encode.topics import Topics
+from edge_runtime.engine.status import ask
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import EdgeError
 from edge_runtime.language import Language
@@ -17,7 +18,6 @@ from edge_runtime.options import Config
 from edge_runtime.provision.errors import ProvisionError
 from edge_runtime.provision.linking import BrokerLine
 from edge_runtime.provision.owner import acting_as_owner
-from edge_runtime.provision.proof import told
 from edge_runtime.provision.service import Service
 from edge_runtime.publish.discover import find_brokers
 from edge_runtime.publish.once import deliver
@@ -55,10 +55,11 @@ class Decommission:
         """End the daemon, clear the broker's memory of the device, then wipe what is here."""
         text = self._language.text
         self._service.stop()
-        if told(self._state_dir) is not None:
-            raise ProvisionError("the daemon still runs on {folder}: stop it first",
-                                 folder=self._state_dir)  # fmt: skip
         with acting_as_owner(self._state_dir):
+            if ask(self._state_dir) is not None:
+                raise ProvisionError(
+                    "the daemon still runs on {folder}: stop it first", folder=self._state_dir
+                )
             cleared, line = self._clear(load)
             wipe(self._state_dir, self._folder)
         lines = (

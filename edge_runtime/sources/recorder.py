@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime import __version__
-from edge_runtime.enrolment.files import hand_over, replace_file, sync_folder
+from edge_runtime.enrolment.files import replace_file, sync_folder
 from edge_runtime.options.recorded import DATA, FORMAT, MANIFEST, Recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.record_file import Entry, Picture, Rows, sealed
@@ -93,7 +93,6 @@ class Recorder:
             )
             os.fdatasync(self._file)
             write_manifest(self.folder, self._recorded)
-            give_away(self.folder)
             os.close(self._file)
             self._file = -1
             return self._recorded
@@ -108,7 +107,6 @@ class Recorder:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._recorded = described(self._origin, sample)
         write_manifest(folder, self._recorded)
-        give_away(folder)
         sync_folder(folder.parent)
         sync_folder(folder.parent.parent)
 
@@ -164,8 +162,3 @@ def write_manifest(folder: Path, recorded: Recorded) -> None:
     """Replace the manifest so that a power cut leaves the old one or the new one."""
     text = msgspec.json.format(msgspec.json.encode(recorded), indent=1) + b"\n"
     replace_file(folder / MANIFEST, text)
-
-
-def give_away(folder: Path) -> None:
-    """Give what root recorded to the state folder's owner: the daemon may be told to play it."""
-    hand_over((folder.parent, folder, *folder.iterdir()), like=folder.parent.parent)

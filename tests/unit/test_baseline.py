@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -143,13 +142,6 @@ def test_a_baseline_is_kept_for_the_daemons_user_alone_and_replaces_limits_alone
     assert baselines.forget("well")
     assert not baselines.forget("well")
     assert in_force(subject.stream, NO_MODEL, baselines).rules == (rule,)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for another user")
-def test_what_root_learnt_belongs_to_the_daemons_user(tmp_path: Path) -> None:
-    os.chown(tmp_path, 65534, 65534)
-    folder = saved(tmp_path).folder
-    assert {path.stat().st_uid for path in (folder, folder / "well.json")} == {65534}
 
 
 def test_a_baseline_of_other_weights_or_another_scale_is_refused_and_said(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_damage_on_the_disk_is_found_by_verify_and_mended_by_import(
 def test_an_unknown_name_is_status_2_with_the_near_one(
     device: Device, command: tuple[str, ...]
 ) -> None:
-    file = ("x.tflite",) if command == ("import",) else ()
+    file = (__file__,) if command == ("import",) else ()
     line = refused(device.run(*command, "vww", *file), 2)
     assert f"'vww': no such model pack; known here: {NAME}" in line
 

@@ -37,7 +37,8 @@ def test_the_real_weights_are_taken_by_their_hash_and_pass_their_golden_case(
 ) -> None:
     store = PackStore(tmp_path, bundled_models())
     with store.changing():
-        weights = import_file(store.manifest(name), data / "models" / REAL[name], store.staging)
+        with (data / "models" / REAL[name]).open("rb") as file:
+            weights = import_file(store.manifest(name), file, store.staging)
         pack = store.install(name, weights, try_pack)
     assert store.find(name, tmp_path) == pack
     assert store.up_to_date(name)
@@ -54,7 +55,8 @@ def test_the_golden_case_notices_swapped_colour_channels(
     manifest.write_text(manifest.read_text().replace('color = "rgb"', 'color = "bgr"'))
     store = PackStore(tmp_path / "state", catalogue)
     with store.changing():
-        weights = import_file(store.manifest(name), data / "models" / REAL[name], store.staging)
+        with (data / "models" / REAL[name]).open("rb") as file:
+            weights = import_file(store.manifest(name), file, store.staging)
         with pytest.raises(PackError, match="golden: the model does not give the result"):
             store.install(name, weights, try_pack)
     assert store.list()[0].state == "available"

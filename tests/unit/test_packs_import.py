@@ -24,6 +24,11 @@ def staging(tmp_path: Path) -> Path:
     return folder
 
 
+def imported(manifest: Manifest, path: Path, staging: Path) -> Path:
+    with path.open("rb") as file:
+        return import_file(manifest, file, staging)
+
+
 def member_manifest(folder: Path, member: str = "w") -> Manifest:
     origin = f'url = "https://x/y.zip"\nmember = "{member}"\nsize_bytes = {SIZE}'
     return read_manifest(make_pack(folder / "catalogue", origin=origin))
@@ -36,7 +41,7 @@ def test_import_takes_the_weights_themselves_or_the_archive_that_holds_them(
     plain = tmp_path / "any name at all"
     plain.write_bytes(WEIGHTS)
     for file in (plain, zipped(tmp_path / "a.zip", w=WEIGHTS)):
-        weights = import_file(manifest, file, staging)
+        weights = imported(manifest, file, staging)
         assert weights.read_bytes() == WEIGHTS
         assert weights.parent == staging
     assert plain.read_bytes() == WEIGHTS
@@ -48,7 +53,7 @@ def test_import_refuses_other_bytes_naming_both_hashes(tmp_path: Path, staging: 
     other.write_bytes(b"not these")
     for file in (other, zipped(tmp_path / "a.zip", w=b"not these")):
         with pytest.raises(PackError, match=sha256(b"not these")[:8]) as caught:
-            import_file(manifest, file, staging)
+            imported(manifest, file, staging)
         assert manifest.model.sha256[:8] in str(caught.value)
     assert list(staging.iterdir()) == []
 
@@ -59,17 +64,15 @@ def test_archives_that_hold_too_much_or_nothing_or_are_broken_are_refused(
     manifest = member_manifest(tmp_path)
     too_much = zipped(tmp_path / "large.zip", w=bytes(50 * SIZE))
     with pytest.raises(PackError, match=f"w has {50 * SIZE} bytes, at most {SIZE} fit"):
-        import_file(manifest, too_much, staging)
+        imported(manifest, too_much, staging)
     with pytest.raises(PackError, match=r"holds no w; give the publisher's archive"):
-        import_file(manifest, zipped(tmp_path / "empty.zip", v=WEIGHTS), staging)
+        imported(manifest, zipped(tmp_path / "empty.zip", v=WEIGHTS), staging)
     broken = zipped(tmp_path / "broken.zip", w=WEIGHTS)
     data = bytearray(broken.read_bytes())
     data[200] ^= 0xFF
     broken.write_bytes(data)
     with pytest.raises(PackError, match="w cannot be unpacked"):
-        import_file(manifest, broken, staging)
-    with pytest.raises(PackError, match=r"gone\.zip: no such file"):
-        import_file(manifest, tmp_path / "gone.zip", staging)
+        imported(manifest, broken, staging)
     assert list(staging.iterdir()) == []
 
 
@@ -82,7 +85,7 @@ def test_an_archive_that_lies_about_a_size_gives_no_more_than_it_declared(
     assert data.count(honest) == 2
     archive.write_bytes(data.replace(honest, claimed))
     with pytest.raises(PackError, match="w cannot be unpacked"):
-        import_file(member_manifest(tmp_path), archive, staging)
+        imported(member_manifest(tmp_path), archive, staging)
     assert list(staging.iterdir()) == []
 
 
@@ -91,6 +94,6 @@ def test_names_that_climb_out_of_an_archive_reach_nothing(tmp_path: Path, stagin
     archive = tmp_path / "climbing.zip"
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("../../escaped", WEIGHTS)
-    weights = import_file(manifest, archive, staging)
+    weights = imported(manifest, archive, staging)
     assert weights.parent == staging
     assert not list(tmp_path.parent.rglob("escaped"))

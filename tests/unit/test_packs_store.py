@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -54,16 +53,6 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != ".lock"
     }
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for another user")
-def test_what_root_installs_belongs_to_the_daemons_user(store: PackStore, catalogue: Path) -> None:
-    make_pack(catalogue)
-    state = store.staging.parent.parent
-    state.mkdir()
-    os.chown(state, 4242, 4242)
-    install(store)
-    assert {path.stat().st_uid for path in state.rglob("*")} == {4242}
 
 
 def test_an_installed_pack_is_found_by_name_and_holds_what_its_manifest_names(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from edge_runtime.cli.provision import provision as provision_command
 from edge_runtime.clock import Clock
 from edge_runtime.config import load
 from edge_runtime.engine.status import StatusSocket
@@ -19,11 +19,12 @@ from edge_runtime.enrolment.claim import Claim, ClaimError
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.enrolment.keys import read_key, request
 from edge_runtime.enrolment.messages import csr_body
-from edge_runtime.errors import ConfigError, IdentityError, PackError, UsageError
+from edge_runtime.errors import ConfigError, PackError, UsageError
 from edge_runtime.language import Code, Language
 from edge_runtime.office.claims import listed
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import all_devices
+from edge_runtime.outbox.health import OutboxHealth
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 from edge_runtime.provision.claims import read_claim
@@ -31,7 +32,6 @@ from edge_runtime.provision.decommission import Decommission
 from edge_runtime.provision.enrolling import begin, finish, is_done
 from edge_runtime.provision.errors import ProvisionError, RefusedError
 from edge_runtime.provision.flow import Outcome, Provisioning, Wishes
-from edge_runtime.provision.owner import acting_as_owner
 from edge_runtime.provision.proof import Proof, proof_of
 from edge_runtime.provision.renewal import Renewal
 from edge_runtime.provision.service import SERVICE, TIMER, NoService, Systemd
@@ -268,70 +268,42 @@ def test_a_broker_that_refuses_proves_nothing(link: dict[str, object] | None, pr
     assert proof_of(None if link is None else {"link": link}) == proof
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for others")
-def test_root_writes_as_the_owner_and_cannot_be_led_elsewhere() -> None:
-    with tempfile.TemporaryDirectory() as open_to_all:  # which pytest's own folder is not
-        Path(open_to_all).chmod(0o755)
-        acts_as_owner(Path(open_to_all))
-
-
-def acts_as_owner(folder: Path) -> None:
-    state, private = folder / "state", folder / "root-alone"
-    state.mkdir(0o700)
-    private.mkdir(0o700)
-    os.chown(state, 12_345, 12_345)
-    with acting_as_owner(state), IdentityFolder(state).locked():
-        begin(IdentityFolder(state), CLAIM)
-    written = list((state / "identity").iterdir())
-    assert written
-    assert {(path.stat().st_uid, path.stat().st_gid) for path in written} == {(12_345, 12_345)}
-    for path in written:
-        path.unlink()
-    (state / "identity").rmdir()
-    (state / "identity").symlink_to(private)
-    with pytest.raises(IdentityError), acting_as_owner(state), IdentityFolder(state).locked():
-        begin(IdentityFolder(state), CLAIM)
-    assert list(private.iterdir()) == []
-    assert os.geteuid() == 0
-
-
+ANSWER = {
+    "pid": 1, "version": "0.1.0", "boot": 1, "state": "ok", "clock": "synced", "streams": {},
+    "outbox": msgspec.to_builtins(
+        OutboxHealth("ok", "", 0, 0, 0, 1, None, 0, 0, 0, 0, 0.0)
+    ),
+    "link": {"state": "stopped", "reason": "", "since_s": 0.0},
+    "uplink": {"day": "", "bytes": 0, "by_kind": {}},
+}  # fmt: skip
 CLAIM = Claim(
     "hill", "gate", "https://o:1", "mqtts://b:1", "b", "0" * 64, "id", "secret", 2_000_000_000
 )
 
 
-def test_a_claim_comes_from_a_file_or_as_text_or_from_standard_input(tmp_path: Path) -> None:
+def test_a_claim_comes_from_a_file_or_from_standard_input(tmp_path: Path) -> None:
     text = f"# for the gate\n{CLAIM.text()}\n"
     file = tmp_path / "edge-claim-gate.txt"
     file.write_text(text)
     assert read_claim(str(file)) == CLAIM
-    assert read_claim(CLAIM.text()) == CLAIM
     program = "from edge_runtime.provision.claims import *; print(read_claim('-').name)"
     done = subprocess.run(
         [sys.executable, "-c", program], input=text, capture_output=True,
         text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "hill/gate\n"
+    file.write_text(CLAIM.text()[:-5])
     with pytest.raises(ClaimError, match="cut short or mistyped"):
-        read_claim(CLAIM.text()[:-5])
+        read_claim(str(file))
     with pytest.raises(UsageError, match="the claim cannot be read"):
         read_claim(str(tmp_path / "none"))
 
 
-def test_a_claim_given_as_text_vanishes_from_the_list_of_processes() -> None:
-    program = (
-        "import sys; from edge_runtime.provision.claims import read_claim; "
-        "read_claim(sys.argv[1]); print('read', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, CLAIM.text()],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "read\n"
-        line = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-        process.communicate("")
-    assert line.endswith(b"\0" + b"x" * len(CLAIM.text()) + b"\0")
+def test_a_claim_in_the_command_itself_is_refused_and_not_repeated() -> None:
+    done = CliRunner().invoke(provision_command, ["--claim", CLAIM.text(), "--lang", "en"])
+    assert done.exit_code == 2
+    assert "type --claim - and paste the claim" in done.stderr
+    assert CLAIM.text()[20:40] not in done.output
 
 
 def test_without_a_link_the_end_wipes_all_the_same_and_says_what_is_left(
@@ -357,8 +329,7 @@ def test_without_a_link_the_end_wipes_all_the_same_and_says_what_is_left(
 
 
 def test_a_daemon_that_runs_is_not_wiped_away_from_under_it(tmp_path: Path) -> None:
-    link = {"link": {"state": "stopped", "reason": "", "last_ack_s": None, "broker": ""}}
-    alive = StatusSocket(tmp_path, lambda: dict(link))
+    alive = StatusSocket(tmp_path, lambda: ANSWER)
     alive.start()
     try:
         until((tmp_path / "status.sock").exists, "a daemon that answers")
