@@ -29,7 +29,7 @@ from edge_runtime.errors import BackendError, ConfigError, IdentityError, UsageE
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, Stream
-from edge_runtime.outbox import Outbox
+from edge_runtime.outbox import MARK, Outbox
 from edge_runtime.packs.store import PackStore
 
 log = logging.getLogger("edge_runtime.engine")
@@ -186,6 +186,7 @@ class Daemon:
             self._context.clock,
             on_ready=self._results_ready,
             first_boot=first_boot(state_dir),
+            mark=state_dir / MARK,
         )
 
     def _results_ready(self) -> None:

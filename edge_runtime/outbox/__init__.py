@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_runtime.outbox.box import Outbox
 from edge_runtime.outbox.health import OutboxHealth, ReplayAnswer
+from edge_runtime.outbox.marks import FILE as MARK
 from edge_runtime.outbox.pacing import Pacing
 
-__all__ = ["Outbox", "OutboxHealth", "Pacing", "ReplayAnswer"]
+__all__ = ["MARK", "Outbox", "OutboxHealth", "Pacing", "ReplayAnswer"]

@@ -29,6 +29,13 @@ class Ageing:
 
     def make_room(self, pages: int) -> bool:
         """Free pages until so many can be filled; False where nothing more can give way."""
+        while self._ledger.store.free_pages() < pages:
+            if not self.step():
+                return False
+        return True
+
+    def step(self) -> bool:
+        """Let something give way; False where nothing more can."""
         steps: tuple[Callable[[], bool], ...] = (
             self._evict,
             self._coarsen_many,
@@ -38,10 +45,7 @@ class Ageing:
             self._drop_late,
             self._drop_alarms,
         )
-        while self._ledger.store.free_pages() < pages:
-            if not any(step() for step in steps):
-                return False
-        return True
+        return any(step() for step in steps)
 
     def trim_replay(self) -> None:
         """Keep the replay window within its own bytes, in one stroke now and then."""

@@ -15,7 +15,13 @@ from edge_runtime.outbox.files import Folder
 from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayAnswer
 from edge_runtime.outbox.lanes import Lanes
 from edge_runtime.outbox.ledger import Ledger
-from edge_runtime.outbox.opening import StoreError, find_boot, open_database
+from edge_runtime.outbox.opening import (
+    Opened,
+    StoreError,
+    find_boot,
+    open_database,
+    open_to_read,
+)
 from edge_runtime.outbox.pacing import Bucket, Pacing
 from edge_runtime.outbox.rows import Row, boot_of, seq_of
 from edge_runtime.outbox.store import Connect, connect
@@ -55,12 +61,15 @@ class Outbox:
         pacing: Pacing | None = None,
         connect: Connect = connect,
         first_boot: int = 1,
+        mark: Path | None = None,
     ) -> Outbox:
         """Open or make the outbox in a folder. `on_ready`: there are rows to take.
 
         It runs in the writer's thread and must only hand over. `first_boot`: no boot is below it.
+        `mark`: the file of the second counter, outside the folder; without it a database that is
+        gone cannot be told from one that never was.
         """
-        held = Folder(folder)
+        held = Folder(folder, mark)
         try:
             return cls._open(
                 held, options, clock, on_ready or _nothing, pacing, connect, first_boot
@@ -86,15 +95,22 @@ class Outbox:
         max_bytes = int(options.max_mb * 1_000_000)
         budget = Budget(max_bytes, int(max_bytes * options.replay_share))
         pacing = pacing or Pacing(per_s=options.backlog_per_s)
-        store, state, why = open_database(folder, budget, connect)
-        last = max(folder.read_boot(), state.boot if state is not None else 0)
+        counted = max(folder.read_boot(), folder.marks.boot)
+        opened: Opened | None = None
+        fault: Exception | None = None
+        try:
+            opened = open_database(folder, budget, connect)
+        except StoreError as error:
+            opened, fault = open_to_read(folder, budget), error
+            if opened is None and not counted and folder.has_database():
+                raise  # without either counter no name would be safe
+        state = opened.state if opened is not None else None
+        last = max(counted, state.boot if state is not None else 0)
         boot = max(1 + (last or find_boot(folder)), first_boot)
         lanes = Lanes(boot, clock, Bucket(pacing, clock.monotonic()))
         ledger = Ledger(folder, budget, clock, lanes, boot)
-        ledger.adopt(store, state)
-        folder.write_boot(boot)
         worker = Worker(ledger, clock, connect)
-        worker.begin(why)
+        worker.start(opened, fault)
         writer = Writer(worker, options.commit_interval_s, clock, on_ready)
         writer.start()
         return cls(ledger, writer, worker, clock)

@@ -9,7 +9,7 @@ import msgspec
 PAGE_BYTES = 2048
 FRAME_BYTES = PAGE_BYTES + 24
 WAL_HEADER_BYTES = 32
-# Lock and boot file take one block each; the folder's own entry grows with its few names.
+# The boot file takes one block, the marks two; the folder's own entry grows with its few names.
 SMALL_FILES_BYTES = 4 * 4096
 LEAST_PAGES = 48
 

@@ -121,6 +121,8 @@ class Declared:
         first, last = min(old.first, new.first), max(old.last, new.last)
         whole = old.is_whole and new.is_whole and _touch(old, new)
         count = last - first + 1 if whole else min(old.count + new.count, last - first + 1)
+        if not (old.count and new.count):
+            count = 0  # of one part it is not known
         merged = Hole(old.boot, old.reason, first, last, count, old.key)
         insort(self._holes, merged)
         return merged

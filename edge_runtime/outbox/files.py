@@ -1,4 +1,4 @@
-"""The outbox's folder: the lock, the boot counter, the ballast, files moved aside, and bytes."""
+"""The outbox's folder: its lock, the boot counter, the ballast, files moved aside, and bytes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from pathlib import Path
 from zlib import crc32
 
 from edge_runtime.errors import OutboxError
+from edge_runtime.outbox.marks import Marks
 
 DATABASE = "outbox.db"
 ASIDE = re.compile(r"^outbox\.corrupt-(\d+)\.db$")
 
 
 class Folder:
-    """Held by one process while it is open. Raises OSError, and OutboxError for people."""
+    """Held by one process while it is open. Raises OSError, and OutboxError for people.
 
-    def __init__(self, path: Path) -> None:
+    The lock is on the folder itself, so that a disk that is full or read-only has it too. `mark`
+    names the file of the second counter.
+    """
+
+    def __init__(self, path: Path, mark: Path | None = None) -> None:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise OutboxError(
                 f"the outbox cannot use {path}: {error.strerror}; make it a folder that this "
@@ -35,6 +40,32 @@ class Folder:
                 f"the outbox {path} is held by another process; stop that one first, "
                 "or name another folder with --state-dir"
             ) from error
+        try:
+            self._check_names(mark)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self.marks = Marks(mark)
+
+    def _check_names(self, mark: Path | None) -> None:
+        """Refuse what is no file, or another user's: nothing that is tried again could mend it."""
+        database = self.database
+        own = (self.path / "boot", self.ballast, database, log_of(database))
+        for path in (*own, *((mark,) if mark is not None else ())):
+            if not os.path.lexists(path):
+                continue
+            if path.is_symlink() or not path.is_file():
+                raise OutboxError(f"the outbox needs a file at {path}; move away what is there")
+            if not self.is_read_only() and not os.access(path, os.R_OK | os.W_OK):
+                raise OutboxError(
+                    f"the outbox may not read and write {path}; give it to the user of this "
+                    "program with chown"
+                )
+        if not os.access(self.path, os.R_OK | os.X_OK):
+            raise OutboxError(
+                f"the outbox may not look into {self.path}; give it to the user of this program "
+                "with chown"
+            )
 
     @property
     def database(self) -> Path:
@@ -53,6 +84,10 @@ class Folder:
         except OSError:
             return 0
         return int(number) if number.isdigit() and check == _check(number) else 0
+
+    def was_used(self) -> bool:
+        """Say whether an earlier boot may have left results in a database."""
+        return bool(self.marks.ends) or (not self.marks.is_known and self.read_boot() > 0)
 
     def write_boot(self, boot: int) -> None:
         """Write the counter durably, over itself: that needs no room on a full disk."""
@@ -132,8 +167,19 @@ class Folder:
         return sum(_size(p) + _size(log_of(p)) for p in self.asides())
 
     def bytes_used(self) -> int:
-        """Return what all files of the folder occupy."""
-        return sum(_size(p) for p in self.path.iterdir())
+        """Return what all files of the outbox occupy; 0 where they cannot be seen."""
+        try:
+            return self.marks.bytes_used() + sum(_occupied(p) for p in self.path.iterdir())
+        except OSError:
+            return 0
+
+    def has_database(self) -> bool:
+        """Say whether the database's file holds anything."""
+        return _size(self.database) > 0
+
+    def has_log(self) -> bool:
+        """Say whether the database's log holds anything."""
+        return _size(log_of(self.database)) > 0
 
     def close(self) -> None:
         """Let the folder go."""
@@ -143,6 +189,20 @@ class Folder:
 def log_of(database: Path) -> Path:
     """Return the name of a database's write-ahead log."""
     return database.with_name(database.name + "-wal")
+
+
+def fresh_of(database: Path) -> Path:
+    """Return the name of a copy that is to take a database's place."""
+    return database.with_name(database.name + ".new")
+
+
+def _occupied(path: Path) -> int:
+    """Return what a file takes of the disk: holes take nothing."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0
+    return min(found.st_size, found.st_blocks * 512)
 
 
 def _size(path: Path) -> int:

@@ -78,10 +78,12 @@ def look_at(database: Path) -> sqlite3.Connection:
 
     So a daemon that starts this moment is not in the way, and neither is a card that cannot be
     written. SQLite reads a log only where it may write: a killed daemon's is laid over in memory.
+    The connection may be used by one thread after another.
     """
     commits = Log(log_of(database)).committed()
     if not commits or database.stat().st_size > MOST_BYTES_IN_MEMORY:
-        return sqlite3.connect(f"file:{quote(str(database))}?immutable=1", uri=True)
+        name = f"file:{quote(str(database))}?immutable=1"
+        return sqlite3.connect(name, uri=True, check_same_thread=False)
     image = bytearray(database.read_bytes())
     with log_of(database).open("rb") as log:
         for page, at in commits.items():
@@ -90,6 +92,6 @@ def look_at(database: Path) -> sqlite3.Connection:
             image.extend(bytes(max(0, place - len(image))))
             image[place : place + PAGE_BYTES] = log.read(PAGE_BYTES)
     image[18:20] = b"\1\1"  # no database in memory can have a log
-    connection = sqlite3.connect(":memory:")
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
     connection.deserialize(bytes(image))
     return connection

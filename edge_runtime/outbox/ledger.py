@@ -68,6 +68,10 @@ class Ledger:
         self._saved_acknowledged = 0
         self._unsaved_rows = 0
         self._known_epoch = False
+        self._undeclared: set[tuple[int, int, int, str, int]] = set()
+        self._owed_from = 0
+        self.is_settled = False
+        self.is_view = False
         self.stale = False
         self.commits = 0
 
@@ -84,9 +88,20 @@ class Ledger:
         """Whether there is a database to work on."""
         return self._store is not None
 
-    def adopt(self, store: Store, state: State | None) -> None:
-        """Take a database over: one of an earlier boot, a fresh one, or the same one reopened."""
+    def adopt(self, store: Store, state: State | None, *, is_view: bool = False) -> None:
+        """Take a database over: one of an earlier boot, a fresh one, or the same one reopened.
+
+        Nothing is written: what it holds can be read from now on, whatever the disk does. Before
+        anything else is written, `settle` has to go through.
+        """
         here = key(self.boot, self.seq)
+        marked = self.folder.marks.ends
+        # A database that was put back, or whose newest writes are gone, knows nothing of these.
+        self._undeclared |= {
+            (boot, 1, end, "corrupt", 0)
+            for boot, end in marked.items()
+            if state is not None and state.boot < boot < self.boot
+        }
         if state is None:
             state = self._fresh(here)
         counts, tails = self._recount(store, state, here)
@@ -103,15 +118,48 @@ class Ledger:
             floor_s = max([state.newest_s, *self._newest(store, tails)])
             self.stamps = Stamps(self.boot, state.epochs, floor_s, self.clock.monotonic())
             self.alarms = Alarms(state.alarms)  # of this boot memory knows what was committed
+        self._owed_from = owed_from(state, counts, len(self.declared)) if not self.old else 0
+        self.close()
+        self._store, self.is_view = store, is_view
+        if not is_view:
+            self.fit()
+        self.lanes.start(state.runs, counts, tails, state.kept_bytes)
+        self.is_settled = False
+        self.stale = False
+
+    def reopen(self, store: Store) -> None:
+        """Go on with the same rows in another file."""
         self._store = store
         self.fit()
+
+    def carry_over(self) -> None:
+        """Keep what memory has to declare for the database that comes in this one's place."""
+        self._undeclared |= {(h.boot, h.first, h.last, h.reason, h.count) for h in self.declared}
+
+    def count(self) -> None:
+        """Write both counters, before anything bears a name of this boot. Raises OSError."""
+        folder = self.folder
+        if folder.marks.boot != self.boot:
+            known = {**folder.marks.ends, **self.ends}
+            owed = {boot: end for boot, end in known.items() if boot >= self._owed_from and end}
+            folder.sync()  # the database's name, before a mark says that it must be there
+            folder.marks.begin(self.boot, owed)
+        if folder.read_boot() != self.boot:
+            folder.write_boot(self.boot)
+
+    def settle(self) -> None:
+        """Begin to write: the counters first, so that no name is ever given twice."""
+        self.count()
+        here = key(self.boot, self.seq)
         with self.transaction():
             for lane in LANES:
-                store.delete(lane, here, LAST_ROW)
-            self._forget_names(store)
-            self.lanes.start(state.runs, counts, tails, state.kept_bytes)
+                self.store.delete(lane, here, LAST_ROW)
+            self._forget_names(self.store)
+            for hole in self._undeclared:
+                self.declared.add(*hole)
             self.save_state()
-        self.stale = False
+        self._undeclared.clear()
+        self.is_settled = True
 
     def _fresh(self, here: int) -> State:
         """Return the state of an empty database beside what was moved aside."""
@@ -202,6 +250,7 @@ class Ledger:
                     size += len(rows[table][-1][1])
                     if size >= self.budget.group_bytes:
                         break
+            self.folder.marks.reserve(seq)
             added = self.put(rows)
             self._unsaved_rows += done
             if self._is_due() or self.alarms.opened is not alarms:
@@ -234,7 +283,9 @@ class Ledger:
         self.tally = msgspec.structs.replace(self.tally, dropped=self.tally.dropped + count)
 
     def put(self, rows: dict[Table, list[tuple[int, bytes]]]) -> list[tuple[int, int]]:
-        """Insert by lane; return by lane how many and the last row's number."""
+        """Insert rows of this boot by lane; return by lane how many and the last row's number."""
+        last = max((rows[lane][-1][0] for lane in LANES if rows[lane]), default=0)
+        self.folder.marks.reserve(seq_of(last))
         _, tails = self.lanes.counts()
         added = []
         for lane in LANES:
@@ -299,3 +350,13 @@ class Ledger:
     def pending(self) -> int:
         """Return rows, summaries and declarations that are still to be delivered."""
         return sum(self.lanes.counts()[0]) + self.summaries.total() + len(self.declared)
+
+
+def owed_from(state: State, pending: Sequence[int], declared: int) -> int:
+    """Return the least boot that may have something to deliver; 0: any of them.
+
+    Declarations and summaries that wait, and gaps among the alarms, speak of whatever boot.
+    """
+    if declared or sum(state.waiting) or pending[Table.ALARM]:
+        return 0
+    return min((boot_of(run.after) for run in state.runs if pending[run.lane]), default=LAST_ROW)

@@ -1,36 +1,57 @@
-"""Opening a database whatever state it is in: a broken one is moved aside, at once."""
+"""Opening a database whatever state it is in.
+
+A broken, emptied or vanished one is moved aside at once; one that cannot be opened for work because
+of the disk can still be read.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from pathlib import Path
+from typing import NamedTuple
 
-from edge_runtime.outbox.budget import PAGE_BYTES, Budget
+from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.faults import fault_of
-from edge_runtime.outbox.files import Folder, log_of
+from edge_runtime.outbox.files import Folder, fresh_of, log_of
+from edge_runtime.outbox.glance import MOST_BYTES_IN_MEMORY, look_at
 from edge_runtime.outbox.pages import Pages
 from edge_runtime.outbox.rows import LANES, Damaged, Table, boot_of
 from edge_runtime.outbox.state import State, load_state, unpack_state
-from edge_runtime.outbox.store import Connect, Store, looks_whole
+from edge_runtime.outbox.store import Connect, Connection, Store, looks_whole
 from edge_runtime.outbox.wal import Log
 
 StoreError = (sqlite3.Error, OSError, Damaged)
 
 
-def open_database(
-    folder: Folder, budget: Budget, connect: Connect
-) -> tuple[Store, State | None, str]:
-    """Return the database, its state (None: fresh) and, where it had to be moved aside, why."""
+class Opened(NamedTuple):
+    """A database, its state (None: fresh) and, where another had to be moved aside, why.
+
+    `is_view`: it can be read, and nothing can be written.
+    """
+
+    store: Store
+    state: State | None
+    why: str = ""
+    is_view: bool = False
+
+
+def open_database(folder: Folder, budget: Budget, connect: Connect) -> Opened:
+    """Open the database for work. Raises StoreError, OutboxError."""
     why = ""
     for _ in range(2):
         store = None
         try:
-            _check_file(folder, budget)
+            _check_file(folder)
             log = Log(log_of(folder.database))
             store = Store(folder.database, budget, connect)
             if log.lost(store.fold()):
                 raise Damaged("the log is broken, with commits after the break")
-            return store, load_state(store), why
+            state = load_state(store)
+            if state is None and is_missed(folder):
+                raise Damaged("the database holds nothing, not even how it stood")
+            return Opened(store, state, why)
         except StoreError as error:
             if store is not None:
                 store.close()
@@ -41,17 +62,56 @@ def open_database(
     raise AssertionError
 
 
-def _check_file(folder: Folder, budget: Budget) -> None:
+def open_to_read(folder: Folder, budget: Budget) -> Opened | None:
+    """Open the database to read alone, where the disk lets nobody write; None: not even that.
+
+    What commits left in the log is laid over in memory: a large file with such a log is left alone.
+    """
+    database, log = folder.database, log_of(folder.database)
+    try:
+        if not folder.has_database():
+            return None
+        if Log(log).commits and database.stat().st_size > MOST_BYTES_IN_MEMORY:
+            return None
+        store = Store(database, budget, _look, view=True)
+    except StoreError:
+        return None
+    try:
+        state = load_state(store)
+    except StoreError:
+        state = None
+    if state is None:
+        store.close()
+        return None
+    return Opened(store, state, is_view=True)
+
+
+def _look(database: Path) -> Connection:
+    connection = look_at(database)
+    connection.isolation_level = None
+    connection.text_factory = bytes
+    return connection
+
+
+def _check_file(folder: Folder) -> None:
     """Raise Damaged before SQLite touches what it would misread."""
-    if not folder.database.exists():
+    database, log = folder.database, log_of(folder.database)
+    with contextlib.suppress(OSError):
+        fresh_of(database).unlink(missing_ok=True)
+        database.with_name(database.name + "-shm").unlink(missing_ok=True)  # an earlier version's
+    if not folder.has_database():
+        if is_missed(folder):
+            raise Damaged("the database is empty" if database.exists() else "the database is gone")
         # A log without its database would be replayed into the next one.
-        log_of(folder.database).unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
         return
-    log = log_of(folder.database)
-    if not (log.exists() and log.stat().st_size) and not looks_whole(folder.database):
+    if not (log.exists() and log.stat().st_size) and not looks_whole(database):
         raise Damaged("the file's header is not whole, or its end is missing")
-    if folder.database.stat().st_size > budget.pages(0) * PAGE_BYTES:
-        raise Damaged("the file is larger than outbox.max_mb allows now")
+
+
+def is_missed(folder: Folder) -> bool:
+    """Say whether a database should be there: the marks know of results, and none is aside."""
+    return folder.was_used() and not folder.asides()
 
 
 def set_aside(folder: Folder, budget: Budget) -> None:

@@ -38,7 +38,8 @@ def refill(ledger: Ledger) -> bool:
 def read(ledger: Ledger, front: Front, after: int) -> tuple[list[tuple[int, Row, int]], int]:
     """Return a piece of a front, and up to which row it was read."""
     rows: list[tuple[int, Row, int]] = []
-    found = ledger.store.read(front.lane, after, front.upto, READ_AHEAD)
+    # What lies behind the last commit that was noted was never promised.
+    found = ledger.store.read(front.lane, after, ledger.lanes.end_of(front), READ_AHEAD)
     keys = [after, *(row for row, _ in found)]
     if any(later <= earlier for earlier, later in pairwise(keys)):
         raise Damaged("rows out of order")

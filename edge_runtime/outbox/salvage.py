@@ -43,6 +43,7 @@ class Salvage:
         self._ledger = ledger
         self._aside = aside
         self._old = ledger.old.get(aside.name, Old())
+        self._marks = dict(ledger.folder.marks.ends)
         self._seen = Spans()
         self._far: dict[int, set[int]] = defaultdict(set)
 
@@ -141,19 +142,24 @@ class Salvage:
                 self._seen.add(row, row)
             for first, last in self._pending_ranges():
                 for lost, upto in self._seen.missing(first, last):
-                    self._declare(boot_of(lost), seq_of(lost), seq_of(upto))
-            boot, end = self._uncertain()
+                    count = None if self._is_told(boot_of(lost)) else 0
+                    self._declare(boot_of(lost), seq_of(lost), seq_of(upto), count)
+            boot, first, last = self._uncertain()
             if boot:
-                ledger.declared.add(boot, end + 1, end + 1, "corrupt", 0)
+                self._declare(boot, first, last, 0)
             ledger.old.pop(self._aside.name, None)
             ledger.save_state()
         ledger.folder.delete_aside(self._aside)
         ledger.fit()
 
-    def _declare(self, boot: int, first: int, last: int) -> None:
+    def _declare(self, boot: int, first: int, last: int, count: int | None = None) -> None:
         said = [(h.first, h.last) for h in self._ledger.declared if h.boot == boot]
         for lost, upto in list(Spans(said).missing(first, last)):
-            self._ledger.declared.add(boot, lost, upto, "corrupt")
+            self._ledger.declared.add(boot, lost, upto, "corrupt", count)
+
+    def _is_told(self, boot: int) -> bool:
+        """Say whether the file's own state tells what of a boot was pending."""
+        return self._old.state is not None and boot <= self._old.state.boot
 
     def _pending_ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the row numbers, by boot, among which everything was pending in some lane."""
@@ -167,6 +173,21 @@ class Salvage:
             yield from spans
 
     def _ends(self) -> dict[int, tuple[int, int]]:
+        """Return the first and last seq that may have been, by boot."""
+        ends = self._known_ends()
+        for boot, end in self._marked().items():
+            if not self._is_told(boot):
+                ends[boot] = 1, max(end, ends.get(boot, (1, 0))[1])
+        return ends
+
+    def _marked(self) -> dict[int, int]:
+        """Return what the marks say of the boots of this file: none of their seqs is beyond."""
+        held = self._ledger.lanes.held
+        marked = {boot: end for boot, end in self._marks.items() if boot < boot_of(held)}
+        here = min(seq_of(held), self._marks.get(boot_of(held), 0))
+        return {**marked, boot_of(held): here} if here else marked
+
+    def _known_ends(self) -> dict[int, tuple[int, int]]:
         """Return the first and last seq that are known to have been, by boot."""
         ends: dict[int, tuple[int, int]] = {}
         for first, last in self._seen:
@@ -179,14 +200,20 @@ class Salvage:
                 ends[boot] = 1, max(end, ends.get(boot, (1, 0))[1])
         return ends
 
-    def _uncertain(self) -> tuple[int, int]:
-        """Return the boot after whose last known seq more may have been; 0: nothing more was."""
+    def _uncertain(self) -> tuple[int, int, int]:
+        """Return where more may have been, after the last known seq: boot (0: nowhere), from, to.
+
+        Without a mark it is not known up to where: `to` is `from`.
+        """
         state = self._old.state
         if state is not None and state.clean:
-            return 0, 0
-        ends = self._ends()
+            return 0, 0, 0
+        ends, marked = self._known_ends(), self._marked()
         boot = max(ends, default=max(0, boot_of(self._ledger.lanes.held) - 1))
-        return boot, ends.get(boot, (0, 0))[1]
+        end = ends.get(boot, (0, 0))[1]
+        if boot not in marked:
+            return (0, 0, 0) if max(marked, default=0) > boot else (boot, end + 1, end + 1)
+        return (boot, end + 1, marked[boot]) if marked[boot] > end else (0, 0, 0)
 
     def _present(self, ranges: list[tuple[int, int]]) -> Iterator[int]:
         """Yield what an earlier run of this salvage took over."""

@@ -17,14 +17,16 @@ NAMES = {table: table.name.lower() for table in Table}
 def settings(budget: Budget) -> tuple[str, ...]:
     """Return the pragmas of a connection, in the order that SQLite wants them.
 
-    EXCLUSIVE: one connection, no shared memory file, and no reader that keeps the log from being
-    folded, so that its size is bounded. FULL: with NORMAL a power cut loses what was committed.
+    EXCLUSIVE: one connection, no reader that keeps the log from being folded, so that its size is
+    bounded, and no shared memory file, which a full disk has no room for; but only where it comes
+    before what opens the log, as auto_vacuum does. FULL: with NORMAL a power cut loses what was
+    committed.
     secure_delete, on by default in Debian, would write every deleted page once more.
     """
     return (
         f"PRAGMA page_size={PAGE_BYTES}",
-        "PRAGMA auto_vacuum=NONE",
         "PRAGMA locking_mode=EXCLUSIVE",
+        "PRAGMA auto_vacuum=NONE",
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",
         "PRAGMA secure_delete=OFF",

@@ -45,11 +45,19 @@ def connect(path: Path) -> Connection:
 class Store:
     """Rows by table and key range. Raises sqlite3.Error."""
 
-    def __init__(self, path: Path, budget: Budget, connect: Connect = connect) -> None:
+    def __init__(
+        self, path: Path, budget: Budget, connect: Connect = connect, *, view: bool = False
+    ) -> None:
         self.path = path
+        self._limit_pages = 0
+        self._is_held = False
         self._connection = connect(path)
         try:
-            self._set_up(budget)
+            if view:
+                self._connection.execute("PRAGMA query_only=ON").fetchall()
+                self._check_version()
+            else:
+                self._set_up(budget)
         except BaseException:
             self.close()
             raise
@@ -57,18 +65,22 @@ class Store:
     def _set_up(self, budget: Budget) -> None:
         for pragma in schema.settings(budget):
             self._connection.execute(pragma).fetchall()
-        version = self._value("PRAGMA user_version")
-        if version > schema.VERSION:
-            raise OutboxError(
-                f"{self.path} was made by a newer version of this program (format {version}, "
-                f"known here: {schema.VERSION}); install that version again, or move the file away"
-            )
+        version = self._check_version()
         if version and self.path.stat().st_size <= QUICK_CHECK_BYTES:
             self._quick_check()
         if version < schema.VERSION:
             with self.transaction():
                 for sql in schema.CREATE:
                     self._connection.execute(sql)
+
+    def _check_version(self) -> int:
+        version = int(self._value("PRAGMA user_version"))
+        if version > schema.VERSION:
+            raise OutboxError(
+                f"{self.path} was made by a newer version of this program (format {version}, "
+                f"known here: {schema.VERSION}); install that version again, or move the file away"
+            )
+        return version
 
     def _quick_check(self) -> None:
         found = self._value("PRAGMA quick_check(1)")
@@ -139,17 +151,30 @@ class Store:
         return self._optional(schema.LAST_UPTO[table], (upto,))
 
     def limit_pages(self, pages: int) -> None:
-        """Set how far the file may grow."""
+        """Set how far the file may grow. A larger file stays, and fills its own empty pages."""
+        self._limit_pages = pages
         self._connection.execute(f"PRAGMA max_page_count={pages}").fetchall()
 
     def pages(self) -> int:
         """Return the file's size in pages."""
         return int(self._value("PRAGMA page_count"))
 
+    def used_pages(self) -> int:
+        """Return how many pages hold something."""
+        return self.pages() - int(self._value("PRAGMA freelist_count"))
+
+    def hold_to_limit(self) -> None:
+        """Count pages beyond the limit as none: the file is larger than it may be."""
+        self._is_held = True
+
     def free_pages(self) -> int:
         """Return how many pages can still be filled."""
-        spare = self._value("PRAGMA max_page_count") - self._value("PRAGMA page_count")
-        return int(spare + self._value("PRAGMA freelist_count"))
+        most = self._limit_pages if self._is_held else int(self._value("PRAGMA max_page_count"))
+        return most - self.used_pages()
+
+    def copy_to(self, path: Path) -> None:
+        """Write all rows to a new file without empty pages; nothing of it is synced."""
+        self._connection.execute("VACUUM INTO ?", (str(path),))
 
     def fold(self) -> int:
         """Fold the log into the file; return how many frames of it SQLite believed."""
@@ -172,8 +197,6 @@ def looks_whole(path: Path) -> bool:
     size = path.stat().st_size
     with path.open("rb") as file:
         header = file.read(100)
-    if size == 0:
-        return True
     if len(header) < 100 or not header.startswith(schema.MAGIC):
         return False
     pages = int.from_bytes(header[28:32], "big")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 
@@ -15,11 +16,18 @@ from edge_runtime.outbox.ageing import Ageing
 from edge_runtime.outbox.faults import Fault, fault_of
 from edge_runtime.outbox.intake import Item
 from edge_runtime.outbox.ledger import Ledger
-from edge_runtime.outbox.opening import StoreError, open_database, set_aside
+from edge_runtime.outbox.opening import (
+    Opened,
+    StoreError,
+    open_database,
+    open_to_read,
+    set_aside,
+)
 from edge_runtime.outbox.rows import LANES, Table, Unbalanced
 from edge_runtime.outbox.salvage import Salvage
+from edge_runtime.outbox.shrinking import Shrinking
 from edge_runtime.outbox.state import Old, Run
-from edge_runtime.outbox.store import Connect
+from edge_runtime.outbox.store import Connect, Store
 
 RETRY_FIRST_S = 0.5
 RETRY_MOST_S = 30.0
@@ -41,6 +49,7 @@ class Worker:
         self._connect = connect
         self._ageing = Ageing(ledger)
         self._salvage: Iterator[None] | None = None
+        self._shrinking: Iterator[None] | None = None
         self._retry_s = RETRY_FIRST_S
         self._ballast_at_s = clock.monotonic()
         self.retry_at_s = 0.0
@@ -57,9 +66,35 @@ class Worker:
         """Whether a database that was moved aside is being taken over."""
         return self._salvage is not None
 
-    def begin(self, why: str) -> None:
+    @property
+    def is_shrinking(self) -> bool:
+        """Whether a file is being brought under a limit that was lowered."""
+        return self._shrinking is not None
+
+    @property
+    def is_tidying(self) -> bool:
+        """Whether there is work to do that nobody waits for."""
+        return self.is_salvaging or self.is_shrinking
+
+    def shrink(self) -> None:
+        """Do one step of making the file smaller."""
+        if self._shrinking is not None and next(self._shrinking, self) is self:
+            self._shrinking = None
+            used_mb = self.ledger.folder.bytes_used() / 1e6
+            _log.info("outbox: brought under outbox.max_mb; %.1f MB are used", used_mb)
+
+    def _begin_shrinking(self) -> None:
+        self._shrinking = None
+        if Shrinking.is_due(self.ledger):
+            _log.warning("outbox: larger than outbox.max_mb allows now; it is being made smaller")
+            self._shrinking = Shrinking(self.ledger, self._ageing, self._open_again).run()
+
+    def _open_again(self) -> Store:
+        folder = self.ledger.folder
+        return Store(folder.database, self.ledger.budget, self._connect)
+
+    def begin(self) -> None:
         """Take up the salvage of what was moved aside, now or before a restart."""
-        self.moved_aside = why or self.moved_aside
         asides = self.ledger.folder.asides()
         for aside in [a for a in asides if a.name not in self.ledger.old]:
             # Its salvage was finished; only the deletion was cut short.
@@ -94,6 +129,8 @@ class Worker:
         if not asides and self.ledger.lanes.held:
             self._release()
             _log.info("salvage finished; what could not be kept is declared by gap records")
+        if not asides:
+            self._begin_shrinking()
 
     def _release(self) -> None:
         """Make everything that was salvaged pending: nothing is left to be taken over."""
@@ -112,6 +149,7 @@ class Worker:
             if ledger.is_open and self.fault is None:
                 with ledger.transaction():
                     ledger.save_state(clean=True)
+                ledger.folder.marks.end(ledger.seq)
         except StoreError as error:
             _log.error("outbox: not closed cleanly: %s", error)
         ledger.close()
@@ -119,22 +157,58 @@ class Worker:
 
     # Faults
 
+    def start(self, opened: Opened | None, fault: Exception | None) -> None:
+        """Begin with a database that was opened; with a fault, in that state."""
+        try:
+            if opened is not None:
+                self._adopt(opened)
+            if fault is not None:
+                with contextlib.suppress(OSError):
+                    self.ledger.count()  # it needs no room
+                raise fault
+            self.recover()
+        except StoreError as error:
+            while self.failed(error):
+                try:
+                    self.recover()
+                except StoreError as again:
+                    error = again
+                else:
+                    return
+
     def recover(self) -> None:
-        """Open the database again where a fault closed it. Raises what stands in the way."""
+        """Have a database to write to: opened again where a fault closed it.
+
+        Raises what stands in the way. What can be read alone is opened for that meanwhile.
+        """
         ledger = self.ledger
         if ledger.stale:
             ledger.close()
+        if not ledger.is_open or ledger.is_view:
+            try:
+                opened = open_database(ledger.folder, ledger.budget, self._connect)
+            except StoreError:
+                self._look()
+                raise
+            self._adopt(opened)
+        if not ledger.is_settled:
+            ledger.settle()
+            self.begin()
+
+    def _adopt(self, opened: Opened) -> None:
+        if opened.why:
+            self.moved_aside = opened.why
+            database = self.ledger.folder.database
+            _log.error("outbox: %s: %s; what can be kept of it is taken over", database, opened.why)
+            self.ledger.carry_over()
+        self.ledger.adopt(opened.store, opened.state, is_view=opened.is_view)
+
+    def _look(self) -> None:
+        ledger = self.ledger
         if not ledger.is_open:
-            store, state, why = open_database(ledger.folder, ledger.budget, self._connect)
-            declared = list(ledger.declared) if why else []
-            ledger.adopt(store, state)
-            if declared:
-                with ledger.transaction():
-                    for hole in declared:
-                        ledger.declared.add(
-                            hole.boot, hole.first, hole.last, hole.reason, hole.count
-                        )
-            self.begin(why)
+            opened = open_to_read(ledger.folder, ledger.budget)
+            if opened is not None:
+                self._adopt(opened)
 
     def failed(self, error: Exception) -> bool:
         """Note a fault. True: it was made way for, and another try may help at once.
@@ -148,7 +222,7 @@ class Worker:
             return self._set_aside(error)
         if fault == "io_error" and self.ledger.folder.is_read_only():
             fault = "read_only"
-        if fault != "disk_full":
+        if fault != "disk_full" and not self.ledger.is_view:
             self.ledger.close()
         reason = reason_of(fault, error)
         if reason != self.reason:
@@ -175,7 +249,7 @@ class Worker:
         exact = msgspec.structs.replace(ledger.state(clean=True), old={})
         was_open = ledger.is_open
         ledger.close()
-        self._salvage = None
+        self._salvage = self._shrinking = None
         try:
             set_aside(ledger.folder, ledger.budget)
         except OSError as again:

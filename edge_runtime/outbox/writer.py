@@ -128,7 +128,7 @@ class Writer:
             return True
         if not self._worker.may_try():
             return self._wants_rows and self._worker.ledger.is_open
-        if self._worker.fault is not None or self._worker.is_salvaging or self._refused:
+        if self._worker.fault is not None or self._worker.is_tidying or self._refused:
             return True
         if self._wants_rows or self._wants_records or not self._worker.ledger.is_open:
             return True
@@ -174,6 +174,7 @@ class Writer:
             job.ok = True
         self._issue()
         self._worker.salvage()
+        self._worker.shrink()
         self._read_ahead()
 
     def _commit(self) -> int:

@@ -1,6 +1,6 @@
 """Corrupt files: `outbox_corruption.py --files 300` truncates, zeroes, flips and overwrites.
 
-Each damaged outbox must start by itself, hand over what can be kept, and declare the rest.
+It empties them as well, and takes files and the whole folder away. Each damaged outbox must start by itself, hand over what can be kept, and declare the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 from outbox_tools import Account, alarm, open_box, plain, settle
 
 from edge_runtime.clock import ManualClock
+from edge_runtime.outbox.files import log_of
 
 BLOCK = 4096
 RESULTS = 3000
@@ -42,7 +43,8 @@ class Outcome(msgspec.Struct):
 def make(folder: Path) -> None:
     """Fill an outbox and leave it as a crash would: its newest commits in the log."""
     clock = ManualClock()
-    box = open_box(folder / "running", clock)
+    running = folder / "running"
+    box = open_box(running / "outbox", clock, mark=running / "mark")
     for number in range(1, RESULTS + 1):
         objects = 90 if number % 100 == 50 else 2
         stamp = clock.now()
@@ -80,6 +82,29 @@ def flip_bits(path: Path, chance: random.Random) -> None:
             file.write(bytes((byte,)))
 
 
+def empty(path: Path, chance: random.Random) -> None:
+    os.truncate(path, 0)
+    if chance.random() < 0.5:
+        log_of(path).unlink(missing_ok=True)
+
+
+def zero_all(path: Path, chance: random.Random) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+    if chance.random() < 0.5:
+        log_of(path).unlink(missing_ok=True)
+
+
+def vanish(path: Path, chance: random.Random) -> None:
+    """Take the database away, with its log, the boot file, or the whole folder."""
+    what = chance.choice(("alone", "log", "all files", "folder"))
+    if what == "folder":
+        shutil.rmtree(path.parent)
+        return
+    for gone in path.parent.iterdir():
+        if gone == path or what == "all files" or (what == "log" and gone == log_of(path)):
+            gone.unlink()
+
+
 def overwrite(path: Path, chance: random.Random) -> None:
     with path.open("r+b") as file:
         file.seek(chance.choice((0, chance.randrange(path.stat().st_size))))
@@ -91,19 +116,23 @@ DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "zero_pages": zero_pages,
     "flip_bits": flip_bits,
     "overwrite": overwrite,
+    "empty": empty,
+    "zero_all": zero_all,
+    "vanish": vanish,
 }
+OF_LOGS = ("truncate", "zero_pages", "flip_bits", "overwrite")
 
 
 def examine(folder: Path, outcome: Outcome, *, in_log: bool) -> None:
     """Open a damaged outbox and account for what was pending in it."""
-    box = open_box(folder, ManualClock())
+    box = open_box(folder / "outbox", ManualClock(), mark=folder / "mark")
     outcome.files += 1
     account = Account()
     settle(box)
     outcome.noticed += bool(box.moved_aside)
     account.drain(box)
     outcome.noticed += not box.moved_aside and any(g.reason == "corrupt" for _, g in account.gaps)
-    outcome.left_over += bool(list(folder.glob("*corrupt*"))) or box.pending() != 0
+    outcome.left_over += bool(list(folder.glob("outbox/*corrupt*"))) or box.pending() != 0
     outcome.boot_lost += box.boot != 2
     box.close()
     kept = set(account.numbers())
@@ -113,7 +142,7 @@ def examine(folder: Path, outcome: Outcome, *, in_log: bool) -> None:
     outcome.pending += len(owed)
     outcome.kept += len(owed & kept)
     missing = owed - kept
-    unexplained = set(account.unexplained(1, end)) & missing
+    unexplained = set(account.unexplained(1, end, marked=True)) & missing
     outcome.declared += len(missing) - len(unexplained)
     outcome.silent += len(unexplained)
     outcome.unnamed += account.unnamed
@@ -139,10 +168,11 @@ def corrupt(folder: Path, files: int, seed: int) -> dict[str, Outcome]:
     for number in range(files):
         name = list(DAMAGES)[number % len(DAMAGES)]
         source = "closed" if chance.random() < 0.5 else "crashed"
-        in_log = source == "crashed" and chance.random() < 0.3
+        in_log = source == "crashed" and name in OF_LOGS and chance.random() < 0.3
         place = folder / str(number)
         shutil.copytree(folder / source, place)
-        DAMAGES[name](place / ("outbox.db-wal" if in_log else "outbox.db"), chance)
+        database = place / "outbox" / "outbox.db"
+        DAMAGES[name](log_of(database) if in_log else database, chance)
         outcome = outcomes.setdefault(name + (" (log)" if in_log else ""), Outcome())
         before = msgspec.structs.replace(outcome)
         examine(place, outcome, in_log=in_log)

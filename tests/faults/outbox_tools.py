@@ -53,10 +53,17 @@ def number_of(stored: Stored) -> int | None:
             return None
 
 
-def open_box(folder: Path, clock: Clock, *, max_mb: float = 8.0, commit_s: float = 0.0) -> Outbox:
+def open_box(
+    folder: Path,
+    clock: Clock,
+    *,
+    max_mb: float = 8.0,
+    commit_s: float = 0.0,
+    mark: Path | None = None,
+) -> Outbox:
     """Open an outbox whose backlog is not slowed down."""
     options = OutboxOptions(max_mb=max_mb, commit_interval_s=commit_s)
-    return Outbox.open(folder, options, clock, pacing=FAST)
+    return Outbox.open(folder, options, clock, pacing=FAST, mark=mark)
 
 
 class Account:
@@ -117,10 +124,10 @@ class Account:
         """The numbers of the results that arrived, in the order they came first."""
         return [n for stored in self.order if (n := number_of(stored)) is not None]
 
-    def unexplained(self, boot: int, last_seq: int) -> list[int]:
+    def unexplained(self, boot: int, last_seq: int, *, marked: bool = False) -> list[int]:
         """Return the seqs 1..last_seq that neither arrived nor were declared.
 
-        A gap with count 0 speaks of an unknown number from its seq on.
+        A gap with count 0 speaks of an unknown number: from its seq on where there is no mark.
         """
         declared = [gap for of_boot, gap in self.gaps if of_boot == boot]
         return [
@@ -128,7 +135,8 @@ class Account:
             for seq in range(1, last_seq + 1)
             if (boot, seq) not in self.got
             and not any(
-                gap.from_seq <= seq and (seq <= gap.to_seq or gap.count == 0) for gap in declared
+                gap.from_seq <= seq and (seq <= gap.to_seq or (gap.count == 0 and not marked))
+                for gap in declared
             )
         ]
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +11,7 @@ from outbox_tools import FAST, Account, alarm, folder_bytes, open_box, plain
 from edge_runtime.clock import ManualClock
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox
+from tests.support.small_disk import fill, small_disk
 
 apsw = pytest.importorskip("apsw", reason="apsw stands in for a failing disk: pip install apsw")
 
@@ -92,34 +89,20 @@ def test_what_the_waiting_room_cannot_hold_is_counted_and_declared(tmp_path: Pat
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_tmpfs(tmp_path: Path) -> Iterator[Path]:
     """Return the mount point of a file system of 3 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root can mount a small file system to fill")
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    with small_disk(tmp_path / "disk", "tmpfs", 3) as place:
+        yield place
 
 
-def test_a_disk_that_others_filled(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disk_that_others_filled(small_tmpfs: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     clock = ManualClock()
-    box = open_box(small_disk / "outbox", clock, max_mb=2.0, commit_s=3600.0)
+    box = open_box(small_tmpfs / "outbox", clock, max_mb=2.0, commit_s=3600.0)
     for number in range(1, 101):
         box.append(plain(number, clock.now()))
     assert box.flush(10.0)
-    filler = small_disk / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(4096)):
-            pass
+    filler = fill(small_tmpfs)
     number = 100
     while box.health().state == "ok" and number < 50_000:
         for _ in range(100):
@@ -127,7 +110,7 @@ def test_a_disk_that_others_filled(small_disk: Path, caplog: pytest.LogCaptureFi
             box.append(plain(number, clock.now()))
         box.flush(10.0)
     assert box.health().state == "disk_full"
-    assert not (small_disk / "outbox" / "ballast").exists()
+    assert not (small_tmpfs / "outbox" / "ballast").exists()
     account = Account()
     rows = box.take(20)
     assert [stored.seq for stored in rows] == list(range(1, 21)), "what is there can still be sent"

@@ -299,17 +299,3 @@ def test_a_board_that_replaces_another_counts_on_behind_it(tmp_path: Path) -> No
         box = Outbox.open(tmp_path, OutboxOptions(), ManualClock(), first_boot=given)
         assert box.boot == boot
         box.close()
-
-
-def test_a_smaller_limit_is_obeyed_at_the_next_start(tmp_path: Path) -> None:
-    clock = ManualClock()
-    box = open_box(tmp_path, clock, max_mb=8.0)
-    fill(box, clock, 30_000)
-    box.close()
-    box = open_box(tmp_path, clock, max_mb=1.5)
-    while box.health().state == "corrupt_salvaging":
-        assert box.flush(10.0)
-    assert box.health().bytes_used <= 1_500_000
-    assert box.health().dropped > 0
-    assert len(box.take(1000)) > 0
-    box.close()

@@ -1,0 +1,131 @@
+"""The counter of boots a second time, and how far the seqs of each may have gone.
+
+One small file outside the outbox's folder, so that a database or a folder that is lost is noticed,
+no name is given twice, and what was lost can be declared.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from edge_runtime.outbox.rows import Damaged, Table, seal, unseal
+
+FILE = "outbox.mark"
+SLOT_BYTES = 4096
+# Seqs that are reserved at once: a block is written so seldom that it costs the card nothing.
+RESERVE_SEQS = 4096
+# As many as surely fit into a slot.
+MOST_BOOTS = 256
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """The last boot, and no seq of a boot in `ends` is beyond its entry."""
+
+    version: int = 0
+    boot: int = 0
+    ends: dict[int, int] = {}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Mark).decode
+
+
+class Marks:
+    """Two slots, written in turn over themselves: that needs no room on a full disk.
+
+    Without a path all is in memory, and there is no second place. Raises OSError.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        found = [mark for mark in _slots(path) if mark is not None]
+        # Whether there is a file to rely on: an outbox of an earlier version has none.
+        self.is_known = bool(found)
+        self._mark = max(found, key=lambda mark: mark.version, default=Mark())
+
+    @property
+    def boot(self) -> int:
+        """The last boot; 0: none is known."""
+        return self._mark.boot
+
+    @property
+    def ends(self) -> Mapping[int, int]:
+        """The boots of which something may be missing one day: no seq of theirs is beyond."""
+        return self._mark.ends
+
+    def begin(self, boot: int, ends: Mapping[int, int]) -> None:
+        """Note a new boot durably, and what earlier ones may still owe."""
+        newest = sorted(ends)[-MOST_BOOTS:]
+        self._write(boot, {one: ends[one] for one in newest})
+
+    def reserve(self, seq: int) -> None:
+        """See to it that a seq of this boot is covered, durably, before it is used."""
+        if seq > self._mark.ends.get(self.boot, 0):
+            self._write(self.boot, {**self._mark.ends, self.boot: seq + RESERVE_SEQS})
+
+    def end(self, seq: int) -> None:
+        """Note the last seq of this boot, where nothing will follow."""
+        if self._mark.ends.get(self.boot, 0) > seq:
+            self._write(self.boot, {**self._mark.ends, self.boot: seq})
+
+    def forget(self) -> None:
+        """Keep the counter alone: nothing is owed any more."""
+        self._write(self.boot, {})
+
+    def bytes_used(self) -> int:
+        """Return what the file occupies."""
+        try:
+            return 0 if self._path is None else self._path.stat().st_size
+        except OSError:
+            return 0
+
+    def _write(self, boot: int, ends: dict[int, int]) -> None:
+        mark = Mark(self._mark.version + 1, boot, ends)
+        if self._path is not None:
+            self._keep(self._path, mark)
+        self._mark = mark
+        self.is_known = True
+
+    def _keep(self, path: Path, mark: Mark) -> None:
+        data = seal(Table.META, mark.version % 2, _encode(mark))
+        slot = len(data).to_bytes(4, "big") + data
+        is_new = not path.exists()
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            if is_new:
+                os.pwrite(file, bytes(2 * SLOT_BYTES), 0)
+            os.pwrite(file, slot, mark.version % 2 * SLOT_BYTES)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if is_new:
+            _sync(path.parent)
+
+
+def _slots(path: Path | None) -> list[Mark | None]:
+    """Return what both slots hold; None for one that is torn or damaged."""
+    try:
+        data = b"" if path is None else path.read_bytes()
+    except OSError:
+        data = b""
+    return [_unpack(place, data[place * SLOT_BYTES :][:SLOT_BYTES]) for place in (0, 1)]
+
+
+def _unpack(place: int, slot: bytes) -> Mark | None:
+    size = int.from_bytes(slot[:4], "big")
+    try:
+        return _decode(unseal(place, slot[4 : 4 + size])[1])
+    except (Damaged, ValueError, msgspec.MsgspecError):
+        return None
+
+
+def _sync(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,220 @@
+"""An outbox whose files are gone, or are those of another day: told, and no name is used twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from outbox_tools import Account, alarm, open_box, plain, settle
+
+from edge_runtime.clock import ManualClock
+from edge_runtime.errors import OutboxError
+from edge_runtime.outbox import Outbox
+from edge_runtime.outbox.marks import MOST_BOOTS, RESERVE_SEQS, Marks
+
+RESULTS = 300
+CLEAN = pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
+
+
+def start(state: Path) -> Outbox:
+    """Open the outbox of a state folder as the daemon does."""
+    return open_box(state / "outbox", ManualClock(), commit_s=3600.0, mark=state / "outbox.mark")
+
+
+def leave(state: Path, results: int = RESULTS, *, clean: bool) -> Path:
+    """Leave results undelivered, as a stop or a kill does; return the state folder."""
+    box = start(state / "running")
+    for number in range(1, results + 1):
+        box.append((alarm if number % 10 == 0 else plain)(number, ManualClock().now()))
+    assert box.flush(10.0)
+    if not clean:
+        shutil.copytree(state / "running", state / "left")
+    box.close()
+    if clean:
+        shutil.copytree(state / "running", state / "left")
+    return state / "left"
+
+
+def account_of(state: Path) -> tuple[Account, Outbox]:
+    """Start, make one more result, and receive all there is."""
+    box = start(state)
+    box.append(plain(1, ManualClock().now()))
+    settle(box)
+    account = Account()
+    account.drain(box)
+    return account, box
+
+
+def empty(outbox: Path) -> None:
+    os.truncate(outbox / "outbox.db", 0)
+
+
+def empty_without_log(outbox: Path) -> None:
+    os.truncate(outbox / "outbox.db", 0)
+    (outbox / "outbox.db-wal").unlink(missing_ok=True)
+
+
+def zeros(outbox: Path) -> None:
+    database = outbox / "outbox.db"
+    database.write_bytes(bytes(database.stat().st_size))
+    (outbox / "outbox.db-wal").unlink(missing_ok=True)
+
+
+def gone(outbox: Path) -> None:
+    (outbox / "outbox.db").unlink()
+
+
+def gone_with_the_counter(outbox: Path) -> None:
+    (outbox / "outbox.db").unlink()
+    (outbox / "boot").unlink()
+
+
+@CLEAN
+@pytest.mark.parametrize(
+    "damage", [empty, empty_without_log, zeros, gone, gone_with_the_counter, shutil.rmtree]
+)
+def test_a_database_that_is_lost_is_declared(
+    tmp_path: Path, damage: Callable[[Path], None], *, clean: bool
+) -> None:
+    state = leave(tmp_path, clean=clean)
+    damage(state / "outbox")
+    account, box = account_of(state)
+    assert box.boot == 2
+    assert not account.unexplained(1, RESULTS, marked=True)
+    for of_boot, gap in account.gaps:
+        assert (of_boot, gap.reason) == (1, "corrupt")
+        assert gap.count == 0, "how many had been delivered is not known any more"
+        assert gap.to_seq <= (RESULTS if clean else RESULTS + RESERVE_SEQS)
+    assert not list((state / "outbox").glob("*corrupt*"))
+    assert box.pending() == 0
+    box.close()
+    account, box = account_of(state)
+    assert (box.boot, account.gaps) == (3, []), "told once"
+    box.close()
+
+
+def test_several_boots_are_declared_each(tmp_path: Path) -> None:
+    for _ in range(3):
+        box = start(tmp_path)
+        box.append(plain(1, ManualClock().now()))
+        assert box.flush(10.0)
+        box.close()
+    shutil.rmtree(tmp_path / "outbox")
+    account, box = account_of(tmp_path)
+    assert [(boot, g.from_seq, g.to_seq) for boot, g in account.gaps] == [
+        (1, 1, 1),
+        (2, 1, 1),
+        (3, 1, 1),
+    ]
+    box.close()
+
+
+def test_what_was_delivered_is_not_declared(tmp_path: Path) -> None:
+    _, box = account_of(tmp_path)
+    box.close()
+    box = start(tmp_path)
+    box.close()
+    shutil.rmtree(tmp_path / "outbox")
+    account, box = account_of(tmp_path)
+    assert box.boot == 3
+    assert [boot for boot, _ in account.gaps if boot == 1] == []
+    box.close()
+
+
+def test_a_database_of_an_earlier_day_that_is_put_back(tmp_path: Path) -> None:
+    state = leave(tmp_path, clean=True)
+    shutil.copytree(state / "outbox", tmp_path / "old")
+    box = start(state)
+    for number in range(1, 51):
+        box.append(plain(number, ManualClock().now()))
+    assert box.flush(10.0)
+    box.close()
+    shutil.rmtree(state / "outbox")
+    shutil.copytree(tmp_path / "old", state / "outbox")
+    account, box = account_of(state)
+    assert box.boot == 3
+    assert {n for n in account.numbers() if n > 1} == set(range(2, RESULTS + 1))
+    assert not account.unexplained(2, 50, marked=True)
+    box.close()
+
+
+def test_an_outbox_of_an_earlier_version_is_declared_without_a_mark(tmp_path: Path) -> None:
+    state = leave(tmp_path, clean=False)
+    (state / "outbox.mark").unlink()
+    gone(state / "outbox")
+    (state / "outbox" / "outbox.db-wal").unlink()
+    account, box = account_of(state)
+    assert box.boot == 2
+    assert [(boot, g.from_seq, g.to_seq, g.count) for boot, g in account.gaps] == [(1, 1, 1, 0)]
+    box.close()
+
+
+def test_a_first_start_that_made_nothing_owes_nothing(tmp_path: Path) -> None:
+    start(tmp_path).close()
+    shutil.rmtree(tmp_path / "outbox")
+    account, box = account_of(tmp_path)
+    assert (box.boot, account.gaps) == (2, [])
+    box.close()
+
+
+def test_either_counter_alone_is_enough(tmp_path: Path) -> None:
+    for boot, spoilt in ((1, None), (2, "outbox/boot"), (3, "outbox.mark"), (4, "outbox/boot")):
+        box = start(tmp_path)
+        assert box.boot == boot
+        box.append(plain(1, ManualClock().now()))
+        box.close()
+        if spoilt is not None:
+            (tmp_path / spoilt).write_bytes(b"\0" * 100)
+
+
+def test_marks_are_written_seldom_and_survive_a_torn_write(tmp_path: Path) -> None:
+    path = tmp_path / "mark"
+    marks = Marks(path)
+    marks.begin(7, {5: 100, 6: 200})
+    written = 0
+    for seq in range(1, 50_001):
+        before = path.stat().st_mtime_ns, path.read_bytes()
+        marks.reserve(seq)
+        written += before[1] != path.read_bytes()
+        assert marks.ends[7] >= seq
+        if seq % 1000 == 0:
+            assert Marks(path).ends == marks.ends
+    assert written <= 50_000 / RESERVE_SEQS + 1
+    reserved = marks.ends[7]
+    marks.end(50_000)
+    assert Marks(path).ends == {5: 100, 6: 200, 7: 50_000}
+    version = marks._mark.version
+    with path.open("r+b") as file:  # the newest slot, torn
+        file.seek(version % 2 * 4096 + 8)
+        file.write(bytes(64))
+    assert Marks(path).ends == {5: 100, 6: 200, 7: reserved}
+    assert Marks(path).boot == 7
+
+
+def test_as_many_boots_as_are_kept_fit_into_the_marks(tmp_path: Path) -> None:
+    marks = Marks(tmp_path / "mark")
+    ends = dict.fromkeys(range(1 << 22, (1 << 22) + 1000), (1 << 40) - 1)
+    marks.begin((1 << 23) - 1, ends)
+    again = Marks(tmp_path / "mark")
+    assert again.boot == (1 << 23) - 1
+    assert list(again.ends) == sorted(ends)[-MOST_BOOTS:]
+
+
+@pytest.mark.parametrize("name", ["outbox/boot", "outbox/outbox.db", "outbox.mark"])
+def test_a_folder_in_a_file_s_place_is_said_so(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(OutboxError, match="move away what is there"):
+        start(tmp_path)
+    (tmp_path / name).rmdir()
+    start(tmp_path).close()
+
+
+def test_a_lock_of_an_earlier_version_is_in_nobody_s_way(tmp_path: Path) -> None:
+    (tmp_path / "outbox" / "lock").mkdir(parents=True)
+    box = start(tmp_path)
+    with pytest.raises(OutboxError, match="held by another process"):
+        start(tmp_path)
+    box.close()
