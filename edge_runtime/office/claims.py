@@ -19,6 +19,7 @@ from edge_runtime.office.registry import Registry
 
 # More starts than a board ever has: those that replace one another never share a number.
 BOOTS_A_BOARD = 100_000
+MOST_FIRST_BOOT = (1 << 23) - BOOTS_A_BOARD  # what a board's rows have room for
 LEVEL = re.compile(r"[a-z0-9-]{1,32}")
 ClaimState = Literal["open", "used", "expired", "cancelled"]
 
@@ -56,10 +57,11 @@ def new_claim(folder: OfficeFolder, site: str, device: str, now_s: float, valid_
         claim_id=token(8),
         secret=token(16),
         expires_at=int(now_s + valid_s),
-        first_boot=1 + BOOTS_A_BOARD * boards_before(folder.registry, site, device),
     )
-    parse_claim(claim.text())  # what no device could read is told here, not in the field
     with folder.registry.changing() as db:
+        # With the claim's own row: of two that are made at once each counts the other.
+        claim = msgspec.structs.replace(claim, first_boot=first_boot_of(db, site, device))
+        parse_claim(claim.text())  # what no device could read is told here, not in the field
         db.execute(
             "INSERT INTO claims (claim_id, site, device, secret_sha256, made_s, expires_s) "
             "VALUES (?, ?, ?, ?, ?, ?)",
@@ -68,14 +70,21 @@ def new_claim(folder: OfficeFolder, site: str, device: str, now_s: float, valid_
     return claim
 
 
-def boards_before(registry: Registry, site: str, device: str) -> int:
-    """Return how many boards have enrolled under a name."""
-    with registry.reading() as db:
-        used = db.execute(
-            "SELECT count(*) FROM claims WHERE site = ? AND device = ? AND used_s IS NOT NULL",
-            (site, device),
-        ).fetchone()
-    return int(used[0])
+def first_boot_of(db: sqlite3.Connection, site: str, device: str) -> int:
+    """Return where a board begins to count: behind those of all claims made for its name.
+
+    Also of claims that nobody used so far: two of them may be used, one after the other.
+    """
+    made = db.execute(
+        "SELECT count(*) FROM claims WHERE site = ? AND device = ?", (site, device)
+    ).fetchone()
+    first = 1 + BOOTS_A_BOARD * int(made[0])
+    if first > MOST_FIRST_BOOT:
+        raise UsageError(
+            f"{site}/{device}: {made[0]} claims were made for this name, more than its numbers "
+            "last for; give the board another name"
+        )
+    return first
 
 
 def file_text(claim: Claim, until: str) -> str:

@@ -17,7 +17,7 @@ from edge_runtime.enrolment.words import six_words
 from edge_runtime.errors import Text
 from edge_runtime.office.authority import DAY_S, Authority
 from edge_runtime.office.claims import hashed, state_of
-from edge_runtime.office.registry import Registry
+from edge_runtime.office.registry import Registry, note_in
 
 CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 # One a half-life is what devices ask for; a device gone wild must not fill the office's disk.
@@ -59,6 +59,7 @@ class Enrolment:
             key = requested_key(body, name)
             if state == "used":
                 return first_answer(db, claim, key, name)
+            tell_of_another(db, claim, key, now_s)
             certificate = self._issue(db, claim["site"], claim["device"], key, now_s)
             db.execute(
                 "UPDATE claims SET used_s = ?, serial = ? WHERE claim_id = ?",
@@ -108,6 +109,25 @@ class Enrolment:
             ),
         )
         return certificate
+
+
+def tell_of_another(
+    db: sqlite3.Connection, claim: sqlite3.Row, key: ec.EllipticCurvePublicKey, now_s: float
+) -> None:
+    """Keep for `office events` that a name has a second board while the first may still connect."""
+    living = db.execute(
+        "SELECT public_key FROM certificates WHERE site = ? AND device = ? AND revoked_s IS NULL "
+        "AND ends_s > ? AND public_key != ? ORDER BY issued_s DESC",
+        (claim["site"], claim["device"], now_s, public_der(key)),
+    ).fetchone()
+    if living is not None:
+        name = f"{claim['site']}/{claim['device']}"
+        note_in(
+            db, now_s, "",
+            f"{name}: a second board enrolled under this name ({six_words(public_der(key))}); the "
+            f"certificate of the first is still good ({six_words(living['public_key'])}): where "
+            f"one replaces the other, revoke the name and make one new claim",
+        )  # fmt: skip
 
 
 def proven_claim(db: sqlite3.Connection, claim_id: str, secret: str) -> sqlite3.Row:

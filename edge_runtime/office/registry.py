@@ -119,10 +119,7 @@ class Registry:
     def note(self, now_s: float, address: str, what: str) -> None:
         """Keep that something was refused; the oldest give way, so that nobody fills the disk."""
         with self.changing() as db:
-            db.execute(
-                "INSERT INTO events (at_s, address, what) VALUES (?, ?, ?)", (now_s, address, what)
-            )
-            db.execute("DELETE FROM events WHERE id <= last_insert_rowid() - ?", (MAX_EVENTS,))
+            note_in(db, now_s, address, what)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -181,6 +178,12 @@ class Registry:
         return RegistryError(
             f"{self.path} is no registry of edge-runtime, or damaged: restore it from the backup"
         )
+
+
+def note_in(db: sqlite3.Connection, now_s: float, address: str, what: str) -> None:
+    """Keep an event as a part of a larger change."""
+    db.execute("INSERT INTO events (at_s, address, what) VALUES (?, ?, ?)", (now_s, address, what))
+    db.execute("DELETE FROM events WHERE id <= last_insert_rowid() - ?", (MAX_EVENTS,))
 
 
 def in_url(host: str) -> str:

@@ -57,6 +57,11 @@ class Marks:
         """The boots of which something may be missing one day: no seq of theirs is beyond."""
         return self._mark.ends
 
+    @property
+    def written(self) -> int:
+        """How many times the file was written."""
+        return self._mark.version
+
     def begin(self, boot: int, ends: Mapping[int, int]) -> None:
         """Note a new boot durably, and what earlier ones may still owe."""
         newest = sorted(ends)[-MOST_BOOTS:]

@@ -7,10 +7,16 @@ import zipfile
 import zlib
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from edge_runtime.errors import PackError
+from edge_runtime.packs.room import lacking
 
 CHUNK_BYTES = 1 << 16
+# Its list of members: `zipfile` holds all of it in memory, five times over.
+MOST_INDEX_BYTES = 1 << 20
+END_BYTES = 22
+MOST_COMMENT_BYTES = 0xFFFF
 
 
 def is_archive(file: BufferedReader) -> bool:
@@ -26,11 +32,14 @@ def extract(
     Names inside the archive are only compared, never used as paths; `zipfile` itself gives no
     more of a member than its declared size.
     """
+    check_index(archive, shown)
     try:
         with zipfile.ZipFile(archive) as opened, opened.open(member) as packed:
             size = opened.getinfo(member).file_size
             if size > limit_bytes:
                 raise PackError(f"{shown}: {member} has {size} bytes, at most {limit_bytes} fit")
+            if why := lacking(target.parent, size):
+                raise PackError(why)
             with target.open("wb") as file:
                 shutil.copyfileobj(packed, file, CHUNK_BYTES)
     except KeyError:
@@ -38,3 +47,20 @@ def extract(
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         target.unlink(missing_ok=True)
         raise PackError(f"{shown}: {member} cannot be unpacked ({error})") from None
+
+
+def check_index(file: BinaryIO, shown: str) -> None:
+    """Refuse a .zip with a longer list of members than any publisher's. Raises PackError.
+
+    Layout: APPNOTE.TXT, section 4.3.16; with the fields of ZIP64 (4.3.15) it would be far larger.
+    """
+    start = max(0, file.seek(0, 2) - END_BYTES - MOST_COMMENT_BYTES)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    size = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if at < 0 or size > MOST_INDEX_BYTES or b"PK\6\7" in tail[max(0, at - 20) : at]:
+        raise PackError(
+            f"{shown}: its list of members is longer than {MOST_INDEX_BYTES} bytes; give the "
+            "publisher's archive"
+        )

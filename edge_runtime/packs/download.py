@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import random
 import re
-import shutil
 import ssl
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,12 +18,12 @@ from edge_runtime import __version__
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.errors import EdgeError
+from edge_runtime.packs.room import lacking
 from edge_runtime.urls import shown_url, without_urls
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 
 CHUNK_BYTES = 1 << 16
-SPARE_BYTES = 16 * 1024 * 1024  # left free on the disk for the outbox and the log
 LONGEST_WAIT_S = 30.0
 RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
@@ -147,12 +147,21 @@ class Download:
             raise CutError(f"the connection broke after {done} of {total} bytes")
 
     def _write(self, file: BinaryIO, chunk: bytes) -> None:
-        # Each piece goes to the system at once, so that a killed command loses none of it.
+        # Each piece goes to the system at once, so that a killed command loses none of it. Nobody
+        # may have said how many come, and others write to the disk as well.
         try:
+            self._leave_room(len(chunk))
             file.write(chunk)
             file.flush()
         except OSError as error:
             raise self._disk(error) from None
+
+    def _leave_room(self, size_bytes: int) -> None:
+        """Give the download up, and its room back, where the disk has none to spare."""
+        why = lacking(self._part.parent, size_bytes)
+        if why:
+            self._part.unlink(missing_ok=True)
+            raise PullError(why)
 
     def _place(self, response: Any, have: int) -> tuple[int, int | None]:
         """Return where in the file this body begins, and how long the file is."""
@@ -171,12 +180,7 @@ class Download:
             return
         if total > self._limit_bytes:
             raise self._too_large(total)
-        free = shutil.disk_usage(self._part.parent).free
-        needed = total - done + SPARE_BYTES
-        if needed > free:
-            raise PullError(
-                f"{self._part.parent}: {needed} bytes needed, {free} free; make room on the disk"
-            )
+        self._leave_room(total - done)
 
     def _too_large(self, size: int) -> PullError:
         return PullError(
@@ -185,6 +189,8 @@ class Download:
         )
 
     def _disk(self, error: OSError) -> PullError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            self._part.unlink(missing_ok=True)
         return PullError(f"{self._part}: cannot be written ({error.strerror})")
 
     def _have(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from io import BufferedReader
 from pathlib import Path
@@ -10,6 +11,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import Manifest
 from edge_runtime.packs.download import Download, Progress
+from edge_runtime.packs.room import lacking
 from edge_runtime.packs.weights import MAX_WEIGHTS_BYTES, take_weights
 from edge_runtime.urls import shown_url
 
@@ -63,6 +65,9 @@ def take_part(part: Path, manifest: Manifest) -> Path:
         with part.open("rb") as file:
             shown = shown_url(str(manifest.model.url))
             take_weights(file, manifest, weights, part.replace, shown=shown)
+    except BaseException:
+        weights.unlink(missing_ok=True)
+        raise
     finally:
         part.unlink(missing_ok=True)
     return weights
@@ -70,6 +75,8 @@ def take_part(part: Path, manifest: Manifest) -> Path:
 
 def import_file(manifest: Manifest, file: BufferedReader, into: Path) -> Path:
     """Copy the weights out of a file or the publisher's .zip into the folder `into`."""
+    if why := lacking(into, os.fstat(file.fileno()).st_size):
+        raise PackError(why)
     weights = into / f"{staged_name(manifest)}.weights"
 
     def copy(target: Path) -> None:
@@ -77,7 +84,11 @@ def import_file(manifest: Manifest, file: BufferedReader, into: Path) -> Path:
         with target.open("wb") as copied:
             shutil.copyfileobj(file, copied, COPIED_BYTES)
 
-    take_weights(file, manifest, weights, copy, shown=file.name)
+    try:
+        take_weights(file, manifest, weights, copy, shown=file.name)
+    except BaseException:
+        weights.unlink(missing_ok=True)
+        raise
     return weights
 
 

@@ -1,6 +1,7 @@
 """Corrupt files: `outbox_corruption.py --files 300` truncates, zeroes, flips and overwrites.
 
-It empties them as well, and takes files and the whole folder away. Each damaged outbox must start by itself, hand over what can be kept, and declare the rest.
+It empties them as well, and takes files and the whole folder away. Each damaged outbox must start
+by itself, hand over what can be kept, and declare the rest.
 """
 
 from __future__ import annotations

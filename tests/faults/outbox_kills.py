@@ -35,7 +35,7 @@ class Kills(msgspec.Struct):
 def child(folder: Path, number: int) -> None:
     """Append and acknowledge for ever, saying so."""
     clock = SystemClock()
-    box = open_box(folder, clock, commit_s=3600.0)
+    box = open_box(folder / "outbox", clock, commit_s=3600.0, mark=folder / "mark")
     print("boot", box.boot, flush=True)
     while True:
         for _ in range(20):
@@ -78,7 +78,7 @@ def kill(folder: Path, kills: int, seed: int) -> Kills:
         done.kills += 1
         last += 20
     done.boots_reused = sum(later <= earlier for earlier, later in pairwise(boots))
-    box = open_box(folder, SystemClock())
+    box = open_box(folder / "outbox", SystemClock(), mark=folder / "mark")
     account = Account()
     account.drain(box)
     box.close()

@@ -49,7 +49,12 @@ class Cutter:
     def open(self) -> Outbox:
         options = OutboxOptions(max_mb=2.0, commit_interval_s=3600.0)
         return Outbox.open(
-            self._folder, options, self._clock, pacing=FAST, connect=self._disk.connect
+            self._folder / "outbox",
+            options,
+            self._clock,
+            pacing=FAST,
+            connect=self._disk.connect,
+            mark=self._folder / "mark",
         )
 
     def once(self) -> None:
@@ -87,7 +92,7 @@ class Cutter:
 
     def _check(self) -> None:
         box = self.open()
-        if box.health().state != "ok" or list(self._folder.glob("*corrupt*")):
+        if box.health().state != "ok" or list(self._folder.glob("outbox/*corrupt*")):
             self.tally.corrupt += 1
         account = Account()
         account.drain(box)

@@ -11,7 +11,7 @@ from outbox_tools import Account, alarm, open_box, plain, settle
 
 from edge_runtime.clock import ManualClock
 from edge_runtime.outbox import Outbox
-from tests.support.small_disk import fill, make_read_only, small_disk
+from support.small_disk import fill, make_read_only, small_disk
 
 BACKLOG = 200
 

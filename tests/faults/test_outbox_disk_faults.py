@@ -11,7 +11,7 @@ from outbox_tools import FAST, Account, alarm, folder_bytes, open_box, plain
 from edge_runtime.clock import ManualClock
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox
-from tests.support.small_disk import fill, small_disk
+from support.small_disk import fill, small_disk
 
 apsw = pytest.importorskip("apsw", reason="apsw stands in for a failing disk: pip install apsw")
 

@@ -186,7 +186,7 @@ def test_marks_are_written_seldom_and_survive_a_torn_write(tmp_path: Path) -> No
     reserved = marks.ends[7]
     marks.end(50_000)
     assert Marks(path).ends == {5: 100, 6: 200, 7: 50_000}
-    version = marks._mark.version
+    version = marks.written
     with path.open("r+b") as file:  # the newest slot, torn
         file.seek(version % 2 * 4096 + 8)
         file.write(bytes(64))

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from edge_runtime.enrolment.keys import new_key, public_der, request
 from edge_runtime.enrolment.messages import SIMPLE_ENROLL, csr_body
 from edge_runtime.enrolment.words import six_words
+from edge_runtime.errors import UsageError
 from edge_runtime.office.authority import name_of
 from edge_runtime.office.claims import cancel, listed
 from edge_runtime.office.enrolling import MAX_RENEWALS_A_DAY, RefusedError
@@ -208,6 +209,34 @@ def test_a_revoked_device_comes_back_with_a_new_claim_alone(
     assert est.enroll(again, body_for("site/back", key)).status == 200
     # What is put in its place must not give its results the numbers of the one before.
     assert old.first_boot == 1 < again.first_boot < claim_for(office, "back").first_boot
+
+
+def test_two_claims_for_one_name_give_numbers_apart_and_are_told(office: OfficeFolder) -> None:
+    first, second = claim_for(office, "doubled"), claim_for(office, "doubled")
+    assert second.first_boot >= first.first_boot + 100_000, "neither was used yet"
+    enrolment, key = enrolment_of(office), new_key()
+    body = body_for("site/doubled", key)
+    for _ in range(2):  # its own answer again is no second board
+        enrolment.by_claim(first.claim_id, first.secret, body, time.time())
+    assert "second board" not in reported(office)
+    enrolment.by_claim(second.claim_id, second.secret, body_for("site/doubled"), time.time())
+    assert "site/doubled: a second board enrolled under this name" in reported(office)
+    assert revoke(office, "site", "doubled", time.time())
+    third = claim_for(office, "doubled")
+    said = reported(office)
+    enrolment.by_claim(third.claim_id, third.secret, body_for("site/doubled"), time.time())
+    assert reported(office) == said, "a board in the place of one that was revoked"
+
+
+def test_a_name_s_numbers_run_out_in_words(office: OfficeFolder) -> None:
+    with office.registry.changing() as db:
+        db.executemany(
+            "INSERT INTO claims (claim_id, site, device, secret_sha256, made_s, expires_s) "
+            "VALUES (?, 'site', 'worn', x'00', 0, 0)",
+            [(f"c{number}",) for number in range(90)],
+        )
+    with pytest.raises(UsageError, match="give the board another name"):
+        claim_for(office, "worn")
 
 
 FOREIGN_CLIENT = """

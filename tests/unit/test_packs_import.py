@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edge_runtime.errors import PackError
 from edge_runtime.manifest import Manifest
 from edge_runtime.packs.manifest_file import read_manifest
 from edge_runtime.packs.pull import import_file
+from support.small_disk import small_disk
 from support_packs import WEIGHTS, make_pack, sha256, zipped
 
 SIZE = len(WEIGHTS)
@@ -87,6 +89,33 @@ def test_an_archive_that_lies_about_a_size_gives_no_more_than_it_declared(
     with pytest.raises(PackError, match="w cannot be unpacked"):
         imported(member_manifest(tmp_path), archive, staging)
     assert list(staging.iterdir()) == []
+
+
+def test_an_archive_with_an_endless_list_of_members_is_not_read(
+    tmp_path: Path, staging: Path
+) -> None:
+    archive = tmp_path / "long.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        for number in range(20_000):
+            made.writestr(f"a-member-with-a-long-name-{number:040}", b"")
+    manifest = member_manifest(tmp_path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(PackError, match="its list of members is longer"):
+            import_file(manifest, archive, staging)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    assert list(staging.iterdir()) == []
+
+
+def test_a_full_disk_is_left_as_it_was(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "tmpfs", 17) as place:
+        (place / "log").write_bytes(bytes(1_000_000))
+        archive = zipped(tmp_path / "w.zip", w=WEIGHTS)
+        with pytest.raises(PackError, match="make room on the disk"):
+            import_file(member_manifest(tmp_path), archive, place)
+        assert [path.name for path in place.iterdir()] == ["log"]
 
 
 def test_names_that_climb_out_of_an_archive_reach_nothing(tmp_path: Path, staging: Path) -> None:

@@ -18,6 +18,7 @@ from edge_runtime.packs.download import PullError
 from edge_runtime.packs.manifest_file import read_manifest
 from edge_runtime.packs.pull import pull
 from support.broker import free_port
+from support.small_disk import small_disk
 from support_http import Publisher, serving
 from support_packs import WEIGHTS, make_pack, sha256, zipped
 
@@ -233,6 +234,28 @@ def test_a_disk_without_room_is_noticed_before_a_byte_is_written(
     with pytest.raises(PullError, match=r"bytes needed, .* free; make room on the disk"):
         fetch(manifest, staging, limit_bytes=publisher.claims_bytes)
     assert list(staging.iterdir()) == []
+
+
+@pytest.mark.parametrize("states_length", [True, False])
+def test_a_disk_that_runs_full_keeps_its_room_for_others(
+    tmp_path: Path, publisher: Publisher, *, states_length: bool
+) -> None:
+    publisher.states_length = states_length
+    with small_disk(tmp_path / "disk", "tmpfs", 17) as place:
+        if states_length:  # others write while it comes
+            manifest = manifest_for(tmp_path, publisher.url)
+
+            def meter(done: int, _total: int | None) -> None:
+                if done and not (place / "log").exists():
+                    (place / "log").write_bytes(bytes(900_000))
+        else:
+            (place / "log").write_bytes(bytes(600_000))
+            manifest, meter = manifest_for(tmp_path, publisher.url), no_meter
+        log_bytes = 900_000 if states_length else 600_000
+        with pytest.raises(PullError, match="make room on the disk"):
+            pull(manifest, place, meter, clock=ManualClock(), limit_bytes=1 << 30)
+        assert [path.name for path in place.iterdir()] == ["log"], "nothing half behind"
+        assert shutil.disk_usage(place).free >= (17 << 20) - log_bytes - 8192
 
 
 def test_a_file_url_works_and_says_when_nothing_is_there(tmp_path: Path, staging: Path) -> None:
