@@ -49,23 +49,19 @@ class Folder:
 
     def _check_names(self, mark: Path | None) -> None:
         """Refuse what is no file, or another user's: nothing that is tried again could mend it."""
-        database = self.database
-        own = (self.path / "boot", self.ballast, database, log_of(database))
-        for path in (*own, *((mark,) if mark is not None else ())):
-            if not os.path.lexists(path):
-                continue
+        files = [self.path / "boot", self.ballast, self.database, log_of(self.database)]
+        folders = [self.path]
+        if mark is not None:
+            files.append(mark)
+            if not mark.exists():
+                folders.append(mark.parent)
+        there = [path for path in files if os.path.lexists(path)]
+        for path in there:
             if path.is_symlink() or not path.is_file():
                 raise OutboxError(f"the outbox needs a file at {path}; move away what is there")
-            if not self.is_read_only() and not os.access(path, os.R_OK | os.W_OK):
-                raise OutboxError(
-                    f"the outbox may not read and write {path}; give it to the user of this "
-                    "program with chown"
-                )
-        if not os.access(self.path, os.R_OK | os.X_OK):
-            raise OutboxError(
-                f"the outbox may not look into {self.path}; give it to the user of this program "
-                "with chown"
-            )
+        if not self.is_read_only():
+            for path in (*folders, *there):
+                check_access(path)
 
     @property
     def database(self) -> Path:
@@ -169,7 +165,7 @@ class Folder:
     def bytes_used(self) -> int:
         """Return what all files of the outbox occupy; 0 where they cannot be seen."""
         try:
-            return self.marks.bytes_used() + sum(_occupied(p) for p in self.path.iterdir())
+            return self.marks.bytes_used() + sum(occupied(p) for p in self.path.iterdir())
         except OSError:
             return 0
 
@@ -186,6 +182,16 @@ class Folder:
         os.close(self._lock)
 
 
+def check_access(path: Path) -> None:
+    """Raise OutboxError where this program may not work with a file, or make files in a folder."""
+    wanted = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+    if not os.access(path, wanted, effective_ids=True):
+        raise OutboxError(
+            f"the outbox may not read and write {path}; give it to the user of this program "
+            "with chown"
+        )
+
+
 def log_of(database: Path) -> Path:
     """Return the name of a database's write-ahead log."""
     return database.with_name(database.name + "-wal")
@@ -196,7 +202,7 @@ def fresh_of(database: Path) -> Path:
     return database.with_name(database.name + ".new")
 
 
-def _occupied(path: Path) -> int:
+def occupied(path: Path) -> int:
     """Return what a file takes of the disk: holes take nothing."""
     try:
         found = path.stat()

@@ -10,7 +10,7 @@ import msgspec
 
 from edge_runtime.language import mark
 from edge_runtime.outbox.budget import PAGE_BYTES
-from edge_runtime.outbox.files import DATABASE, log_of
+from edge_runtime.outbox.files import DATABASE, log_of, occupied
 from edge_runtime.outbox.rows import Damaged, Table
 from edge_runtime.outbox.schema import READ
 from edge_runtime.outbox.state import State, unpack_state
@@ -40,7 +40,7 @@ def glance(folder: Path) -> Glance:
     """Look at an outbox's folder from outside."""
     database = folder / DATABASE
     try:
-        size = sum(path.stat().st_size for path in folder.iterdir())
+        size = sum(occupied(path) for path in folder.iterdir())
     except OSError as error:
         return Glance(note=f"{folder}: {error.strerror}")
     try:

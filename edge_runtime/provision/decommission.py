@@ -15,6 +15,8 @@ from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import EdgeError
 from edge_runtime.language import Language
 from edge_runtime.options import Config
+from edge_runtime.outbox.marks import FILE as MARK
+from edge_runtime.outbox.marks import Marks
 from edge_runtime.provision.errors import ProvisionError
 from edge_runtime.provision.linking import BrokerLine
 from edge_runtime.provision.owner import acting_as_owner
@@ -28,7 +30,7 @@ PURPOSE = "farewell"
 ACK_S = 10.0
 # Model packs are nobody's secret. The boot counter names records: were this board to come back
 # under its old name and count from 1 again, subscribers would take its results for old ones.
-KEPT = ("models",)
+KEPT = ("models", MARK)
 KEPT_OF_OUTBOX = ("boot",)
 
 
@@ -115,6 +117,9 @@ def wipe(state_dir: Path, identity: IdentityFolder) -> None:
                     remove(part)
         elif path.name not in KEPT:
             remove(path)
+    if (state_dir / MARK).exists():
+        # The results that are deleted here were of this name: the next one owes none of them.
+        Marks(state_dir / MARK).forget()
 
 
 def remove(path: Path) -> None:

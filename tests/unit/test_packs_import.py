@@ -102,7 +102,7 @@ def test_an_archive_with_an_endless_list_of_members_is_not_read(
     tracemalloc.start()
     try:
         with pytest.raises(PackError, match="its list of members is longer"):
-            import_file(manifest, archive, staging)
+            imported(manifest, archive, staging)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
@@ -114,7 +114,7 @@ def test_a_full_disk_is_left_as_it_was(tmp_path: Path) -> None:
         (place / "log").write_bytes(bytes(1_000_000))
         archive = zipped(tmp_path / "w.zip", w=WEIGHTS)
         with pytest.raises(PackError, match="make room on the disk"):
-            import_file(member_manifest(tmp_path), archive, place)
+            imported(member_manifest(tmp_path), archive, place)
         assert [path.name for path in place.iterdir()] == ["log"]
 
 

@@ -25,6 +25,7 @@ from edge_runtime.office.claims import listed
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import all_devices
 from edge_runtime.outbox.health import OutboxHealth
+from edge_runtime.outbox.marks import Marks
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 from edge_runtime.provision.claims import read_claim
@@ -311,10 +312,11 @@ def test_without_a_link_the_end_wipes_all_the_same_and_says_what_is_left(
 ) -> None:
     provision(claim_at(office, "gone", est.port), tmp_path)
     state = tmp_path / "state"
-    kept = ["models/pack/weights", "outbox/boot"]
+    kept = ["models/pack/weights", "outbox.mark", "outbox/boot"]
     for name in [*kept, "outbox/results.sqlite", "recordings/a/frame", "last-good.toml"]:
         (state / name).parent.mkdir(parents=True, exist_ok=True)
         (state / name).write_text("x")
+    Marks(state / "outbox.mark").begin(7, {5: 100, 7: 200})
     units = Units()
 
     done = Decommission(
@@ -325,7 +327,9 @@ def test_without_a_link_the_end_wipes_all_the_same_and_says_what_is_left(
     assert "stay on the broker" in done.lines[0]
     assert "edge-runtime office revoke hill/gone" in done.lines[0]
     left = [str(path.relative_to(state)) for path in state.rglob("*") if path.is_file()]
-    assert sorted(left) == kept, "the counter that names results, and packs"
+    assert sorted(left) == kept, "the counters that name results, and packs"
+    marks = Marks(state / "outbox.mark")
+    assert (marks.boot, marks.ends) == (7, {}), "the next name owes nothing of this one's"
 
 
 def test_a_daemon_that_runs_is_not_wiped_away_from_under_it(tmp_path: Path) -> None:
