@@ -53,7 +53,7 @@ from edge_runtime.publish.contract import Encode, Identity, OnCommand, Publisher
 from edge_runtime.records import NO_MODEL
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
-from edge_runtime.sources.isolated import IsolatedSource, is_foreign
+from edge_runtime.sources.isolated import LONGEST_CALL_S, IsolatedSource, is_foreign
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
@@ -132,7 +132,8 @@ def source_opener(
     """Return what makes a stream's source, in a process of its own where strangers feed it."""
     if children is None or not is_foreign(options):
         return lambda: open_source(options, clock)
-    patience_s = hang_limit_s(options)
+    # A file's process says when it waits for the next frame's moment.
+    patience_s = FILE_HANG_LIMIT_S if isinstance(options, Video) else hang_limit_s(options)
     return lambda: IsolatedSource(options, clock, children, slots=slots, patience_s=patience_s)
 
 
@@ -152,7 +153,7 @@ def build_capture(
         clock,
         Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, random.Random()),  # noqa: S311 - no secret
         # A source in a process of its own ends that where it hangs, and says so.
-        hang_limit_s=hang_limit_s(options) + (2 * GRACE_S if is_foreign(options) else 0.0),
+        hang_limit_s=hang_limit_s(options) + (LONGEST_CALL_S if is_foreign(options) else 0.0),
         prepare=prepare,
         works_for=works_for,
     )

@@ -94,13 +94,17 @@ class Capture:
         """Say whether so many calls hang that only a new process helps."""
         return self.abandoned >= MAX_ABANDONED
 
-    def stop(self, timeout_s: float) -> bool:
-        """End the capture; False where a thread hangs in a native call and is left behind."""
+    def begin_stop(self) -> None:
+        """Ask the capture to end: several end side by side. May come twice."""
         self._stopping.set()
         self._task.close()
         if self._attempt is not None:
             self._attempt.current = False
             self._attempt.source.close()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the capture; False where a thread hangs in a native call and is left behind."""
+        self.begin_stop()
         if self._thread is None:
             return True
         self._thread.join(timeout_s)
@@ -114,9 +118,7 @@ class Capture:
                     return
             except Exception as error:
                 if attempt.current:
-                    self._degrade(describe(error))
-                    if unexpected(error):
-                        log.exception("stream %s: the source failed", self._task.name)
+                    self._degrade(describe(error), error)
             finally:
                 close_quietly(attempt.source)
             if attempt.current:
@@ -168,18 +170,26 @@ class Capture:
         self._worked_at_failure = -1
         self._backoff.reset()
 
-    def _degrade(self, reason: str) -> None:
+    def _degrade(self, reason: str, error: Exception | None = None) -> None:
+        """Declare what is wrong. The one line of the log about it; of a defect with its traceback.
+
+        `error`: what was raised, where something was.
+        """
         health, reason = self._task.health, one_line(reason)
         if self._stopping.is_set():
             return
         if health.state != "degraded" or health.reason != reason:
-            log.warning("stream %s: degraded: %s", self._task.name, reason)
+            text = "stream %s: degraded: %s"
+            if error is not None and unexpected(error):
+                log.error(text, self._task.name, reason, exc_info=error)
+            else:
+                log.warning(text, self._task.name, reason)
         health.state, health.reason = "degraded", reason
 
-    def _on_failure(self, reason: str) -> None:
+    def _on_failure(self, error: Exception) -> None:
         # A model that fails must first be seen to work again: frames alone prove nothing.
         self._worked_at_failure = self._task.worked
-        self._degrade(reason)
+        self._degrade(describe(error), error)
         self._failed.set()
 
 

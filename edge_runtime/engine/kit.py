@@ -124,7 +124,8 @@ class Kits:
 
     def retire(self, worker: int) -> None:
         """Let the interpreters of a worker go that has ended."""
-        for place in [place for place in self._kits if place[0] == worker]:
+        # A copy: other workers open theirs meanwhile.
+        for place in [place for place in list(self._kits) if place[0] == worker]:
             self._kits.pop(place).close()
 
     def close(self) -> None:

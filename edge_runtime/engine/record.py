@@ -32,7 +32,7 @@ class RecordTask:
         self.name = name
         self.health = StreamHealth()
         self.progress = Progress(clock.monotonic())
-        self.on_failure: Callable[[str], None] = lambda _reason: None
+        self.on_failure: Callable[[Exception], None] = lambda _error: None
         self.full = ""
         self.fault = ""
         self._recorder = recorder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -12,13 +11,10 @@ from edge_runtime.engine.health import Progress, StreamHealth
 from edge_runtime.engine.missing import MissingChannels
 from edge_runtime.engine.pipeline import Sink
 from edge_runtime.engine.reporting import Reporter
-from edge_runtime.engine.task import describe, unexpected
 from edge_runtime.infer.placement import Placement
 from edge_runtime.language import mark
 from edge_runtime.raw import Samples
 from edge_runtime.records import Decoded, Result
-
-log = logging.getLogger("edge_runtime.engine")
 
 NO_WINDOW = mark("the model gets no window without it")
 OWN_THREAD = 0  # of the workers that `Progress` tells apart there is one
@@ -56,7 +52,7 @@ class SensorTask:
         self.name = name
         self.health = StreamHealth()
         self.progress = Progress(clock.monotonic())
-        self.on_failure: Callable[[str], None] = lambda _reason: None
+        self.on_failure: Callable[[Exception], None] = lambda _error: None
         self._reporter = reporter
         self._look = look
         self._sink = sink
@@ -116,5 +112,4 @@ class SensorTask:
     def _fail(self, error: Exception) -> None:
         self._failed.set()
         self.health.accelerator = None
-        log.error("stream %s: %s", self.name, describe(error), exc_info=unexpected(error))
-        self.on_failure(describe(error))
+        self.on_failure(error)

@@ -47,6 +47,7 @@ TICK_S = 0.25
 NOT_YET = LinkHealth("connecting", "not connected yet", 0.0)
 LOOK_S = 5.0  # between two looks at the board's heat and load
 STOP_TIMEOUT_S = 10.0
+PATIENCE_S = 3.0  # with an inference that is under way at the end
 
 MakePublisher: TypeAlias = Callable[
     [Config, Identity, Outbox, DeviceStatus, Clock, OnCommand], Publisher
@@ -106,6 +107,7 @@ class Session:
         self._starts = context.starts
         self._opens = context.opens
         self._crashes = context.crashes
+        self._children = context.children
         self._last_good = context.last_good
         self._clock = context.clock
         self._notifier = context.notifier
@@ -272,7 +274,12 @@ class Session:
 
     def _stop(self) -> None:
         """Stop from the source towards the broker, so that nothing that was made is lost."""
+        for stream in self.streams:
+            stream.capture.begin_stop()
         ended = [stream.capture.stop(timeout_s=2.0) for stream in self.streams]
+        if not self._pool.stop(PATIENCE_S):
+            # A model that hangs goes with its process; that of a reload must not stay behind.
+            self._children.end_children()
         if self._pool.stop(STOP_TIMEOUT_S):
             self._kits.close()
         else:

@@ -16,7 +16,6 @@ from edge_runtime.engine.kit import Kits, Model
 from edge_runtime.engine.order import InOrder, Slot
 from edge_runtime.engine.pace import Pace
 from edge_runtime.engine.pipeline import Pipeline, Sink
-from edge_runtime.engine.task import describe, unexpected
 from edge_runtime.mailbox import Mailbox
 from edge_runtime.raw import Frame
 from edge_runtime.records import Result
@@ -65,7 +64,7 @@ class StreamTask:
         self.name = name
         self.health = StreamHealth()
         self.progress = Progress(clock.monotonic())
-        self.on_failure: Callable[[str], None] = lambda _reason: None
+        self.on_failure: Callable[[Exception], None] = lambda _error: None
         self._model = model
         self._low_score = low_score
         self._gate = gate
@@ -210,5 +209,4 @@ class StreamTask:
         if not self._failed.is_set():
             self._failed.set()
             self.health.accelerator = None
-            log.error("stream %s: %s", self.name, describe(error), exc_info=unexpected(error))
-            self.on_failure(describe(error))
+            self.on_failure(error)

@@ -21,7 +21,7 @@ class Task(Protocol):
     name: str
     health: StreamHealth
     progress: Progress
-    on_failure: Callable[[str], None]
+    on_failure: Callable[[Exception], None]
 
     @property
     def worked(self) -> int:

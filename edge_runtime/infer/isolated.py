@@ -26,7 +26,7 @@ from edge_runtime.infer.process_messages import (
     decode_from_model,
 )
 from edge_runtime.isolation.channel import ChannelClosedError, close_all
-from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError
+from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError, signal_name
 from edge_runtime.isolation.frames import SharedMemoryError
 from edge_runtime.isolation.limits import MIB, ChildLimits
 from edge_runtime.isolation.template import OUT_OF_MEMORY
@@ -71,15 +71,14 @@ class IsolatedBackend:
         if tensor is not self._given:
             np.copyto(self._given, tensor, casting="no")
         timeout_s = RUN_TIMEOUT_S if self._runs >= WARM_RUNS else FIRST_RUN_TIMEOUT_S
-        word, _descriptors = ask(self._child, RUN, timeout_s, self._limit_bytes)
-        match word:
+        match ask(self._child, RUN, timeout_s, self._limit_bytes):
             case Inferred():
                 self._runs += 1
                 return tuple(place.copy() for place in self._places)
             case Refused(reason=reason):
                 raise BackendError(Heard(reason))
             case _:
-                raise BackendError("its inference process does not speak as it should")
+                raise babble("it was asked to run")
 
     def close(self) -> None:
         child, self._child = self._child, None
@@ -105,7 +104,7 @@ def open_isolated(
         raise BackendError(error.text) from None
     try:
         loaded, shared = wait_loaded(child, limit_bytes)
-    except BackendError:
+    except BaseException:
         child.close()
         raise
     return IsolatedBackend(child, loaded, shared, limit_bytes)
@@ -113,61 +112,88 @@ def open_isolated(
 
 def wait_loaded(child: Child, limit_bytes: int) -> tuple[Loaded, SharedTensors]:
     """Wait until a model is open. Raises BackendError; ModelRefusedError: its file is at fault."""
-    word, descriptors = ask(child, None, LOAD_TIMEOUT_S, limit_bytes)
     try:
-        match word:
+        received = child.channel.receive_with_descriptors(LOAD_TIMEOUT_S)
+    except ChannelClosedError:
+        raise death(child, limit_bytes) from None
+    if received is None:
+        raise hung(child, LOAD_TIMEOUT_S)
+    message, descriptors = received
+    try:
+        match understood(message):
             case Refused(reason=reason, fault=fault):
                 raise FAULTS[fault](Heard(reason))
-            case Loaded() if len(descriptors) == 1:
-                return word, SharedTensors(os.dup(descriptors[0]), (word.input, *word.outputs))
-            case _:
-                raise BackendError("its inference process does not speak as it should")
+            case Loaded() as word if len(descriptors) == 1:
+                specs = (word.input, *word.outputs)
+                return word, SharedTensors.attach(os.dup(descriptors[0]), specs)
+            case word:
+                raise babble(type(word).__name__)
     except SharedMemoryError as error:
         raise BackendError(error.text) from None
     finally:
         close_all(descriptors)
 
 
-def ask(
-    child: Child, message: bytes | None, timeout_s: float, limit_bytes: int
-) -> tuple[FromModel, tuple[int, ...]]:
+def ask(child: Child, message: bytes, timeout_s: float, limit_bytes: int) -> FromModel:
     """Say something to an inference process, and wait for its word. Raises BackendError.
 
     Where none comes in time it is ended: a native call cannot be interrupted.
     """
     try:
-        if message is not None:
-            child.channel.send(message)
-        received = child.channel.receive(timeout_s)
-        if received is not None:
-            return decode_from_model(received[0]), received[1]
+        answer = None
+        if child.channel.send(message, timeout_s=timeout_s):
+            answer = child.channel.receive(timeout_s)
     except ChannelClosedError:
-        raise death(child.ended(LEAVE_S), limit_bytes) from None
+        raise death(child, limit_bytes) from None
+    if answer is None:
+        raise hung(child, timeout_s)
+    return understood(answer)
+
+
+def understood(message: bytes) -> FromModel:
+    """Return what an inference process says. Raises BackendError."""
+    try:
+        return decode_from_model(message)
     except msgspec.DecodeError as error:
-        raise BackendError(
-            "its inference process does not speak as it should ({why})", why=str(error)
-        ) from None
+        raise babble(str(error)) from None
+
+
+def babble(what: str) -> BackendError:
+    """Return the error for an inference process that says what none of ours would."""
+    return BackendError("its inference process does not speak as it should ({what})", what=what)
+
+
+def hung(child: Child, timeout_s: float) -> BackendError:
+    """End an inference process that gives no answer, and return the error."""
     child.kill()
-    raise BackendError(
+    return BackendError(
         "inference hangs: no result within {seconds:.0f} s; its process was ended. Try the pack "
         "with `edge-runtime models verify`, or use another one",
         seconds=timeout_s,
     )
 
 
-def death(status: int | None, limit_bytes: int) -> BackendError:
+def death(child: Child, limit_bytes: int) -> BackendError:
     """Return why an inference process is gone, and what to do about it."""
-    if status in (OUT_OF_MEMORY, -signal.SIGKILL):
+    status = child.ended(LEAVE_S)
+    if child.lost_template:
+        return BackendError("the process that all models are started by ended: started again")
+    if status == OUT_OF_MEMORY:
         return BackendError(
-            "the model needs more memory than there is (the limit is {limit:.0f} MiB); use a "
-            "smaller one",
+            "the model needs more memory than the {limit:.0f} MiB that one may take; use a smaller "
+            "one",
             limit=limit_bytes / MIB,
+        )
+    if status == -signal.SIGKILL:
+        return BackendError(
+            "the model's process was killed, by somebody or by the kernel because the board's "
+            "memory is full (`journalctl -k` tells); use a smaller model, or fewer of them"
         )
     if status is not None and status < 0:
         return BackendError(
             "the model crashed its process as it ran ({signal}); get the pack again, or use "
             "another one",
-            signal=signal.Signals(-status).name,
+            signal=signal_name(status),
         )
     return BackendError("its inference process ended (status {status})", status=status)
 

@@ -16,6 +16,7 @@ from edge_runtime.infer.litert import (
     open_backend,
 )
 from edge_runtime.infer.process_messages import (
+    MAX_TEXT,
     Fault,
     FromModel,
     Inferred,
@@ -38,7 +39,7 @@ def run(channel: Channel, message: bytes) -> None:
         )
         shared = SharedTensors.create((backend.input, *backend.outputs))
     except (EdgeError, ValueError, RuntimeError, OSError) as error:
-        send(channel, Refused(str(error), fault_of(error)))
+        send(channel, Refused(str(error)[:MAX_TEXT], fault_of(error)))
         return
     loaded = Loaded(backend.input, backend.outputs, backend.facts, backend.placement)
     channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
@@ -50,7 +51,7 @@ def run(channel: Channel, message: bytes) -> None:
             for place, output in zip(places, outputs, strict=True):
                 np.copyto(place, output)
         except (BackendError, ValueError) as error:
-            send(channel, Refused(str(error)))
+            send(channel, Refused(str(error)[:MAX_TEXT]))
         else:
             send(channel, Inferred())
 

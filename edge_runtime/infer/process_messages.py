@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -12,6 +12,9 @@ from edge_runtime.raw import ModelFacts, TensorSpec
 
 Fault: TypeAlias = Literal["model", "engine", "absent"]
 """The model's file, what runs it, or an accelerator that is not there."""
+
+
+MAX_TEXT = 10_000
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
@@ -38,7 +41,7 @@ class Inferred(msgspec.Struct, frozen=True, tag="inferred"):
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The model cannot be opened, or failed as it ran: why, and whose fault it is."""
 
-    reason: str
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
     fault: Fault = "engine"
 
 

@@ -7,6 +7,8 @@ import math
 import os
 import select
 import socket
+import threading
+import time
 
 from edge_runtime.errors import EdgeError
 
@@ -21,11 +23,14 @@ class ChannelClosedError(EdgeError):
 class Channel:
     """One end of a local SEQPACKET socket: whole messages, in order, none lost.
 
-    One thread sends and one receives, which may be two; `close` may come from any.
+    One thread sends and one receives, which may be two; `post` and `close` may come from any.
     """
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        # Closing amid a call of another thread would have that use a number which the kernel may
+        # have given to a file or a connection by then. Reentrant: `post` comes from finalizers.
+        self._in_call = threading.RLock()
         end.setblocking(False)
 
     @classmethod
@@ -34,33 +39,54 @@ class Channel:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         return cls(ours), theirs
 
-    def send(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
+    def send(
+        self, message: bytes, descriptors: tuple[int, ...] = (), timeout_s: float | None = None
+    ) -> bool:
         """Send a message of at most MAX_MESSAGE_BYTES; wait while the other end's queue is full.
 
-        Raises ChannelClosedError.
+        False: it stayed full, and nothing was sent. Raises ChannelClosedError.
         """
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             try:
                 socket.send_fds(self._socket, [message], list(descriptors))
             except BlockingIOError:
-                self._wait(select.POLLOUT, None)
+                left_s = None if deadline_s is None else deadline_s - time.monotonic()
+                if not self._wait(select.POLLOUT, left_s):
+                    return False
             except OSError as error:
                 raise ChannelClosedError("the other process is gone") from error
             else:
-                return
+                return True
 
     def post(self, message: bytes) -> None:
         """Send a few bytes without waiting, from any thread, even amid another call of it.
 
         They are lost where the other process is gone, which `receive` tells.
         """
-        with contextlib.suppress(OSError):
+        with self._in_call, contextlib.suppress(OSError):
             self._socket.send(message)
 
-    def receive(self, timeout_s: float | None = None) -> tuple[bytes, tuple[int, ...]] | None:
-        """Wait for a message and the descriptors that came with it, which are the caller's then.
+    def receive(self, timeout_s: float | None = None) -> bytes | None:
+        """Wait for a message; descriptors that come with it are closed by the kernel, unseen.
 
         None: nothing came in time. Raises ChannelClosedError where nothing will come any more.
+        """
+        while self._wait(select.POLLIN, timeout_s):
+            try:
+                return self._whole(self._socket.recv(MAX_MESSAGE_BYTES))
+            except BlockingIOError:
+                continue  # another thread of this end was quicker
+            except OSError as error:
+                raise ChannelClosedError("the other process is gone") from error
+        return None
+
+    def receive_with_descriptors(
+        self, timeout_s: float | None = None
+    ) -> tuple[bytes, tuple[int, ...]] | None:
+        """Wait for a message and the descriptors that came with it, which are the caller's then.
+
+        Otherwise as `receive`.
         """
         while self._wait(select.POLLIN, timeout_s):
             try:
@@ -68,23 +94,30 @@ class Channel:
                     self._socket, MAX_MESSAGE_BYTES, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
                 )
             except BlockingIOError:
-                continue  # another thread of this end was quicker
+                continue
             except OSError as error:
                 raise ChannelClosedError("the other process is gone") from error
             if not message:
-                raise ChannelClosedError("the other process is gone")
-            return message, tuple(descriptors)
+                close_all(tuple(descriptors))
+            return self._whole(message), tuple(descriptors)
         return None
+
+    @staticmethod
+    def _whole(message: bytes) -> bytes:
+        if not message:
+            raise ChannelClosedError("the other process is gone")
+        return message
 
     def hang_up(self) -> None:
         """Let nothing pass any more: who waits, here or at the other end, is told. Any thread."""
-        with contextlib.suppress(OSError):
+        with self._in_call, contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close this end; no other thread uses it any more. May come twice."""
-        self.hang_up()
-        self._socket.close()
+        with self._in_call:
+            self.hang_up()
+            self._socket.close()
 
     def _wait(self, event: int, timeout_s: float | None) -> bool:
         number = self._socket.fileno()

@@ -1,38 +1,40 @@
-"""The daemon's side: starts the template process and has it fork children."""
+"""The daemon's side: has a template process fork children."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
-import sys
 import threading
-import time
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edge_runtime.errors import EdgeError
-from edge_runtime.isolation import template
+from edge_runtime.errors import EdgeError, because
 from edge_runtime.isolation.channel import Channel, ChannelClosedError
 from edge_runtime.isolation.limits import ChildLimits
 from edge_runtime.isolation.template import (
+    EndAll,
     Ended,
     Fate,
     Fork,
     Kill,
-    Order,
+    NotStarted,
     Started,
-    become_template,
+)
+from edge_runtime.isolation.template_process import (
+    KILL_TIMEOUT_S,
+    TemplateProcess,
+    closing_on_error,
+    start_template,
 )
 
 log = logging.getLogger("edge_runtime.isolation")
 
 START_TIMEOUT_S = 30.0  # a board under load imports numpy and OpenCV in 5 s
-KILL_TIMEOUT_S = 2.0
+STARTS = 2
+# After which `ChildFactory.start` has answered, whatever hangs.
+LONGEST_START_S = STARTS * (START_TIMEOUT_S + KILL_TIMEOUT_S)
 
 
 class ChildStartError(EdgeError):
@@ -46,17 +48,19 @@ class Child:
     """
 
     def __init__(
-        self, factory: ChildFactory, process: int, channel: Channel, fate: Channel
+        self, template: TemplateProcess, process: int, channel: Channel, fate: Channel
     ) -> None:
         self.channel = channel
         self.process = process
-        self._factory = factory
+        self._template = template
         self._fate = fate
         self._status: int | None = None
+        self.lost_template = False  # it ended because the template did
 
     def kill(self) -> None:
         """End it at once, wherever it hangs; it may have ended already."""
-        self._factory.kill(self.process)
+        with contextlib.suppress(ChannelClosedError):
+            self._template.order(Kill(self.process))
 
     def ended(self, timeout_s: float = 0.0) -> int | None:
         """Return its exit status (less than 0: the signal that ended it); None: it still runs.
@@ -66,11 +70,12 @@ class Child:
         if self._status is None:
             try:
                 told = self._fate.receive(timeout_s)
-                word = None if told is None else decode_fate(told[0])
+                word = None if told is None else decode_fate(told)
                 if isinstance(word, Ended):
                     self._status = word.status
             except ChannelClosedError:
                 self._status = -int(signal.SIGKILL)
+                self.lost_template = True
         return self._status
 
     def close(self, patience_s: float = 0.0) -> None:
@@ -90,33 +95,20 @@ class ChildFactory:
         self._shared = shared
         self._own = own
         self._lock = threading.Lock()
-        self._orders: Channel | None = None
         self._template: TemplateProcess | None = None
         self._closed = False
 
     def start(self, entry: str, request: bytes, *, name: str, limits: ChildLimits) -> Child:
-        """Fork a child that runs `entry`. Raises ChildStartError where that fails twice."""
+        """Fork a child that runs `entry`. Raises ChildStartError."""
         order = Fork(entry, request, name, limits)
-        for _attempt in range(2):
+        for _attempt in range(STARTS):
+            template = self._running()
             try:
-                return self._start(order)
+                return fork_child(template, order)
             except ChannelClosedError:
                 log.warning("the template of the child processes has ended; another is started")
-                self._forget()
+                self._forget(template)
         raise ChildStartError("a child process could not be started; is the memory full?")
-
-    def _start(self, order: Fork) -> Child:
-        """Have the template fork. Raises ChannelClosedError where it is gone or says nothing."""
-        ours, theirs = Channel.pair()
-        fate, fate_theirs = Channel.pair()
-        try:
-            with theirs, fate_theirs:
-                self._order(order, (theirs.fileno(), fate_theirs.fileno()))
-            return Child(self, wait_started(fate), ours, fate)
-        except BaseException:
-            ours.close()
-            fate.close()
-            raise
 
     def preload(self, shared: tuple[str, ...], own: tuple[str, ...]) -> None:
         """Name the modules that children need: the next template that is started imports them.
@@ -127,112 +119,88 @@ class ChildFactory:
             self._shared, self._own = shared, own
 
     def prepare(self) -> None:
-        """Start the template now, while this process has one thread and little memory."""
-        with self._lock:
-            if self._orders is None and not self._closed:
-                self._orders, self._template = start_template(self._shared, self._own)
+        """Start the template now, while this process has one thread and little memory.
 
-    def kill(self, process: int) -> None:
-        """End a child at once."""
-        with contextlib.suppress(ChannelClosedError, ChildStartError):
-            self._order(Kill(process), ())
+        Where that fails, whoever starts a child is told.
+        """
+        with contextlib.suppress(ChildStartError):
+            self._running()
+
+    def end_children(self) -> None:
+        """End every child at once: whoever waits for an answer of one is told."""
+        with self._lock:
+            template = self._template
+        if template is not None:
+            with contextlib.suppress(ChannelClosedError):
+                template.order(EndAll())
 
     def close(self) -> None:
         """End the template, and with it all children."""
         with self._lock:
             self._closed = True
-        self._forget()
+            template = self._template
+        if template is not None:
+            self._forget(template)
 
-    def _order(self, order: Order, descriptors: tuple[int, ...]) -> None:
+    def _running(self) -> TemplateProcess:
         with self._lock:
             if self._closed:
                 raise ChildStartError("the daemon is stopping: no child is started any more")
-            if self._orders is None:
-                self._orders, self._template = start_template(self._shared, self._own)
-            self._orders.send(msgspec.msgpack.encode(order), descriptors)
+            if self._template is None:
+                try:
+                    self._template = start_template(self._shared, self._own)
+                except OSError as error:
+                    raise not_started(because(error)) from error
+            return self._template
 
-    def _forget(self) -> None:
+    def _forget(self, template: TemplateProcess) -> None:
+        """End a template, unless another thread has done that, and started another."""
         with self._lock:
-            orders, self._orders = self._orders, None
-            process, self._template = self._template, None
-        if orders is not None:
-            orders.close()
-        if process is not None:
-            process.end()
+            if self._template is not template:
+                return
+            self._template = None
+        template.end()
+
+
+def fork_child(template: TemplateProcess, order: Fork) -> Child:
+    """Have a template fork. Raises ChannelClosedError where it is gone or says nothing.
+
+    Raises ChildStartError where the board lets it start no process.
+    """
+    ours, theirs = Channel.pair()
+    fate, fate_theirs = Channel.pair()
+    with closing_on_error(ours), closing_on_error(fate):
+        with theirs, fate_theirs:
+            template.order(order, (theirs.fileno(), fate_theirs.fileno()))
+        return Child(template, wait_started(fate), ours, fate)
 
 
 def wait_started(fate: Channel) -> int:
     """Return a new child's number. Raises ChannelClosedError where the template does not answer."""
     told = fate.receive(START_TIMEOUT_S)
-    word = None if told is None else decode_fate(told[0])
+    word = None if told is None else decode_fate(told)
+    if isinstance(word, NotStarted):
+        raise not_started(word.reason)
     if not isinstance(word, Started):
         raise ChannelClosedError("the template does not answer")
     return word.process
 
 
-class TemplateProcess:
-    """The template process as its parent sees it."""
-
-    def __init__(self, process: int) -> None:
-        self._process = process
-
-    def end(self) -> None:
-        """Wait for its end, which the closed socket asks of it; end it where it does not come."""
-        with contextlib.suppress(ChildProcessError):
-            if not self._wait(KILL_TIMEOUT_S):
-                os.kill(self._process, signal.SIGKILL)
-                os.waitpid(self._process, 0)
-
-    def _wait(self, timeout_s: float) -> bool:
-        deadline_s = time.monotonic() + timeout_s
-        while os.waitpid(self._process, os.WNOHANG)[0] == 0:
-            if time.monotonic() > deadline_s:
-                return False
-            time.sleep(0.01)
-        return True
+def not_started(reason: str) -> ChildStartError:
+    """Return the error for a process that the kernel did not start."""
+    return ChildStartError(
+        "a child process could not be started ({reason}); see how many processes there are and how "
+        "much memory is free (systemctl status edge-runtime)",
+        reason=reason,
+    )
 
 
-def start_template(
-    shared: tuple[str, ...], own: tuple[str, ...]
-) -> tuple[Channel, TemplateProcess]:
-    """Start the template process; it imports while the daemon goes on.
-
-    As long as this process has one thread it is forked, and shares the pages of what is imported
-    already. A process with more threads must not be forked (a lock may be held that nobody would
-    ever give back in the copy): it starts a fresh interpreter.
-    """
-    ours, theirs = Channel.pair()
-    with theirs:
-        if has_one_thread():
-            for module in shared:
-                import_module(module)
-            process = os.fork()
-            if process == 0:
-                keep_only(theirs.fileno())
-                become_template(theirs, (*shared, *own))
-        else:
-            theirs.set_inheritable(True)
-            number = str(theirs.fileno())
-            command = [sys.executable, "-m", template.__name__, number, *shared, *own]
-            no_input = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-            process = os.posix_spawn(sys.executable, command, os.environ, file_actions=[no_input])
-    return ours, TemplateProcess(process)
-
-
-def has_one_thread() -> bool:
-    """Say whether this process can be forked: native libraries' threads count, too."""
-    return len(list(Path("/proc/self/task").iterdir())) == 1
-
-
-def keep_only(descriptor: int) -> None:
-    """Close every descriptor of this process but the standard ones and one more.
-
-    A copy of the daemon's sockets and locks would keep them open beyond the daemon's end.
-    """
-    for entry in list(Path("/proc/self/fd").iterdir()):
-        if int(entry.name) > 2 and int(entry.name) != descriptor:
-            with contextlib.suppress(OSError):
-                os.close(int(entry.name))
+def signal_name(status: int) -> str:
+    """Return the name of the signal that an exit status below 0 tells of."""
+    try:
+        return signal.Signals(-status).name
+    except ValueError:  # one of the real-time signals
+        return f"signal {-status}"
 
 
 def decode_fate(message: bytes) -> Fate:

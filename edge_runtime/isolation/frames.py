@@ -83,19 +83,18 @@ class FramePool:
 
     @classmethod
     def attach(cls, descriptor: int, slots: int, slot_bytes: int) -> FramePool:
-        """Map a pool that another process announced. Raises SharedMemoryError.
+        """Map a pool that another process announced. Takes the descriptor over, whatever comes.
 
-        What it announces is not believed: reading beyond the file's end, or in a file that was
-        made shorter meanwhile, would end this process with SIGBUS.
+        Raises SharedMemoryError. What it announces is not believed: reading beyond the file's end,
+        or in a file that was made shorter meanwhile, would end this process with SIGBUS.
         """
-        check_bounds(slots, slot_bytes)
         try:
-            seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
-        except OSError:
-            seals = 0
-        if not seals & fcntl.F_SEAL_SHRINK:
-            raise SharedMemoryError("the shared memory could be made shorter by its owner")
-        return cls(descriptor, slots, slot_bytes)
+            check_bounds(slots, slot_bytes)
+            check_seal(descriptor)
+            return cls(descriptor, slots, slot_bytes)
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     def picture(self, slot: int, shape: tuple[int, ...], release: Callable[[], None]) -> Image:
         """Return the picture in a slot, uint8 of `shape`; `release` is called when it is unused.
@@ -127,3 +126,13 @@ def check_bounds(slots: int, size_bytes: int) -> None:
             size=size_bytes / 1e6,
             limit=MAX_FRAME_BYTES / 1e6,
         )
+
+
+def check_seal(descriptor: int) -> None:
+    """Raise SharedMemoryError where a file may become shorter: reading behind its end is SIGBUS."""
+    try:
+        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError:  # no anonymous file
+        seals = 0
+    if not seals & fcntl.F_SEAL_SHRINK:
+        raise SharedMemoryError("the shared memory could be made shorter by its owner")

@@ -20,6 +20,7 @@ from typing import NoReturn, TypeAlias
 
 import msgspec
 
+from edge_runtime.errors import one_line
 from edge_runtime.isolation.channel import (
     MAX_MESSAGE_BYTES,
     Channel,
@@ -27,6 +28,7 @@ from edge_runtime.isolation.channel import (
     close_all,
 )
 from edge_runtime.isolation.limits import ChildLimits, confine, end_with_parent
+from edge_runtime.urls import error_text
 
 NAME_LENGTH = 15  # of what `ps` shows
 OUT_OF_MEMORY = 3  # exit status of a child that Python told of it; C++ aborts in place of that
@@ -51,7 +53,11 @@ class Kill(msgspec.Struct, frozen=True, tag="kill"):
     process: int
 
 
-Order: TypeAlias = Fork | Kill
+class EndAll(msgspec.Struct, frozen=True, tag="end-all"):
+    """End every child at once."""
+
+
+Order: TypeAlias = Fork | Kill | EndAll
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
@@ -66,7 +72,13 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     status: int
 
 
-Fate: TypeAlias = Started | Ended
+class NotStarted(msgspec.Struct, frozen=True, tag="not-started"):
+    """The kernel started no process: why."""
+
+    reason: str
+
+
+Fate: TypeAlias = Started | NotStarted | Ended
 
 
 class Template:
@@ -94,8 +106,11 @@ class Template:
                 if self._orders.fileno() in ready and not self._obey():
                     return
         finally:
-            for process in self._fates:
-                os.kill(process, signal.SIGKILL)
+            self._end_all()
+
+    def _end_all(self) -> None:
+        for process in self._fates:
+            os.kill(process, signal.SIGKILL)
 
     def _obey(self) -> bool:
         """Carry out one order; False: there will be none any more."""
@@ -115,12 +130,24 @@ class Template:
                 close_all(tuple(descriptors))
                 if process in self._fates:
                     os.kill(process, signal.SIGKILL)
+            case EndAll():
+                close_all(tuple(descriptors))
+                self._end_all()
         return True
 
     def _fork(self, order: Fork, descriptors: list[int]) -> None:
+        if len(descriptors) != 2:  # none were free here: the daemon sees both ends closed
+            close_all(tuple(descriptors))
+            return
         channel, fate = (socket.socket(fileno=one) for one in descriptors)
         parent = os.getpid()
-        process = os.fork()
+        try:
+            process = os.fork()
+        except OSError as error:  # other children go on
+            tell(fate, NotStarted(os.strerror(error.errno or 0)))
+            channel.close()
+            fate.close()
+            return
         if process == 0:
             self._become(order, channel, fate, parent)
         channel.close()
@@ -141,6 +168,7 @@ class Template:
             end_with_parent(parent)
             set_name(order.name)
             confine(order.limits)
+            gc.enable()  # what was imported stays frozen
             module, _, function = order.entry.partition(":")
             getattr(import_module(module), function)(Channel(channel), order.request)
             status = 0
@@ -149,7 +177,8 @@ class Template:
         except MemoryError:
             status = OUT_OF_MEMORY
         except BaseException as error:  # the fork's copy of the template must never go on
-            sys.stderr.write(f"edge-runtime: {order.name}: {type(error).__name__}: {error}\n")
+            # A library's text may repeat a URL with its login.
+            sys.stderr.write(f"edge-runtime: {order.name}: {one_line(error_text(error))}\n")
         finally:
             sys.stderr.flush()
             os._exit(status)

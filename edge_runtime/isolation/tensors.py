@@ -10,12 +10,14 @@ from math import prod
 
 import numpy as np
 
-from edge_runtime.isolation.frames import SharedMemoryError
+from edge_runtime.isolation.frames import SharedMemoryError, check_seal
 from edge_runtime.raw import Tensor, TensorSpec
 
 ALIGNMENT_BYTES = 64  # of a cache line
 MAX_TENSORS_BYTES = 256 * 1024 * 1024
 MAX_TENSORS = 64
+MAX_DIMENSIONS = 16
+NUMBERS = "iufcb"  # NumPy's kinds of types: no text, no object, no row of fields
 
 
 class SharedTensors:
@@ -27,8 +29,7 @@ class SharedTensors:
         try:
             if os.fstat(descriptor).st_size != size_bytes:
                 raise SharedMemoryError("the shared memory is not as large as it was announced")
-            if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
-                raise SharedMemoryError("the shared memory could be made shorter by its owner")
+            check_seal(descriptor)
             memory = mmap.mmap(descriptor, size_bytes)
         except (OSError, ValueError) as error:
             raise SharedMemoryError("no memory for tensors ({why})", why=str(error)) from error
@@ -37,6 +38,18 @@ class SharedTensors:
             np.frombuffer(memory, spec.dtype, prod(spec.shape), offset).reshape(spec.shape)
             for spec, offset in zip(specs, offsets, strict=True)
         )
+
+    @classmethod
+    def attach(cls, descriptor: int, specs: Sequence[TensorSpec]) -> SharedTensors:
+        """Map what another process announced. Takes the descriptor over, whatever comes.
+
+        Raises SharedMemoryError; what it announces is not believed.
+        """
+        try:
+            return cls(descriptor, specs)
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     @classmethod
     def create(cls, specs: Sequence[TensorSpec]) -> SharedTensors:
@@ -65,17 +78,18 @@ def layout(specs: Sequence[TensorSpec]) -> tuple[list[int], int]:
     for spec in specs:
         offsets.append(end)
         try:
-            item_bytes = np.dtype(spec.dtype).itemsize
-        except TypeError:
-            item_bytes = 0
-        if item_bytes < 1 or min(spec.shape, default=1) < 1:
+            kind = np.dtype(spec.dtype)
+        except (TypeError, ValueError, SyntaxError):
+            kind = np.dtype(np.void)
+        is_number = kind.kind in NUMBERS and kind.subdtype is None
+        if not is_number or min(spec.shape, default=1) < 1 or len(spec.shape) > MAX_DIMENSIONS:
             raise SharedMemoryError(
                 "tensor {name}: {dtype} of shape {shape} cannot be passed on",
                 name=spec.name,
                 dtype=spec.dtype,
                 shape=list(spec.shape),
             )
-        end += -(-prod(spec.shape) * item_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+        end += -(-prod(spec.shape) * kind.itemsize // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
     if not specs or len(specs) > MAX_TENSORS or end > MAX_TENSORS_BYTES:
         raise SharedMemoryError(
             "a model with {count} tensors of {size:.0f} MB in all is too large",

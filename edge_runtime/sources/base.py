@@ -25,6 +25,10 @@ class PictureBuffers(Protocol):
         """Say whether a picture would be taken now: a live one that would wait is not decoded."""
         ...
 
+    def wait_until(self, due_s: float) -> None:
+        """Note that the source rightly gives nothing before a monotonic moment."""
+        ...
+
 
 class Source(Protocol):
     """Made, opened, read from one capture thread, closed; it may be opened again after `close`.
@@ -125,6 +129,8 @@ class BaseSource(Generic[S]):
 
     def _wait_until(self, clock: Clock, due_s: float) -> None:
         """Sleep until a monotonic moment, or raise soon after `close`."""
+        if self.buffers is not None:
+            self.buffers.wait_until(due_s)
         while (left_s := due_s - clock.monotonic()) > 0:
             self._check_open()
             clock.sleep(min(left_s, CLOSE_CHECK_S))

@@ -9,6 +9,7 @@ import cv2
 
 from edge_runtime.clock import Clock
 from edge_runtime.errors import SourceError, Text, because, row
+from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.language import mark
 from edge_runtime.options import Camera
 from edge_runtime.raw import Frame, Image
@@ -62,6 +63,16 @@ class CameraSource(BaseSource[Frame]):
                 "URL's path, user name and password",
                 camera=self._name,
                 seconds=options.open_timeout_s,
+            )
+        if (size := capture.too_large(opened)) is not None:
+            opened.release()
+            raise SourceError(
+                "{camera}: its pictures of {size} are too large to be decoded here (more than "
+                "{limit:.0f} MB each); set a smaller size in the camera, and check that the "
+                "address is its own",
+                camera=self._name,
+                size=shown(size),
+                limit=MAX_FRAME_BYTES / 1e6,
             )
         return opened
 

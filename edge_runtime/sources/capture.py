@@ -8,6 +8,7 @@ import os
 import cv2
 import numpy as np
 
+from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.raw import Image
 
 # FFmpeg would write a line of its own for each damaged packet; ours says what it means. Nobody may
@@ -58,6 +59,16 @@ def open_v4l2(
     capture.set(cv2.CAP_PROP_FPS, rate_fps)
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     return capture
+
+
+def too_large(capture: cv2.VideoCapture) -> tuple[int, int] | None:
+    """Return the size that an opened stream announces where no picture of it would be taken.
+
+    A key frame of 60 bytes can say that it has 16,000 x 16,000 pixels.
+    """
+    width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+    height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    return (width, height) if 3 * width * height > MAX_FRAME_BYTES else None
 
 
 def frames_passed(capture: cv2.VideoCapture) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -12,6 +12,11 @@ from edge_runtime.options import Camera, Images, Video
 
 ForeignOptions: TypeAlias = Camera | Video | Images
 """Sources whose bytes strangers made."""
+
+MAX_TEXT = 5000  # a path has 4096 bytes at most
+
+Said: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+"""A text of a capture process, for people."""
 
 
 class CaptureRequest(msgspec.Struct, frozen=True):
@@ -38,22 +43,28 @@ class Picture(msgspec.Struct, frozen=True, tag="picture"):
     slot: int
     shape: tuple[int, ...]
     stamp: Stamp
-    notice: str = ""
+    notice: Said = ""
+
+
+class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
+    """Nothing comes before this monotonic moment, and rightly so: a file keeps its own pace."""
+
+    until_s: float
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The source has come to its end for good."""
 
-    notice: str = ""
+    notice: Said = ""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The source was lost, or cannot be opened: why."""
 
-    reason: str
+    reason: Said
 
 
-FromCapture: TypeAlias = Opened | NewPool | Picture | Finished | Failed
+FromCapture: TypeAlias = Opened | NewPool | Picture | Waiting | Finished | Failed
 
 _from_capture = msgspec.msgpack.Decoder(FromCapture)
 _request = msgspec.msgpack.Decoder(CaptureRequest, dec_hook=lambda kind, value: kind(value))

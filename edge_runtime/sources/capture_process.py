@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+
 import msgspec
 import numpy as np
 
@@ -12,6 +16,7 @@ from edge_runtime.isolation.frames import FramePool, SharedMemoryError
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import open_source
 from edge_runtime.sources.capture_messages import (
+    MAX_TEXT,
     CaptureRequest,
     Failed,
     Finished,
@@ -19,8 +24,12 @@ from edge_runtime.sources.capture_messages import (
     NewPool,
     Opened,
     Picture,
+    Waiting,
     decode_request,
 )
+
+LONG_WAIT_S = 1.0  # of which the daemon is told, and of one of many
+SIGN_OF_LIFE_S = 5.0
 
 
 class SharedBuffers:
@@ -39,6 +48,7 @@ class SharedBuffers:
         self._shape: tuple[int, ...] = ()
         self._free: list[int] = []
         self._next: tuple[int, Image] | None = None
+        self._heard_s = time.monotonic()  # when the daemon was last told something
 
     def target(self) -> Image | None:
         """Return where the next picture is decoded to, if it is as large as the latest one.
@@ -58,6 +68,15 @@ class SharedBuffers:
         """Say whether the daemon can take a picture now."""
         return self._pool is None or self.target() is not None
 
+    def wait_until(self, due_s: float) -> None:
+        """Tell the daemon of a long wait, and at times of short ones between which nothing comes:
+        what says nothing at all is thought to hang.
+        """
+        now_s = time.monotonic()
+        if due_s - now_s > LONG_WAIT_S or now_s - self._heard_s > SIGN_OF_LIFE_S:
+            self._heard_s = now_s
+            send(self._channel, Waiting(due_s))
+
     def share(self, frame: Frame, notice: str) -> None:
         """Have the daemon see a frame: where it lies, or a copy where it was decoded elsewhere."""
         image = frame.image
@@ -72,7 +91,8 @@ class SharedBuffers:
         if image is not view:
             np.copyto(self._pool.picture(slot, image.shape, keep), image)
         self._next = None
-        send(self._channel, Picture(slot, image.shape, frame.stamp, notice))
+        self._heard_s = time.monotonic()
+        send(self._channel, Picture(slot, image.shape, frame.stamp, notice[:MAX_TEXT]))
 
     def _renew(self, frame_bytes: int) -> None:
         if self._pool is not None:
@@ -87,7 +107,7 @@ class SharedBuffers:
     def _collect(self, timeout_s: float | None) -> None:
         """Take slots back that the daemon no longer uses; the latest is the next one filled."""
         while (received := self._channel.receive(timeout_s)) is not None:
-            generation, slot = received[0]
+            generation, slot = received
             if generation == self._generation:
                 self._free.append(slot)
             timeout_s = 0.0
@@ -105,10 +125,21 @@ def send(channel: Channel, word: FromCapture) -> None:
 def run(channel: Channel, message: bytes) -> None:
     """Be the process, until the source ends or the daemon hangs up."""
     request = decode_request(message)
+    silence_libraries()
     try:
         capture(channel, request)
     except (SourceError, SharedMemoryError) as error:
-        send(channel, Failed(str(error)))
+        send(channel, Failed(str(error)[:MAX_TEXT]))
+
+
+def silence_libraries() -> None:
+    """Leave standard error to Python alone: what libraries write there may hold a camera's login.
+
+    FFmpeg, OpenCV and the C library write to descriptor 2, whatever they were asked.
+    """
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a descriptor is needed
+        os.dup2(nothing.fileno(), 2)
 
 
 def capture(channel: Channel, request: CaptureRequest) -> None:
@@ -121,4 +152,4 @@ def capture(channel: Channel, request: CaptureRequest) -> None:
     while (frame := source.read()) is not None:
         assert isinstance(frame, Frame)
         buffers.share(frame, source.notice)
-    send(channel, Finished(source.notice))
+    send(channel, Finished(source.notice[:MAX_TEXT]))

@@ -9,6 +9,7 @@ import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError, because
+from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.options import Images
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import capture
@@ -88,13 +89,19 @@ class ImagesSource(BaseSource[Frame]):
         try:
             image = load_picture(path)
         except SourceError:
-            self.skipped += 1
-            self.notice = f"{path.name}: cannot be read; skipped ({self.skipped} so far)"
+            self._skip(f"{path.name}: cannot be read")
+            return None
+        if image.nbytes > MAX_FRAME_BYTES:
+            self._skip(f"{path.name}: larger than {MAX_FRAME_BYTES / 1e6:.0f} MB, decoded")
             return None
         if not self.lossless:
             self._wait_until(self._clock, self._pace.due_s(position / RATE_FPS))
         self._given += 1
         return Frame(self._given - 1, image, self._start.later(position / RATE_FPS))
+
+    def _skip(self, why: str) -> None:
+        self.skipped += 1
+        self.notice = f"{why}; skipped ({self.skipped} so far)"
 
     def _release(self) -> None:
         self._paths = []

@@ -6,6 +6,8 @@ then, with its reason, and nothing else. Pictures are decoded into memory that b
 
 from __future__ import annotations
 
+import math
+import os
 import signal
 from functools import partial
 from typing import TypeGuard
@@ -13,12 +15,19 @@ from typing import TypeGuard
 import msgspec
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import Heard, SourceError
+from edge_runtime.errors import Heard, SourceError, one_line
 from edge_runtime.isolation.channel import ChannelClosedError, close_all
-from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError
+from edge_runtime.isolation.children import (
+    LONGEST_START_S,
+    Child,
+    ChildFactory,
+    ChildStartError,
+    signal_name,
+)
 from edge_runtime.isolation.frames import FramePool, SharedMemoryError
 from edge_runtime.isolation.limits import MIB, ChildLimits, decoder_memory_bytes
 from edge_runtime.isolation.template import OUT_OF_MEMORY
+from edge_runtime.isolation.template_process import KILL_TIMEOUT_S
 from edge_runtime.options import Camera, Images, SourceOptions, Video
 from edge_runtime.raw import Frame
 from edge_runtime.sources.base import BaseSource
@@ -31,6 +40,7 @@ from edge_runtime.sources.capture_messages import (
     NewPool,
     Opened,
     Picture,
+    Waiting,
     decode_from_capture,
     encode_request,
 )
@@ -38,11 +48,17 @@ from edge_runtime.sources.capture_messages import (
 ENTRY = "edge_runtime.sources.capture_process:run"
 MAX_SIDE = 16384
 LEAVE_S = 1.0  # for saying goodbye to a camera, which counts its viewers
-GONE = {int(signal.SIGKILL), int(signal.SIGABRT)}
+# Of one call, beside its patience: whoever calls need not watch over it.
+LONGEST_CALL_S = LONGEST_START_S + LEAVE_S + KILL_TIMEOUT_S
+MAX_WORDS = 1000  # in a row that are no picture: the queue between the processes holds fewer
+LATEST_WALL_S = 253_402_300_799.0  # the last second of the year 9999
 
 
 class IsolatedSource(BaseSource[Frame]):
-    """Frames that another process decodes. `slots`: pictures that may be in use at once."""
+    """Frames that another process decodes. `slots`: pictures that may be in use at once.
+
+    `patience_s`: how long the process may say nothing. What it says may be a stranger's doing.
+    """
 
     def __init__(
         self,
@@ -64,6 +80,7 @@ class IsolatedSource(BaseSource[Frame]):
         self._pool: FramePool | None = None
         self._generation = -1
         self._pending: FromCapture | None = None
+        self._due_s = -math.inf  # the process said that nothing comes before
         self._given = 0
         self._last: Stamp | None = None
         self._shift_s: float | None = None
@@ -82,7 +99,9 @@ class IsolatedSource(BaseSource[Frame]):
             )
         except ChildStartError as error:
             raise SourceError(error.text) from None
+        self._check_open()  # it may have been closed before there was a channel to hang up
         self._shift_s = None
+        self._due_s = -math.inf
         word = self._hear(self._child)
         if not isinstance(word, Opened):
             raise babble(type(word).__name__)
@@ -91,101 +110,134 @@ class IsolatedSource(BaseSource[Frame]):
         assert self._child is not None
         word, self._pending = self._pending or self._hear(self._child), None
         if isinstance(word, Finished):
-            self.notice = word.notice
+            self.notice = one_line(word.notice)
             return None
-        frame = self._frame(self._child, word)
+        word, frame = self._frame(self._child, word)
         if isinstance(self._request.source, Camera):
-            frame = self._latest(self._child, frame)
-        self.notice = word.notice if isinstance(word, Picture) else self.notice
+            word, frame = self._latest(self._child, word, frame)
+        self.notice = one_line(word.notice)
         self._given += 1
         return frame
 
-    def _latest(self, child: Child, frame: Frame) -> Frame:
+    def _latest(self, child: Child, word: Picture, frame: Frame) -> tuple[Picture, Frame]:
         """Pass over pictures behind which a newer one has come: a live view is never behind."""
-        while (word := self._next(child, 0.0)) is not None:
-            if not isinstance(word, Picture):
-                self._pending = word
-                return frame
-            frame = self._frame(child, word)
-        return frame
+        for _ in range(self._request.slots):  # more cannot wait
+            newer = self._receive(child, 0.0)
+            if newer is None:
+                break
+            if not isinstance(newer, Picture):
+                self._pending = newer
+                break
+            word, frame = self._frame(child, newer)
+        return word, frame
 
     def _hear(self, child: Child) -> FromCapture:
         """Wait for the child's next word. Raises SourceError where none comes: it is ended then."""
-        word = self._next(child, self._patience_s)
-        if word is not None:
-            return word
-        child.kill()
-        raise SourceError(
-            "the source gave no answer for {seconds:.0f} s; its process was ended",
-            seconds=self._patience_s,
-        )
-
-    def _next(self, child: Child, timeout_s: float) -> FromCapture | None:
-        """Return the next word that came in time; a new pool is taken over on the way."""
-        try:
-            while (received := child.channel.receive(timeout_s)) is not None:
-                message, descriptors = received
-                word = decode_from_capture(message)
-                if isinstance(word, NewPool) and len(descriptors) == 1:
-                    self._adopt(word, descriptors[0])
-                    continue
-                close_all(descriptors)
-                if isinstance(word, Failed):
-                    raise SourceError(Heard(word.reason))
+        begun_s = self._clock.monotonic()
+        for _ in range(MAX_WORDS):
+            left_s = max(begun_s, self._due_s) + self._patience_s - self._clock.monotonic()
+            word = self._receive(child, left_s)
+            if word is None:
+                child.kill()
+                raise SourceError(
+                    "the source gave no answer for {seconds:.0f} s; its process was ended",
+                    seconds=self._patience_s,
+                )
+            if not isinstance(word, NewPool | Waiting):
                 return word
+        raise babble("it talks without end")
+
+    def _receive(self, child: Child, timeout_s: float) -> FromCapture | None:
+        """Return the next word that came in time; what it says of pools and waits is noted."""
+        try:
+            received = child.channel.receive_with_descriptors(timeout_s)
         except ChannelClosedError:
             self._check_open()
             raise self._death(child) from None
+        if received is None:
+            return None
+        message, descriptors = received
+        try:
+            return self._understood(message, descriptors)
         except (msgspec.DecodeError, SharedMemoryError) as error:
             raise babble(str(error)) from None
-        return None
+        finally:
+            close_all(descriptors)
+
+    def _understood(self, message: bytes, descriptors: tuple[int, ...]) -> FromCapture:
+        word = decode_from_capture(message)
+        match word:
+            case NewPool():
+                if len(descriptors) != 1:
+                    raise SharedMemoryError("a pool without its memory")
+                self._adopt(word, descriptors[0])
+            case Waiting(until_s=until_s):
+                # It says so as it begins to wait, and waits for one moment at a time.
+                if not (math.isfinite(until_s) and self._due_s <= self._clock.monotonic()):
+                    raise SharedMemoryError("it waits for two moments at once")
+                self._due_s = until_s
+            case Failed(reason=reason):
+                raise SourceError(Heard(reason))
+        return word
 
     def _adopt(self, word: NewPool, descriptor: int) -> None:
+        """Take over a larger pool: only where its pictures have grown there is another."""
         if self._pool is not None:
+            if word.slot_bytes <= self._pool.slot_bytes:
+                raise SharedMemoryError("a pool no larger than the last one")
             self._pool.close()
-        try:
-            self._pool = FramePool.attach(descriptor, word.slots, word.slot_bytes)
-        except SharedMemoryError:
-            close_all((descriptor,))
-            raise
+        self._pool = FramePool.attach(os.dup(descriptor), word.slots, word.slot_bytes)
         self._generation = (self._generation + 1) % 256
 
-    def _frame(self, child: Child, word: FromCapture) -> Frame:
+    def _frame(self, child: Child, word: FromCapture) -> tuple[Picture, Frame]:
         if self._pool is None or not isinstance(word, Picture):
             raise babble(type(word).__name__)
         unused = partial(child.channel.post, bytes((self._generation, word.slot % 256)))
         try:
             check_shape(word.shape)
+            stamp = self._in_order(word.stamp)
             image = self._pool.picture(word.slot, word.shape, unused)
         except SharedMemoryError as error:
             raise babble(str(error)) from None
-        return Frame(self._given, image, self._in_order(word.stamp))
+        return word, Frame(self._given, image, stamp)
 
     def _in_order(self, stamp: Stamp) -> Stamp:
         """Return a stamp behind all earlier ones: the media time of a file goes on when it is
-        opened again, and only the process knew it.
+        opened again, and only the process knew it. Raises SharedMemoryError for no stamp at all.
         """
+        if not (0.0 <= stamp.wall_s <= LATEST_WALL_S and math.isfinite(stamp.monotonic_s)):
+            raise SharedMemoryError("its pictures have no time")
         if self._shift_s is None:
             behind_s = self._last.monotonic_s - stamp.monotonic_s if self._last is not None else 0.0
             self._shift_s = behind_s + 0.001 if behind_s > 0.0 else 0.0
-        self._last = stamp.later(self._shift_s) if self._shift_s else stamp
-        return self._last
+        shifted = stamp.later(self._shift_s) if self._shift_s else stamp
+        if self._last is not None and shifted.monotonic_s < self._last.monotonic_s:
+            raise SharedMemoryError("its pictures go back in time")
+        self._last = shifted
+        return shifted
 
     def _death(self, child: Child) -> SourceError:
         """Return why a capture process is gone, and what to do about it."""
         status = child.ended(LEAVE_S)
-        if status == OUT_OF_MEMORY or (status is not None and -status in GONE):
+        if child.lost_template:
+            return SourceError("the process that all sources are started by ended: started again")
+        if status == OUT_OF_MEMORY:
             return SourceError(
                 "what it sends needs more memory to be decoded than the {limit:.0f} MiB that one "
                 "source may take; give it a smaller picture, and check that the address is the "
                 "camera's",
                 limit=self._limits.data_bytes / MIB,
             )
+        if status == -signal.SIGKILL:
+            return SourceError(
+                "its process was killed, by somebody or by the kernel because the board's memory "
+                "is full (`journalctl -k` tells); give it a smaller picture, or use fewer streams"
+            )
         if status is not None and status < 0:
             return SourceError(
                 "its decoder crashed ({signal}) on what it was sent; check that the address is the "
                 "camera's and the file is whole",
-                signal=signal.Signals(-status).name,
+                signal=signal_name(status),
             )
         return SourceError("its capture process ended (status {status})", status=status)
 

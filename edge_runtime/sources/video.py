@@ -8,6 +8,7 @@ import cv2
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError
+from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.options import Video
 from edge_runtime.raw import Frame
 from edge_runtime.sources import capture
@@ -63,6 +64,15 @@ class VideoSource(BaseSource[Frame]):
         if not self._capture.isOpened():
             raise SourceError(
                 "{path}: not a video that can be read; check it with `ffprobe`", path=path
+            )
+        if (size := capture.too_large(self._capture)) is not None:
+            raise SourceError(
+                "{path}: its pictures of {width}x{height} are too large to be decoded here (more "
+                "than {limit:.0f} MB each); make them smaller with `ffmpeg`",
+                path=path,
+                width=size[0],
+                height=size[1],
+                limit=MAX_FRAME_BYTES / 1e6,
             )
         self._of_pass = 0
         if not self._grab_in_file():

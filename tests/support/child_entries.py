@@ -16,7 +16,7 @@ def echo(channel: Channel, request: bytes) -> None:
     """Say the request, then whatever comes."""
     channel.send(request)
     while (received := channel.receive()) is not None:
-        channel.send(received[0])
+        channel.send(received)
 
 
 def stubborn(channel: Channel, request: bytes) -> None:

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -27,21 +28,18 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
 
 
-class EndlessDescription:
-    """Answers as an RTSP camera whose description (SDP) never ends; a context manager.
-
-    `sent_bytes` is what its clients took.
-    """
+class HostileCamera:
+    """Answers as an RTSP camera would; a context manager. What it does wrong its subclasses say."""
 
     def __init__(self) -> None:
-        self.sent_bytes = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._over = threading.Event()
 
     @property
     def url(self) -> str:
-        return f"rtsp://127.0.0.1:{self._listener.getsockname()[1]}/yard"
+        return f"rtsp://guard:secret@127.0.0.1:{self._listener.getsockname()[1]}/yard"
 
-    def __enter__(self) -> EndlessDescription:
+    def __enter__(self) -> HostileCamera:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -51,6 +49,9 @@ class EndlessDescription:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._over.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
@@ -64,10 +65,66 @@ class EndlessDescription:
             while request := client.recv(65536):
                 number = request.lower().partition(b"cseq:")[2].split(b"\r\n")[0].strip()
                 head = b"RTSP/1.0 200 OK\r\nCSeq: " + number + b"\r\n"
-                if request.startswith(b"DESCRIBE"):
-                    length = b"Content-Type: application/sdp\r\nContent-Length: 2000000000\r\n\r\n"
-                    client.sendall(head + length)
-                    while True:
-                        client.sendall(b"a=x\r\n" * 10_000)
-                        self.sent_bytes += 50_000
-                client.sendall(head + b"Public: OPTIONS, DESCRIBE, SETUP, PLAY\r\n\r\n")
+                for part in self.answer(request.split()[0].decode(), head):
+                    client.sendall(part)
+
+    def answer(self, method: str, head: bytes) -> Iterator[bytes]:
+        """Give the answer to a request in parts; `head` is its first two lines."""
+        yield head + b"Public: OPTIONS, DESCRIBE, SETUP, PLAY\r\n\r\n"
+
+
+class EndlessDescription(HostileCamera):
+    """Its description (SDP) of 2 GB never ends."""
+
+    def answer(self, method: str, head: bytes) -> Iterator[bytes]:
+        if method != "DESCRIBE":
+            yield from super().answer(method, head)
+            return
+        yield head + b"Content-Type: application/sdp\r\nContent-Length: 2000000000\r\n\r\n"
+        while not self._over.is_set():
+            yield b"a=x\r\n" * 10_000
+
+
+class DrippingCamera(HostileCamera):
+    """Its first answer comes a byte at a time, without end."""
+
+    def answer(self, method: str, head: bytes) -> Iterator[bytes]:
+        while not self._over.wait(0.2):
+            yield b"R"
+
+
+class HugePictures(HostileCamera):
+    """Sends key frames of 60 bytes (VP8) that say they are `side` x `side` pixels."""
+
+    KEY_FRAME = bytes.fromhex(
+        "f002009d012a4000400000470885858848858488"
+        "01a21000" "3381e213005591" "07b980feffab" "50801c53bb6b91bb8fb381" + "00" * 9
+    )  # fmt: skip
+    DESCRIPTION = (
+        b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+        b"a=rtpmap:96 VP8/90000\r\na=control:t0\r\n"
+    )
+
+    def __init__(self, side: int = 16_000) -> None:
+        super().__init__()
+        frame = bytearray(self.KEY_FRAME)
+        frame[6:10] = struct.pack("<HH", side, side)
+        self._frame = bytes(frame)
+
+    def answer(self, method: str, head: bytes) -> Iterator[bytes]:
+        if method == "DESCRIBE":
+            body = self.DESCRIPTION
+            kind = b"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n" % len(body)
+            yield head + kind + body
+        elif method == "SETUP":
+            yield head + b"Session: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n"
+        elif method == "PLAY":
+            yield head + b"Session: 1\r\n\r\n"
+            number = 0
+            while not self._over.wait(0.1):
+                header = struct.pack(">BBHII", 0x80, 0x80 | 96, number % 65536, number * 9000, 1)
+                packet = header + b"\x10" + self._frame
+                yield b"$\0" + struct.pack(">H", len(packet)) + packet
+                number += 1
+        else:
+            yield from super().answer(method, head)

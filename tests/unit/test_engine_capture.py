@@ -170,8 +170,8 @@ def test_a_stage_that_raises_stops_its_stream_alone_and_a_fresh_backend_mends_it
         states: list[tuple[str, str]] = []
         was_told = failing.on_failure
 
-        def on_failure(reason: str) -> None:
-            was_told(reason)
+        def on_failure(error: Exception) -> None:
+            was_told(error)
             states.append((failing.health.state, failing.health.reason))
 
         failing.on_failure = on_failure

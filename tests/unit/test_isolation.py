@@ -44,7 +44,7 @@ def start(
 def heard(child: Child) -> bytes:
     received = child.channel.receive(DONE_S)
     assert received is not None
-    return received[0]
+    return received
 
 
 def is_gone(process: int) -> bool:
@@ -130,7 +130,7 @@ def test_children_end_with_the_daemon() -> None:
         "from edge_runtime.isolation.limits import ChildLimits\n"
         "child = ChildFactory().start('support.child_entries:stubborn', b'', name='x',\n"
         "                             limits=ChildLimits(1 << 28))\n"
-        "print(child.channel.receive(20)[0].decode(), flush=True)\n"
+        "print(child.channel.receive(20).decode(), flush=True)\n"
         "sys.stdin.read()\n"
     )
     with subprocess.Popen(
@@ -192,7 +192,7 @@ def test_memory_that_its_owner_could_shorten_is_not_mapped() -> None:
     descriptor = os.memfd_create("loose", os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, 8192)
     with pytest.raises(SharedMemoryError, match="shorter"):
-        FramePool.attach(descriptor, 1, 4096)
+        FramePool.attach(os.dup(descriptor), 1, 4096)
     with pytest.raises(SharedMemoryError, match="shorter"):
         SharedTensors(descriptor, [TensorSpec("x", (8192,), "uint8")])
     os.close(descriptor)
@@ -201,7 +201,7 @@ def test_memory_that_its_owner_could_shorten_is_not_mapped() -> None:
 def test_memory_smaller_than_announced_is_not_mapped() -> None:
     pool = FramePool.create(1, 100)
     with pytest.raises(SharedMemoryError, match="smaller"):
-        FramePool.attach(pool.descriptor, 60, 4096)
+        FramePool.attach(os.dup(pool.descriptor), 60, 4096)
     pool.close()
 
 

@@ -300,11 +300,11 @@ def test_what_raises_is_told_once_and_the_stream_works_again_after_it() -> None:
         publish=Publish("every_inference"), rules=(), mode=lambda: "every_inference",
     )  # fmt: skip
     task = SensorTask("well", reporter=well, look=None, sink=sink, clock=ManualClock())
-    told: list[str] = []
+    told: list[Exception] = []
     task.on_failure = told.append
     block = Samples(0, np.ones((3, 1), np.float32), Stamp(1e9, 1.0), 10.0, ("level",))
     task.offer(block)
-    assert told == ["RuntimeError: no room"]
+    assert [repr(error) for error in told] == ["RuntimeError('no room')"]
     assert task.failed()
     assert task.worked == 0
     task.recover()

@@ -239,12 +239,12 @@ def test_a_dead_sensor_is_a_fault_and_no_quiet_machine() -> None:
     )
     clock, sink = ManualClock(), Results()
     task = build_sensor(stream, bearing(), "auto", sink, clock, no_limit(clock))
-    told: list[str] = []
+    told: list[Exception] = []
     task.on_failure = told.append
     for block in blocks(np.zeros(4000), 8000.0):
         if not task.failed():
             task.offer(block)
-    assert told == [
+    assert [str(error) for error in told] == [
         "the signal does not change, or is not a number; check the sensor and its cable"
     ]
     assert sink.kept == []
