@@ -1,6 +1,7 @@
-"""Remembers over a crash which accelerator the daemon was opening when it died.
+"""Remembers over a failure of the power which accelerator was being opened then.
 
-A trial in a child has passed before: what dies here dies in the daemon alone, with all streams.
+An accelerator's library runs in a process of its own, and costs its stream alone where it crashes
+that. The accelerator itself may draw more than the board's supply gives: it takes the board along.
 """
 
 from __future__ import annotations
@@ -21,18 +22,16 @@ from edge_runtime.errors import BackendError
 log = logging.getLogger("edge_runtime.engine")
 
 FILE = "delegate-opens.json"
-MOST_DEATHS = 2
 MOST_CUTS = 3  # of the power: it fails at any moment, and rarely at this one again and again
 LASTED_S = 300.0
 PATIENCE_S = 30.0  # of one open for another that may hang
 
 
 class Opens(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the daemon's opens of one model on one accelerator have ended.
+    """How the opens of one model on one accelerator have ended.
 
-    `under_way`: one was begun and its end was not seen, by process `pid` in boot `boot_id` of the
-    kernel, itself or `in_child`: in a test process, whose death is not its own. `deaths`: of the
-    daemon, in a row, amid an open; `cuts`: of the whole board.
+    `under_way`: one was begun and its end was not seen, for process `pid` in boot `boot_id` of the
+    kernel. `cuts`: how often in a row the whole board lost its power or restarted amid one.
     """
 
     library: str
@@ -40,28 +39,26 @@ class Opens(msgspec.Struct, frozen=True, omit_defaults=True):
     boot_id: str
     pid: int = 0
     under_way: bool = False
-    in_child: bool = False
-    deaths: int = 0
     cuts: int = 0
 
     @property
     def is_suspect(self) -> bool:
         """Whether it is to be opened only after another trial, and alone."""
-        return self.deaths > 0 or self.cuts > 0
+        return self.cuts > 0
 
     @property
     def is_refused(self) -> bool:
         """Whether it is not to be opened any more."""
-        return self.deaths >= MOST_DEATHS or self.cuts >= MOST_CUTS
+        return self.cuts >= MOST_CUTS
 
 
 class DelegateOpens:
     """Marks in a file that an accelerator is being opened, and counts what became of it.
 
-    Any thread. A death counts once the mark is found by the next start. Two in a row, or three
-    failures of the power, and the accelerator stays closed until its library changes (its key is
-    another then) or somebody asks for a reload; another boot of the kernel, in which it was without
-    power, gives it one more try. A folder that takes no file costs the memory, nothing else.
+    Any thread. A failure counts once the mark is found by a start in another boot of the kernel.
+    After three in a row the accelerator stays closed until its library changes (its key is another
+    then) or somebody asks for a reload; a boot after it stayed closed gives it one more try. A
+    folder that takes no file costs the memory, nothing else.
     """
 
     def __init__(self, state_dir: Path, boot_id: str) -> None:
@@ -83,7 +80,7 @@ class DelegateOpens:
                 self._write()
 
     def is_suspect(self, key: str) -> bool:
-        """Say whether the daemon died, or the power failed, when this was opened last."""
+        """Say whether the power failed when this was opened last."""
         known = self._known.get(key)
         return known is not None and known.is_suspect
 
@@ -92,15 +89,6 @@ class DelegateOpens:
         known = self._known.get(key)
         if known is None or not known.is_refused:
             return
-        if known.deaths >= MOST_DEATHS:
-            raise BackendError(
-                "{library}: the daemon died {times} times in a row as it opened {pack} on it, "
-                "although a test process could; it stays closed. Update the library; a restart of "
-                "the board or `systemctl reload edge-runtime` tries again",
-                library=known.library,
-                times=known.deaths,
-                pack=known.pack,
-            )
         raise BackendError(
             "{library}: the board lost its power or restarted {times} times in a row as {pack} "
             "was opened on it; it stays closed. See whether the power supply is strong enough for "
@@ -111,21 +99,15 @@ class DelegateOpens:
         )
 
     @contextmanager
-    def under_way(
-        self, key: str, *, library: str, pack: str, in_child: bool = False
-    ) -> Iterator[None]:
-        """Mark, on the disk, that this is being opened as long as the block lasts.
-
-        `in_child`: by a test process, which can take the board with it and not the daemon.
-        """
-        # Of two that are opened side by side a death would not tell which of them it was.
+    def under_way(self, key: str, *, library: str, pack: str) -> Iterator[None]:
+        """Mark, on the disk, that this is being opened as long as the block lasts."""
+        # Of two that are opened side by side a failure would not tell which of them it was.
         alone = self.is_suspect(key) and self._alone.acquire(timeout=PATIENCE_S)
         try:
-            self._begin(key, Opens(library, pack, self._boot_id), in_child)
+            self._begin(key, Opens(library, pack, self._boot_id))
             try:
                 yield
-                if not in_child:
-                    self._worked.add(key)
+                self._worked.add(key)
             finally:
                 self._end(key)
         finally:
@@ -160,34 +142,27 @@ class DelegateOpens:
 
     def _judged(self, one: Opens) -> Opens:
         """Return what is known of opens after the process that made them."""
-        deaths, cuts = one.deaths, one.cuts
         same_boot = one.boot_id == self._boot_id
-        if one.under_way and same_boot and is_alive(one.pid):
+        if same_boot and one.under_way and is_alive(one.pid):
             return one  # another daemon on this state folder, which will not let this one go on
+        cuts = one.cuts
         if not same_boot:
-            deaths = min(deaths, MOST_DEATHS - 1)
             cuts = cuts + 1 if one.under_way else min(cuts, MOST_CUTS - 1)
-        elif one.under_way and not one.in_child:
-            deaths += 1
-        if deaths > one.deaths or cuts > one.cuts:
+        if cuts > one.cuts:
             log.warning(
-                "%s: %s as %s was opened on it: it is tried in a test process again",
+                "%s: the power failed or the board restarted as %s was opened on it: it is tried "
+                "in a test process again",
                 one.library,
-                "the daemon died" if same_boot else "the power failed or the board restarted",
                 one.pack,
             )
-        return msgspec.structs.replace(
-            one, boot_id=self._boot_id, under_way=False, deaths=deaths, cuts=cuts
-        )
+        return msgspec.structs.replace(one, boot_id=self._boot_id, under_way=False, cuts=cuts)
 
-    def _begin(self, key: str, fresh: Opens, in_child: bool) -> None:
+    def _begin(self, key: str, fresh: Opens) -> None:
         with self._lock:
             self._under_way[key] += 1
             self._quiet_since_s = None
             known = self._known.get(key, fresh)
-            self._known[key] = msgspec.structs.replace(
-                known, under_way=True, in_child=in_child, pid=os.getpid()
-            )
+            self._known[key] = msgspec.structs.replace(known, under_way=True, pid=os.getpid())
             if self._under_way[key] == 1:
                 self._write()
 

@@ -29,7 +29,8 @@ def open_pack_backend(
 ) -> Callable[[Pack, Delegate | None], Backend]:
     """Return what makes an interpreter for a pack's weights, in a process of its own or in this.
 
-    `opens`, the daemon's: remembers that an accelerator is being opened, in case that kills it.
+    `opens`, the daemon's: remembers that an accelerator is being opened, in case that takes the
+    board's power.
     """
 
     def open_here(pack: Pack, delegate: Delegate | None) -> Backend:
@@ -45,9 +46,7 @@ def open_pack_backend(
         if delegate is None or opens is None:
             return open_here(pack, delegate)
         key = fingerprint(pack, runtime, delegate)
-        in_child = children is not None
-        name = pack.ref.full_name
-        with opens.under_way(key, library=delegate.library, pack=name, in_child=in_child):
+        with opens.under_way(key, library=delegate.library, pack=pack.ref.full_name):
             backend = open_here(pack, delegate)
             # Some prepare the model only now, and crash only now.
             backend.infer(np.zeros(backend.input.shape, backend.input.dtype))

@@ -36,8 +36,8 @@ class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
 class TrialLedger:
     """Remembers trials in a file of the state folder, which is safe to delete. Any thread.
 
-    With `opens`, the daemon's, a model on whose accelerator the daemon died is tried again, and is
-    refused where it did so again and again.
+    With `opens`, the daemon's, a model on whose accelerator the power failed is tried again, and is
+    refused where that happened again and again.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class TrialLedger:
         self.opens = opens
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
-        self._retried: set[str] = set()  # passed once more, after a death of the daemon
+        self._retried: set[str] = set()  # passed once more, after a failure of the power
         # An accelerator serves one process: of two trials at once one would find it taken.
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -78,7 +78,7 @@ class TrialLedger:
     def _try_on(self, delegate: Delegate, pack: Pack, runtime: Runtime, key: str) -> None:
         name = pack.ref.full_name
         mark = (
-            self.opens.under_way(key, library=delegate.library, pack=name, in_child=True)
+            self.opens.under_way(key, library=delegate.library, pack=name)
             if self.opens is not None
             else nullcontext()
         )

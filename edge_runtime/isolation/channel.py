@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import select
 import socket
@@ -14,6 +13,7 @@ from edge_runtime.errors import EdgeError
 
 MAX_MESSAGE_BYTES = 128 * 1024  # below the kernel's default for one packet on a local socket
 MAX_DESCRIPTORS = 4
+LONGEST_WAIT_S = 1e6  # poll(2) takes no more than 24 days: what is longer is without end
 
 
 class ChannelClosedError(EdgeError):
@@ -125,7 +125,7 @@ class Channel:
             raise ChannelClosedError("closed here")
         poll = select.poll()
         poll.register(number, event)
-        if timeout_s is None or math.isinf(timeout_s):
+        if timeout_s is None or timeout_s > LONGEST_WAIT_S:
             return bool(poll.poll())
         return bool(poll.poll(max(0.0, timeout_s) * 1000.0))
 

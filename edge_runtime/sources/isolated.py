@@ -51,6 +51,7 @@ LEAVE_S = 1.0  # for saying goodbye to a camera, which counts its viewers
 # Of one call, beside its patience: whoever calls need not watch over it.
 LONGEST_CALL_S = LONGEST_START_S + LEAVE_S + KILL_TIMEOUT_S
 MAX_WORDS = 1000  # in a row that are no picture: the queue between the processes holds fewer
+LONGEST_PAUSE_S = 2 * 86_400.0  # of a file; its stamps are believed up to a day
 LATEST_WALL_S = 253_402_300_799.0  # the last second of the year 9999
 
 
@@ -173,8 +174,9 @@ class IsolatedSource(BaseSource[Frame]):
                 self._adopt(word, descriptors[0])
             case Waiting(until_s=until_s):
                 # It says so as it begins to wait, and waits for one moment at a time.
-                if not (math.isfinite(until_s) and self._due_s <= self._clock.monotonic()):
-                    raise SharedMemoryError("it waits for two moments at once")
+                now_s = self._clock.monotonic()
+                if not (self._due_s <= now_s and until_s <= now_s + LONGEST_PAUSE_S):
+                    raise SharedMemoryError("it waits for what does not come")
                 self._due_s = until_s
             case Failed(reason=reason):
                 raise SourceError(Heard(reason))

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import math
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from edge_runtime.clock import Stamp
+from edge_runtime.infer.process_messages import Inferred, Loaded
+from edge_runtime.infer.process_messages import decode_request as decode_model
 from edge_runtime.isolation.channel import Channel
+from edge_runtime.isolation.frames import FramePool
+from edge_runtime.isolation.tensors import SharedTensors
+from edge_runtime.options import Camera
+from edge_runtime.raw import ModelFacts, TensorSpec
+from edge_runtime.sources.capture_messages import (
+    FromCapture,
+    NewPool,
+    Opened,
+    Picture,
+    Waiting,
+)
+from edge_runtime.sources.capture_messages import decode_request as decode_camera
 
 
 def echo(channel: Channel, request: bytes) -> None:
@@ -44,3 +64,116 @@ def descriptors(channel: Channel, request: bytes) -> None:
         with contextlib.suppress(OSError):  # the listing's own
             targets.append(str(entry.readlink()))
     channel.send("\n".join(targets).encode())
+
+
+def collects(channel: Channel, request: bytes) -> None:
+    """Say whether Python looks for garbage here."""
+    channel.send(str(gc.isenabled()).encode())
+
+
+def lying_camera(channel: Channel, request: bytes) -> None:
+    """Be a capture process that somebody took over: its camera's path says what it does."""
+    source = decode_camera(request).source
+    assert isinstance(source, Camera)
+    LIES[str(source.device).rpartition("/")[2]](channel)
+    channel.receive()
+
+
+def lying_model(channel: Channel, request: bytes) -> None:
+    """Be an inference process that somebody took over: its weights' name says what it does."""
+    lie = Path(decode_model(request).weights).name
+    odd = TensorSpec("x", *ODD_TENSORS.get(lie, ((4,), "uint8")))
+    fine = TensorSpec("y", (4,), "uint8")
+    shared = SharedTensors.create((fine, fine))
+    loaded = Loaded(fine, (odd,), ModelFacts())
+    channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
+    done = msgspec.msgpack.encode(Inferred())
+    while lie == "talker":
+        channel.send(done)
+    while channel.receive() is not None:
+        channel.send(done, (0, 1, 2))
+
+
+ODD_TENSORS: dict[str, tuple[tuple[int, ...], str]] = {
+    "dimensions": ((1,) * 40, "uint8"),
+    "objects": ((4,), "O"),
+    "texts": ((4,), "S8"),
+    "rows": ((4,), "f4,f4"),
+    "negative": ((-4,), "uint8"),
+}
+
+
+def tell(channel: Channel, word: FromCapture, descriptors: tuple[int, ...] = ()) -> None:
+    channel.send(msgspec.msgpack.encode(word), descriptors)
+
+
+def new_pool(channel: Channel) -> FramePool:
+    pool = FramePool.create(4, 4096)
+    tell(channel, NewPool(pool.slots, pool.slot_bytes), (pool.descriptor,))
+    return pool
+
+
+def endless_pools(channel: Channel) -> None:
+    tell(channel, Opened())
+    while True:
+        new_pool(channel).close()
+
+
+def endless_waits(channel: Channel) -> None:
+    tell(channel, Opened())
+    while True:
+        tell(channel, Waiting(0.0))
+
+
+def waits_for_ever(channel: Channel) -> None:
+    tell(channel, Opened())
+    tell(channel, Waiting(1e12))
+
+
+def waits_twice(channel: Channel) -> None:
+    tell(channel, Opened())
+    for _ in range(2):
+        tell(channel, Waiting(time.monotonic() + 1000.0))
+
+
+def endless_pictures(channel: Channel) -> None:
+    """Give each picture descriptors, and no slot time to become free."""
+    tell(channel, Opened())
+    new_pool(channel)
+    while True:
+        tell(channel, Picture(0, (8, 8, 3), Stamp(1e9, time.monotonic())), (0, 1, 2, 0))
+
+
+def pictures(*told: Picture) -> Callable[[Channel], None]:
+    def lie(channel: Channel) -> None:
+        tell(channel, Opened())
+        new_pool(channel)
+        for one in told:
+            tell(channel, one)
+
+    return lie
+
+
+def no_word(channel: Channel) -> None:
+    channel.send(b"\xc1", (0, 1, 2))
+
+
+NOW = Stamp(1e9, 5.0)
+LIES: dict[str, Callable[[Channel], None]] = {
+    "endless-pools": endless_pools,
+    "endless-waits": endless_waits,
+    "waits-for-ever": waits_for_ever,
+    "waits-twice": waits_twice,
+    "endless-pictures": endless_pictures,
+    "no-word": no_word,
+    "no-time": pictures(Picture(0, (8, 8, 3), Stamp(math.nan, 5.0))),
+    "no-moment": pictures(Picture(0, (8, 8, 3), Stamp(1e9, math.inf))),
+    "late-year": pictures(Picture(0, (8, 8, 3), Stamp(1e300, 5.0))),
+    "backwards": pictures(
+        Picture(0, (8, 8, 3), NOW), Picture(1, (8, 8, 3), Stamp(1e9, 4.0)), Picture(2, (), NOW)
+    ),
+    "no-slot": pictures(Picture(1 << 40, (8, 8, 3), NOW)),
+    "no-picture": pictures(Picture(0, (8, -8, -3), NOW)),
+    "long-text": pictures(Picture(0, (8, 8, 3), NOW, "x" * 100_000)),
+    "odd-text": pictures(Picture(0, (8, 8, 3), NOW, "first\n\x1b[2Jsecond")),
+}

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,11 @@ RUN = (sys.executable, "-m", "edge_runtime", "run")
 class Daemon:
     """`edge-runtime run` on a configuration text; its log is kept."""
 
-    def __init__(self, folder: Path, config: str, *options: str) -> None:
+    def __init__(
+        self, folder: Path, config: str, *options: str, program: Sequence[str] = RUN
+    ) -> None:
         self.folder = folder
+        self._program = program
         self.config = folder / "edge-runtime.toml"
         self.config.write_text(config)
         self.state = folder / "state"
@@ -37,7 +40,14 @@ class Daemon:
     def start(self, **environment: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*RUN, "--config", self.config, "--state-dir", self.state, *self._options],
+                [
+                    *self._program,
+                    "--config",
+                    self.config,
+                    "--state-dir",
+                    self.state,
+                    *self._options,
+                ],
                 env={**os.environ, **environment},
                 stderr=log,
                 stdout=log,

@@ -50,7 +50,7 @@ struct Delegate {
   void *reserved[8];
 };
 
-/* Whether this process is a model's trial, and not the daemon. */
+/* Whether this process is a model's trial, and not one at work. */
 __attribute__((unused)) static int in_trial(void) {
   char line[4096] = "";
   int file = open("/proc/self/cmdline", O_RDONLY);

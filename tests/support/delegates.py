@@ -13,7 +13,7 @@ from support.road import copy_pack
 SOURCE = Path(__file__).with_name("delegate.c")
 ABORTS = "abort()"
 HANGS = "for (;;) pause()"
-ABORTS_IN_THE_DAEMON = "if (!in_trial()) abort()"
+ABORTS_AT_WORK = "if (!in_trial()) abort()"
 
 
 def build_library(

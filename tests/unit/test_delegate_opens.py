@@ -1,4 +1,4 @@
-"""What the daemon remembers of an accelerator that killed it: real processes, really killed."""
+"""What is remembered of an accelerator that took the board along: processes really killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from edge_runtime.engine.delegate_opens import DelegateOpens
 opens = DelegateOpens(Path(sys.argv[1]), sys.argv[2])
 opens.take_stock()
-with opens.under_way("key", library="lib.so", pack="road@1", in_child={in_child}):
+with opens.under_way("key", library="lib.so", pack="road@1"):
     {then}
 """
 DIES = "os.kill(os.getpid(), signal.SIGKILL)"
@@ -33,10 +33,8 @@ def opens(folder: Path, boot_id: str = BOOT) -> DelegateOpens:
     return one
 
 
-def open_in_child(
-    folder: Path, then: str = DIES, boot_id: str = BOOT, *, in_child: bool = False
-) -> int:
-    code = OPEN.format(then=then, in_child=in_child)
+def open_in_child(folder: Path, then: str = DIES, boot_id: str = BOOT) -> int:
+    code = OPEN.format(then=then)
     command = [sys.executable, "-c", code, str(folder), boot_id]
     return subprocess.run(command, check=False).returncode
 
@@ -67,23 +65,10 @@ def test_an_open_that_ends_well_or_with_an_error_leaves_nothing(tmp_path: Path) 
     assert not (tmp_path / FILE).exists()
 
 
-def test_the_second_death_in_a_row_closes_it(tmp_path: Path) -> None:
-    assert open_in_child(tmp_path) == -signal.SIGKILL
-    one = opens(tmp_path)
-    assert (one.is_suspect(KEY), is_refused(one)) == (True, False)
-    assert open_in_child(tmp_path) == -signal.SIGKILL
-    one = opens(tmp_path)
-    with pytest.raises(BackendError, match=r"lib\.so: the daemon died 2 times in a row .* road@1"):
-        one.check(KEY)
-    assert not one.is_suspect("another library")
-    # The board restarts, and the accelerator with it: one more try.
-    another = opens(tmp_path, "next boot")
-    assert (another.is_suspect(KEY), is_refused(another)) == (True, False)
-    assert open_in_child(tmp_path, boot_id="next boot") == -signal.SIGKILL
-    another = opens(tmp_path, "next boot")
-    assert is_refused(another)
-    another.forget()
-    assert not another.is_suspect(KEY)
+def test_a_daemon_that_is_killed_amid_an_open_proves_nothing(tmp_path: Path) -> None:
+    for _ in range(MOST_CUTS):  # what opens it is a process of its own, which outlives none
+        assert open_in_child(tmp_path) == -signal.SIGKILL
+        assert not opens(tmp_path).is_suspect(KEY)
     assert not (tmp_path / FILE).exists()
 
 
@@ -95,21 +80,17 @@ def test_the_power_fails_amid_an_open(tmp_path: Path) -> None:
     one = opens(tmp_path, "the next")
     with pytest.raises(BackendError, match="lost its power or restarted 3 times in a row"):
         one.check(KEY)
+    assert not one.is_suspect("another library")
     # It stayed closed; where the power fails at another moment, it is tried once more.
-    assert not is_refused(opens(tmp_path, "the one after"))
-
-
-def test_a_trial_that_takes_the_board_with_it_counts_and_one_that_is_ended_does_not(
-    tmp_path: Path,
-) -> None:
-    open_in_child(tmp_path, in_child=True)  # the daemon was killed for another reason
-    assert not opens(tmp_path).is_suspect(KEY)
-    open_in_child(tmp_path, in_child=True)
-    assert opens(tmp_path, "next boot").is_suspect(KEY)
+    another = opens(tmp_path, "the one after")
+    assert (another.is_suspect(KEY), is_refused(another)) == (True, False)
+    another.forget()
+    assert not another.is_suspect(KEY)
+    assert not (tmp_path / FILE).exists()
 
 
 def test_five_minutes_of_work_after_an_open_clear_its_name(tmp_path: Path) -> None:
-    open_in_child(tmp_path)
+    open_in_child(tmp_path, boot_id="the last")
     one = opens(tmp_path)
     for now_s in (0.0, LASTED_S + 1.0):  # it was not opened yet: nothing is proved
         one.look(now_s)
@@ -122,13 +103,13 @@ def test_five_minutes_of_work_after_an_open_clear_its_name(tmp_path: Path) -> No
     assert not opens(tmp_path).is_suspect(KEY)
 
 
-def test_a_stop_amid_an_open_is_no_death(tmp_path: Path) -> None:
+def test_a_stop_amid_an_open_is_no_failure(tmp_path: Path) -> None:
     open_in_child(tmp_path, then=f"opens.close(); {DIES}")  # as `leave` does beside a hung thread
-    assert not opens(tmp_path).is_suspect(KEY)
+    assert not opens(tmp_path, "next boot").is_suspect(KEY)
 
 
-def test_an_open_of_a_process_that_lives_is_no_death(tmp_path: Path) -> None:
-    code = OPEN.format(then="print(flush=True); sys.stdin.read()", in_child=False)
+def test_the_mark_of_a_daemon_that_lives_stays(tmp_path: Path) -> None:
+    code = OPEN.format(then="print(flush=True); sys.stdin.read()")
     command = [sys.executable, "-c", code]
     with subprocess.Popen(
         [*command, str(tmp_path), BOOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -137,7 +118,7 @@ def test_an_open_of_a_process_that_lives_is_no_death(tmp_path: Path) -> None:
         child.stdout.readline()
         assert not opens(tmp_path).is_suspect(KEY)
         child.kill()
-    assert opens(tmp_path).is_suspect(KEY)
+    assert opens(tmp_path, "next boot").is_suspect(KEY)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"key": 1}'])
