@@ -35,7 +35,9 @@ class StreamFigures(msgspec.Struct):
 
 
 class PipelineFigures(msgspec.Struct):
-    """One round of the pipeline; times in seconds. `rss_mb` over the round, in even steps.
+    """One round of the pipeline; times in seconds. `memory_mb` over the round, in even steps.
+
+    CPU and memory are those of the daemon and all its children; see `bench/tree.py`.
 
     `events`: the latest that went out, and the monotonic times of their samples.
     """
@@ -45,7 +47,7 @@ class PipelineFigures(msgspec.Struct):
     cpu_s: float
     first_result_s: float
     first_result_cpu_s: float
-    rss_mb: list[float]
+    memory_mb: list[float]
     stages: dict[str, list[float]]
     added_latency_s: list[float]
     streams: dict[str, StreamFigures]
@@ -62,5 +64,5 @@ class BareFigures(msgspec.Struct):
     cpu_s: float
     first_result_s: float
     first_result_cpu_s: float
-    rss_mb: float
+    memory_mb: float
     stages: dict[str, list[float]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_runtime.bench import tree
 from edge_runtime.bench.figures import (
     STAGES,
     PipelineFigures,
@@ -18,7 +20,6 @@ from edge_runtime.bench.figures import (
     StreamFigures,
 )
 from edge_runtime.board.notify import Notifier
-from edge_runtime.board.vitals import Board
 from edge_runtime.clock import Clock, SystemClock
 from edge_runtime.engine.build import build_mqtt
 from edge_runtime.engine.order import Slot
@@ -36,7 +37,7 @@ from edge_runtime.records import KINDS, Event, Message, Stored
 
 KEPT = 4096  # samples of each stage: the round's own memory must not grow with its length
 UNSENT = 512
-RSS_EVERY = 64
+MEMORY_EVERY = 64
 
 
 class Watch:
@@ -51,16 +52,16 @@ class Watch:
         self._request = request
         self._stop = stop
         self._to_come = 1
-        self._began = self._ended = (0.0, 0.0)
+        self._began = (0.0, 0.0)
+        self._ended_s = self._ended_cpu_s = 0.0
         self._made: OrderedDict[tuple[str, float], tuple[float, float]] = OrderedDict()
-        self._board = Board(Path())
         self.first_result_s = self.first_result_cpu_s = 0.0
         self.frames = 0
         self.streams: dict[str, StreamFigures] = {}
         self.stages: dict[str, deque[float]] = {name: deque(maxlen=KEPT) for name in STAGES}
         self.added_latency_s: deque[float] = deque(maxlen=KEPT)
         self.events: deque[tuple[str, float]] = deque(maxlen=KEPT)
-        self.rss_mb: list[float] = []
+        self.memory_mb: list[float] = []
 
     def await_streams(self, count: int) -> None:
         """Note how many streams there are, before they start."""
@@ -74,21 +75,23 @@ class Watch:
     def _take(self, stream: str, slot: Slot, now_s: float) -> None:
         if not self.first_result_s:
             self.first_result_s = now_s - self._request.spawned_s
-            self.first_result_cpu_s = time.process_time()
+            self.first_result_cpu_s = tree.cpu_s(os.getpid())
         if self._to_come:
             if stream not in self.streams:
                 self.streams[stream] = StreamFigures(first_s=slot.stamp.monotonic_s)
                 self._to_come -= 1
-                self._began = now_s, time.process_time()
+                self._began = now_s, tree.cpu_s(os.getpid())
             return
         if self.frames == self._request.frames != 0:
             return
         self.frames += 1
         self._keep(self.streams[stream], stream, slot, now_s)
-        if self.frames % RSS_EVERY == 0 or self.frames == self._request.frames:
-            self.rss_mb.append(self._board.rss_mb() or 0.0)
-        self._ended = now_s, time.process_time()
-        if self.frames == self._request.frames:
+        self._ended_s = now_s
+        is_last = self.frames == self._request.frames
+        if self.frames % MEMORY_EVERY == 0 or is_last:
+            self.memory_mb.append(tree.memory_mb(os.getpid()))
+        if is_last:
+            self._ended_cpu_s = tree.cpu_s(os.getpid())
             self._stop()
 
     def encoded(self, stored: Stored) -> None:
@@ -104,11 +107,12 @@ class Watch:
         """Return what was seen, with what went out."""
         return PipelineFigures(
             frames=self.frames,
-            wall_s=self._ended[0] - self._began[0],
-            cpu_s=self._ended[1] - self._began[1],
+            wall_s=self._ended_s - self._began[0],
+            # Of a round to the end of its sources the children are gone, and waited for.
+            cpu_s=(self._ended_cpu_s or tree.cpu_s(os.getpid())) - self._began[1],
             first_result_s=self.first_result_s,
             first_result_cpu_s=self.first_result_cpu_s,
-            rss_mb=self.rss_mb,
+            memory_mb=self.memory_mb,
             stages={name: list(kept) for name, kept in self.stages.items()},
             added_latency_s=list(self.added_latency_s),
             streams=self.streams,

@@ -28,7 +28,7 @@ class Totals(msgspec.Struct, frozen=True):
 
     frames_per_s: float
     cpu_s_per_1000: float
-    rss_mb: float
+    memory_mb: float
     first_result_s: float
     first_result_cpu_s: float
 
@@ -53,8 +53,8 @@ class Report(msgspec.Struct, frozen=True):
 
 def report(pairs: Sequence[Pair], broker: str) -> Report:
     """Return what the rounds come to."""
-    bare = [totals(one, one.rss_mb) for one, _ in pairs]
-    ours = [totals(one, one.rss_mb[-1]) for _, one in pairs]
+    bare = [totals(one, one.memory_mb) for one, _ in pairs]
+    ours = [totals(one, one.memory_mb[-1]) for _, one in pairs]
     streams = [stream for _, one in pairs for stream in one.streams.values()]
     frames = sum(stream.frames for stream in streams)
     return Report(
@@ -77,12 +77,12 @@ def report(pairs: Sequence[Pair], broker: str) -> Report:
     )
 
 
-def totals(one: BareFigures | PipelineFigures, rss_mb: float) -> Totals:
+def totals(one: BareFigures | PipelineFigures, memory_mb: float) -> Totals:
     """Return one round's figures."""
     return Totals(
         one.frames / one.wall_s,
         1000.0 * one.cpu_s / one.frames,
-        rss_mb,
+        memory_mb,
         one.first_result_s,
         one.first_result_cpu_s,
     )
@@ -151,7 +151,7 @@ def table(told: Report) -> str:
     for label, field, digits in (
         ("frames/s", "frames_per_s", 1),
         ("CPU s per 1,000 frames", "cpu_s_per_1000", 2),
-        ("RSS, MiB", "rss_mb", 1),
+        ("memory, MiB", "memory_mb", 1),
         ("start to first result, s", "first_result_s", 2),
         ("  of which CPU, s", "first_result_cpu_s", 2),
     ):

@@ -102,7 +102,7 @@ class Pool:
         """Say that a task may have become ready; any thread."""
         with self._work:
             if not self._idle and self._threads and not self._stopping and self._missing() > 0:
-                log.warning("an inference is overdue: another worker takes its place")
+                log.info("an inference is overdue: another worker takes its place")
                 self._add_worker()
             self._work.notify()
 

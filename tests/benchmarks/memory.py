@@ -4,7 +4,7 @@
 
 The bundled model looks at its clip flat out. The broker is killed and started again all the
 time, and the source ends and is opened again at the end of each pass. As many frames again come
-first, in which the outbox and every cache fill. Prints the RSS by tenths, and its growth.
+first, in which the outbox and every cache fill. Prints the memory by tenths, and its growth.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def unsettle(broker: Mosquitto, over: threading.Event) -> None:
 
 
 def measure(frames: int) -> list[float]:
-    """Return the RSS in MiB over a run, in even steps."""
+    """Return the memory in MiB over a run, in even steps."""
     with tempfile.TemporaryDirectory(prefix="edge-runtime-memory-") as name:
         folder = Path(name)
         config = folder / "memory.toml"
@@ -70,7 +70,7 @@ def measure(frames: int) -> list[float]:
         thread = threading.Thread(target=unsettle, args=(broker, over))
         thread.start()
         try:
-            return bench.pipeline(2 * frames).rss_mb
+            return bench.pipeline(2 * frames).memory_mb
         finally:
             over.set()
             thread.join()
@@ -79,11 +79,11 @@ def measure(frames: int) -> list[float]:
 
 def main() -> None:
     frames = int(sys.argv[1]) if len(sys.argv) > 1 else FRAMES
-    rss_mb = measure(frames)
-    rss_mb = rss_mb[len(rss_mb) // 2 :]
-    tenth = len(rss_mb) // 10
-    tenths = [statistics.median(rss_mb[n * tenth : (n + 1) * tenth]) for n in range(10)]
-    print("RSS, MiB, by tenths: " + " ".join(f"{one:.1f}" for one in tenths))
+    memory_mb = measure(frames)
+    memory_mb = memory_mb[len(memory_mb) // 2 :]
+    tenth = len(memory_mb) // 10
+    tenths = [statistics.median(memory_mb[n * tenth : (n + 1) * tenth]) for n in range(10)]
+    print("memory, MiB, by tenths: " + " ".join(f"{one:.1f}" for one in tenths))
     print(f"growth over {frames} frames: {tenths[-1] - tenths[0]:+.2f} MiB")
 
 

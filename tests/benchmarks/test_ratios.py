@@ -44,8 +44,8 @@ def test_cpu_memory_and_start_beside_the_bare_loop(cases: Cases) -> None:
     two = cases.run("one", FRAMES, workers=2)
     bare, one = rounds[0]
     assert min(p.cpu_s / b.cpu_s for b, p in rounds) <= MOST_CPU
-    assert one.rss_mb[-1] / bare.rss_mb <= MOST_RSS
-    assert two.rss_mb[-1] - one.rss_mb[-1] <= MOST_WORKER_MB
+    assert one.memory_mb[-1] / bare.memory_mb <= MOST_RSS
+    assert two.memory_mb[-1] - one.memory_mb[-1] <= MOST_WORKER_MB
     assert min(p.first_result_cpu_s / b.first_result_cpu_s for b, p in rounds) <= MOST_START_CPU
 
 

@@ -54,8 +54,6 @@ url = "mqtt://127.0.0.1:{port}"
 [outbox]
 max_mb = 8
 commit_interval_s = 0.5
-[uplink]
-health_interval_s = 10
 [engine]
 workers = 2
 """
@@ -140,7 +138,6 @@ def besiege(
         environment = {"WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000)} | manager.environment
         process = run.start(**environment)
         stack.callback(run.stop)
-        manager.told_until("READY=1")
         until(lambda: all_running(run), "the healthy streams", within_s=60)
         with Look(run, outcome, window_s):
             for _ in range(deaths):

@@ -15,7 +15,7 @@ HASTY = (
     "from edge_runtime.cli import main\n"
     "main()\n"
 )
-SECRET = "secret"  # noqa: S105 - of the cameras' logins
+SECRET = "secret"
 
 
 def hold(outcome: Outcome) -> None:

@@ -135,7 +135,8 @@ def hostile_model(misdeed: Misdeed) -> bytes:
     steps = main.add("MUL", scaled, [main.tensor("INT32")], "MulOptions")
     steps = main.add("ADD", [steps, main.constant(1)], [main.tensor("INT32")], "AddOptions")
     result = fill(main, steps) if misdeed == "fills" else loop(writer, main, steps)
-    score = main.add("RESHAPE", [result, main.constant([1, 1])], [main.tensor("FLOAT32", (1, 1))])
+    row = main.add("RESHAPE", [result, main.constant([1, 1])], [main.tensor("FLOAT32", (1, 1))])
+    score = main.add("LOGISTIC", [row], [main.tensor("FLOAT32", (1, 1))])
     main.between([picture], [score])
     return writer.bytes()
 

@@ -114,7 +114,7 @@ def ours_flat_out(bench: Bench) -> dict[str, float]:
     return {
         "frames_per_s": one.frames / one.wall_s,
         "cpu_ms": 1000.0 * one.cpu_s / one.frames,
-        "rss_mb": one.rss_mb[-1],
+        "rss_mb": one.memory_mb[-1],
         "first_result_s": one.first_result_s,
         "bytes_per_result": one.bytes_out / one.messages,
     }
