@@ -14,6 +14,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -43,6 +44,7 @@ REASONS = {
     "dies": "crashed (SIGSEGV)",
 }
 WINDOW_S = 10.0
+LOOK_S = 0.5
 WATCHDOG_S = 20
 
 HEAD = """
@@ -77,7 +79,7 @@ class Outcome(msgspec.Struct):
     holes: list[tuple[int, int]] = []
     declared: list[tuple[int, int, int, str]] = []
     most_rss_mb: float = 0.0
-    was_fed: bool = False
+    fed: int = 0
     status: int = -1
     log: str = ""
 
@@ -85,8 +87,9 @@ class Outcome(msgspec.Struct):
 class Look:
     """Looks at the daemon from outside, in a thread of its own, until it is left."""
 
-    def __init__(self, run: Daemon, outcome: Outcome, window_s: float) -> None:
+    def __init__(self, run: Daemon, manager: Manager, outcome: Outcome, window_s: float) -> None:
         self._run = run
+        self._manager = manager
         self._outcome = outcome
         self._window_s = window_s
         self._over = threading.Event()
@@ -102,10 +105,13 @@ class Look:
 
     def _work(self) -> None:
         before: dict[str, int] | None = None
-        while not self._over.wait(self._window_s):
-            streams = streams_of(self._run)
-            if not streams:
+        end_s = 0.0
+        while not self._over.wait(LOOK_S):
+            self._outcome.fed += sum("WATCHDOG=1" in told for told in self._manager.waiting())
+            if time.monotonic() < end_s or not all_running(self._run):
                 continue
+            end_s = time.monotonic() + self._window_s
+            streams = streams_of(self._run)
             now = {name: streams[name]["inferred"] for name in HEALTHY}
             if before is not None:
                 self._outcome.windows.append({name: now[name] - before[name] for name in HEALTHY})
@@ -138,18 +144,17 @@ def besiege(
         environment = {"WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000)} | manager.environment
         process = run.start(**environment)
         stack.callback(run.stop)
-        until(lambda: all_running(run), "the healthy streams", within_s=60)
-        with Look(run, outcome, window_s):
+        with Look(run, manager, outcome, window_s):
+            until(lambda: all_running(run), "the healthy streams", within_s=60)
             for _ in range(deaths):
-                die(run, dying.port)
+                outcome.reasons["dies"] = die(run, dying.port)
             outcome.reasons = until(lambda: reasons(run, outcome.reasons), "six reasons",
                                     within_s=90.0)  # fmt: skip
             until(lambda: len(outcome.windows) >= 3, "three windows", within_s=60)
-        told = streams_of(run)
-        outcome.restarts = {name: told[name]["restarts"] for name in HEALTHY}
-        manager.told_until("WATCHDOG=1")
-        outcome.was_fed = "standing still" not in run.text() and process.poll() is None
-        outcome.status = run.stop()
+            told = streams_of(run)
+            outcome.restarts = {name: told[name].get("restarts", 0) for name in HEALTHY}
+            assert process.poll() is None, run.text()[-2000:]
+            outcome.status = run.stop()
         books = consumer.of("board")
         outcome.holes, outcome.declared = books.holes(), books.declared
         outcome.log = run.text()
@@ -188,12 +193,18 @@ def reasons(run: Daemon, known: dict[str, str]) -> dict[str, str]:
     return known if len(known) == len(REASONS) else {}
 
 
-def die(run: Daemon, port: int) -> None:
-    """Send SIGSEGV to the process that decodes the camera at a port, and wait for the reason."""
+def die(run: Daemon, port: int) -> str:
+    """Send SIGSEGV to the process that decodes the camera at a port; return what is said of it."""
     child = until(lambda: client_of(run, port), "the process of the camera", within_s=60)
     os.kill(child, signal.SIGSEGV)
-    until(lambda: REASONS["dies"] in streams_of(run)["dies"].get("reason", ""), "its reason")
+
+    def reason() -> str:
+        said: str = streams_of(run)["dies"].get("reason", "")
+        return said if REASONS["dies"] in said else ""
+
+    said = until(reason, "its reason")
     until(lambda: streams_of(run)["dies"]["state"] == "running", "it works again", within_s=60)
+    return said
 
 
 def client_of(run: Daemon, port: int) -> int | None:
@@ -245,7 +256,7 @@ def main() -> None:
     print(f"restarts of theirs  {outcome.restarts}")
     print(f"undeclared holes    {outcome.holes}; declared {outcome.declared}")
     print(f"most RSS of the daemon, MiB  {outcome.most_rss_mb:.0f}")
-    print(f"watchdog fed        {outcome.was_fed}; exit status {outcome.status}")
+    print(f"watchdog fed        {outcome.fed} times; exit status {outcome.status}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 
@@ -25,6 +26,14 @@ class Manager:
         told: list[str] = []
         while not told or not any(line.startswith(wanted) for line in told[-1].splitlines()):
             told.append(self._channel.recv(4096).decode())
+        return told
+
+    def waiting(self) -> list[str]:
+        """Return what was said and not heard yet: what is never heard makes the daemon wait."""
+        told: list[str] = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                told.append(self._channel.recv(4096, socket.MSG_DONTWAIT).decode())
         return told
 
     def __enter__(self) -> Manager:

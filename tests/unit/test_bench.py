@@ -89,14 +89,14 @@ def test_a_stream_on_an_accelerator_is_not_compared_with_the_cpu(tmp_path: Path)
 
 def test_what_a_child_uses_is_counted() -> None:
     program = (
-        "import time; held = b'x' * (64 << 20)\nwhile time.process_time() < 0.5: pass\ninput()"
+        "import time; held = b'x' * (64 << 20)\nwhile time.process_time() < 0.6: pass\ninput()"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
         assert child.pid in tree.processes(os.getpid())
-        until(lambda: tree.cpu_s(child.pid) >= 0.5, "the child's work")
+        until(lambda: tree.cpu_s(child.pid) >= 0.4, "the child's work")
         assert tree.cpu_s(os.getpid()) > tree.cpu_s(child.pid) - 0.1
         assert tree.memory_mb(child.pid) > 64.0
         assert tree.memory_mb(os.getpid()) > tree.memory_mb(child.pid)
         child.kill()
-    assert tree.cpu_s(os.getpid()) >= 0.5  # one that was waited for still counts
+    assert tree.cpu_s(os.getpid()) >= 0.4  # one that was waited for still counts
     assert tree.memory_mb(child.pid) == 0.0
