@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import select
 import socket
 from pathlib import Path
 
@@ -31,9 +31,8 @@ class Manager:
     def waiting(self) -> list[str]:
         """Return what was said and not heard yet: what is never heard makes the daemon wait."""
         told: list[str] = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                told.append(self._channel.recv(4096, socket.MSG_DONTWAIT).decode())
+        while select.select([self._channel], [], [], 0.0)[0]:
+            told.append(self._channel.recv(4096).decode())
         return told
 
     def __enter__(self) -> Manager:
