@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -299,6 +299,16 @@ class Result(msgspec.Struct, frozen=True):
         return Lane.ALARM if isinstance(self.body, Event | Gap) else Lane.PLAIN
 
 
+class Topic(NamedTuple):
+    """The last two levels of a record's topic: what a broker accepts or refuses as one."""
+
+    stream: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.stream}/{self.kind}"
+
+
 class Stored(msgspec.Struct, frozen=True):
     """A record that is on disk: what the outbox hands to the publisher.
 
@@ -317,6 +327,11 @@ class Stored(msgspec.Struct, frozen=True):
     late: bool = False
     rules: tuple[str, ...] = ()
     labels: Mapping[int, str] = {}
+
+    @property
+    def topic(self) -> Topic:
+        """Where it is published, below the device's own level."""
+        return Topic(self.stream, self.body.KIND)
 
     def label(self, class_id: int) -> str:
         """Return the name of a class; one that is not known is shown as a number."""

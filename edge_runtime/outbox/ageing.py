@@ -90,8 +90,9 @@ class Ageing:
 
     def _oldest(self, front: Front) -> list[tuple[int, bytes]]:
         """Return a bounded piece of a front's rows that were not handed out."""
-        after = self._ledger.lanes.reclaim(front)
-        rows = self._ledger.store.read(front.lane, after, front.upto, STEP_ROWS)
+        rows: list[tuple[int, bytes]] = []
+        for after, upto in self._ledger.lanes.reclaim(front):
+            rows = rows or self._ledger.store.read(front.lane, after, upto, STEP_ROWS)
         size = 0
         for at, (_, data) in enumerate(rows):
             size += len(data)
@@ -190,7 +191,7 @@ class Ageing:
 
     def _declare_again(self, row: int, record: Row) -> None:
         """Keep what a gap says when the gap itself has to go."""
-        if isinstance(record.body, Gap):
+        if isinstance(record.body, Gap) and not self._ledger.declared.again(row):
             gap = record.body
             boot = gap.of_boot or boot_of(row)
             self._ledger.declared.add(boot, gap.from_seq, gap.to_seq, gap.reason, gap.count)

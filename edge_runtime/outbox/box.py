@@ -27,7 +27,7 @@ from edge_runtime.outbox.rows import Row, boot_of, seq_of
 from edge_runtime.outbox.store import Connect, connect
 from edge_runtime.outbox.worker import Worker, for_people
 from edge_runtime.outbox.writer import Writer
-from edge_runtime.records import Result, Stored, Summary
+from edge_runtime.records import Result, Stored, Summary, Topic
 
 READ_TIMEOUT_S = 2.0
 REPLAY_TIMEOUT_S = 10.0
@@ -179,12 +179,30 @@ class Outbox:
             self._lanes.acknowledge(row)
 
     def reject(self, row: int, reason: str) -> None:
-        """Set a row aside that the broker refuses for good; a gap declares it."""
+        """Give a row up that the broker refuses; it leaves with the commit that declares it."""
         lane = self._lanes.lane_of(row)
         if lane is not None:
             _log.warning("outbox: boot %d seq %d refused: %s", boot_of(row), seq_of(row), reason)
             self._writer.refuse(lane, row)
-            self._lanes.acknowledge(row)
+
+    def hold(self, topic: Topic) -> None:
+        """Pass over a topic's rows until `release`; all others go on."""
+        self._lanes.hold(topic)
+        self._writer.want()
+
+    def postpone(self, row: int, group: Topic) -> None:
+        """Put a row back that is on its way: it waits until its group is released."""
+        self._lanes.postpone(row, group)
+
+    def probe(self, group: Topic, place: int) -> Stored | None:
+        """Return the oldest row of a group that waits (place 0), or the one behind it (1)."""
+        taken = self._lanes.probe(group, place)
+        return None if taken is None else self._stored(*taken)
+
+    def release(self, group: Topic) -> None:
+        """Give again what waits of a group, in order."""
+        self._lanes.release(group)
+        self._writer.want()
 
     def connected(self, at_s: float) -> None:
         """Note that the link is up since a monotonic time: what was made before is backlog.

@@ -1,14 +1,16 @@
-"""What will not come, on record until a `gap` says so: runs of seqs with a count and a reason.
+"""What will not come, on record until a `gap` that says so was acknowledged.
 
-A declaration has no seq of its own until it is sent, so that neighbours can still be merged: a
-long outage makes few gaps, not millions.
+Runs of seqs with a count and a reason. A declaration has no seq of its own until it is told, so
+that neighbours can still be merged: a long outage makes few gaps, not millions. One that is told
+stays beside the gap: where that is lost (refused, damaged, given up for room), it is told again.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
+from typing import TypeAlias
 
 import msgspec
 
@@ -20,7 +22,7 @@ MAX_HOLES = 512
 
 
 class Hole(msgspec.Struct, array_like=True, order=True):
-    """Of the seqs first..last of a boot, `count` will not come."""
+    """Of the seqs first..last of a boot, `count` will not come. `told`: the row of its gap."""
 
     boot: int
     reason: str
@@ -28,6 +30,7 @@ class Hole(msgspec.Struct, array_like=True, order=True):
     last: int
     count: int
     key: int = 0
+    told: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -40,6 +43,8 @@ class Hole(msgspec.Struct, array_like=True, order=True):
         return Gap(self.first, self.last, self.count, self.reason, of_boot)
 
 
+Mark: TypeAlias = tuple[list[Hole], dict[int, Hole], int]
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Hole).decode
 
@@ -49,21 +54,24 @@ class Declared:
 
     def __init__(self) -> None:
         self._holes: list[Hole] = []
+        self._told: dict[int, Hole] = {}
         self._next_key = 1
         self._changed: dict[int, Hole | None] = {}
 
-    def mark(self) -> tuple[list[Hole], int]:
+    def mark(self) -> Mark:
         """Return what `restore` needs where a transaction fails."""
-        return list(self._holes), self._next_key
+        return list(self._holes), dict(self._told), self._next_key
 
-    def restore(self, mark: tuple[list[Hole], int]) -> None:
+    def restore(self, mark: Mark) -> None:
         """Forget what was not committed."""
-        self._holes, self._next_key = mark
+        self._holes, self._told, self._next_key = mark
         self._changed = {}
 
     def load(self, store: Store) -> None:
         """Read the table."""
-        self._holes = sorted(unpack_hole(key, data) for key, data in store.read(Table.DECLARED))
+        holes = [unpack_hole(key, data) for key, data in store.read(Table.DECLARED)]
+        self._holes = sorted(hole for hole in holes if not hole.told)
+        self._told = {hole.told: hole for hole in holes if hole.told}
         self._next_key = 1 + (store.last(Table.DECLARED) or 0)
         self._changed = {}
 
@@ -83,12 +91,35 @@ class Declared:
         if len(self._holes) > MAX_HOLES:
             self._coarsen()
 
-    def take(self, limit: int) -> list[Hole]:
-        """Remove declarations that become records in this transaction."""
-        taken, self._holes = self._holes[:limit], self._holes[limit:]
-        for hole in taken:
+    @property
+    def told(self) -> Collection[int]:
+        """The rows of gaps that are not known to be acknowledged."""
+        return self._told.keys()
+
+    def untold(self, limit: int) -> list[Hole]:
+        """Return declarations that no gap tells yet."""
+        return self._holes[:limit]
+
+    def tell(self, hole: Hole, row: int) -> None:
+        """Note the gap that tells a declaration."""
+        self._holes.remove(hole)
+        told = msgspec.structs.replace(hole, told=row)
+        self._changed[hole.key] = self._told[row] = told
+
+    def acknowledged(self, row: int) -> None:
+        """Let go of what a gap told: it was acknowledged."""
+        hole = self._told.pop(row, None)
+        if hole is not None:
             self._changed[hole.key] = None
-        return taken
+
+    def again(self, row: int) -> bool:
+        """Have told once more what a gap told that is lost. False: it is not known here."""
+        hole = self._told.pop(row, None)
+        if hole is None:
+            return False
+        self._changed[hole.key] = None
+        self.add(hole.boot, hole.first, hole.last, hole.reason, hole.count)
+        return True
 
     def restate(self, boot: int, last: int, reason: str, instead: str) -> None:
         """Give declarations up to a seq another reason."""
@@ -111,9 +142,11 @@ class Declared:
         self._changed = {}
 
     def __iter__(self) -> Iterator[Hole]:
-        return iter(self._holes)
+        yield from self._holes
+        yield from self._told.values()
 
     def __len__(self) -> int:
+        """Return how many no gap tells yet."""
         return len(self._holes)
 
     def _merge(self, old: Hole, new: Hole) -> Hole:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from typing import TypeAlias
 
 from edge_runtime.outbox.rows import LAST_ROW, Row, Table
+from edge_runtime.records import Topic
+
+Entry: TypeAlias = tuple[int, Row, int]  # row number, record, bytes on disk
 
 
 class Front:
     """Rows of one lane with after < row <= upto. The caller holds the lanes' lock.
 
     Every row up to `after` is acknowledged; up to `taken` it was handed out; up to `cursor` it
-    was read into `ready`. `late` is set where its rows are old by what they are (a replay, a
+    was read into `ready`, or left behind: its topic waits. `left` counts those, the first of them
+    is `left_from` or later. `late` is set where its rows are old by what they are (a replay, a
     salvage), `replay` where they are not pending and are lost with the process.
     """
 
@@ -26,9 +31,11 @@ class Front:
         self.replay = replay
         self.taken = after
         self.cursor = after
-        self.ready: deque[tuple[int, Row, int]] = deque()
-        self.flying: dict[int, tuple[int, Row, int]] = {}
-        self._acknowledged: set[int] = set()
+        self.ready: deque[Entry] = deque()
+        self.flying: dict[int, Entry] = {}
+        self.left = 0
+        self.left_from = LAST_ROW
+        self._acknowledged: dict[int, int] = {}
 
     @property
     def is_open(self) -> bool:
@@ -46,14 +53,28 @@ class Front:
 
     def is_done(self, tail: int) -> bool:
         """Say whether nothing of it is left."""
-        return not (self.is_open or self.ready or self.flying) and self.is_dry(tail)
+        busy = self.is_open or self.ready or self.flying or self.left
+        return not busy and self.is_dry(tail)
 
-    def fill(self, rows: Sequence[tuple[int, Row, int]], cursor: int) -> None:
-        """Take over what was read: rows up to `cursor`."""
-        self.ready.extend(entry for entry in rows if entry[0] not in self._acknowledged)
+    def is_pending(self, row: int) -> bool:
+        """Say whether a row is one of its own that is not acknowledged."""
+        return self.after < row <= self.upto and row not in self._acknowledged
+
+    def fill(self, rows: Sequence[Entry], cursor: int, waits: Container[Topic]) -> list[Entry]:
+        """Take over what was read: rows up to `cursor`. Return those left behind."""
         self.cursor = cursor
+        left = []
+        for entry in rows:
+            if entry[0] in self._acknowledged or entry[0] in self.flying:
+                continue
+            if entry[1].topic in waits:
+                left.append(entry)
+                self._leave(entry[0])
+            else:
+                self.ready.append(entry)
+        return left
 
-    def pop(self) -> tuple[int, Row, int]:
+    def pop(self) -> Entry:
         """Hand the next row out."""
         entry = self.ready.popleft()
         self.taken = entry[0]
@@ -63,42 +84,152 @@ class Front:
     def acknowledge(self, row: int) -> int:
         """Mark a row as delivered; return its bytes."""
         _, _, size = self.flying.pop(row)
-        self._acknowledged.add(row)
+        self._acknowledged[row] = size
         self._advance()
         return size
 
-    def skip_to(self, row: int) -> None:
-        """Leave out rows that are no longer there, up to `row`."""
-        self.taken = self.cursor = row
+    def leave_topic(self, topic: Topic) -> list[Entry]:
+        """Leave behind what was read ahead of a topic that waits from now on; return it."""
+        left = [entry for entry in self.ready if entry[1].topic == topic]
+        if left:
+            self.ready = deque(entry for entry in self.ready if entry[1].topic != topic)
+        for row, _, _ in left:
+            self._leave(row)
+        return left
+
+    def postpone(self, row: int) -> Entry:
+        """Leave a row behind that was handed out; return it."""
+        entry = self.flying.pop(row)
+        self._leave(row)
+        self._advance()
+        return entry
+
+    def try_left(self, entry: Entry) -> bool:
+        """Hand out a row that was left behind. False: it is on its way already."""
+        if entry[0] in self.flying:
+            return False
+        self._forget(entry[0])
+        self.flying[entry[0]] = entry
+        return True
+
+    def look_again(self) -> None:
+        """Have everything read once more that is neither acknowledged nor on its way."""
+        self.ready.clear()
+        self.taken = self.cursor = self.after
+        self.left, self.left_from = 0, LAST_ROW
+
+    def split(self) -> Front:
+        """Give away what was read so far, as a front of its own that is looked at again, late."""
+        old = Front(self.lane, self.after, self.cursor, late=True, replay=self.replay)
+        for mine, its in ((self.flying, old.flying), (self._acknowledged, old._acknowledged)):
+            for row in [row for row in mine if row <= self.cursor]:
+                its[row] = mine.pop(row)  # type: ignore[assignment]
+        self.after = self.cursor
+        self.look_again()
+        return old
+
+    def remove(self, row: int) -> None:
+        """Forget a row that is no longer on disk."""
+        if self.flying.pop(row, None) is None:
+            self._forget(row)
         self._advance()
 
-    def rewind(self) -> None:
-        """Have everything that is not acknowledged read again."""
-        self.ready.clear()
-        self.flying.clear()
-        self.taken = self.cursor = self.after
+    def forget_delivered(self) -> dict[int, int]:
+        """Return rows, with their bytes, that were delivered ahead of what waits; forget them."""
+        delivered: dict[int, int] = {}
+        if self.left and not self.replay:
+            delivered, self._acknowledged = self._acknowledged, {}
+        return delivered
+
+    def rewind(self, waits: Container[Topic]) -> list[Entry]:
+        """Have everything that is on its way pending again. Return what is left behind of it."""
+        flying, self.flying = sorted(self.flying.values(), key=row_of), {}
+        flying = [entry for entry in flying if entry[0] <= self.cursor]  # the others will be read
+        left = [entry for entry in flying if entry[1].topic in waits]
+        for row, _, _ in left:
+            self._leave(row)
+        again = [entry for entry in flying if entry[1].topic not in waits]
+        self.ready = deque(sorted([*again, *self.ready], key=row_of))
+        if again:
+            self.taken = min(self.taken, again[0][0] - 1)
+        return left
 
     def oldest_s(self) -> float | None:
         """Return the wall time of its oldest row in memory."""
         oldest = next(iter(self.flying.values()), self.ready[0] if self.ready else None)
         return None if oldest is None else oldest[1].wall_s
 
-    def unread(self) -> int:
-        """Forget what was read ahead; return the row after which nothing was handed out."""
-        self.ready.clear()
-        self.cursor = self.taken
-        return self.taken
+    def unread(self) -> list[tuple[int, int]]:
+        """Return ranges (after, upto] in which nothing was handed out, nor is read ahead.
+
+        What was left behind is such a range, beyond all that is on its way.
+        """
+        handed_out_to = max(self.taken, self._settled_to())
+        if not self.left:
+            self.ready.clear()
+            self.cursor = self.taken
+            return [(handed_out_to, self.upto)]
+        ready_from = self.ready[0][0] if self.ready else self.cursor + 1
+        return [
+            (self._settled_to(), ready_from - 1),
+            (max(self.cursor, handed_out_to), self.upto),
+        ]
+
+    def removed(self, last: int, rows: int) -> None:
+        """Note that rows of such a range are no longer on disk, up to `last`."""
+        if self.left and self.after < last <= self.cursor:
+            self._count_left(self.left - rows)
+            if self.left and self.left_from > self._settled_to():
+                self.left_from = last + 1
+            self._advance()
 
     def join(self, earlier: Front) -> bool:
         """Take an earlier neighbour in, where nothing lies between and nothing is on its way."""
         if earlier.upto != self.after or earlier.flying or self.flying or earlier.late != self.late:
             return False
+        again = not (earlier.left or self.left)
+        if not again and (earlier.ready or earlier.cursor < earlier.upto):
+            return False
         self.after = earlier.after
         self._acknowledged |= earlier._acknowledged
-        self.rewind()
+        if again:
+            self.look_again()
+        else:
+            self.left += earlier.left
+            self.left_from = min(self.left_from, earlier.left_from)
         return True
 
+    def _leave(self, row: int) -> None:
+        if row <= self.cursor:  # the others will be read
+            self.left += 1
+            self.left_from = min(self.left_from, row)
+
+    def _forget(self, row: int) -> None:
+        """Take a row that is neither acknowledged nor on its way out of where it waits."""
+        if any(entry[0] == row for entry in self.ready):
+            self.ready = deque(entry for entry in self.ready if entry[0] != row)
+        elif row <= self.cursor:
+            self._count_left(self.left - 1)
+
+    def _count_left(self, left: int) -> None:
+        self.left = max(0, left)
+        if not self.left:
+            self.left_from = LAST_ROW
+
+    def _settled_to(self) -> int:
+        return max([self.after, *self.flying, *self._acknowledged])
+
     def _advance(self) -> None:
-        self.after = next(iter(self.flying)) - 1 if self.flying else self.taken
+        if not self.ready:
+            self.taken = max(self.taken, self.cursor)
+        ends = [self.taken, self.left_from - 1, *(row - 1 for row in self.flying)]
+        self.after = max(self.after, min(ends))
         if self._acknowledged:
-            self._acknowledged = {row for row in self._acknowledged if row > self.after}
+            self._acknowledged = {
+                row: size for row, size in self._acknowledged.items() if row > self.after
+            }
+
+
+def row_of(entry: Entry) -> int:
+    """Return the number of a row that was read."""
+    return entry[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edge_runtime.outbox.ledger import Ledger
-from edge_runtime.outbox.rows import LANES, LAST_ROW, Row, Table, boot_of, key, pack, seq_of, unpack
+from edge_runtime.outbox.rows import LANES, Row, Table, boot_of, key, pack, seq_of
 
 ISSUE_AT_ONCE = 64
 # The stream that gaps are published under: they speak of the device's seqs, not of a stream's.
@@ -15,7 +15,13 @@ GAP_STREAM = "outbox"
 def can_issue(ledger: Ledger) -> bool:
     """Say whether declarations or summaries wait to become records."""
     room = ledger.lanes.counts()[0][Table.LATE] < ISSUE_AT_ONCE
-    return len(ledger.declared) > 0 or (room and ledger.summaries.total() > 0)
+    gaps = len(ledger.declared) > 0 and gaps_to_issue(ledger) > 0
+    return gaps or (room and ledger.summaries.total() > 0)
+
+
+def gaps_to_issue(ledger: Ledger) -> int:
+    """Return how many gaps may be made: what waits undeclared can still be merged."""
+    return max(0, ISSUE_AT_ONCE - len(ledger.declared.told))
 
 
 def issue(ledger: Ledger) -> int:
@@ -23,9 +29,10 @@ def issue(ledger: Ledger) -> int:
     seq, now = ledger.seq, ledger.clock.now()
     rows: dict[Table, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
     with ledger.transaction():
-        for hole in ledger.declared.take(ISSUE_AT_ONCE):
+        for hole in ledger.declared.untold(gaps_to_issue(ledger)):
             seq += 1
             gap = hole.gap(ledger.boot)
+            ledger.declared.tell(hole, key(ledger.boot, seq))
             rows[Table.ALARM].append(ledger.pack(Table.ALARM, seq, GAP_STREAM, now, gap))
         level = ledger.summaries.oldest_level()
         if level is not None and ledger.lanes.counts()[0][Table.LATE] < ISSUE_AT_ONCE:
@@ -48,18 +55,14 @@ def issue(ledger: Ledger) -> int:
 
 
 def reject(ledger: Ledger, lane: Table, row: int) -> None:
-    """Set a row aside that the broker will never take, and declare it."""
+    """Give up a row that the broker will not take, and declare it, in one transaction.
+
+    A gap is declared with what it told. One that was delivered meanwhile is left alone.
+    """
     with ledger.transaction():
-        found = ledger.store.read(lane, row - 1, row)
-        if found:
-            ledger.store.put(Table.REJECTED, found)
+        if ledger.store.count(lane, row - 1, row) and ledger.lanes.remove(lane, row):
             ledger.store.delete(lane, row - 1, row)
-        # A gap for a refused gap would be refused as well, for ever.
-        if lane != Table.ALARM or not found or unpack(*found[0]).body.KIND != "gap":
+            ledger.declared.again(row)
             ledger.declared.add(boot_of(row), seq_of(row), seq_of(row), "rejected")
-        ledger.tally = msgspec.structs.replace(ledger.tally, rejected=ledger.tally.rejected + 1)
-        oldest_kept = ledger.store.nth(Table.REJECTED, 0, LAST_ROW, 100)
-        if oldest_kept is not None:
-            first = ledger.store.first(Table.REJECTED) or 0
-            ledger.store.delete(Table.REJECTED, first - 1, first)
-        ledger.save_state()
+            ledger.tally = msgspec.structs.replace(ledger.tally, rejected=ledger.tally.rejected + 1)
+            ledger.save_state()

@@ -1,18 +1,24 @@
-"""What is sent next: alarms in strict order, then live results beside a trickle of backlog."""
+"""What is sent next: alarms in strict order, then live results beside a trickle of backlog.
+
+A topic that the broker refuses waits: its rows are passed over until it is released.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from edge_runtime.clock import Clock
-from edge_runtime.outbox.front import Front
+from edge_runtime.outbox.front import Entry, Front, row_of
 from edge_runtime.outbox.pacing import Bucket
 from edge_runtime.outbox.rows import LANES, LAST_ROW, Row, Table, boot_of
 from edge_runtime.outbox.state import Run
+from edge_runtime.records import Gap, Topic
 
 READ_AHEAD = 256
+# Of a topic that waits so many rows, the oldest, are at hand to be tried.
+AT_HAND = 2
 # Beyond it a reconnect starts no new run: the state stays small through weeks of a flapping link.
 MAX_FRONTS = 256
 
@@ -25,6 +31,10 @@ class Lanes:
     Alarms keep one order, old before new: a subscriber that keeps the last event as the state
     must never see an old one after a newer. Plain results made since the link came up overtake
     those that waited; within each of the two the order is kept.
+
+    A topic that waits is left behind by the others, and keeps the order within itself. What is
+    delivered ahead of it is deleted at the next save (`take_delivered`), so that neither memory
+    nor a restart has to tell it from what waits.
     """
 
     def __init__(self, boot: int, clock: Clock, bucket: Bucket) -> None:
@@ -37,6 +47,9 @@ class Lanes:
         self._pending = [0, 0, 0]
         self._tails = [0, 0, 0]
         self._up_at_s: float | None = None
+        self._waits: set[Topic] = set()
+        self._at_hand: dict[Topic, list[tuple[Table, Entry]]] = {}
+        self._told: set[int] = set()
         self.kept_bytes = 0
         self.acknowledged = 0
         self.held = 0
@@ -51,6 +64,7 @@ class Lanes:
                 Front(run.lane, run.after, run.upto, late=run.upto != LAST_ROW) for run in runs
             ]
             self._where = {}
+            self._at_hand = {}
             self._pending = list(pending)
             self._tails = list(tails)
             self.kept_bytes = kept_bytes
@@ -102,6 +116,8 @@ class Lanes:
             front = self._where.pop(row, None)
             if front is None:
                 return False
+            if front.lane == Table.ALARM and front.flying[row][1].body.KIND == Gap.KIND:
+                self._told.add(row)
             size = front.acknowledge(row)
             self.acknowledged += 1
             if not front.replay:
@@ -109,6 +125,103 @@ class Lanes:
                 self.kept_bytes += size
             self._drop_done()
             return True
+
+    def remove(self, lane: Table, row: int) -> bool:
+        """Forget a pending row that is deleted from disk. False: it was delivered meanwhile."""
+        with self._lock:
+            self._where.pop(row, None)
+            pending = False
+            for front in [f for f in self._fronts if f.lane == lane and f.is_pending(row)]:
+                front.remove(row)
+                pending = pending or not front.replay
+            if pending:
+                self.changes += 1
+                self._pending[lane] -= 1
+            for waiting in self._at_hand.values():
+                waiting[:] = [one for one in waiting if one[1][0] != row]
+            self._drop_done()
+            return pending
+
+    def told(self, gaps: Collection[int]) -> tuple[list[int], list[int]]:
+        """Return which rows of these gaps were delivered, and which are gone without."""
+        with self._lock:
+            delivered = [row for row in gaps if row in self._told]
+            self._told.clear()
+            fronts = self._of(Table.ALARM)
+            gone = [row for row in gaps if not any(f.is_pending(row) for f in fronts)]
+            return delivered, [row for row in gone if row not in delivered]
+
+    # Topics that wait
+
+    def hold(self, topic: Topic) -> None:
+        """Pass over the rows of a topic from now on."""
+        with self._lock:
+            self._waits.add(topic)
+            for front in self._fronts:
+                self._note_left(front, front.leave_topic(topic))
+
+    def postpone(self, row: int, group: Topic) -> None:
+        """Leave a row behind that is on its way, until its group is released."""
+        with self._lock:
+            front = self._where.pop(row, None)
+            if front is not None:
+                self._keep_at_hand(group, front.lane, front.postpone(row))
+
+    def probe(self, group: Topic, place: int) -> Taken | None:
+        """Hand out the oldest row of a group that waits, or the one behind it. None: no such."""
+        with self._lock:
+            waiting = self._at_hand.get(group, [])
+            if place >= len(waiting):
+                return None
+            lane, entry = waiting.pop(place)
+            row, record, _ = entry
+            for front in self._fronts:
+                if front.lane == lane and front.is_pending(row) and front.try_left(entry):
+                    self._where[row] = front
+                    return row, record, front.late or self._is_late(lane, row, record)
+            return None
+
+    def release(self, group: Topic) -> None:
+        """Send what was left behind, in order; other topics that wait are passed over again."""
+        with self._lock:
+            self._waits.discard(group)
+            self._at_hand.pop(group, None)
+            for front in [f for f in self._fronts if f.left]:
+                if front.left <= READ_AHEAD or front.late or not self._has_room(front.lane):
+                    front.look_again()
+                else:
+                    # Otherwise what is made now would wait until the last of it is sent.
+                    self._part(front)
+
+    def take_delivered(self) -> list[tuple[Table, int]]:
+        """Return rows to delete: they were delivered ahead of what waits."""
+        with self._lock:
+            rows: list[tuple[Table, int]] = []
+            for front in self._fronts:
+                delivered = front.forget_delivered()
+                rows.extend((front.lane, row) for row in delivered)
+                self.kept_bytes -= sum(delivered.values())
+            self.changes += bool(rows)
+            return rows
+
+    def _part(self, front: Front) -> None:
+        old = front.split()
+        self._where.update((row, old) for row in old.flying)
+        self._add(old)
+
+    def _has_room(self, lane: Table) -> bool:
+        return len(self._of(lane)) < MAX_FRONTS
+
+    def _note_left(self, front: Front, left: Sequence[Entry]) -> None:
+        for entry in left:
+            self._keep_at_hand(entry[1].topic, front.lane, entry)
+
+    def _keep_at_hand(self, group: Topic, lane: Table, entry: Entry) -> None:
+        waiting = self._at_hand.setdefault(group, [])
+        if all(other[0] != entry[0] for _, other in waiting):
+            waiting.append((lane, entry))
+        waiting.sort(key=lambda one: row_of(one[1]))
+        del waiting[AT_HAND:]
 
     def lane_of(self, row: int) -> Table | None:
         """Return the lane of a row that is on its way."""
@@ -130,7 +243,7 @@ class Lanes:
         with self._lock:
             self._where = {}
             for front in self._fronts:
-                front.rewind()
+                self._note_left(front, front.rewind(self._waits))
 
     def hungry(self) -> list[Front]:
         """Return the fronts to read ahead: (front, after, upto) are theirs to read."""
@@ -145,13 +258,13 @@ class Lanes:
             return min(front.upto, self._tails[front.lane])
 
     def fill(
-        self, front: Front, after: int, rows: Sequence[tuple[int, Row, int]], end: int
+        self, front: Front, after: int, rows: Sequence[Entry], end: int
     ) -> bool:
         """Hand over what was read after `after`, up to `end`. False: the front was moved."""
         with self._lock:
             if front.cursor != after or front not in self._fronts:
                 return False
-            front.fill(rows, end)
+            self._note_left(front, front.fill(rows, end, self._waits))
             self._drop_done()
             return True
 
@@ -166,8 +279,8 @@ class Lanes:
         with self._lock:
             return self._of(lane)
 
-    def reclaim(self, front: Front) -> int:
-        """Forget what was read ahead; return after which row nothing was handed out."""
+    def reclaim(self, front: Front) -> list[tuple[int, int]]:
+        """Forget what was read ahead; return the ranges in which nothing was handed out."""
         with self._lock:
             return front.unread()
 
@@ -176,7 +289,9 @@ class Lanes:
         with self._lock:
             self.changes += 1
             self._pending[front.lane] -= rows
-            front.skip_to(upto)
+            front.removed(upto, rows)
+            for waiting in self._at_hand.values():
+                waiting[:] = [one for one in waiting if one[0] != front.lane or one[1][0] > upto]
             self._drop_done()
 
     def kept(self, lane: Table) -> list[tuple[int, int]]:
@@ -258,7 +373,8 @@ class Lanes:
 
     def _is_empty(self, lane: Table) -> bool:
         fronts = self._of(lane)
-        return not any(f.ready or f.flying for f in fronts) and not self._unread(fronts)
+        busy = any(f.ready or f.flying or f.left for f in fronts)
+        return not busy and not self._unread(fronts)
 
     def _is_dry(self, front: Front) -> bool:
         return front.is_dry(self._tails[front.lane])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -155,6 +155,7 @@ class Ledger:
             for lane in LANES:
                 self.store.delete(lane, here, LAST_ROW)
             self._forget_names(self.store)
+            self._settle_gaps(kept=lambda row: self.store.count(Table.ALARM, row - 1, row) > 0)
             for hole in self._undeclared:
                 self.declared.add(*hole)
             self.save_state()
@@ -317,6 +318,9 @@ class Ledger:
         self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
     ) -> None:
         """Write what memory knows, in the open transaction."""
+        self._settle_gaps()
+        for lane, row in self.lanes.take_delivered():
+            self.store.delete(lane, row - 1, row)
         state = self.state(added, seq, clean=clean)
         self.store.put(Table.META, [(STATE_ROW, pack_state(state))])
         self._version = state.version
@@ -324,6 +328,20 @@ class Ledger:
         self._unsaved_rows = 0
         self._saved_acknowledged = self.lanes.acknowledged
         self._known_epoch = self.boot in self.stamps.epochs
+
+    def _settle_gaps(self, kept: Callable[[int], bool] = lambda _row: False) -> None:
+        """Let go of what gaps told that were acknowledged; have told again what was lost.
+
+        `kept`: the gap is behind what is pending, as a database says that was just opened.
+        """
+        delivered, gone = self.lanes.told(self.declared.told)
+        for row in delivered:
+            self.declared.acknowledged(row)
+        for row in gone:
+            if kept(row):
+                self.declared.acknowledged(row)
+            else:
+                self.declared.again(row)
 
     def state(
         self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False

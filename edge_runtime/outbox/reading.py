@@ -62,6 +62,7 @@ def condemn(ledger: Ledger, lane: Table, before: int, row: int, following: int) 
     first = seq_of(before) + 1 if boot_of(before) == boot else seq_of(row)
     last = seq_of(following) - 1 if boot_of(following) == boot else seq_of(row)
     with ledger.transaction():
+        ledger.declared.again(row)
         ledger.declared.add(boot, first, last, "corrupt", 1)
         ledger.store.delete(lane, row - 1, row)
         ledger.lanes.uncount(lane)

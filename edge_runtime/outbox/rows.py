@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from edge_runtime.clock import Stamp
-from edge_runtime.records import Body
+from edge_runtime.records import Body, Topic
 
 SEQ_BITS = 40
 LAST_ROW = (1 << 63) - 1
@@ -68,6 +68,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     def stamp(self) -> Stamp:
         """The moment as it was stored."""
         return Stamp(self.wall_s, self.monotonic_s, self.trusted)
+
+    @property
+    def topic(self) -> Topic:
+        """Where it is published, below the device's own level."""
+        return Topic(self.stream, self.body.KIND)
 
     @property
     def key(self) -> int:

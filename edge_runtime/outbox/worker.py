@@ -109,7 +109,7 @@ class Worker:
         return done
 
     def reject(self, lane: Table, row: int) -> None:
-        """Quarantine a row that the broker refused."""
+        """Give up a row that the broker refused, and declare it."""
         self._ageing.make_room(self.ledger.budget.headroom_pages)
         issuing.reject(self.ledger, lane, row)
 

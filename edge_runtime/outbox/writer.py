@@ -66,9 +66,9 @@ class Writer:
             self._condition.notify_all()
 
     def uncommitted(self) -> int:
-        """Return how many results, refusals included, wait for a commit."""
+        """Return how many results wait for a commit."""
         with self._condition:
-            return len(self._intake) + len(self._refused)
+            return len(self._intake)
 
     def want(self, *, records: bool = False, wake_at_s: float | None = None) -> None:
         """Ask for reading ahead, for declarations as records, and for a call of `on_ready`."""

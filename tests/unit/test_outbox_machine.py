@@ -14,9 +14,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from edge_runtime.clock import ManualClock
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox, Pacing
-from edge_runtime.records import Detection, Detections, Event, Gap, Result, Stored, Summary
+from edge_runtime.records import (
+    Detection,
+    Detections,
+    Event,
+    Gap,
+    Result,
+    Stored,
+    Summary,
+    Topic,
+)
 
 Name = tuple[int, int]
+LARGE = Topic("", "large")
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -34,6 +44,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.rejected: set[Name] = set()
         self.flying: list[Stored] = []
         self.last_sent: dict[tuple[str, bool], Name] = {}
+        self.held: set[Topic] = set()
         self.open()
 
     def open(self) -> None:
@@ -46,6 +57,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.flying = []
         self.uncommitted = []
         self.last_sent = {}
+        self.held = set()
 
     def teardown(self) -> None:
         self.box.close()
@@ -85,6 +97,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def check(self, stored: Stored) -> None:
         name = stored.boot, stored.seq
         assert name not in self.rejected
+        assert stored.topic not in self.held
         if isinstance(stored.body, Gap):
             boot = stored.body.of_boot or stored.boot
             span = range(stored.body.from_seq, stored.body.to_seq + 1)
@@ -123,10 +136,57 @@ class OutboxMachine(RuleBasedStateMachine):
         if (stored.boot, stored.seq) in self.acknowledged:
             return
         self.box.reject(stored.row, "0x87 not authorized")
-        if not isinstance(stored.body, Gap):
-            self.rejected.add((stored.boot, stored.seq))
+        self.rejected.add((stored.boot, stored.seq))
         assert self.box.flush(20.0)
         self.committed()
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data())
+    def refuse(self, data: st.DataObject) -> None:
+        """A topic is refused: what is on its way of it, or a part of that, is put back."""
+        topic = data.draw(st.sampled_from(self.flying)).topic
+        self.held.add(topic)
+        self.box.hold(topic)
+        mine = [one for one in self.flying if one.topic == topic]
+        for stored in mine[data.draw(st.integers(0, len(mine) - 1)) :]:
+            self.box.postpone(stored.row, topic)
+            self.flying.remove(stored)
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data())
+    def put_back(self, data: st.DataObject) -> None:
+        """A row of no topic that waits is too large."""
+        stored = data.draw(st.sampled_from(self.flying))
+        self.flying.remove(stored)
+        self.box.postpone(stored.row, LARGE)
+        self.last_sent = {}
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), place=st.integers(0, 1))
+    def probe(self, data: st.DataObject, place: int) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.held)))
+        stored = self.box.probe(topic, place)
+        if stored is None:
+            return
+        assert stored.topic == topic
+        assert (stored.boot, stored.seq) not in self.rejected
+        assert stored.row not in [one.row for one in self.flying]
+        self.flying.append(stored)
+        if not isinstance(stored.body, Gap):
+            self.learn(number_of(stored), (stored.boot, stored.seq))
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        topic = data.draw(st.sampled_from(sorted(self.held)))
+        self.held.remove(topic)
+        self.box.release(topic)
+        self.last_sent = {}
+
+    @rule()
+    def release_large(self) -> None:
+        self.box.release(LARGE)
+        self.last_sent = {}
 
     @rule()
     def disconnect(self) -> None:
@@ -180,6 +240,9 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule()
     def drain(self) -> None:
         """Everything that was made arrives, or was refused."""
+        for topic in [LARGE, *self.held]:
+            self.box.release(topic)
+        self.held = set()
         self.reconnect()
         self.flush()
         while rows := self.box.take(50):
