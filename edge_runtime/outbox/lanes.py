@@ -257,9 +257,7 @@ class Lanes:
         with self._lock:
             return min(front.upto, self._tails[front.lane])
 
-    def fill(
-        self, front: Front, after: int, rows: Sequence[Entry], end: int
-    ) -> bool:
+    def fill(self, front: Front, after: int, rows: Sequence[Entry], end: int) -> bool:
         """Hand over what was read after `after`, up to `end`. False: the front was moved."""
         with self._lock:
             if front.cursor != after or front not in self._fronts:

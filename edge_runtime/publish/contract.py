@@ -7,12 +7,12 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from edge_runtime.records import Message, Stored
+from edge_runtime.records import Message, Stored, Topic
 
 MQTT_311 = 4
 MQTT_5 = 5
 
-LinkState: TypeAlias = Literal["connecting", "connected", "waiting", "stopped"]
+LinkState: TypeAlias = Literal["connecting", "connected", "degraded", "waiting", "stopped"]
 CommandReply: TypeAlias = Callable[[bytes], None]
 OnCommand: TypeAlias = Callable[[str, bytes, CommandReply], None]
 Encode: TypeAlias = Callable[[Stored], Message]
@@ -22,7 +22,9 @@ class Queue(Protocol):
     """Records on disk, in the order in which they are to go. All calls: the publisher's thread.
 
     A row that was taken is in flight: `take` gives it again only after `disconnected`, and then
-    in its old place. A row leaves by `acknowledge` or `reject` alone.
+    in its old place, or where it was postponed. A row leaves by `acknowledge` or `reject` alone.
+    What the broker refuses waits in groups: a topic, or any other name for rows that the publisher
+    put back one by one.
     """
 
     def take(self, limit: int) -> list[Stored]:
@@ -34,7 +36,26 @@ class Queue(Protocol):
         ...
 
     def reject(self, row: int, reason: str) -> None:
-        """No broker will ever accept this row: set it aside and account for it in a gap."""
+        """Give this row up, and account for it in a gap."""
+        ...
+
+    def hold(self, topic: Topic) -> None:
+        """Pass over the rows of a topic, across connections, until it is released."""
+        ...
+
+    def postpone(self, row: int, group: Topic) -> None:
+        """Put back a row that is in flight: it waits until its group is released."""
+        ...
+
+    def probe(self, group: Topic, place: int) -> Stored | None:
+        """Return a waiting row of a group, in flight again: the oldest (0), or the next one (1).
+
+        None: there is none, or none that is known yet.
+        """
+        ...
+
+    def release(self, group: Topic) -> None:
+        """Give what waits of a group again, in order."""
         ...
 
     def connected(self, at_s: float) -> None:
@@ -128,8 +149,9 @@ class Identity(msgspec.Struct, frozen=True):
 class LinkHealth(msgspec.Struct, frozen=True):
     """The state of the link; times are monotonic.
 
-    `reason` is one line for people: why the link is as it is, and what to do. `since_s` is when it
-    was gained or lost; `last_ack_s` advances while anything is in flight and the broker answers.
+    `degraded`: the link stands, and the broker refuses some records, which wait. `reason` is one
+    line for people: why the link is as it is, and what to do. `since_s` is when it was gained or
+    lost; `last_ack_s` advances while anything is in flight and the broker answers.
     Maxima are what the broker granted on this connection (packet size 0: no limit). `by_kind` is
     (messages, bytes) of PUBLISH packets by what they are.
     """

@@ -1,4 +1,4 @@
-"""Finds a link to the broker: one candidate after the other, MQTT 5 or what it knows."""
+"""Finds a link to the broker: one candidate after the other."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
-from edge_runtime.errors import IdentityError, Text, located, row
+from edge_runtime.errors import IdentityError, Text, located, one_line, row
 from edge_runtime.language import mark
 from edge_runtime.options import Broker
 from edge_runtime.publish.candidates import Candidate, Candidates
-from edge_runtime.publish.contract import MQTT_5, Identity
+from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.link import Link
-from edge_runtime.publish.opening import open_link
+from edge_runtime.publish.opening import Versions, open_link
 from edge_runtime.publish.reasons import LinkError
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
@@ -45,7 +45,6 @@ class Dialer:
         waker: Waker,
         give_up: Callable[[], bool],
     ) -> None:
-        self.protocol = MQTT_5
         self.address = ""
         self._broker = broker
         self._candidates = candidates
@@ -56,6 +55,7 @@ class Dialer:
         self._waker = waker
         self._give_up = give_up
         self._reported: set[str] = set()
+        self._versions = Versions()
 
     def dial(self) -> Link:
         """Return an open link. Raises UnreachedError: why each candidate failed, by its address."""
@@ -93,7 +93,7 @@ class Dialer:
             raise together(errors) from None
 
     def _try(self, broker: Broker, candidate: Candidate, errors: list[LinkError]) -> Link | None:
-        self.address = str(candidate.endpoint)
+        self.address = one_line(str(candidate.endpoint))  # a neighbour may have named it
         try:
             link = self._open(broker, candidate)
             self._candidates.worked(*link.peer())
@@ -104,19 +104,16 @@ class Dialer:
         return link
 
     def _open(self, broker: Broker, candidate: Candidate) -> Link:
-        """Open a link; where it took 3.1.1, the next one begins with that."""
-        link = open_link(
+        return open_link(
             msgspec.structs.replace(broker, connect_timeout_s=candidate.timeout_s),
             candidate.endpoint,
             self._identity,
             self._will,
             clock=self._clock,
             waker=self._waker,
-            protocol=self.protocol,
+            versions=self._versions,
             give_up=self._give_up,
         )
-        self.protocol = link.protocol
-        return link
 
     def _fail(self, errors: list[LinkError], error: LinkError) -> None:
         """Note an error, and log it: each once, until a link stands again."""

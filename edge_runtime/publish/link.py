@@ -20,10 +20,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_runtime.clock import Clock
 from edge_runtime.options import Broker
+from edge_runtime.publish.bounded import BoundedClient
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.endpoint import Endpoint
 from edge_runtime.publish.properties import PublishProperties
 from edge_runtime.publish.reasons import (
+    NO_QOS_1,
     LinkError,
     closed_unanswered,
     dismissed,
@@ -92,6 +94,11 @@ class Link:
         self._paho_says = ""
         self._properties = PublishProperties()
         self._client = self._new_client(identity, will)
+
+    @property
+    def pongs(self) -> int:
+        """How many pings the broker has answered."""
+        return self._client.pongs
 
     @property
     def mqtt5(self) -> bool:
@@ -174,13 +181,14 @@ class Link:
         if sock is not None:
             sock.close()
 
-    def _new_client(self, identity: Identity, will: Message | None) -> paho.Client:
-        client = paho.Client(
+    def _new_client(self, identity: Identity, will: Message | None) -> BoundedClient:
+        client = BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id=identity.client_id,
             clean_session=None if self.mqtt5 else True,
             protocol=MQTTProtocolVersion(self.protocol),
             reconnect_on_failure=False,
+            max_packet_bytes=MAX_COMMAND_BYTES,
         )
         client.connect_timeout = self._broker.connect_timeout_s
         client.max_inflight_messages_set(0)  # the session's own window limits
@@ -251,6 +259,9 @@ class Link:
     ) -> None:
         if reason.is_failure:
             self.lost = refused(reason.value)
+            return
+        if getattr(properties, "MaximumQoS", 1) < 1:
+            self.lost = refused(NO_QOS_1)
             return
         self.granted = Granted(
             receive_maximum=getattr(properties, "ReceiveMaximum", 65_535),

@@ -6,7 +6,6 @@ import logging
 import random
 import threading
 
-from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.language import mark
@@ -28,6 +27,8 @@ from edge_runtime.publish.extras import Extra, Extras
 from edge_runtime.publish.ledger import Ledger
 from edge_runtime.publish.link import Granted, Link
 from edge_runtime.publish.reasons import ALIAS_INVALID, LinkError
+from edge_runtime.publish.redial import BRIEF_S, Redial
+from edge_runtime.publish.refusals import Refusals
 from edge_runtime.publish.session import Desk, Session, SessionLimits
 from edge_runtime.publish.waker import Waker
 from edge_runtime.publish.wire import kind_of
@@ -36,10 +37,6 @@ from edge_runtime.urls import error_text
 
 log = logging.getLogger("edge_runtime.publish")
 
-FIRST_RETRY_S = 1.0
-# A connection that stood for less does not end the back-off: two devices of one name, or a broker
-# that dies of what it is sent, would otherwise be met with a connect a second for ever.
-STEADY_S = 30.0
 ACK_TIMEOUT_S = 20.0
 LAST_WORDS_S = 0.5
 MAX_NOTES = 64
@@ -70,12 +67,12 @@ class MqttPublisher:
         self._waker = Waker()
         self._stop_asked = threading.Event()
         self._stop_by_s = 0.0
+        self._refusals = Refusals(queue, jitter)
         self._desk = Desk(
-            identity, queue, encode, status, on_command, clock, jitter,
-            Extras(), Ledger(), self._note, self._recovered, self._waker.wake,
+            identity, queue, encode, status, on_command, clock,
+            Extras(), Ledger(), self._refusals, self._note, self._waker.wake,
         )  # fmt: skip
-        self._retry = Backoff(FIRST_RETRY_S, broker.retry_max_s, jitter)
-        self._soon_s = min(FIRST_RETRY_S, broker.retry_max_s)
+        self._redial = Redial(broker.retry_max_s, jitter)
         self._candidates = Candidates(broker, place, discover, jitter)
         self._dialer = Dialer(
             broker, self._candidates, place, identity, status.will, clock, self._waker,
@@ -86,6 +83,7 @@ class MqttPublisher:
         self._reason = mark("not connected yet")
         self._since_s = clock.monotonic()
         self._attempts = 0
+        self._proved_s: float | None = None  # how long a link stood on which something was taken
         self._notes: set[str] = set()
         self._link: Link | None = None
         self._session: Session | None = None
@@ -114,9 +112,10 @@ class MqttPublisher:
     def health(self) -> LinkHealth:
         ledger, link, session = self._desk.ledger, self._link, self._session
         granted = (link.granted if link is not None else None) or Granted(receive_maximum=0)
+        state, reason = self._state_now()
         return LinkHealth(
-            state=self._state,
-            reason=self._reason,
+            state=state,
+            reason=reason,
             since_s=self._since_s,
             attempts=self._attempts,
             sent=ledger.sent,
@@ -142,12 +141,20 @@ class MqttPublisher:
         self._turn_to("stopped", "stopped")
         self._waker.close()
 
+    def _state_now(self) -> tuple[LinkState, str]:
+        """Return state and reason: a link on which the broker refuses records is degraded."""
+        state, reason, refused = self._state, self._reason, self._refusals.reason
+        if state == "connected" and refused:
+            text = mark("connected to {address}, but the broker refuses records; {what}")
+            return "degraded", text.format(address=self._dialer.address, what=refused)
+        return state, reason
+
     def _attempt(self) -> float:
         """Connect, and deliver until the link is lost; return how long to wait."""
         self._attempts += 1
         if self._state != "connecting":
             self._turn_to("connecting", self._reason)
-        started_s = self._clock.monotonic()
+        self._proved_s = None
         error = LinkError("stopping")
         try:
             self._deliver(self._dialer.dial())
@@ -160,13 +167,32 @@ class MqttPublisher:
             if str(error) != self._reason:
                 log.exception("the publisher failed, and goes on")
         self._learn(error)
-        if self._clock.monotonic() - started_s >= STEADY_S:
-            self._retry.reset()
+        wait_s = self._wait_s(error)
         if not self._stop_asked.is_set():
             turn = self._turn_to if isinstance(error, UnreachedError) else self._tell
-            turn("waiting", str(error))
-        wait_s = self._soon_s if self._candidates.more else self._retry.next_s()
+            turn("waiting", str(self._suspected(error)))
+        return wait_s
+
+    def _wait_s(self, error: LinkError) -> float:
+        if self._candidates.more:
+            wait_s = self._redial.soon_s()
+        elif self._proved_s is not None:
+            wait_s = self._redial.ended_s(self._proved_s)
+        else:
+            wait_s = self._redial.failed_s()
         return error.wait_at_least_s + wait_s
+
+    def _suspected(self, error: LinkError) -> LinkError:
+        """Say so where links break early, one after the other: old brokers do not say why."""
+        if error.code or self._proved_s is None or not self._redial.is_suspect:
+            return error
+        return LinkError(
+            "{why}, again and again within {seconds:.0f} s: has another device this one's name "
+            "({name}), or is the link bad?",
+            why=error.text,
+            seconds=BRIEF_S,
+            name=f"{self._desk.identity.site}/{self._desk.identity.device}",
+        )
 
     def _learn(self, error: LinkError) -> None:
         if error.code == ALIAS_INVALID:
@@ -181,6 +207,7 @@ class MqttPublisher:
         )
         session = Session(desk, link, granted, limits)
         self._link, self._session = link, session
+        stands_since_s = self._clock.monotonic()
         try:
             desk.queue.connected(self._clock.monotonic())
             self._tell("connected", self._standing(link.protocol))
@@ -190,6 +217,8 @@ class MqttPublisher:
             session.farewell(self._stop_by_s)
         finally:
             self._link = self._session = None
+            if session.proved:
+                self._proved_s = self._clock.monotonic() - stands_since_s
             session.close()
 
     def _tell(self, state: LinkState, reason: str) -> None:
@@ -203,10 +232,6 @@ class MqttPublisher:
         if (state == "connected") != (self._state == "connected"):
             self._since_s = self._clock.monotonic()
         self._state, self._reason = state, reason
-
-    def _recovered(self) -> None:
-        """Forget what was noted on this connection: it is over."""
-        self._reason = self._standing(self._dialer.protocol)
 
     def _standing(self, protocol: int) -> str:
         return mark("connected to {address} by {protocol}").format(

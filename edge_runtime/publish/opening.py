@@ -1,4 +1,4 @@
-"""Opens one link: whole or not at all, with MQTT 5 or what the broker knows."""
+"""Opens one link: whole or not at all, with MQTT 5, or with 3.1.1 where the broker has no more."""
 
 from __future__ import annotations
 
@@ -13,6 +13,110 @@ from edge_runtime.publish.reasons import UNSUPPORTED_PROTOCOL, LinkError
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 
+LEAVE_S = 1.0
+
+
+class Versions:
+    """What brokers did with MQTT 5, by address, in the life of this process."""
+
+    def __init__(self) -> None:
+        self._answer: set[str] = set()
+        self._close: set[str] = set()
+
+    def answered(self, endpoint: Endpoint) -> None:
+        """Note that MQTT 5 was answered: a connection that breaks is the network's fault."""
+        self._answer.add(str(endpoint))
+        self._close.discard(str(endpoint))
+
+    def closed(self, endpoint: Endpoint) -> None:
+        """Note that MQTT 5 alone was met by closing, before and after 3.1.1 was answered."""
+        self._close.add(str(endpoint))
+
+    def is_known_to_answer(self, endpoint: Endpoint) -> bool:
+        """Whether MQTT 5 was ever answered there."""
+        return str(endpoint) in self._answer
+
+    def is_known_to_close(self, endpoint: Endpoint) -> bool:
+        """Whether MQTT 5 is closed upon there."""
+        return str(endpoint) in self._close
+
+
+class Opening:
+    """One attempt at one address. Raises LinkError.
+
+    MQTT 5 comes first, every time: with 3.1.1 a refusal reads as an acknowledgement, and is a
+    record lost. A CONNACK that says so leads to 3.1.1. Some brokers just close the connection on
+    MQTT 5, and so does a bad network: there 3.1.1 has to be answered, and MQTT 5 be closed upon
+    once more right after.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        endpoint: Endpoint,
+        identity: Identity,
+        will: Callable[[], Message | None],
+        *,
+        clock: Clock,
+        waker: Waker,
+        give_up: Callable[[], bool],
+    ) -> None:
+        self._broker = broker
+        self._endpoint = endpoint
+        self._identity = identity
+        self._will = will
+        self._clock = clock
+        self._waker = waker
+        self._give_up = give_up
+
+    def open(self, versions: Versions) -> Link:
+        """Return a link on which the broker has answered."""
+        try:
+            return self._with_5(versions)
+        except LinkError as error:
+            if error.code != UNSUPPORTED_PROTOCOL and (
+                error.answered or versions.is_known_to_answer(self._endpoint) or self._give_up()
+            ):
+                raise
+            refusal = error
+        try:
+            old = self._with(MQTT_311)
+        except LinkError as error:
+            raise error if error.answered else refusal from None
+        if refusal.code == UNSUPPORTED_PROTOCOL or versions.is_known_to_close(self._endpoint):
+            return old
+        return self._make_sure(old, versions)
+
+    def _make_sure(self, old: Link, versions: Versions) -> Link:
+        """Try MQTT 5 once more, now that the broker is known to be there."""
+        old.disconnect(self._clock.monotonic() + LEAVE_S)
+        old.close()
+        try:
+            return self._with_5(versions)
+        except LinkError as error:
+            if error.answered and error.code != UNSUPPORTED_PROTOCOL:
+                raise
+        link = self._with(MQTT_311)
+        versions.closed(self._endpoint)
+        return link
+
+    def _with_5(self, versions: Versions) -> Link:
+        link = self._with(MQTT_5)
+        versions.answered(self._endpoint)
+        return link
+
+    def _with(self, protocol: int) -> Link:
+        link = Link(
+            self._broker, self._endpoint, protocol, self._identity, self._will(),
+            clock=self._clock, waker=self._waker,
+        )  # fmt: skip
+        try:
+            link.open(self._give_up)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
 
 def open_link(
     broker: Broker,
@@ -22,32 +126,12 @@ def open_link(
     *,
     clock: Clock,
     waker: Waker,
-    protocol: int = MQTT_5,
+    versions: Versions | None = None,
     give_up: Callable[[], bool] = lambda: False,
 ) -> Link:
     """Return a link on which the broker has answered; its `protocol` tells which. Raises LinkError.
 
-    Some brokers just close the connection on MQTT 5, and so does a bad network. So 5 and 3.1.1
-    are tried back to back, and 3.1.1 is settled on only where it is answered.
+    `versions`: what earlier attempts have taught.
     """
-
-    def opened(protocol: int) -> Link:
-        link = Link(broker, endpoint, protocol, identity, will(), clock=clock, waker=waker)
-        try:
-            link.open(give_up)
-        except BaseException:
-            link.close()
-            raise
-        return link
-
-    try:
-        return opened(protocol)
-    except LinkError as error:
-        old = error.code == UNSUPPORTED_PROTOCOL or not error.answered
-        if protocol != MQTT_5 or not old or give_up():
-            raise
-        refusal = error
-    try:
-        return opened(MQTT_311)
-    except LinkError as error:
-        raise error if error.answered else refusal from None
+    opening = Opening(broker, endpoint, identity, will, clock=clock, waker=waker, give_up=give_up)
+    return opening.open(versions or Versions())

@@ -1,109 +1,297 @@
-"""Rows that the broker would not take for now: pause, try one, go on when it is taken."""
+"""What the broker does not take for now waits, by topic; all else goes on.
+
+A refusal is the broker's state (a rule mistyped in the office, a quota, a limit) until it is proved
+to be the record's fault. So the topic of a refused record waits, and what is too large waits as a
+group of its own. The records stay in the queue; one at a time is tried, with growing pauses.
+
+| a group | what comes | then |
+|---|---|---|
+| is open | a record is refused | it waits |
+| waits | the pause is over | its oldest record is tried; if that goes on, by turns the next |
+| is tried | the record is refused, or the link breaks | it waits for twice as long |
+| is tried | the record is taken | it is open: what waited goes, in order |
+
+A record is given up, which leaves a gap, where it is refused again although another of its topic,
+sent after it and for a question of size no smaller, was taken since. A gap is never given up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import random
+from collections.abc import Sequence
 
 from edge_runtime.backoff import Backoff
-from edge_runtime.publish.reasons import QUOTA_EXCEEDED
-from edge_runtime.records import Stored
+from edge_runtime.errors import Text, row
+from edge_runtime.publish.contract import Queue
+from edge_runtime.publish.reasons import (
+    HUNG_UP,
+    NO_ROWS_FAULT,
+    PACKET_TOO_LARGE,
+    Refusal,
+    refusal_of,
+    too_large,
+)
+from edge_runtime.publish.window import Sent
+from edge_runtime.records import Event, Gap, Stored, Topic
 
-TRIES = 5
+log = logging.getLogger("edge_runtime.publish")
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+# Each try of what the broker hangs up on costs a connection.
+LONGEST_HANG_UP_S = 600.0
+# A broker tells its packet size when it is connected to.
+FIRST_ASK_S = 300.0
+LONGEST_ASK_S = 3600.0
+SAME_ROW_BREAKS = 3
+PROVED = 10  # so many taken since a group is open again end its back-off
+MAX_KNOWN = 1000
+LARGE = Topic("", "large")  # no topic's name: what is larger than the broker takes
 
 
 class Refused:
-    """One row, how often it was refused, and how many others had been accepted before."""
+    """A record that was refused: how often, its place in the sending, what was taken since."""
 
-    def __init__(self, stored: Stored, accepted_before: int) -> None:
-        self.stored = stored
-        self.accepted_before = accepted_before
+    def __init__(self) -> None:
         self.times = 0
+        self.order = 0
+        self.size = 0
+        self.by_size = False
+        self.another_taken = False
 
-    @property
-    def turn(self) -> tuple[int, int]:
-        """Oldest first; after each few tries a row steps behind the others."""
-        return self.times // TRIES, self.stored.row
+
+class Group:
+    """A topic, or what is too large: until when and why it waits, and what is tried of it."""
+
+    def __init__(self, pause: Backoff) -> None:
+        self.pause = pause
+        self.waits = False
+        self.resumes_at_s = 0.0
+        self.refusal = HUNG_UP
+        self.probe: int | None = None
+        self.tries = 0
+        self.taken = 0
+        self.least_bytes = 0
 
 
 class Refusals:
-    """Decides which rows may go.
+    """Over a publisher's life, across its connections; all in the publisher's thread.
 
-    After a refusal nothing is sent for a while; then one row at a time (the oldest, which keeps
-    the order), with growing pauses, until the broker takes one. A row that is refused again and
-    again while others are taken is itself what the broker minds: it is given up. A quota is never
-    a row's own fault.
+    `reason` may be read by any thread: what waits and why, one line, empty where nothing does.
     """
 
-    def __init__(self, pause: Backoff) -> None:
-        self._pause = pause
-        self._rows: dict[int, Refused] = {}
-        self._waiting: set[int] = set()
-        self._paused_until_s = 0.0
-        self._accepted = 0
-        self._probing = False
-        self._probe = -1
+    def __init__(self, queue: Queue, jitter: random.Random) -> None:
+        self._queue = queue
+        self._jitter = jitter
+        self._groups: dict[Topic, Group] = {}
+        self._rows: dict[Topic, dict[int, Refused]] = {}
+        self._announced_bytes = 0
+        self._minded_bytes = 0
+        self._suspect = -1
+        self._breaks = 0
+        self._order = 0
+        self._ask = Backoff(FIRST_ASK_S, LONGEST_ASK_S, jitter)
+        self._ask_at_s = 0.0
+        self.reason = ""
 
-    def resumes_at_s(self) -> float:
-        """Return when the present pause is over."""
-        return self._paused_until_s
+    def connected(self, max_packet_bytes: int, now_s: float) -> None:
+        """Take note of what a new connection's broker takes; 0: any size."""
+        self._ask_at_s = now_s + self._ask.next_s()
+        if max_packet_bytes != self._announced_bytes:
+            self._announced_bytes, self._minded_bytes = max_packet_bytes, 0
+            self._ask.reset()
+            if self._waits(LARGE):
+                self._open(LARGE)
 
-    def accepted(self, row: int) -> bool:
-        """Note that a row was taken. Return True where it was on trial: the trial is over."""
-        self._accepted += 1
-        self._rows.pop(row, None)
-        if row != self._probe:
-            return False
-        self._end_trial()
-        return True
+    def asks_again(self, now_s: float) -> bool:
+        """Say whether it is time to connect anew: records wait for a larger packet size."""
+        waits = any(g.waits and g.refusal.announced for g in self._groups.values())
+        return waits and now_s >= self._ask_at_s
 
-    def refused(self, stored: Stored, code: int, now_s: float) -> bool:
-        """Note that a row was not taken, and pause. Return True where it is to be given up."""
-        refused = self._rows.setdefault(stored.row, Refused(stored, self._accepted))
-        refused.times += 1
-        minded = refused.times >= TRIES and self._accepted > refused.accepted_before
-        if minded and code != QUOTA_EXCEEDED:
-            self.forget(stored.row)
-            return True
-        self._waiting.add(stored.row)
-        if not self._probing or stored.row == self._probe:
-            self._paused_until_s = now_s + self._pause.next_s()
-        self._probing = True
+    def next_order(self) -> int:
+        """Return the place of the next record that is sent, in the order of sending."""
+        self._order += 1
+        return self._order
+
+    def is_too_large(self, stored: Stored, size: int) -> Refusal | None:
+        """Return the refusal that a packet would meet, where that is known before it is sent."""
+        if 0 < self._announced_bytes < size:
+            return too_large(self._announced_bytes)
+        is_probe = self._is_probe(LARGE, stored.row)
+        return too_large(None) if 0 < self._minded_bytes <= size and not is_probe else None
+
+    def due(self, now_s: float, room: int) -> list[Stored]:
+        """Return the records to be tried now, at most `room`."""
+        probes: list[Stored] = []
+        for topic, group in list(self._groups.items()):
+            is_due = group.waits and group.probe is None and now_s >= group.resumes_at_s
+            if is_due and len(probes) < room:
+                probe = self._choose(topic, group)
+                if probe is None:  # given up for room, or not read yet: the next one will tell
+                    self._open(topic)
+                else:
+                    group.probe = probe.row
+                    probes.append(probe)
+        return probes
+
+    def next_at_s(self) -> float | None:
+        """Return when the next record is to be tried; None: nothing waits for that."""
+        times = [g.resumes_at_s for g in self._groups.values() if g.waits and g.probe is None]
+        return min(times, default=None)
+
+    def accepted(self, sent: Sent) -> None:
+        """Note that a record was taken."""
+        assert sent.stored is not None
+        topic, row = sent.stored.topic, sent.stored.row
+        rows = self._rows.get(topic, {})
+        rows.pop(row, None)
+        for other in rows.values():
+            if other.order < sent.order and (not other.by_size or sent.packet_bytes >= other.size):
+                other.another_taken = True
+        for name in (topic, LARGE):
+            if self._is_probe(name, row):
+                self._open(name)
+            self._count_taken(name, sent.packet_bytes)
+
+    def refused(self, sent: Sent, refusal: Refusal, now_s: float) -> bool:
+        """Note that a record was not taken: it waits. True: it is to be given up instead."""
+        stored = sent.stored
+        assert stored is not None
+        known = self._known(stored)
+        known.times += 1
+        alone = known.another_taken and known.times >= refusal.tries
+        known.order, known.size, known.by_size = sent.order, sent.packet_bytes, refusal.by_size
+        known.another_taken = False
+        if alone and refusal.may_be_rows and not isinstance(stored.body, Gap):
+            return True  # the caller gives it up, and then has it forgotten
+        self.set_aside(stored, sent.packet_bytes, refusal, now_s)
         return False
 
-    def forget(self, row: int) -> None:
-        """Drop a row that was given up, here or for another reason."""
-        self._rows.pop(row, None)
-        self._waiting.discard(row)
-        if not self._rows:
-            self._end_trial()
+    def set_aside(self, stored: Stored, size: int, refusal: Refusal, now_s: float) -> None:
+        """Put a record back into the queue, and let its group wait."""
+        name = LARGE if refusal.by_size and not in_order(stored) else stored.topic
+        self._queue.postpone(stored.row, name)
+        self._wait(name, refusal, stored.row, now_s)
+        group = self._groups[name]
+        group.least_bytes = min(group.least_bytes or size, size) if refusal.by_size else 0
+        if name == LARGE and not refusal.announced:
+            self._minded_bytes = min(self._minded_bytes or size, size)
 
-    def next(
-        self, now_s: float, room: int, rows_in_flight: int, take: Callable[[int], list[Stored]]
-    ) -> list[Stored]:
-        """Return the rows to send now: the refused ones first, then what `take` gives."""
-        if now_s < self._paused_until_s:
+    def forget(self, stored: Stored) -> None:
+        """Drop what is known of a record that leaves the queue; what it was a trial of is open."""
+        self._rows.get(stored.topic, {}).pop(stored.row, None)
+        for name in (stored.topic, LARGE):
+            if self._is_probe(name, stored.row):
+                self._open(name)
+
+    def broke(self, unanswered: Sequence[Sent], code: int, now_s: float) -> list[Sent]:
+        """Note that a connection ended with records in flight; return those to be given up.
+
+        `code`: why, where the broker said it. What was being tried is taken for the cause; else
+        the oldest one, once it is the same time after time: brokers answer in order.
+        """
+        rows = [sent for sent in unanswered if sent.stored is not None]
+        minded = self._minded(rows, code)
+        refusal = too_large(None) if code == PACKET_TOO_LARGE else refusal_of(code, HUNG_UP)
+        given_up = [sent for sent in minded if self.refused(sent, refusal, now_s)]
+        for group in self._groups.values():
+            group.probe = None
+        return given_up
+
+    def _minded(self, rows: list[Sent], code: int) -> list[Sent]:
+        """Return what the broker may have hung up on."""
+        if not rows or code in NO_ROWS_FAULT:
             return []
-        if not self._probing:
-            again = [self._rows[row].stored for row in sorted(self._waiting)[:room]]
-            self._waiting.difference_update(stored.row for stored in again)
-            return again + (take(room - len(again)) if room > len(again) else [])
-        if rows_in_flight or room < 1:
+        if code == PACKET_TOO_LARGE:
+            largest = max(rows, key=lambda sent: sent.packet_bytes)
+            self._minded_bytes = min(
+                self._minded_bytes or largest.packet_bytes, largest.packet_bytes
+            )
+            return [largest]
+        probes = [group.probe for group in self._groups.values() if group.probe is not None]
+        tried = [sent for sent in rows if sent.stored is not None and sent.stored.row in probes]
+        if tried:
+            return tried
+        assert rows[0].stored is not None
+        oldest = rows[0].stored.row
+        self._breaks = self._breaks + 1 if oldest == self._suspect else 1
+        self._suspect = oldest
+        if self._breaks < SAME_ROW_BREAKS:
             return []
-        probe = self._next_probe(room, take)
-        self._probe = probe.row
-        self._waiting.discard(probe.row)
-        return [probe]
+        self._breaks = 0
+        return rows[:1]
 
-    def _next_probe(self, room: int, take: Callable[[int], list[Stored]]) -> Stored:
-        first = min((self._rows[row] for row in self._waiting), key=lambda refused: refused.turn)
-        if first.times >= TRIES and len(self._rows) <= room:
-            # Is it the row, or the broker? Another row will tell.
-            for stored in take(1):
-                return stored
-        return first.stored
+    def _choose(self, topic: Topic, group: Group) -> Stored | None:
+        group.tries += 1
+        # Is it the record, or the broker? Another one will tell.
+        other = group.tries > group.refusal.tries and group.tries % 2 == 0
+        probe = self._queue.probe(topic, 1) if other else None
+        return probe or self._queue.probe(topic, 0)
 
-    def _end_trial(self) -> None:
-        self._probing = False
-        self._probe = -1
-        self._paused_until_s = 0.0
-        self._pause.reset()
+    def _known(self, stored: Stored) -> Refused:
+        rows = self._rows.setdefault(stored.topic, {})
+        if len(rows) >= MAX_KNOWN:
+            rows.pop(min(rows))
+        return rows.setdefault(stored.row, Refused())
+
+    def _wait(self, name: Topic, refusal: Refusal, row: int, now_s: float) -> None:
+        group = self._groups.get(name)
+        if group is None:
+            longest_s = LONGEST_HANG_UP_S if refusal.hangs_up else LONGEST_PAUSE_S
+            group = self._groups[name] = Group(Backoff(FIRST_PAUSE_S, longest_s, self._jitter))
+            log.warning("%s", why_it_waits(name, refusal))
+        if not group.waits:
+            group.waits, group.tries = True, 0
+            if name != LARGE:
+                self._queue.hold(name)
+        elif group.probe != row:
+            return  # it was in flight behind one that was refused
+        group.probe, group.taken, group.refusal = None, 0, refusal
+        group.resumes_at_s = now_s + group.pause.next_s()
+        self._say()
+
+    def _open(self, name: Topic) -> None:
+        group = self._groups[name]
+        group.waits, group.probe = False, None
+        if name == LARGE:
+            self._minded_bytes = 0
+        self._queue.release(name)
+        self._say()
+
+    def _count_taken(self, name: Topic, size: int) -> None:
+        group = self._groups.get(name)
+        if group is not None and not group.waits and size >= group.least_bytes:
+            group.taken += 1
+            if group.taken >= PROVED:
+                del self._groups[name]
+                log.info("%s", taken_again(name))
+
+    def _waits(self, name: Topic) -> bool:
+        return name in self._groups and self._groups[name].waits
+
+    def _is_probe(self, name: Topic, row: int) -> bool:
+        return name in self._groups and self._groups[name].probe == row
+
+    def _say(self) -> None:
+        waiting = [(topic, group) for topic, group in self._groups.items() if group.waits]
+        self.reason = str(row([why_it_waits(t, g.refusal) for t, g in waiting]))
+
+
+def in_order(stored: Stored) -> bool:
+    """Say whether a record must not come before an older one of its topic, whatever its size."""
+    return isinstance(stored.body, Event | Gap)
+
+
+def why_it_waits(topic: Topic, refusal: Refusal) -> Text:
+    """Return why a group waits, in one line."""
+    if topic == LARGE:
+        return Text("large records wait: {why}", why=refusal.why)
+    return Text("{topic} waits: {why}", topic=topic, why=refusal.why)
+
+
+def taken_again(topic: Topic) -> Text:
+    """Return that a group goes on."""
+    if topic == LARGE:
+        return Text("large records are taken again")
+    return Text("{topic} is taken again", topic=topic)

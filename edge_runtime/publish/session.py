@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable
 
 import msgspec
 
-from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
+from edge_runtime.errors import Text, one_line
 from edge_runtime.language import mark
 from edge_runtime.publish.contract import Encode, Identity, OnCommand, Queue, StatusMessages
 from edge_runtime.publish.extras import Extra, Extras
 from edge_runtime.publish.ledger import Ledger
 from edge_runtime.publish.link import Ack, Command, Granted, Link
-from edge_runtime.publish.reasons import PACKET_TOO_LARGE, PERMANENT, LinkError, says
+from edge_runtime.publish.reasons import HUNG_UP, LinkError, Refusal, refusal_of, says
 from edge_runtime.publish.refusals import Refusals
 from edge_runtime.publish.window import Sent, Window
 from edge_runtime.publish.wire import Alias, AliasTable, kind_of, wire_bytes
-from edge_runtime.records import Message, Stored
+from edge_runtime.records import Gap, Message, Stored
 
 log = logging.getLogger("edge_runtime.publish")
 
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
 LONGEST_WAIT_S = 15.0
 FAILURE = 0x80
 
@@ -38,11 +35,10 @@ class Desk(msgspec.Struct, frozen=True):
     status: StatusMessages
     on_command: OnCommand | None
     clock: Clock
-    jitter: random.Random
     extras: Extras
     ledger: Ledger
+    refusals: Refusals
     note: Callable[[str], None]
-    recovered: Callable[[], None]
     wake: Callable[[], None]
 
 
@@ -56,7 +52,10 @@ class SessionLimits(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """Between a link that is open and the queue; all in the publisher's thread."""
+    """Between a link that is open and the queue; all in the publisher's thread.
+
+    `proved`: the broker acknowledged something, or answered a ping where nothing waited for that.
+    """
 
     def __init__(self, desk: Desk, link: Link, granted: Granted, limits: SessionLimits) -> None:
         self._desk = desk
@@ -65,10 +64,12 @@ class Session:
         self._longest_wait_s = min(limits.keepalive_s / 4.0, LONGEST_WAIT_S)
         self._aliases = AliasTable(granted.alias_maximum if limits.aliases else 0)
         self._draining = False
+        self.proved = False
         self.window = Window(
             min(limits.max_inflight, granted.receive_maximum), limits.ack_timeout_s
         )
-        self._refusals = Refusals(Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S, desk.jitter))
+        self._refusals = desk.refusals
+        self._refusals.connected(granted.max_packet_bytes, desk.clock.monotonic())
 
     def greet(self) -> None:
         """Subscribe to the device's commands, and say that it is there and how it is."""
@@ -83,11 +84,14 @@ class Session:
         self._link.turn(self._wait_s() if longest_s is None else longest_s)
         self._settle()
         self._obey()
+        self.proved = self.proved or (self._link.pongs > 0 and not self.window)
         if self._link.lost is not None:
             raise self._link.lost
-        overdue_at_s = self.window.overdue_at_s()
-        if overdue_at_s is not None and self._desk.clock.monotonic() >= overdue_at_s:
+        now_s, overdue_at_s = self._desk.clock.monotonic(), self.window.overdue_at_s()
+        if overdue_at_s is not None and now_s >= overdue_at_s:
             raise LinkError("the broker does not acknowledge what it is sent")
+        if not (self.window or self._draining) and self._refusals.asks_again(now_s):
+            raise LinkError("connecting anew: does the broker take larger packets now?")
 
     def farewell(self, deadline_s: float) -> None:
         """Publish the clean stop, let the window drain, take leave. Raises LinkError."""
@@ -105,8 +109,11 @@ class Session:
         """End the session, however it ended: what was in flight goes back."""
         self._link.close()
         unanswered = self.window.drain()
-        if self._link.lost is not None and self._link.lost.code == PACKET_TOO_LARGE:
-            self._reject_largest(unanswered)
+        if not self._draining:
+            code = self._link.lost.code if self._link.lost is not None else 0
+            now_s = self._desk.clock.monotonic()
+            for sent in self._refusals.broke(unanswered, code, now_s):
+                self._give_up(sent, refusal_of(code, HUNG_UP))
         for sent in unanswered:
             if sent.extra is not None:
                 self._desk.extras.put_back(sent.extra)
@@ -122,8 +129,9 @@ class Session:
         overdue_at_s = self.window.overdue_at_s()
         if overdue_at_s is not None:
             waits_s.append(overdue_at_s - now_s)
-        if self._refusals.resumes_at_s() > now_s:
-            waits_s.append(self._refusals.resumes_at_s() - now_s)
+        next_at_s = self._refusals.next_at_s()
+        if next_at_s is not None and self.window.room > 0:
+            waits_s.append(next_at_s - now_s)
         return max(0.0, min(waits_s))
 
     def _send(self) -> None:
@@ -131,24 +139,38 @@ class Session:
             self._send_extra(extra)
         if self._draining or self.window.room <= 0:
             return
-        now_s = self._desk.clock.monotonic()
-        rows = self._refusals.next(now_s, self.window.room, self.window.rows, self._desk.queue.take)
-        for stored in rows:
+        for stored in self._refusals.due(self._desk.clock.monotonic(), self.window.room):
             self._send_row(stored)
+        if self.window.room > 0:
+            for stored in self._desk.queue.take(self.window.room):
+                self._send_row(stored)
 
     def _send_row(self, stored: Stored) -> None:
         try:
             message = self._desk.encode(stored)
         except Exception as error:  # one bad record must not stop those behind it
-            self._reject(stored, f"cannot be encoded: {error}")
+            self._unfit(stored, error)
             return
-        if self._too_large(message, self._alias_of(message)):
-            self._reject(stored, f"larger than the broker takes ({self._max_packet_bytes} bytes)")
+        alias = self._alias_of(message)
+        size = wire_bytes(message, alias, mqtt5=self._link.mqtt5)
+        refusal = self._refusals.is_too_large(stored, size)
+        if refusal is None:
+            self._transmit(Sent(stored=stored, order=self._refusals.next_order()), message, alias)
         else:
-            self._transmit(Sent(stored=stored), message, self._alias_of(message))
+            self._refusals.set_aside(stored, size, refusal, self._desk.clock.monotonic())
+
+    def _unfit(self, stored: Stored, error: Exception) -> None:
+        """Give up a record that cannot be encoded; what a gap tells must not be lost."""
+        why = Text("cannot be encoded: {why}", why=error)
+        refusal = Refusal(why)
+        if isinstance(stored.body, Gap):
+            self._refusals.set_aside(stored, 0, refusal, self._desk.clock.monotonic())
+        else:
+            self._give_up(Sent(stored=stored), refusal)
 
     def _send_extra(self, extra: Extra) -> None:
-        if self._too_large(extra.message, None, extra.correlation):
+        size = wire_bytes(extra.message, mqtt5=self._link.mqtt5, correlation=extra.correlation)
+        if 0 < self._max_packet_bytes < size:
             self._desk.note(f"{extra.kind} message is larger than the broker takes: not sent")
             return
         try:
@@ -158,12 +180,6 @@ class Session:
 
     def _alias_of(self, message: Message) -> Alias | None:
         return self._aliases.of(message.topic) if self._link.mqtt5 else None
-
-    def _too_large(
-        self, message: Message, alias: Alias | None, correlation: bytes | None = None
-    ) -> bool:
-        size = wire_bytes(message, alias, mqtt5=self._link.mqtt5, correlation=correlation)
-        return 0 < self._max_packet_bytes < size
 
     def _transmit(self, sent: Sent, message: Message, alias: Alias | None = None) -> None:
         correlation = sent.extra.correlation if sent.extra is not None else None
@@ -187,14 +203,14 @@ class Session:
             if sent is None:
                 continue
             self._desk.ledger.last_ack_s = now_s
+            self.proved = self.proved or ack.code < FAILURE
             if sent.extra is not None:
                 self._settle_extra(sent.extra, ack)
             elif sent.stored is not None and ack.code < FAILURE:
                 accepted.append(sent.stored.row)
-                if self._refusals.accepted(sent.stored.row):
-                    self._desk.recovered()
+                self._refusals.accepted(sent)
             elif sent.stored is not None:
-                self._settle_refusal(sent.stored, ack.code, now_s)
+                self._settle_refusal(sent, ack.code, now_s)
         if accepted:
             self._desk.queue.acknowledge(accepted)
             self._desk.ledger.acknowledged += len(accepted)
@@ -204,33 +220,20 @@ class Session:
             text = mark("the broker refuses {kind} messages: {why}")
             self._desk.note(text.format(kind=extra.kind, why=says(ack.code)))
 
-    def _settle_refusal(self, stored: Stored, code: int, now_s: float) -> None:
+    def _settle_refusal(self, sent: Sent, code: int, now_s: float) -> None:
         self._desk.ledger.refused += 1
-        if code in PERMANENT:
-            text = mark("rejected by the broker: {why}")
-            self._reject(stored, text.format(why=PERMANENT[code]))
-        elif self._refusals.refused(stored, code, now_s):
-            text = mark("refused by the broker again and again: {why}")
-            self._reject(stored, text.format(why=says(code)))
-        else:
-            text = mark("the broker refuses records for now: {why}; trying again")
-            self._desk.note(text.format(why=says(code)))
+        refusal = refusal_of(code)
+        if self._refusals.refused(sent, refusal, now_s):
+            self._give_up(sent, refusal)
 
-    def _reject(self, stored: Stored, reason: str) -> None:
-        self._refusals.forget(stored.row)
-        self._desk.queue.reject(stored.row, reason)
+    def _give_up(self, sent: Sent, refusal: Refusal) -> None:
+        stored = sent.stored
+        assert stored is not None
+        self._desk.queue.reject(stored.row, str(refusal.why))
+        self._refusals.forget(stored)
         self._desk.ledger.rejected += 1
-        text = mark("{kind} record set aside: {why}")
-        self._desk.note(text.format(kind=stored.body.KIND, why=reason))
-
-    def _reject_largest(self, unanswered: list[Sent]) -> None:
-        # The broker hangs up without a word on which packet it minds; sent again, it would hang
-        # up again, for ever.
-        rows = [sent for sent in unanswered if sent.stored is not None]
-        if rows:
-            largest = max(rows, key=lambda sent: sent.packet_bytes)
-            assert largest.stored is not None
-            self._reject(largest.stored, "larger than the broker takes: it hung up on it")
+        text = mark("{kind} record given up: {why}")
+        self._desk.note(text.format(kind=stored.body.KIND, why=refusal.why))
 
     def _obey(self) -> None:
         answers, self._link.subscribed = self._link.subscribed, []
@@ -241,7 +244,8 @@ class Session:
             self._obey_one(command)
 
     def _obey_one(self, command: Command) -> None:
-        name = command.topic.removeprefix(f"{self._desk.identity.command_root}/")
+        # What a broker sends may hold anything: it goes into the log and the status.
+        name = one_line(command.topic.removeprefix(f"{self._desk.identity.command_root}/"))
         if command.retained:
             # It would come again with every connect: a retained "restart" restarts for ever.
             self._desk.note(f"retained command '{name}' ignored; publish commands not retained")

@@ -9,11 +9,15 @@ from edge_runtime.records import Stored
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A message without acknowledgement yet: a row of the queue, or an extra."""
+    """A message without acknowledgement yet: a row of the queue, or an extra.
+
+    `order`: its place among all rows that were sent.
+    """
 
     stored: Stored | None = None
     extra: Extra | None = None
     packet_bytes: int = 0
+    order: int = 0
 
 
 class Window:
@@ -32,11 +36,6 @@ class Window:
     def room(self) -> int:
         """How many more may be sent."""
         return self._limit - len(self._sent)
-
-    @property
-    def rows(self) -> int:
-        """How many rows of the queue are in flight."""
-        return sum(sent.stored is not None for sent in self._sent.values())
 
     def add(self, packet_id: int, sent: Sent, now_s: float) -> None:
         """Note what was sent."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from edge_runtime.records import Stored
+from edge_runtime.records import Stored, Topic
 
 
 class MemoryQueue:
-    """Rows in order; taken ones are in flight until acknowledged, rejected or disconnected."""
+    """Rows in order; taken ones are in flight until they leave, are put back, or disconnected."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._rows: dict[int, Stored] = {}
         self._in_flight: set[int] = set()
+        self._held: set[Topic] = set()
+        self._postponed: dict[int, Topic] = {}
         self.acknowledged: list[int] = []
         self.rejected: dict[int, str] = {}
         self.connects: list[float] = []
@@ -38,7 +40,7 @@ class MemoryQueue:
 
     def take(self, limit: int) -> list[Stored]:
         with self._changed:
-            rows = [row for row in sorted(self._rows) if row not in self._in_flight][:limit]
+            rows = [row for row in sorted(self._rows) if self._may_go(row)][:limit]
             self._in_flight.update(rows)
             self.most_in_flight = max(self.most_in_flight, len(self._in_flight))
             return [self._rows[row] for row in rows]
@@ -57,6 +59,40 @@ class MemoryQueue:
             self._in_flight.remove(row)
             self.rejected[row] = reason
             self._changed.notify_all()
+
+    def hold(self, topic: Topic) -> None:
+        with self._changed:
+            self._held.add(topic)
+
+    def postpone(self, row: int, group: Topic) -> None:
+        with self._changed:
+            self._in_flight.remove(row)
+            self._postponed[row] = group
+            self._changed.notify_all()
+
+    def probe(self, group: Topic, place: int) -> Stored | None:
+        with self._changed:
+            waiting = [row for row in sorted(self._rows) if self._waits_in(row, group)]
+            if place >= len(waiting):
+                return None
+            self._postponed.pop(waiting[place], None)
+            self._in_flight.add(waiting[place])
+            return self._rows[waiting[place]]
+
+    def release(self, group: Topic) -> None:
+        with self._changed:
+            self._held.discard(group)
+            self._postponed = {row: one for row, one in self._postponed.items() if one != group}
+
+    def _may_go(self, row: int) -> bool:
+        busy = row in self._in_flight or row in self._postponed
+        return not busy and self._rows[row].topic not in self._held
+
+    def _waits_in(self, row: int, group: Topic) -> bool:
+        if row in self._in_flight:
+            return False
+        held = group in self._held and self._rows[row].topic == group
+        return held or self._postponed.get(row) == group
 
     def connected(self, at_s: float) -> None:
         with self._changed:

@@ -11,7 +11,7 @@ from edge_runtime.clock import Clock, Stamp, SystemClock
 from edge_runtime.options import Broker
 from edge_runtime.publish.contract import Identity, OnCommand
 from edge_runtime.publish.mqtt import MqttPublisher
-from edge_runtime.records import NO_MODEL, Detections, Message, Stored
+from edge_runtime.records import NO_MODEL, Body, Detections, Message, Stored
 from support.memory_queue import MemoryQueue
 
 IDENTITY = Identity.of("hill", "gate")
@@ -49,13 +49,14 @@ class Status:
         return Message(f"{IDENTITY.root}/{level}", payload, "application/json", retain=True)
 
 
+def stored(row: int, body: Body | None = None, *, stream: str = "yard") -> Stored:
+    """Return a row of a queue."""
+    return Stored(row, 1, row, stream, Stamp(1_700_000_000.0, 1.0), body or Detections(), NO_MODEL)
+
+
 def records(count: int, first: int = 1) -> list[Stored]:
     """Return rows numbered from `first`."""
-    stamp = Stamp(1_700_000_000.0, 1.0)
-    return [
-        Stored(row, 1, row, "yard", stamp, Detections(), NO_MODEL)
-        for row in range(first, first + count)
-    ]
+    return [stored(row) for row in range(first, first + count)]
 
 
 def encode(stored: Stored) -> Message:

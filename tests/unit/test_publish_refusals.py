@@ -1,123 +1,271 @@
-"""Rows that a broker would not take: which go when, and which are given up."""
+"""Records that a broker would not take: what waits, what is tried, what goes on, what is given up."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-from edge_runtime.backoff import Backoff
-from edge_runtime.publish.reasons import QUOTA_EXCEEDED
-from edge_runtime.publish.refusals import TRIES, Refusals
-from edge_runtime.records import Stored
+import pytest
+
+from edge_runtime.publish.reasons import (
+    PACKET_TOO_LARGE,
+    QUOTA_EXCEEDED,
+    TAKEN_OVER,
+    refusal_of,
+)
+from edge_runtime.publish.refusals import LARGE, LONGEST_PAUSE_S, SAME_ROW_BREAKS, Refusals
+from edge_runtime.publish.window import Sent
+from edge_runtime.records import Detections, Gap, Stored, Topic
 from support.memory_queue import MemoryQueue
-from support.publishing import records
+from support.publishing import records, stored
 
 UNSPECIFIED = 0x80
-PAUSE_S = 100.0
+NOT_AUTHORISED = 0x87
+PAUSE_S = 700.0
+YARD = Topic("yard", "detections")
 
 
 class Bench:
     """Plays a broker against the refusals; time jumps over every pause."""
 
-    def __init__(self, rows: int, *, window: int = 10) -> None:
+    def __init__(self, rows: list[Stored], *, window: int = 10) -> None:
         self.queue = MemoryQueue()
-        self.queue.put(records(rows))
-        self.refusals = Refusals(Backoff(1.0, 60.0, random.Random(1)))
+        self.queue.put(rows)
+        self.refusals = Refusals(self.queue, random.Random(1))
         self.window = window
         self.now_s = 0.0
         self.sent: list[list[int]] = []
         self.given_up: list[int] = []
 
-    def round(self, takes: Callable[[int], bool], code: int = UNSPECIFIED) -> None:
-        """Send what may go, and answer all of it."""
+    def send(self) -> list[Sent]:
+        """Return what may go, at the next moment at which anything may."""
         self.now_s += PAUSE_S
-        rows = self.refusals.next(self.now_s, self.window, 0, self.queue.take)
-        self.sent.append([stored.row for stored in rows])
-        for stored in rows:
-            self.answer(stored, takes(stored.row), code)
+        rows = self.refusals.due(self.now_s, self.window)
+        rows += self.queue.take(self.window - len(rows))
+        self.sent.append([one.row for one in rows])
+        return [self.packet(one) for one in rows]
 
-    def answer(self, stored: Stored, taken: bool, code: int) -> None:
-        if taken:
-            self.refusals.accepted(stored.row)
-            self.queue.acknowledge([stored.row])
-        elif self.refusals.refused(stored, code, self.now_s):
-            self.given_up.append(stored.row)
-            self.queue.reject(stored.row, "given up")
+    def packet(self, one: Stored, size: int = 60) -> Sent:
+        return Sent(one, packet_bytes=size, order=self.refusals.next_order())
+
+    def round(self, takes: Callable[[Stored], bool], code: int = UNSPECIFIED) -> None:
+        """Send what may go, and answer all of it."""
+        for sent in self.send():
+            assert sent.stored is not None
+            self.answer(sent, code=0 if takes(sent.stored) else code)
+
+    def answer(self, sent: Sent, *, code: int = 0) -> None:
+        assert sent.stored is not None
+        row = sent.stored.row
+        if not code:
+            self.refusals.accepted(sent)
+            self.queue.acknowledge([row])
+        elif self.refusals.refused(sent, refusal_of(code), self.now_s):
+            self.given_up.append(row)
+            self.queue.reject(row, "given up")
+            self.refusals.forget(sent.stored)
+
+    def until_empty(self, takes: Callable[[Stored], bool], code: int = UNSPECIFIED) -> None:
+        most = len(self.sent) + 400
+        while self.queue.pending():
+            self.round(takes, code)
+            assert len(self.sent) < most
 
 
-def test_during_the_pause_nothing_goes() -> None:
-    bench = Bench(5)
-    bench.round(lambda _row: False)
-    assert bench.now_s < bench.refusals.resumes_at_s() <= bench.now_s + 1.0
-    assert bench.refusals.next(bench.now_s, 10, 0, bench.queue.take) == []
+# What happens to a topic, one packet in flight at a time: `+` taken, `-` refused, `|` a pause is
+# over, `^` the link breaks. Then whether the topic waits, and what goes next.
+TABLE = (
+    ("", False, 1),
+    ("+", False, 2),
+    ("-", True, None),
+    ("- |", True, 1),
+    ("- | -", True, None),
+    ("- | +", False, 2),
+    ("- | + -", True, None),
+    ("- | + - |", True, 2),
+    ("- | - | - | - | - | -", True, None),
+    ("- | - | - | - | - | - |", True, 2),  # another one will tell
+    ("- | - | - | - | - | - | +", False, 1),
+    ("- | - | - | - | - | - | + -", False, 3),  # and has told: 1 is given up
+    ("- | - | - | - | - | - | -", True, None),
+    ("- | - | - | - | - | - | - |", True, 1),
+    ("^", False, 1),
+    ("^ ^", False, 1),
+    ("^ ^ ^", True, None),
+    ("^ ^ + ^", False, 2),
+    ("^ ^ ^ |", True, 1),
+    ("^ ^ ^ | ^", True, None),
+    ("^ ^ ^ | +", False, 2),
+)
 
 
-def test_after_a_refusal_one_row_is_tried_before_the_rest_follow_in_order() -> None:
-    bench = Bench(8, window=4)
-    bench.round(lambda row: row < 3)
-    bench.round(lambda _row: True)
-    bench.round(lambda _row: True)
-    bench.round(lambda _row: True)
-    assert bench.sent == [[1, 2, 3, 4], [3], [4, 5, 6, 7], [8]]
-    assert bench.queue.acknowledged == list(range(1, 9))
+@pytest.mark.parametrize(("story", "waits", "follows"), TABLE)
+def test_what_becomes_of_a_topic(story: str, waits: bool, follows: int | None) -> None:
+    bench = Bench(records(5), window=1)
+    refusals, queue = bench.refusals, bench.queue
+
+    def next_one() -> Stored | None:
+        return next(iter([*refusals.due(bench.now_s, 1), *queue.take(1)]), None)
+
+    for what in story.split():
+        if what == "|":
+            bench.now_s += PAUSE_S
+            continue
+        one = next_one()
+        assert one is not None
+        sent = bench.packet(one)
+        if what == "^":
+            assert refusals.broke([sent], 0, bench.now_s) == []
+            queue.disconnected()
+        else:
+            bench.answer(sent, code=0 if what == "+" else UNSPECIFIED)
+    assert bool(refusals.reason) == waits
+    one = next_one()
+    assert (one.row if one is not None else None) == follows
 
 
-def test_pauses_grow_and_shrink_again_after_a_success() -> None:
-    bench = Bench(5)
+def test_pauses_grow_and_begin_anew_only_once_enough_was_taken() -> None:
+    bench = Bench(records(40), window=1)
     pauses = []
-    for taken in (False, False, False, False, True):
-        bench.round(lambda _row, taken=taken: taken)  # type: ignore[misc]
-        pauses.append(bench.refusals.resumes_at_s() - bench.now_s)
-    assert 0.0 < pauses[0] < pauses[1] < pauses[2] < pauses[3] <= 60.0
-    assert pauses[4] < 0.0
+    for _ in range(10):
+        bench.round(lambda _one: False, QUOTA_EXCEEDED)
+        at_s = bench.refusals.next_at_s()
+        assert at_s is not None
+        pauses.append(at_s - bench.now_s)
+    assert pauses[:5] == sorted(pauses[:5])
+    assert 0.5 <= pauses[0] <= 1.0
+    assert LONGEST_PAUSE_S / 2 <= pauses[-1] <= LONGEST_PAUSE_S
+    bench.round(lambda _one: True)
+    assert bench.refusals.next_at_s() is None
+    bench.round(lambda _one: False, QUOTA_EXCEEDED)
+    assert (bench.refusals.next_at_s() or 0.0) - bench.now_s > 20.0, "one was no proof"
+    for _ in range(11):
+        bench.round(lambda _one: True)
+    bench.round(lambda _one: False, QUOTA_EXCEEDED)
+    assert (bench.refusals.next_at_s() or 0.0) - bench.now_s <= 1.0
 
 
-def test_a_row_that_alone_is_refused_is_given_up_and_the_others_arrive() -> None:
-    bench = Bench(30)
-    while bench.queue.pending():
-        bench.round(lambda row: row != 4)
-        assert len(bench.sent) < 100
-    assert bench.given_up == [4]
-    assert sum(sent.count(4) for sent in bench.sent) == TRIES
-
-
-def test_a_row_at_the_head_is_found_out_by_trying_the_next_one() -> None:
-    bench = Bench(30, window=1)
-    while bench.queue.pending():
-        bench.round(lambda row: row != 1)
-        assert len(bench.sent) < 100
-    assert bench.given_up == [1]
-
-
-def test_a_broker_that_refuses_everything_for_long_costs_nothing() -> None:
-    bench = Bench(40)
-    for _ in range(500):
-        bench.round(lambda _row: False)
+def test_another_topic_goes_on_while_one_waits() -> None:
+    rows = [stored(n, stream="yard" if n % 2 else "gate") for n in range(1, 41)]
+    bench = Bench(rows, window=4)
+    while len(bench.queue.acknowledged) < 20:
+        bench.round(lambda one: one.stream == "gate")
+        assert len(bench.sent) < 60
+    assert bench.queue.acknowledged == list(range(2, 41, 2)), "in order, and none held up"
+    assert bench.refusals.reason == "yard/detections waits: reason 0x80"
+    bench.until_empty(lambda _one: True)
+    assert bench.queue.acknowledged[20:] == list(range(1, 41, 2)), "in order, too"
     assert bench.given_up == []
-    assert max(max(sent) for sent in bench.sent) <= 11, "and what waits in memory is bounded"
-    while bench.queue.pending():
-        bench.round(lambda _row: True)
-        assert len(bench.sent) < 600
+    assert bench.refusals.reason == ""
+
+
+@pytest.mark.parametrize(("code", "tries"), [(NOT_AUTHORISED, 2), (UNSPECIFIED, 7)])
+@pytest.mark.parametrize("window", [1, 10])
+def test_a_row_that_alone_is_refused_is_given_up_and_the_others_arrive(
+    code: int, tries: int, window: int
+) -> None:
+    bench = Bench(records(30), window=window)
+    bench.until_empty(lambda one: one.row != 4, code)
+    assert bench.given_up == [4]
+    assert sorted(bench.queue.acknowledged) == [n for n in range(1, 31) if n != 4]
+    assert 2 <= sum(sent.count(4) for sent in bench.sent) <= tries + (window == 1) * 3
+
+
+@pytest.mark.parametrize("code", [NOT_AUTHORISED, UNSPECIFIED, 0x90, 0x99, PACKET_TOO_LARGE])
+def test_a_broker_that_refuses_everything_for_long_costs_nothing(code: int) -> None:
+    bench = Bench(records(40))
+    for _ in range(500):
+        bench.round(lambda _one: False, code)
+    assert bench.given_up == []
+    bench.until_empty(lambda _one: True)
     assert sorted(bench.queue.acknowledged) == list(range(1, 41))
 
 
-def test_a_quota_is_never_a_rows_own_fault() -> None:
-    bench = Bench(10)
+def test_a_broker_whose_rules_break_while_a_window_is_in_flight_costs_nothing() -> None:
+    """Acknowledgements that come late, of what was sent before, are no proof against a row."""
+    bench = Bench(records(20))
+    flying = bench.send()
+    for sent in flying[5:]:
+        bench.answer(sent, code=NOT_AUTHORISED)
+    for sent in flying[:5]:
+        bench.answer(sent)
     for _ in range(50):
-        bench.round(lambda row: row != 2, QUOTA_EXCEEDED)
+        bench.round(lambda _one: False, NOT_AUTHORISED)
     assert bench.given_up == []
-    bench.round(lambda _row: True)
-    bench.round(lambda _row: True)
-    assert bench.queue.pending() == 0
 
 
-def test_a_row_rejected_for_another_reason_does_not_leave_a_trial_without_a_row() -> None:
-    bench = Bench(5, window=1)
-    bench.round(lambda _row: False)
-    bench.now_s += PAUSE_S
-    assert [s.row for s in bench.refusals.next(bench.now_s, 1, 0, bench.queue.take)] == [1]
-    bench.refusals.forget(1)
-    bench.queue.reject(1, "not authorised")
-    for _ in range(4):
-        bench.round(lambda _row: True)
-    assert bench.queue.acknowledged == [2, 3, 4, 5]
+def test_a_quota_is_never_a_rows_own_fault() -> None:
+    bench = Bench(records(10))
+    for _ in range(50):
+        bench.round(lambda one: one.row != 2, QUOTA_EXCEEDED)
+    assert bench.given_up == []
+    bench.until_empty(lambda _one: True)
+
+
+def test_a_gap_is_never_given_up() -> None:
+    gaps = [stored(n, Gap(n, n, 1, "rejected"), stream="outbox") for n in range(1, 6)]
+    bench = Bench(gaps, window=1)
+    for _ in range(200):
+        bench.round(lambda one: one.row != 2, NOT_AUTHORISED)
+    assert bench.given_up == []
+    bench.until_empty(lambda _one: True)
+    assert sorted(bench.queue.acknowledged) == [1, 2, 3, 4, 5]
+
+
+def test_what_is_too_large_waits_beside_the_rest_of_its_topic() -> None:
+    bench = Bench(records(6))
+    bench.refusals.connected(128, 0.0)
+    for one in bench.queue.take(6):
+        size = 200 if one.row in (2, 5) else 60
+        refusal = bench.refusals.is_too_large(one, size)
+        if refusal is not None:
+            bench.refusals.set_aside(one, size, refusal, bench.now_s)
+        else:
+            bench.answer(bench.packet(one, size))
+    assert bench.queue.acknowledged == [1, 3, 4, 6]
+    assert bench.refusals.reason == (
+        "large records wait: the broker takes packets of 128 bytes at most"
+    )
+    assert not bench.refusals.asks_again(1.0)
+    assert bench.refusals.asks_again(300.0), "a limit is told to whoever connects"
+    bench.refusals.connected(0, 400.0)
+    assert bench.refusals.reason == ""
+    assert [one.row for one in bench.queue.take(6)] == [2, 5]
+
+
+def test_a_size_that_the_broker_hangs_up_on_waits_from_there_on() -> None:
+    bench = Bench(records(6), window=6)
+    flying = [bench.packet(one, 60 + 100 * (one.row == 3)) for one in bench.queue.take(6)]
+    assert bench.refusals.broke(flying, PACKET_TOO_LARGE, bench.now_s) == []
+    bench.queue.disconnected()
+    rest = bench.queue.take(6)
+    assert [one.row for one in rest] == [1, 2, 4, 5, 6]
+    assert bench.refusals.is_too_large(rest[0], 159) is None
+    assert bench.refusals.is_too_large(rest[0], 160) is not None
+    (probe,) = bench.refusals.due(bench.now_s + PAUSE_S, 6)
+    assert bench.refusals.is_too_large(probe, 160) is None, "it is what the trial is about"
+    bench.answer(bench.packet(probe, 160))
+    assert bench.refusals.is_too_large(rest[0], 160) is None
+
+
+def test_an_alarm_that_is_too_large_is_not_overtaken_by_a_later_one() -> None:
+    events = [stored(n, Gap(n, n, 1, "corrupt"), stream="outbox") for n in (1, 2)]
+    bench = Bench(events)
+    bench.refusals.connected(128, 0.0)
+    first = bench.queue.take(1)[0]
+    refusal = bench.refusals.is_too_large(first, 200)
+    assert refusal is not None
+    bench.refusals.set_aside(first, 200, refusal, 0.0)
+    assert bench.queue.take(1) == []
+    assert bench.queue.probe(LARGE, 0) is None
+
+
+@pytest.mark.parametrize("code", [TAKEN_OVER, 0x8B, QUOTA_EXCEEDED])
+def test_an_end_that_is_no_rows_fault_is_laid_at_no_rows_door(code: int) -> None:
+    bench = Bench(records(3), window=1)
+    for _ in range(5 * SAME_ROW_BREAKS):
+        assert bench.refusals.broke(bench.send(), code, bench.now_s) == []
+        bench.queue.disconnected()
+    assert bench.refusals.reason == ""
+
+
