@@ -184,7 +184,8 @@ class MqttPublisher:
 
     def _suspected(self, error: LinkError) -> LinkError:
         """Say so where links break early, one after the other: old brokers do not say why."""
-        if error.code or self._proved_s is None or not self._redial.is_suspect:
+        known = error.code or self._refusals.reason
+        if known or self._proved_s is None or not self._redial.is_suspect:
             return error
         return LinkError(
             "{why}, again and again within {seconds:.0f} s: has another device this one's name "

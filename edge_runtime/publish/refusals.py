@@ -7,7 +7,7 @@ group of its own. The records stay in the queue; one at a time is tried, with gr
 | a group | what comes | then |
 |---|---|---|
 | is open | a record is refused | it waits |
-| waits | the pause is over | its oldest record is tried; if that goes on, by turns the next |
+| waits | the pause is over | its oldest record is tried; if that goes on, the next beside it |
 | is tried | the record is refused, or the link breaks | it waits for twice as long |
 | is tried | the record is taken | it is open: what waited goes, in order |
 
@@ -45,6 +45,7 @@ LONGEST_HANG_UP_S = 600.0
 FIRST_ASK_S = 300.0
 LONGEST_ASK_S = 3600.0
 SAME_ROW_BREAKS = 3
+ALONE = 5  # so often the oldest record is tried alone, which keeps the order
 PROVED = 10  # so many taken since a group is open again end its back-off
 MAX_KNOWN = 1000
 LARGE = Topic("", "large")  # no topic's name: what is larger than the broker takes
@@ -69,7 +70,7 @@ class Group:
         self.waits = False
         self.resumes_at_s = 0.0
         self.refusal = HUNG_UP
-        self.probe: int | None = None
+        self.probes: set[int] = set()
         self.tries = 0
         self.taken = 0
         self.least_bytes = 0
@@ -86,6 +87,7 @@ class Refusals:
         self._jitter = jitter
         self._groups: dict[Topic, Group] = {}
         self._rows: dict[Topic, dict[int, Refused]] = {}
+        self._own: dict[str, tuple[Backoff, float]] = {}
         self._announced_bytes = 0
         self._minded_bytes = 0
         self._suspect = -1
@@ -125,19 +127,18 @@ class Refusals:
         """Return the records to be tried now, at most `room`."""
         probes: list[Stored] = []
         for topic, group in list(self._groups.items()):
-            is_due = group.waits and group.probe is None and now_s >= group.resumes_at_s
+            is_due = group.waits and not group.probes and now_s >= group.resumes_at_s
             if is_due and len(probes) < room:
-                probe = self._choose(topic, group)
-                if probe is None:  # given up for room, or not read yet: the next one will tell
+                chosen = self._choose(topic, group, room - len(probes))
+                group.probes = {one.row for one in chosen}
+                probes += chosen
+                if not chosen:  # given up for room, or not read yet: the next one will tell
                     self._open(topic)
-                else:
-                    group.probe = probe.row
-                    probes.append(probe)
         return probes
 
     def next_at_s(self) -> float | None:
         """Return when the next record is to be tried; None: nothing waits for that."""
-        times = [g.resumes_at_s for g in self._groups.values() if g.waits and g.probe is None]
+        times = [g.resumes_at_s for g in self._groups.values() if g.waits and not g.probes]
         return min(times, default=None)
 
     def accepted(self, sent: Sent) -> None:
@@ -178,6 +179,19 @@ class Refusals:
         if name == LARGE and not refusal.announced:
             self._minded_bytes = min(self._minded_bytes or size, size)
 
+    def may_go(self, kind: str, now_s: float) -> bool:
+        """Say whether a message of the device's own may go: one that was refused waits, too."""
+        return kind not in self._own or now_s >= self._own[kind][1]
+
+    def settled(self, kind: str, *, taken: bool, now_s: float) -> None:
+        """Note what became of a message of the device's own."""
+        if taken:
+            self._own.pop(kind, None)
+        else:
+            # Where the broker hangs up on it, each connect would end with it.
+            pause, _ = self._own.get(kind) or (self._pause(LONGEST_HANG_UP_S), 0.0)
+            self._own[kind] = pause, now_s + pause.next_s()
+
     def forget(self, stored: Stored) -> None:
         """Drop what is known of a record that leaves the queue; what it was a trial of is open."""
         self._rows.get(stored.topic, {}).pop(stored.row, None)
@@ -196,7 +210,7 @@ class Refusals:
         refusal = too_large(None) if code == PACKET_TOO_LARGE else refusal_of(code, HUNG_UP)
         given_up = [sent for sent in minded if self.refused(sent, refusal, now_s)]
         for group in self._groups.values():
-            group.probe = None
+            group.probes.clear()
         return given_up
 
     def _minded(self, rows: list[Sent], code: int) -> list[Sent]:
@@ -209,7 +223,7 @@ class Refusals:
                 self._minded_bytes or largest.packet_bytes, largest.packet_bytes
             )
             return [largest]
-        probes = [group.probe for group in self._groups.values() if group.probe is not None]
+        probes = set().union(*(group.probes for group in self._groups.values()))
         tried = [sent for sent in rows if sent.stored is not None and sent.stored.row in probes]
         if tried:
             return tried
@@ -222,12 +236,20 @@ class Refusals:
         self._breaks = 0
         return rows[:1]
 
-    def _choose(self, topic: Topic, group: Group) -> Stored | None:
+    def _choose(self, topic: Topic, group: Group, room: int) -> list[Stored]:
+        """Return what is to be tried. Is it the record, or the broker? A second one will tell."""
         group.tries += 1
-        # Is it the record, or the broker? Another one will tell.
-        other = group.tries > group.refusal.tries and group.tries % 2 == 0
-        probe = self._queue.probe(topic, 1) if other else None
-        return probe or self._queue.probe(topic, 0)
+        if group.tries <= ALONE:
+            places = [0]
+        elif room > 1:
+            places = [0, 0]  # one after the other, in order
+        else:
+            places = [(group.tries + 1) % 2]
+        found = [one for place in places if (one := self._queue.probe(topic, place)) is not None]
+        if not found and places == [1]:
+            first = self._queue.probe(topic, 0)
+            return [] if first is None else [first]
+        return found
 
     def _known(self, stored: Stored) -> Refused:
         rows = self._rows.setdefault(stored.topic, {})
@@ -239,21 +261,28 @@ class Refusals:
         group = self._groups.get(name)
         if group is None:
             longest_s = LONGEST_HANG_UP_S if refusal.hangs_up else LONGEST_PAUSE_S
-            group = self._groups[name] = Group(Backoff(FIRST_PAUSE_S, longest_s, self._jitter))
+            group = self._groups[name] = Group(self._pause(longest_s))
             log.warning("%s", why_it_waits(name, refusal))
         if not group.waits:
             group.waits, group.tries = True, 0
             if name != LARGE:
                 self._queue.hold(name)
-        elif group.probe != row:
+        elif row not in group.probes:
             return  # it was in flight behind one that was refused
-        group.probe, group.taken, group.refusal = None, 0, refusal
+        group.probes.discard(row)
+        if group.probes:
+            return  # the other one tells
+        group.taken, group.refusal = 0, refusal
         group.resumes_at_s = now_s + group.pause.next_s()
         self._say()
 
+    def _pause(self, longest_s: float) -> Backoff:
+        return Backoff(FIRST_PAUSE_S, longest_s, self._jitter)
+
     def _open(self, name: Topic) -> None:
         group = self._groups[name]
-        group.waits, group.probe = False, None
+        group.waits = False
+        group.probes.clear()
         if name == LARGE:
             self._minded_bytes = 0
         self._queue.release(name)
@@ -271,7 +300,7 @@ class Refusals:
         return name in self._groups and self._groups[name].waits
 
     def _is_probe(self, name: Topic, row: int) -> bool:
-        return name in self._groups and self._groups[name].probe == row
+        return name in self._groups and row in self._groups[name].probes
 
     def _say(self) -> None:
         waiting = [(topic, group) for topic, group in self._groups.items() if group.waits]

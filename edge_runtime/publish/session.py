@@ -169,6 +169,8 @@ class Session:
             self._give_up(Sent(stored=stored), refusal)
 
     def _send_extra(self, extra: Extra) -> None:
+        if not self._refusals.may_go(extra.kind, self._desk.clock.monotonic()):
+            return
         size = wire_bytes(extra.message, mqtt5=self._link.mqtt5, correlation=extra.correlation)
         if 0 < self._max_packet_bytes < size:
             self._desk.note(f"{extra.kind} message is larger than the broker takes: not sent")
@@ -216,6 +218,8 @@ class Session:
             self._desk.ledger.acknowledged += len(accepted)
 
     def _settle_extra(self, extra: Extra, ack: Ack) -> None:
+        now_s = self._desk.clock.monotonic()
+        self._refusals.settled(extra.kind, taken=ack.code < FAILURE, now_s=now_s)
         if ack.code >= FAILURE:
             text = mark("the broker refuses {kind} messages: {why}")
             self._desk.note(text.format(kind=extra.kind, why=says(ack.code)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -55,6 +56,11 @@ class Mosquitto:
             else:
                 return
         raise AssertionError("Mosquitto did not open its port")
+
+    def reload(self) -> None:
+        """Have it read its rules and settings again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
 
     def stop(self, *, kill: bool = False) -> None:
         if self.process is not None:

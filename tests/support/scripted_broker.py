@@ -64,6 +64,9 @@ class Script:
     def on_publish(self, client: Client, publish: Publish) -> None:
         client.acknowledge(publish)
 
+    def on_ping(self, client: Client) -> None:
+        client.send(packets.packet(packets.PINGRESP, b""))
+
 
 class ScriptedBroker:
     """Runs a script on a free loopback port, over TLS with `tls`. Use as a context manager."""
@@ -143,7 +146,7 @@ class ScriptedBroker:
             tail = b"\0\1" if at == 3 else b"\1"
             client.send(packets.packet(packets.SUBACK, packet.body[:2] + tail))
         elif packet.kind == packets.PINGREQ:
-            client.send(packets.packet(packets.PINGRESP, b""))
+            self.script.on_ping(client)
         elif packet.kind == packets.DISCONNECT:
             client.took_leave = True
 
