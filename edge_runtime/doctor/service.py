@@ -13,6 +13,10 @@ from edge_runtime.outbox.glance import Glance, glance
 MANY = 1000  # results that wait: more than a daemon with a link ever has
 LONG_S = 300.0
 UNPROVEN = "opt/edge-runtime/unproven"  # scripts/install makes it, and ends it
+REFUSED = mark(
+    "Nothing is lost: what the broker refuses waits, and is tried again. Correct the broker's "
+    "rules (ACL) or size limits."
+)
 CONDITIONS = {
     "disk_full": mark("the disk is full"),
     "read_only": mark("the disk cannot be written"),
@@ -50,6 +54,9 @@ def living(around: Surroundings, daemon: dict[str, Any]) -> Finding:
             outbox=text,
             seconds=ago_s,
         )
+    if link.get("state") == "degraded":
+        reason = around.language.retold(link["reason"])
+        return Finding("outbox", "warning", f"{text}; {reason}", around.text(REFUSED))
     stuck = outbox["pending"] > MANY or (outbox["pending"] and (ago_s is None or ago_s > LONG_S))
     return rated(around, text, stuck=bool(stuck), rejected=outbox["rejected"])
 

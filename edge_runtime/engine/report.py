@@ -18,7 +18,7 @@ from edge_runtime.engine.capture import Running
 from edge_runtime.engine.starts import Starts
 from edge_runtime.engine.uplink import Uplink
 from edge_runtime.outbox import Outbox, OutboxHealth
-from edge_runtime.publish.contract import LinkHealth
+from edge_runtime.publish.contract import LinkHealth, LinkState
 from edge_runtime.records import Message
 
 LONGEST_REASON = 240  # characters of a reason that cross the link; the log has all
@@ -29,10 +29,12 @@ def state_of(
     outbox_state: str,
     uplink: Uplink,
     throttle: Throttle,
+    link_state: LinkState,
     config_fault: str = "",
 ) -> str:
     """Return `ok`, or `degraded` where any part has declared itself so."""
-    degraded = any(stream.task.health.state == "degraded" for stream in streams)
+    states = [link_state, *(stream.task.health.state for stream in streams)]
+    degraded = "degraded" in states
     less = uplink.step or throttle.step
     return "degraded" if degraded or outbox_state != "ok" or less or config_fault else "ok"
 
@@ -68,9 +70,10 @@ class Report:
     def health(self) -> dict[str, Any]:
         """Return the health record, ready for JSON."""
         outbox = self._outbox.health()
-        fields = self._fields(outbox)
+        link = self._link()
+        fields = self._fields(outbox, link)
         fields["outbox"] = outbox_fields(outbox)
-        fields["link"] = link_fields(self._link())
+        fields["link"] = link_fields(link)
         if self._uplink.step:
             fields["uplink"] = self._uplink.fields()
         return fields
@@ -82,7 +85,7 @@ class Report:
         return {
             "version": __version__,
             "pid": os.getpid(),
-            **self._fields(outbox),
+            **self._fields(outbox, link),
             "outbox": msgspec.to_builtins(outbox),
             "link": {**msgspec.to_builtins(link), "since_s": round(now_s - link.since_s, 1)},
             "uplink": {**self._uplink.fields(), "by_kind": self._uplink.by_kind()},
@@ -93,14 +96,19 @@ class Report:
         reason = self.config_fault
         return {"state": "fallback", "reason": reason[:LONGEST_REASON]} if reason else {}
 
-    def _fields(self, outbox: OutboxHealth) -> dict[str, Any]:
+    def _fields(self, outbox: OutboxHealth, link: LinkHealth) -> dict[str, Any]:
         stamp = self._clock.now()
         config, short_starts = self.config(), self._starts.short
         return {
             "ts": round(stamp.wall_s, 3),
             "boot": self._outbox.boot,
             "state": state_of(
-                self._streams, outbox.state, self._uplink, self._throttle, self.config_fault
+                self._streams,
+                outbox.state,
+                self._uplink,
+                self._throttle,
+                link.state,
+                self.config_fault,
             ),
             "clock": "synced" if stamp.trusted else "unsynced",
             "streams": {s.task.name: msgspec.to_builtins(s.task.health) for s in self._streams},
@@ -147,6 +155,8 @@ def link_fields(link: LinkHealth) -> dict[str, Any]:
     }
     if link.rejected:
         fields["rejected"] = link.rejected
+    if link.state == "degraded":
+        fields |= {"state": link.state, "reason": link.reason[:LONGEST_REASON]}
     return fields
 
 

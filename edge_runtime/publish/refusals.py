@@ -316,11 +316,11 @@ def why_it_waits(topic: Topic, refusal: Refusal) -> Text:
     """Return why a group waits, in one line."""
     if topic == LARGE:
         return Text("large records wait: {why}", why=refusal.why)
-    return Text("{topic} waits: {why}", topic=topic, why=refusal.why)
+    return Text("topic {topic} waits: {why}", topic=topic, why=refusal.why)
 
 
 def taken_again(topic: Topic) -> Text:
     """Return that a group goes on."""
     if topic == LARGE:
         return Text("large records are taken again")
-    return Text("{topic} is taken again", topic=topic)
+    return Text("topic {topic} is taken again", topic=topic)

@@ -67,6 +67,16 @@ def test_results_that_wait_while_nothing_is_acknowledged(tmp_path: Path) -> None
     assert "acknowledged" not in finding.text
 
 
+def test_a_broker_that_refuses_records(tmp_path: Path) -> None:
+    told = daemon(pending=3)
+    reason = "connected to b:1, but the broker refuses records; gate/event waits: quota exceeded"
+    told["link"] |= {"state": "degraded", "reason": reason}
+    finding = only("outbox", surroundings(tmp_path, daemon=told))
+    assert finding.state == "warning"
+    assert "gate/event waits: quota exceeded" in finding.text
+    assert "Nothing is lost" in finding.advice
+
+
 def test_the_outbox_of_a_daemon_that_does_not_run(tmp_path: Path) -> None:
     around = surroundings(tmp_path)
     assert only("outbox", around).state == "skipped"

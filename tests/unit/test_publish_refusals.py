@@ -152,7 +152,7 @@ def test_another_topic_goes_on_while_one_waits() -> None:
         bench.round(lambda one: one.stream == "gate")
         assert len(bench.sent) < 60
     assert bench.queue.acknowledged == list(range(2, 41, 2)), "in order, and none held up"
-    assert bench.refusals.reason == "yard/detections waits: reason 0x80"
+    assert bench.refusals.reason == "topic yard/detections waits: reason 0x80"
     bench.until_empty(lambda _one: True)
     assert bench.queue.acknowledged[20:] == list(range(1, 41, 2)), "in order, too"
     assert bench.given_up == []
