@@ -94,7 +94,7 @@ class Declared:
     @property
     def told(self) -> Collection[int]:
         """The rows of gaps that are not known to be acknowledged."""
-        return self._told.keys()
+        return tuple(self._told)
 
     def untold(self, limit: int) -> list[Hole]:
         """Return declarations that no gap tells yet."""
@@ -106,11 +106,14 @@ class Declared:
         told = msgspec.structs.replace(hole, told=row)
         self._changed[hole.key] = self._told[row] = told
 
-    def acknowledged(self, row: int) -> None:
-        """Let go of what a gap told: it was acknowledged."""
-        hole = self._told.pop(row, None)
-        if hole is not None:
-            self._changed[hole.key] = None
+    def settle(self, delivered: Collection[int], gone: Collection[int]) -> None:
+        """Let go of what gaps told that were acknowledged; have told again what was lost."""
+        for row in delivered:
+            hole = self._told.pop(row, None)
+            if hole is not None:
+                self._changed[hole.key] = None
+        for row in gone:
+            self.again(row)
 
     def again(self, row: int) -> bool:
         """Have told once more what a gap told that is lost. False: it is not known here."""

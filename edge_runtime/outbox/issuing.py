@@ -21,7 +21,8 @@ def can_issue(ledger: Ledger) -> bool:
 
 def gaps_to_issue(ledger: Ledger) -> int:
     """Return how many gaps may be made: what waits undeclared can still be merged."""
-    return max(0, ISSUE_AT_ONCE - len(ledger.declared.told))
+    on_their_way = ledger.lanes.count_pending(Table.ALARM, ledger.declared.told)
+    return max(0, ISSUE_AT_ONCE - on_their_way)
 
 
 def issue(ledger: Ledger) -> int:
@@ -29,6 +30,7 @@ def issue(ledger: Ledger) -> int:
     seq, now = ledger.seq, ledger.clock.now()
     rows: dict[Table, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
     with ledger.transaction():
+        ledger.settle_gaps()
         for hole in ledger.declared.untold(gaps_to_issue(ledger)):
             seq += 1
             gap = hole.gap(ledger.boot)

@@ -10,15 +10,14 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from edge_runtime.clock import Clock
-from edge_runtime.outbox.front import Entry, Front, row_of
+from edge_runtime.outbox.front import Entry, Front
 from edge_runtime.outbox.pacing import Bucket
 from edge_runtime.outbox.rows import LANES, LAST_ROW, Row, Table, boot_of
 from edge_runtime.outbox.state import Run
+from edge_runtime.outbox.waiting import Waiting
 from edge_runtime.records import Gap, Topic
 
 READ_AHEAD = 256
-# Of a topic that waits so many rows, the oldest, are at hand to be tried.
-AT_HAND = 2
 # Beyond it a reconnect starts no new run: the state stays small through weeks of a flapping link.
 MAX_FRONTS = 256
 
@@ -47,8 +46,7 @@ class Lanes:
         self._pending = [0, 0, 0]
         self._tails = [0, 0, 0]
         self._up_at_s: float | None = None
-        self._waits: set[Topic] = set()
-        self._at_hand: dict[Topic, list[tuple[Table, Entry]]] = {}
+        self._waiting = Waiting()
         self._told: set[int] = set()
         self.kept_bytes = 0
         self.acknowledged = 0
@@ -64,7 +62,7 @@ class Lanes:
                 Front(run.lane, run.after, run.upto, late=run.upto != LAST_ROW) for run in runs
             ]
             self._where = {}
-            self._at_hand = {}
+            self._waiting.restart()
             self._pending = list(pending)
             self._tails = list(tails)
             self.kept_bytes = kept_bytes
@@ -137,8 +135,7 @@ class Lanes:
             if pending:
                 self.changes += 1
                 self._pending[lane] -= 1
-            for waiting in self._at_hand.values():
-                waiting[:] = [one for one in waiting if one[1][0] != row]
+            self._waiting.gone(lane, row, row)
             self._drop_done()
             return pending
 
@@ -151,47 +148,49 @@ class Lanes:
             gone = [row for row in gaps if not any(f.is_pending(row) for f in fronts)]
             return delivered, [row for row in gone if row not in delivered]
 
+    def count_pending(self, lane: Table, rows: Collection[int]) -> int:
+        """Count which of these rows are not delivered."""
+        with self._lock:
+            fronts = self._of(lane)
+            return sum(any(f.is_pending(row) for f in fronts) for row in rows)
+
     # Topics that wait
 
     def hold(self, topic: Topic) -> None:
         """Pass over the rows of a topic from now on."""
         with self._lock:
-            self._waits.add(topic)
-            for front in self._fronts:
-                self._note_left(front, front.leave_topic(topic))
+            self._waiting.hold(topic, self._fronts)
 
     def postpone(self, row: int, group: Topic) -> None:
         """Leave a row behind that is on its way, until its group is released."""
         with self._lock:
             front = self._where.pop(row, None)
             if front is not None:
-                self._keep_at_hand(group, front.lane, front.postpone(row))
+                self._waiting.postponed(group, front.lane, front.postpone(row))
 
     def probe(self, group: Topic, place: int) -> Taken | None:
         """Hand out the oldest row of a group that waits, or the one behind it. None: no such."""
         with self._lock:
-            waiting = self._at_hand.get(group, [])
-            if place >= len(waiting):
+            found = self._waiting.probe(group, place, self._fronts)
+            if found is None:
                 return None
-            lane, entry = waiting.pop(place)
-            row, record, _ = entry
-            for front in self._fronts:
-                if front.lane == lane and front.is_pending(row) and front.try_left(entry):
-                    self._where[row] = front
-                    return row, record, front.late or self._is_late(lane, row, record)
-            return None
+            front, (row, record, _) = found
+            self._where[row] = front
+            return row, record, front.late or self._is_late(front.lane, row, record)
 
     def release(self, group: Topic) -> None:
         """Send what was left behind, in order; other topics that wait are passed over again."""
         with self._lock:
-            self._waits.discard(group)
-            self._at_hand.pop(group, None)
+            self._waiting.release(group)
             for front in [f for f in self._fronts if f.left]:
-                if front.left <= READ_AHEAD or front.late or not self._has_room(front.lane):
+                few = front.left <= READ_AHEAD
+                if few or front.late or len(self._of(front.lane)) >= MAX_FRONTS:
                     front.look_again()
-                else:
-                    # Otherwise what is made now would wait until the last of it is sent.
-                    self._part(front)
+                    continue
+                # Otherwise what is made now would wait until the last of it is sent.
+                old = front.split()
+                self._where.update((row, old) for row in old.flying)
+                self._add(old)
 
     def take_delivered(self) -> list[tuple[Table, int]]:
         """Return rows to delete: they were delivered ahead of what waits."""
@@ -203,25 +202,6 @@ class Lanes:
                 self.kept_bytes -= sum(delivered.values())
             self.changes += bool(rows)
             return rows
-
-    def _part(self, front: Front) -> None:
-        old = front.split()
-        self._where.update((row, old) for row in old.flying)
-        self._add(old)
-
-    def _has_room(self, lane: Table) -> bool:
-        return len(self._of(lane)) < MAX_FRONTS
-
-    def _note_left(self, front: Front, left: Sequence[Entry]) -> None:
-        for entry in left:
-            self._keep_at_hand(entry[1].topic, front.lane, entry)
-
-    def _keep_at_hand(self, group: Topic, lane: Table, entry: Entry) -> None:
-        waiting = self._at_hand.setdefault(group, [])
-        if all(other[0] != entry[0] for _, other in waiting):
-            waiting.append((lane, entry))
-        waiting.sort(key=lambda one: row_of(one[1]))
-        del waiting[AT_HAND:]
 
     def lane_of(self, row: int) -> Table | None:
         """Return the lane of a row that is on its way."""
@@ -243,7 +223,7 @@ class Lanes:
         with self._lock:
             self._where = {}
             for front in self._fronts:
-                self._note_left(front, front.rewind(self._waits))
+                self._waiting.left(front, front.rewind(self._waiting.topics))
 
     def hungry(self) -> list[Front]:
         """Return the fronts to read ahead: (front, after, upto) are theirs to read."""
@@ -262,7 +242,7 @@ class Lanes:
         with self._lock:
             if front.cursor != after or front not in self._fronts:
                 return False
-            self._note_left(front, front.fill(rows, end, self._waits))
+            self._waiting.left(front, front.fill(rows, end, self._waiting.topics))
             self._drop_done()
             return True
 
@@ -288,8 +268,7 @@ class Lanes:
             self.changes += 1
             self._pending[front.lane] -= rows
             front.removed(upto, rows)
-            for waiting in self._at_hand.values():
-                waiting[:] = [one for one in waiting if one[0] != front.lane or one[1][0] > upto]
+            self._waiting.gone(front.lane, 0, upto)
             self._drop_done()
 
     def kept(self, lane: Table) -> list[tuple[int, int]]:

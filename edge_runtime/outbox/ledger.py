@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -23,6 +23,7 @@ from edge_runtime.outbox.names import Names
 from edge_runtime.outbox.rows import (
     LANES,
     LAST_ROW,
+    Damaged,
     Row,
     Table,
     boot_of,
@@ -155,7 +156,10 @@ class Ledger:
             for lane in LANES:
                 self.store.delete(lane, here, LAST_ROW)
             self._forget_names(self.store)
-            self._settle_gaps(kept=lambda row: self.store.count(Table.ALARM, row - 1, row) > 0)
+            delivered, gone = self.lanes.told(self.declared.told)
+            # What lies behind all that is pending was acknowledged.
+            there = [row for row in gone if self.store.count(Table.ALARM, row - 1, row)]
+            self.declared.settle([*delivered, *there], set(gone) - set(there))
             for hole in self._undeclared:
                 self.declared.add(*hole)
             self.save_state()
@@ -184,7 +188,8 @@ class Ledger:
     def _newest(self, store: Store, tails: Sequence[int]) -> Iterator[float]:
         for lane, tail in zip(LANES, tails, strict=True):
             for row, data in store.read(lane, tail - 1, tail):
-                yield unpack(row, data).wall_s
+                with contextlib.suppress(Damaged):  # it is found, and declared, when it is sent
+                    yield unpack(row, data).wall_s
 
     def _forget_names(self, store: Store) -> None:
         firsts = [first for lane in LANES if (first := store.first(lane)) is not None]
@@ -318,7 +323,7 @@ class Ledger:
         self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
     ) -> None:
         """Write what memory knows, in the open transaction."""
-        self._settle_gaps()
+        self.settle_gaps()
         for lane, row in self.lanes.take_delivered():
             self.store.delete(lane, row - 1, row)
         state = self.state(added, seq, clean=clean)
@@ -329,19 +334,9 @@ class Ledger:
         self._saved_acknowledged = self.lanes.acknowledged
         self._known_epoch = self.boot in self.stamps.epochs
 
-    def _settle_gaps(self, kept: Callable[[int], bool] = lambda _row: False) -> None:
-        """Let go of what gaps told that were acknowledged; have told again what was lost.
-
-        `kept`: the gap is behind what is pending, as a database says that was just opened.
-        """
-        delivered, gone = self.lanes.told(self.declared.told)
-        for row in delivered:
-            self.declared.acknowledged(row)
-        for row in gone:
-            if kept(row):
-                self.declared.acknowledged(row)
-            else:
-                self.declared.again(row)
+    def settle_gaps(self) -> None:
+        """Let go of what was told, in the open transaction; have told again what was lost."""
+        self.declared.settle(*self.lanes.told(self.declared.told))
 
     def state(
         self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False

@@ -14,8 +14,6 @@ from typing import Any
 import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_runtime.clock import Clock
@@ -23,7 +21,11 @@ from edge_runtime.options import Broker
 from edge_runtime.publish.bounded import BoundedClient
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.endpoint import Endpoint
-from edge_runtime.publish.properties import PublishProperties
+from edge_runtime.publish.properties import (
+    MAX_COMMAND_BYTES,
+    PublishProperties,
+    connect_properties,
+)
 from edge_runtime.publish.reasons import (
     NO_QOS_1,
     LinkError,
@@ -37,8 +39,6 @@ from edge_runtime.publish.waker import Waker
 from edge_runtime.publish.wire import Alias
 from edge_runtime.records import Message
 
-MAX_COMMAND_BYTES = 65_536
-MAX_COMMANDS_UNANSWERED = 8
 ERROR_EVENTS = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
@@ -118,7 +118,7 @@ class Link:
                 self._endpoint.host,
                 self._endpoint.port,
                 keepalive=self._broker.keepalive_s,
-                properties=self._connect_properties(),
+                properties=connect_properties() if self.mqtt5 else None,
             )
         except (OSError, ValueError) as error:
             raise unreachable(error, str(self._endpoint), clock_trusted=trusted) from error
@@ -201,14 +201,6 @@ class Link:
         client.on_message = self._on_message
         client.on_log = self._on_log
         return client
-
-    def _connect_properties(self) -> Properties | None:
-        if not self.mqtt5:
-            return None
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.ReceiveMaximum = MAX_COMMANDS_UNANSWERED
-        properties.MaximumPacketSize = MAX_COMMAND_BYTES
-        return properties
 
     def _await_answer(self, give_up: Callable[[], bool]) -> Granted:
         deadline_s = self._clock.monotonic() + self._broker.connect_timeout_s

@@ -1,4 +1,4 @@
-"""The MQTT 5 properties of a PUBLISH."""
+"""The MQTT 5 properties of CONNECT and PUBLISH."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from paho.mqtt.properties import Properties
 
 from edge_runtime.publish.wire import Alias
 from edge_runtime.records import Message
+
+MAX_COMMAND_BYTES = 65_536
+MAX_COMMANDS_UNANSWERED = 8
+
+
+def connect_properties() -> Properties:
+    """Return what this device takes of a broker."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.ReceiveMaximum = MAX_COMMANDS_UNANSWERED
+    properties.MaximumPacketSize = MAX_COMMAND_BYTES
+    return properties
 
 
 class PublishProperties:

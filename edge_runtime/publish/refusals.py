@@ -22,8 +22,16 @@ import random
 from collections.abc import Sequence
 
 from edge_runtime.backoff import Backoff
-from edge_runtime.errors import Text, row
+from edge_runtime.errors import row
 from edge_runtime.publish.contract import Queue
+from edge_runtime.publish.groups import (
+    LARGE,
+    Group,
+    Refused,
+    in_order,
+    taken_again,
+    why_it_waits,
+)
 from edge_runtime.publish.reasons import (
     HUNG_UP,
     NO_ROWS_FAULT,
@@ -33,7 +41,7 @@ from edge_runtime.publish.reasons import (
     too_large,
 )
 from edge_runtime.publish.window import Sent
-from edge_runtime.records import Event, Gap, Stored, Topic
+from edge_runtime.records import Gap, Stored, Topic
 
 log = logging.getLogger("edge_runtime.publish")
 
@@ -48,32 +56,6 @@ SAME_ROW_BREAKS = 3
 ALONE = 5  # so often the oldest record is tried alone, which keeps the order
 PROVED = 10  # so many taken since a group is open again end its back-off
 MAX_KNOWN = 1000
-LARGE = Topic("", "large")  # no topic's name: what is larger than the broker takes
-
-
-class Refused:
-    """A record that was refused: how often, its place in the sending, what was taken since."""
-
-    def __init__(self) -> None:
-        self.times = 0
-        self.order = 0
-        self.size = 0
-        self.by_size = False
-        self.another_taken = False
-
-
-class Group:
-    """A topic, or what is too large: until when and why it waits, and what is tried of it."""
-
-    def __init__(self, pause: Backoff) -> None:
-        self.pause = pause
-        self.waits = False
-        self.resumes_at_s = 0.0
-        self.refusal = HUNG_UP
-        self.probes: set[int] = set()
-        self.tries = 0
-        self.taken = 0
-        self.least_bytes = 0
 
 
 class Refusals:
@@ -305,22 +287,3 @@ class Refusals:
     def _say(self) -> None:
         waiting = [(topic, group) for topic, group in self._groups.items() if group.waits]
         self.reason = str(row([why_it_waits(t, g.refusal) for t, g in waiting]))
-
-
-def in_order(stored: Stored) -> bool:
-    """Say whether a record must not come before an older one of its topic, whatever its size."""
-    return isinstance(stored.body, Event | Gap)
-
-
-def why_it_waits(topic: Topic, refusal: Refusal) -> Text:
-    """Return why a group waits, in one line."""
-    if topic == LARGE:
-        return Text("large records wait: {why}", why=refusal.why)
-    return Text("topic {topic} waits: {why}", topic=topic, why=refusal.why)
-
-
-def taken_again(topic: Topic) -> Text:
-    """Return that a group goes on."""
-    if topic == LARGE:
-        return Text("large records are taken again")
-    return Text("topic {topic} is taken again", topic=topic)

@@ -235,10 +235,10 @@ def test_what_ends_a_command_is_said_in_the_language_asked_for(lang: str, said: 
             "đã kết nối tới b:8883 bằng MQTT 3.1.1 (broker không có MQTT 5)",
         ),
         (
-            "connected to b:1, but the broker refuses records; topic gate/event waits: quota exceeded; "
-            "large records wait: the broker takes packets of 128 bytes at most",
-            "đã kết nối tới b:1, nhưng broker từ chối bản ghi; chủ đề gate/event đang chờ: vượt hạn mức; "
-            "các bản ghi lớn đang chờ: broker chỉ nhận gói tin tối đa 128 byte",
+            "connected to b:1, but the broker refuses records; topic gate/event waits: quota "
+            "exceeded; large records wait: the broker takes packets of 128 bytes at most",
+            "đã kết nối tới b:1, nhưng broker từ chối bản ghi; chủ đề gate/event đang chờ: vượt "
+            "hạn mức; các bản ghi lớn đang chờ: broker chỉ nhận gói tin tối đa 128 byte",
         ),
         (
             "the disk is full; free some space (database or disk is full)",

@@ -1,0 +1,69 @@
+"""Topics that wait: which rows are passed over, and the oldest of each at hand to be tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_runtime.outbox.front import Entry, Front, row_of
+from edge_runtime.outbox.rows import Table
+from edge_runtime.records import Topic
+
+# So many rows of a group: the oldest, and one to compare it with.
+AT_HAND = 2
+
+
+class Waiting:
+    """The caller holds the lanes' lock. A group is a topic, or rows put back one by one."""
+
+    def __init__(self) -> None:
+        self.topics: set[Topic] = set()
+        self._at_hand: dict[Topic, list[tuple[Table, Entry]]] = {}
+
+    def restart(self) -> None:
+        """Forget all rows: a database was just opened. The topics wait on."""
+        self._at_hand = {}
+
+    def hold(self, topic: Topic, fronts: Sequence[Front]) -> None:
+        """Pass over a topic from now on."""
+        self.topics.add(topic)
+        for front in fronts:
+            self.left(front, front.leave_topic(topic))
+
+    def left(self, front: Front, entries: Sequence[Entry]) -> None:
+        """Note what a front left behind."""
+        for entry in entries:
+            self.postponed(entry[1].topic, front.lane, entry)
+
+    def postponed(self, group: Topic, lane: Table, entry: Entry) -> None:
+        """Note one row of a group that waits."""
+        waiting = self._at_hand.setdefault(group, [])
+        if all(other[0] != entry[0] for _, other in waiting):
+            waiting.append((lane, entry))
+        waiting.sort(key=lambda one: row_of(one[1]))
+        del waiting[AT_HAND:]
+
+    def probe(
+        self, group: Topic, place: int, fronts: Sequence[Front]
+    ) -> tuple[Front, Entry] | None:
+        """Hand out the oldest row of a group, or the one behind it; None: no such is at hand."""
+        waiting = self._at_hand.get(group, [])
+        if place < len(waiting):
+            lane, entry = waiting.pop(place)
+            for front in fronts:
+                if front.lane == lane and front.is_pending(entry[0]) and front.try_left(entry):
+                    return front, entry
+        return None
+
+    def release(self, group: Topic) -> None:
+        """Let a group go on."""
+        self.topics.discard(group)
+        self._at_hand.pop(group, None)
+
+    def gone(self, lane: Table, first: int, last: int) -> None:
+        """Forget rows that are no longer on disk."""
+        for waiting in self._at_hand.values():
+            waiting[:] = [
+                (its_lane, entry)
+                for its_lane, entry in waiting
+                if its_lane != lane or not first <= entry[0] <= last
+            ]
