@@ -85,8 +85,9 @@ class Refusals:
         if max_packet_bytes != self._announced_bytes:
             self._announced_bytes, self._minded_bytes = max_packet_bytes, 0
             self._ask.reset()
-            if self._waits(LARGE):
-                self._open(LARGE)
+            for name, group in list(self._groups.items()):
+                if group.waits and (name == LARGE or group.refusal.announced):
+                    self._open(name)
 
     def asks_again(self, now_s: float) -> bool:
         """Say whether it is time to connect anew: records wait for a larger packet size."""
@@ -277,9 +278,6 @@ class Refusals:
             if group.taken >= PROVED:
                 del self._groups[name]
                 log.info("%s", taken_again(name))
-
-    def _waits(self, name: Topic) -> bool:
-        return name in self._groups and self._groups[name].waits
 
     def _is_probe(self, name: Topic, row: int) -> bool:
         return name in self._groups and row in self._groups[name].probes

@@ -260,6 +260,8 @@ def test_an_alarm_that_is_too_large_is_not_overtaken_by_a_later_one() -> None:
     bench.refusals.set_aside(first, 200, refusal, 0.0)
     assert bench.queue.take(1) == []
     assert bench.queue.probe(LARGE, 0) is None
+    bench.refusals.connected(256, 1.0)
+    assert [one.row for one in bench.queue.take(2)] == [1, 2]
 
 
 @pytest.mark.parametrize("code", [TAKEN_OVER, 0x8B, QUOTA_EXCEEDED])
