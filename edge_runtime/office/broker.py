@@ -20,11 +20,13 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from edge_runtime.errors import UsageError
-from edge_runtime.office.broker_log import LONGEST_LINE, BrokerLog, Client, Refusal
+from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.office.broker_log import DOOR, LONGEST_LINE, BrokerLog, Client, Refusal
 from edge_runtime.office.denials import LOOK_EVERY_S, Denials
-from edge_runtime.office.folder import OfficeFolder
-from edge_runtime.office.mosquitto import lacking
+from edge_runtime.office.folder import OfficeFolder, Owner
+from edge_runtime.office.keeper import Keeper
+from edge_runtime.office.members import member_names, write_members
+from edge_runtime.office.mosquitto import lacking, lines_of
 from edge_runtime.office.open_files import OWN_FILES, Look, OpenFiles, raise_limit
 from edge_runtime.office.registry import Registry, RegistryError
 
@@ -51,6 +53,7 @@ def run(folder: OfficeFolder, program: str) -> None:
         log.warning(
             "%s lacks '%s': what is refused may not be reported", folder.configuration, words
         )
+    keeper = Keeper(folder, renewed_members(folder)) if uses_plugin(folder) else None
     files = raise_limit()
     log.info(
         "lets in some %d boards at once: %d files may be open (LimitNOFILE), one a connection",
@@ -65,9 +68,41 @@ def run(folder: OfficeFolder, program: str) -> None:
         os.close(writing)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # they are for Mosquitto, whose last lines count
-        follow(reading, folder.registry, Look(broker))
+        if keeper is None:
+            follow(reading, folder.registry, Look(broker))
+        else:
+            keeper.start()
+            follow(reading, folder.registry, Look(broker), keeper.clear)
     else:
         become(found, folder, writing)
+
+
+def uses_plugin(folder: OfficeFolder) -> bool:
+    """Say whether Mosquitto is told to use the list of members, and tell where it is not."""
+    if not lines_of(folder.configuration, "acl_file"):
+        return True
+    what = (
+        "grants each subscription, so that any device may swallow others' shared subscriptions: "
+        "mosquitto.conf is of an older version; run 'edge-runtime office init' again"
+    )
+    log.warning("%s: the broker %s", folder.configuration, what)
+    with contextlib.suppress(RegistryError):
+        folder.registry.note(time.time(), "", str(Refusal(DOOR, what)))
+    return False
+
+
+def renewed_members(folder: OfficeFolder) -> set[str]:
+    """Write the plugin's file as the registry has it; return who is in it.
+
+    Where the registry cannot be read, those of the last start are let in: all but new ones.
+    """
+    try:
+        names = member_names(folder.registry)
+        write_members(folder, Owner(), names)
+    except EdgeError as error:
+        log.error("%s; the list of members stays as it was", error)
+        return set()
+    return names
 
 
 def become(program: str, folder: OfficeFolder, log_pipe: int) -> None:
@@ -79,9 +114,12 @@ def become(program: str, folder: OfficeFolder, log_pipe: int) -> None:
 
 
 def follow(
-    log_pipe: int, registry: Registry, files: Callable[[], OpenFiles | None] = lambda: None
+    log_pipe: int,
+    registry: Registry,
+    files: Callable[[], OpenFiles | None] = lambda: None,
+    clear: Callable[[list[str]], None] = lambda _topics: None,
 ) -> None:
-    """Read to the end: pass on what is worth keeping, report what was refused."""
+    """Read to the end: pass on what is worth keeping, report what was refused, `clear` excess."""
     broker_log, rest = BrokerLog(files), b""
     full_bytes = FULL * fcntl.fcntl(log_pipe, fcntl.F_GETPIPE_SZ)
     with Reporter(registry) as reporter:
@@ -96,6 +134,7 @@ def follow(
                     reporter.take(heard)
                 elif heard is not None:
                     kept.append(heard)
+            clear(broker_log.retained.excess())
             pass_on(kept)
             time.sleep(READ_EVERY_S)
         pass_on([rest] if rest else [])
@@ -150,11 +189,11 @@ class Reporter:
         with self._lock:
             due = self._denials.due(now_s)
         keeps = True
-        for address, what in due:
+        for address, what, who in due:
             log.warning("refused %s: %s", address or "-", what)
             try:
                 if keeps:
-                    self._registry.note(time.time(), address, what)
+                    self._registry.note(time.time(), address, what, who)
             except RegistryError as error:
                 log.error("%s; 'office events' lacks what this log tells", error)
                 keeps = False

@@ -15,6 +15,7 @@ import msgspec
 
 from edge_runtime.encode.topics import ROOT
 from edge_runtime.office.open_files import OpenFiles
+from edge_runtime.office.retained import MOST_RETAINED, Retained
 
 LONGEST_LINE = 999  # Mosquitto cuts a line there
 MAX_CLIENTS = 10_000
@@ -39,9 +40,11 @@ LINE = re.compile(
 )
 CAME = re.compile(r"(\S*):\d+ as (.*)")
 CAME_END = re.compile(r" \(p\d+, c\d, k\d+(?:, u'([^']*)')?\)\.$")
+DEVICE_ID = re.compile(r"edge:([^:/]+):([^:/]+)(?::|$)")
 LEFT = re.compile(r"(.*) (?:disconnected|closed its connection|has exceeded timeout)")
 TOPIC = re.compile(r" \(d\d, q\d, r\d, m\d+, '")
-TOPIC_END = re.compile(r"', \.\.\. \(\d+ bytes\)\)$")
+TOPIC_END = re.compile(r"', \.\.\. \((\d+) bytes\)\)$")
+PUBLISH, RETAINED = "Received PUBLISH from ", b", r1, m"
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -56,10 +59,14 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """What a client tried in vain, or the broker cannot do; it holds no control characters."""
+    """What a client tried in vain, or the broker cannot do; it holds no control characters.
+
+    What has one `kind` is counted together.
+    """
 
     client: Client
     what: str
+    kind: str = ""
 
     def __str__(self) -> str:
         """Say who and what; where nothing but an address is known, it stands beside this."""
@@ -85,6 +92,7 @@ class BrokerLog:
         self._clients: OrderedDict[str, Client] = OrderedDict()
         self._newest = Client("")
         self._tells_will = False
+        self.retained = Retained()
 
     def take(self, line: bytes) -> bytes | Refusal | None:
         """Return a line that is worth keeping as it is, a refusal, or None for noise."""
@@ -96,38 +104,59 @@ class BrokerLog:
         if kind in ("full", "unsaved", "queue"):
             return self._lacking(kind, found, line)
         if kind in ("chatter", "will") or (kind == "tab" and not told_will):
-            return None
+            return self._kept(line) if RETAINED in line else None
         text = line[found.end() :].decode("utf-8", "backslashreplace")
         if kind == "denied":
             return self._denied(text)
         if kind == "tab":
             return self._will(text)
-        if kind == "came":
-            self._came(text, is_whole=len(line) < LONGEST_LINE)
-        else:
-            self._left(text)
-        return line
+        return self._moved(kind, text, is_whole=len(line) < LONGEST_LINE) or line
 
-    def _came(self, text: str, *, is_whole: bool) -> None:
+    def _moved(self, kind: str | None, text: str, *, is_whole: bool) -> Refusal | None:
+        """Note who came or left."""
+        if kind == "came":
+            return self._came(text, is_whole=is_whole)
+        if found := LEFT.match(text):
+            self._clients.pop(found[1][:KEPT_ID], None)
+        return None
+
+    def _came(self, text: str, *, is_whole: bool) -> Refusal | None:
+        """Note who is connected; tell where the id is another's, whose connection that cuts."""
         found = CAME.match(text)
         if found is None:
-            return
+            return None
         address, client_id = found.groups()
         # A line that was cut ends as the client likes.
         if is_whole and (end := CAME_END.search(client_id)):
             self._newest = Client(client_id[: end.start()][:KEPT_ID], end[1] or "", address)
         else:
             self._newest = Client(client_id[:KEPT_ID], "", address)
+        before = self._clients.get(self._newest.client_id)
         self._clients[self._newest.client_id] = self._newest
         self._clients.move_to_end(self._newest.client_id)
         if len(self._clients) > MAX_CLIENTS:
             self._clients.popitem(last=False)
-
-    def _left(self, text: str) -> None:
-        if found := LEFT.match(text):
-            self._clients.pop(found[1][:KEPT_ID], None)
+        return taken_over(self._newest, before)
 
     def _denied(self, text: str) -> Refusal:
+        client, topic = self._client_and_topic(text)
+        return refusal(client, topic)
+
+    def _kept(self, line: bytes) -> Refusal | None:
+        """Count what a device leaves with the broker for ever; beyond its share it is cleared."""
+        _, begins, text = line.decode("utf-8", "backslashreplace").partition(PUBLISH)
+        client, topic = self._client_and_topic(text) if begins else (Client(""), "")
+        if not topic.startswith(f"{ROOT}/{client.name}/") or "/" not in client.name:
+            return None
+        if (end := TOPIC_END.search(topic)) is None:
+            what = "leaves retained messages under topics too long to be told, and cleared"
+            return Refusal(client, what, "retained")
+        if not self.retained.leaves(client.name, topic[: end.start()], is_empty=end[1] == "0"):
+            return None
+        what = f"leaves more than {MOST_RETAINED} retained messages: what is beyond is cleared"
+        return Refusal(client, what, "retained")
+
+    def _client_and_topic(self, text: str) -> tuple[Client, str]:
         """Tell the client's id from the topic, either of which may look like the place between.
 
         The longest id that is connected: a longer one would have to be an accomplice's.
@@ -135,10 +164,10 @@ class BrokerLog:
         for mark in reversed(tuple(TOPIC.finditer(text))):
             client = self._clients.get(text[: mark.start()][:KEPT_ID])
             if client is not None:
-                return refusal(client, text[mark.end() :])
+                return client, text[mark.end() :]
         client_id, *topic = TOPIC.split(text, maxsplit=1)
         client = self._clients.get(client_id[:KEPT_ID], Client(client_id[:KEPT_ID]))
-        return refusal(client, *topic)
+        return client, "".join(topic)
 
     def _lacking(self, kind: str, found: re.Match[bytes], line: bytes) -> Refusal:
         """Tell what the broker has too little of."""
@@ -171,6 +200,27 @@ class BrokerLog:
         if topic.startswith(f"{ROOT}/{self._newest.name}/"):
             return None
         return Refusal(self._newest, f"may not leave its will at {shown(topic)}")
+
+
+def taken_over(client: Client, before: Client | None) -> Refusal | None:
+    """Return that a client has taken another one's id: a device's own, or one that was in use.
+
+    Mosquitto 2.0 binds no id to a certificate; it ends the connection that had it.
+    """
+    owner = owner_of(client.client_id) or (before.name if before else "")
+    if not client.name or not owner or owner == client.name:
+        return None
+    if client.client_id == f"edge:{owner.replace('/', ':')}":
+        return Refusal(client, f"connected as {owner}, whose connection that cuts", "as another")
+    return Refusal(
+        client, f"connected with {owner}'s client id {shown(client.client_id)}", "as another"
+    )
+
+
+def owner_of(client_id: str) -> str:
+    """Return whose id it is, as `publish.contract.Identity` makes them; empty for others."""
+    found = DEVICE_ID.match(client_id)
+    return f"{found[1]}/{found[2]}" if found else ""
 
 
 def full(files: OpenFiles | None) -> str:

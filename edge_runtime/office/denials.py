@@ -37,9 +37,9 @@ class Denials:
     def add(self, refusal: Refusal, now_s: float, key: str = "") -> bool:
         """Count a refusal; return whether it is to be told now. Times are monotonic.
 
-        What has one `key` is counted together: by default, all of one client.
+        What has one `key` is counted together: by default, all of one client and kind.
         """
-        key = key or refusal.client.name or refusal.client.address
+        key = key or f"{refusal.client.name or refusal.client.address} {refusal.kind}"
         if key not in self._tallies and len(self._tallies) >= MAX_CLIENTS:
             key = ""  # all the others together
         tally = self._tallies.setdefault(key, Tally(refusal, now_s))
@@ -47,8 +47,8 @@ class Denials:
         tally.count += 1
         return tally.due_s <= now_s
 
-    def due(self, now_s: float) -> list[tuple[str, str]]:
-        """Return what is to be told now, each as an address and a text."""
+    def due(self, now_s: float) -> list[tuple[str, str, str]]:
+        """Return what is to be told now: an address, a text, the name in the certificate."""
         over = [(key, tally) for key, tally in self._tallies.items() if tally.due_s <= now_s]
         for key, tally in over:
             if tally.count == 0:
@@ -56,12 +56,12 @@ class Denials:
         return [told(tally, now_s) for _, tally in over if tally.count]
 
 
-def told(tally: Tally, now_s: float) -> tuple[str, str]:
-    """Return the address and the text of a tally, which then counts from nothing."""
+def told(tally: Tally, now_s: float) -> tuple[str, str, str]:
+    """Return address, text and name of a tally, which then counts from nothing."""
     text = str(tally.last)
     if tally.count > 1:
         text = f"{text}; {tally.count} such refusals"
     tally.count = 0
     tally.due_s = now_s + tally.pause_s
     tally.pause_s = min(2 * tally.pause_s, LONGEST_S)
-    return tally.last.client.address, text
+    return tally.last.client.address, text, tally.last.client.name

@@ -6,9 +6,15 @@ import hmac
 import sqlite3
 from typing import Any
 
+import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 from cryptography.x509.oid import NameOID
 
 from edge_runtime.enrolment.keys import public_der
@@ -33,6 +39,13 @@ class RefusedError(EnrolmentError):
         self.who = who
 
 
+class Requested(msgspec.Struct, frozen=True):
+    """What a certificate request asks for, once its signature was checked: CNs, key as DER."""
+
+    names: tuple[str, ...]
+    public_key: bytes
+
+
 class Enrolment:
     """Decides and signs. Any thread and process may use it at the same time."""
 
@@ -42,7 +55,17 @@ class Enrolment:
         self._days = device_days
 
     def by_claim(self, claim_id: str, secret: str, body: bytes, now_s: float) -> x509.Certificate:
-        """Enrol a device that shows a claim. Raises RefusedError, EnrolmentError, RegistryError.
+        """Enrol a device by a claim and a request's body. Raises as `for_claim`, EnrolmentError."""
+        return self.for_claim(claim_id, secret, read_request(body), now_s)
+
+    def by_certificate(self, shown: bytes, body: bytes, now_s: float) -> x509.Certificate:
+        """Renew by a certificate (DER) and a request's body. Raises as `by_claim`."""
+        return self.for_certificate(shown, read_request(body), now_s)
+
+    def for_claim(
+        self, claim_id: str, secret: str, wish: Requested, now_s: float
+    ) -> x509.Certificate:
+        """Enrol a device that shows a claim. Raises RefusedError, RegistryError.
 
         The same key gets the same certificate again: the first answer may have been lost.
         """
@@ -56,7 +79,7 @@ class Enrolment:
             if now_s >= claim["expires_s"]:
                 text = Text("this claim has expired; ask the office for a new one")
                 raise RefusedError(403, text, name)
-            key = requested_key(body, name)
+            key = requested_key(wish, name)
             if state == "used":
                 return first_answer(db, claim, key, name)
             tell_of_another(db, claim, key, now_s)
@@ -67,8 +90,8 @@ class Enrolment:
             )
             return certificate
 
-    def by_certificate(self, shown: bytes, body: bytes, now_s: float) -> x509.Certificate:
-        """Renew for a device that shows its certificate (DER). Raises as `by_claim`."""
+    def for_certificate(self, shown: bytes, wish: Requested, now_s: float) -> x509.Certificate:
+        """Renew for a device that shows its certificate (DER). Raises as `for_claim`."""
         with self._registry.changing() as db:
             row = certificate_row(db, serial_of(x509.load_der_x509_certificate(shown)))
             if row is None or row["der"] != shown:
@@ -83,7 +106,7 @@ class Enrolment:
             if now_s >= row["ends_s"]:
                 text = Text("this certificate has expired; ask the office for a new claim")
                 raise RefusedError(403, text, name)
-            key = requested_key(body, name)
+            key = requested_key(wish, name)
             again = answered_before(db, row, key, now_s)
             return again or self._issue(db, row["site"], row["device"], key, now_s)
 
@@ -126,7 +149,7 @@ def tell_of_another(
             db, now_s, "",
             f"{name}: a second board enrolled under this name ({six_words(public_der(key))}); the "
             f"certificate of the first is still good ({six_words(living['public_key'])}): where "
-            f"one replaces the other, revoke the name and make one new claim",
+            f"one replaces the other, revoke the name and make one new claim", name,
         )  # fmt: skip
 
 
@@ -189,19 +212,28 @@ def answered_before(
     return None
 
 
-def requested_key(body: bytes, name: str) -> ec.EllipticCurvePublicKey:
-    """Return the key of a request for `name`. Whatever else it asks for is left aside: we decide.
-
-    Raises RefusedError, EnrolmentError.
-    """
+def read_request(body: bytes) -> Requested:
+    """Read a request, which must be signed with its own key. Raises EnrolmentError."""
     csr = read_csr(body)
     try:
-        names = [part.value for part in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        key = csr.public_key()
+        names = csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        key = csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, TypeError):
-        raise RefusedError(400, "the certificate request cannot be read", name) from None
-    if names != [name]:
+        raise RefusedError(400, "the certificate request cannot be read") from None
+    return Requested(tuple(str(part.value) for part in names), key)
+
+
+def requested_key(wish: Requested, name: str) -> ec.EllipticCurvePublicKey:
+    """Return the key of a request for `name`. Whatever else it asks for is left aside: we decide.
+
+    Raises RefusedError.
+    """
+    if wish.names != (name,):
         raise RefusedError(403, "the certificate request is not for {name}", name, name=name)
+    try:
+        key = load_der_public_key(wish.public_key)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, CURVES):
         raise RefusedError(400, "the key is none of P-256, P-384, P-521", name)
     return key

@@ -27,25 +27,23 @@ from edge_runtime.enrolment.messages import (
 from edge_runtime.enrolment.words import six_words
 from edge_runtime.language import mark
 from edge_runtime.office.authority import der_key, name_of
-from edge_runtime.office.enrolling import Enrolment, RefusedError
+from edge_runtime.office.enrolling import RefusedError, Requested, read_request
 from edge_runtime.office.limits import Patience
-from edge_runtime.office.registry import Registry, RegistryError
+from edge_runtime.office.registry import RegistryError
+from edge_runtime.office.signing import SigningClient
 
 log = logging.getLogger(__name__)
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="edge-runtime enrolment"'}
-Sign = Callable[[bytes, float], Certificate]
+Sign = Callable[[Requested], Certificate]
 
 
 class Est:
-    """The three operations. Runs on one event loop; signing and the registry on its threads."""
+    """The three operations. Runs on one event loop; asks the signer on its threads."""
 
-    def __init__(
-        self, enrolment: Enrolment, ca: Certificate, registry: Registry, patience: Patience
-    ) -> None:
-        self._enrolment = enrolment
+    def __init__(self, signer: SigningClient, ca: Certificate, patience: Patience) -> None:
+        self._signer = signer
         self._ca = certs_only([ca])
-        self._registry = registry
         self._patience = patience
 
     def application(self) -> web.Application:
@@ -56,11 +54,11 @@ class Est:
         app.router.add_post(SIMPLE_REENROLL, self._simple_reenroll)
         return app
 
-    async def report(self, address: str, what: str) -> None:
-        """Log a refusal and keep it for `office events`."""
+    async def report(self, address: str, what: str, who: str = "") -> None:
+        """Log a refusal and have it kept for `office events`."""
         log.warning("refused %s: %s", address, what)
         try:
-            await asyncio.to_thread(self._registry.note, time.time(), address, what)
+            await asyncio.to_thread(self._signer.note, address, what, who)
         except RegistryError as error:
             log.error("%s", error)
 
@@ -76,7 +74,7 @@ class Est:
             shown = BasicAuth.decode(header)
         except ValueError:
             raise RefusedError(401, "the credentials are not HTTP Basic") from None
-        sign = functools.partial(self._enrolment.by_claim, shown.login, shown.password)
+        sign = functools.partial(self._signer.for_claim, shown.login, shown.password)
         return await self._signed(request, "enrolled", sign)
 
     async def _simple_reenroll(self, request: web.Request) -> web.Response:
@@ -86,14 +84,14 @@ class Est:
         if shown is None:
             raise RefusedError(403, "renewal takes the device's present certificate, in TLS")
         return await self._signed(
-            request, "renewed", functools.partial(self._enrolment.by_certificate, shown)
+            request, "renewed", functools.partial(self._signer.for_certificate, shown)
         )
 
     async def _signed(self, request: web.Request, done: str, sign: Sign) -> web.Response:
         if request.content_type != CSR_TYPE:
             raise RefusedError(415, "the body is not {type}", type=CSR_TYPE)
         body = await request.read()
-        certificate = await asyncio.to_thread(sign, body, time.time())
+        certificate = await asyncio.to_thread(sign, read_request(body))
         log.info(
             "%s %s from %s: %s; until %s",
             done,
@@ -125,7 +123,7 @@ class Est:
     ) -> web.Response:
         """Report a failure; its answer waits."""
         address = request.remote or "?"
-        await self.report(address, f"{who}: {text}" if who else text)
+        await self.report(address, f"{who}: {text}" if who else text, who)
         await asyncio.sleep(self._patience.after_failure(address, time.monotonic()))
         return text_response(status, text)
 

@@ -36,6 +36,8 @@ class OfficeFolder:
         self.ca_key = self.private / "ca.key"
         self.est = self.private / "est.pem"
         self.est_key = self.private / "est.key"
+        self.keeper = self.private / "broker-members.pem"
+        self.keeper_key = self.private / "broker-members.key"
         self.registry = Registry(self.private / "registry.sqlite")
         self.client = path / "client"
         self.office = self.client / "office.pem"
@@ -48,9 +50,13 @@ class OfficeFolder:
         self.broker = self.mosquitto / "broker.pem"
         self.broker_key = self.mosquitto / "broker.key"
         self.data = self.mosquitto / "data"
+        self.members = self.data / "members.json"
         self.systemd = path / "systemd"
         self.drop_in = self.systemd / "mosquitto-drop-in.conf"
         self.unit = self.systemd / "edge-runtime-office.service"
+        self.sign_unit = self.systemd / "edge-runtime-office-sign.service"
+        self.sign_socket = self.systemd / "edge-runtime-office-sign.socket"
+        self.sysusers = self.systemd / "edge-runtime-office.sysusers.conf"
 
     def ca_sha256(self) -> str:
         """Return what claims pin: the fingerprint of the CA's certificate. Raises UsageError."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-MAX_CONNECTIONS = 64
-MAX_CONNECTIONS_PER_ADDRESS = 16
-CONNECTION_S = 60.0
-HANDSHAKE_S = 10.0
+MAX_CONNECTIONS = 512
+MAX_CONNECTIONS_PER_ADDRESS = 32
+CONNECTION_S = 30.0
+HANDSHAKE_S = 5.0
+GRACE_S = 5.0  # what has had so long gives way to others of its address that wait
 FORGIVEN_AFTER_S = 600.0
 MAX_ADDRESSES = 4096
 

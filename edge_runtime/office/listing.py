@@ -73,5 +73,5 @@ def last_events(registry: Registry, limit: int) -> list[Event]:
 def dropped_events(registry: Registry) -> int:
     """Return how many refusals gave way to newer ones."""
     with registry.reading() as db:
-        oldest = db.execute("SELECT MIN(id) FROM events").fetchone()[0]
-    return 0 if oldest is None else int(oldest) - 1
+        newest, kept = db.execute("SELECT COALESCE(MAX(id), 0), COUNT(*) FROM events").fetchone()
+    return int(newest) - int(kept)

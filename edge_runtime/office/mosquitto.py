@@ -1,17 +1,19 @@
-"""What Mosquitto is told: one listener, client certificates, one pattern for all devices."""
+"""What Mosquitto is told: one listener, client certificates, who may do what."""
 
 from __future__ import annotations
 
-import shutil
-import sys
+import platform
+import re
 from pathlib import Path
 
 from edge_runtime.office.folder import OfficeFolder, Owner, put
-from edge_runtime.office.open_files import MOST_FILES
 
 # The username is the certificate's CN: `{site}/{device}`, the two topic levels of a device.
 ACL = """\
-# Who may do what, by the name in the client's certificate.
+# Who may do what, by the name in the client's certificate; in the syntax of Mosquitto's acl_file.
+# 'edge-runtime office broker' reads it at start (systemctl restart mosquitto) and gives each device
+# what the patterns say. A user may also share what it may read ($share/GROUP/…). What is not
+# granted is refused, a subscription as well.
 # The office: reads everything, sends commands.
 user office
 topic read edge/v1/#
@@ -37,7 +39,10 @@ crlfile {crl}
 require_certificate true
 use_identity_as_username true
 allow_anonymous false
-acl_file {acl}
+# Who may do what: 'edge-runtime office broker' makes this file of {acl} and of the devices that it
+# knows, and keeps it. (With acl_file any certificate may swallow others' shared subscriptions.)
+plugin {plugin}
+plugin_opt_config_file {members}
 # One connection for each certificate: no device can take another's client id, but then two
 # consumers with the office's certificate cut each other off.
 # use_username_as_clientid true
@@ -65,55 +70,9 @@ log_type debug
 """
 # What the reader of the log cannot do without.
 NEEDED = ("log_dest stderr", "log_type debug")
-
-BROKER_UNIT = """\
-# Goes to /etc/systemd/system/mosquitto.service.d/edge-runtime.conf
-[Service]
-ExecStart=
-ExecStart={program} office broker --folder {folder}
-# One file for each board, and a dozen; systemd's own limit is 1024.
-LimitNOFILE={files}
-"""
-
-OFFICE_UNIT = """\
-# Goes to /etc/systemd/system/edge-runtime-office.service
-[Unit]
-Description=Enrolment of edge_runtime devices (EST)
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-ExecStart={program} office serve --folder {folder}
-User={user}
-Restart=always
-RestartSec=5
-MemoryMax=512M
-NoNewPrivileges=true
-CapabilityBoundingSet=
-ProtectSystem=strict
-ReadWritePaths={private}
-PrivateTmp=true
-PrivateDevices=true
-ProtectHome=read-only
-ProtectClock=true
-ProtectHostname=true
-ProtectKernelLogs=true
-ProtectKernelTunables=true
-ProtectKernelModules=true
-ProtectControlGroups=true
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-RestrictNamespaces=true
-RestrictRealtime=true
-RestrictSUIDSGID=true
-LockPersonality=true
-MemoryDenyWriteExecute=true
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-UMask=0077
-
-[Install]
-WantedBy=multi-user.target
-"""
+PLUGIN = "mosquitto_dynamic_security.so"
+PLUGIN_PLACES = (f"/usr/lib/*-linux-gnu/{PLUGIN}", f"/usr/lib/{PLUGIN}", f"/usr/local/lib/{PLUGIN}")
+ACL_LINE = re.compile(r"^[ \t]*acl_file[ \t].*$", re.MULTILINE)
 
 
 def write_broker_files(folder: OfficeFolder, final: OfficeFolder, port: int, owner: Owner) -> None:
@@ -125,46 +84,45 @@ def write_broker_files(folder: OfficeFolder, final: OfficeFolder, port: int, own
         key=final.broker_key,
         crl=final.crl,
         acl=final.acl,
+        plugin=plugin_path(),
+        members=final.members,
         data=final.data,
     )
     put(folder.configuration, text.encode(), 0o640, gid=owner.gid)
     put(folder.acl, ACL.encode(), 0o640, gid=owner.gid)
 
 
+def plugin_path() -> Path:
+    """Return where Mosquitto's dynamic-security plugin lies, or where Debian has it."""
+    places = (place.lstrip("/") for place in PLUGIN_PLACES)
+    found = next((path for place in places for path in sorted(Path("/").glob(place))), None)
+    return found or Path(f"/usr/lib/{platform.machine()}-linux-gnu") / PLUGIN
+
+
+def take_over(folder: OfficeFolder, owner: Owner) -> bool:
+    """Let a configuration of an older version use the plugin; return whether it had to change.
+
+    One line is replaced, since the rest may be its owner's by now; a copy stays beside it.
+    """
+    old = folder.configuration.read_text()
+    plugin = f"plugin {plugin_path()}\nplugin_opt_config_file {folder.members}"
+    new = ACL_LINE.sub(lambda _: plugin, old)
+    if new == old:
+        return False
+    put(folder.mosquitto / "mosquitto.conf.old", old.encode(), 0o640, gid=owner.gid)
+    put(folder.configuration, new.encode(), 0o640, gid=owner.gid)
+    return True
+
+
 def lacking(configuration: Path) -> list[str]:
     """Return what is not in a configuration that `office broker` needs; Mosquitto says the rest."""
+    return [words for words in NEEDED if not lines_of(configuration, words)]
+
+
+def lines_of(configuration: Path, words: str) -> list[str]:
+    """Return the lines that begin with some words; each where the file cannot be read."""
     try:
-        lines = [line.split() for line in configuration.read_text().splitlines()]
+        lines = configuration.read_text().splitlines()
     except (OSError, ValueError):
-        return []
-    return [words for words in NEEDED if words.split() not in lines]
-
-
-def program() -> str:
-    """Return how to start this software: by a name that stays through upgrades, if it has one."""
-    found = shutil.which("edge-runtime")
-    return str(Path(found).absolute()) if found else f"{sys.executable} -m edge_runtime"
-
-
-def write_units(folder: OfficeFolder, final: OfficeFolder, user: str) -> list[Path]:
-    """Write the units for systemd: a drop-in for Mosquitto's, and the enrolment's own.
-
-    Returns the files that were not there, or of another version.
-    """
-    broker = BROKER_UNIT.format(program=program(), folder=final.path, files=MOST_FILES)
-    office = OFFICE_UNIT.format(
-        program=program(), folder=final.path, private=final.private, user=user
-    )
-    units = {folder.drop_in: broker, folder.unit: office}
-    other = [path for path, text in units.items() if not holds(path, text)]
-    for path in other:
-        put(path, units[path].encode(), 0o644)
-    return other
-
-
-def holds(path: Path, text: str) -> bool:
-    """Say whether a file holds just that."""
-    try:
-        return path.read_text() == text
-    except (OSError, ValueError):
-        return False
+        return [words]
+    return [line for line in lines if line.split()[: len(words.split())] == words.split()]

@@ -18,9 +18,10 @@ from edge_runtime.enrolment.claim import BROKER_SCHEME, EST_SCHEME
 from edge_runtime.errors import EdgeError
 
 APPLICATION_ID = 0x45444745  # "EDGE": tells the file from other programs' databases
-FORM = 1
+FORM = 2  # 1 had no `who` in events
 BUSY_S = 5.0
-MAX_EVENTS = 10_000
+MAX_EVENTS = 10_000  # of those who proved to be somebody, and again of all others
+MAX_EVENTS_OF_ONE = 100
 
 SCHEMA = """
 CREATE TABLE settings (
@@ -53,8 +54,15 @@ CREATE TABLE events (
     id INTEGER PRIMARY KEY,
     at_s REAL NOT NULL,
     address TEXT NOT NULL,
-    what TEXT NOT NULL
+    what TEXT NOT NULL,
+    who TEXT NOT NULL DEFAULT ''  -- the device that it is of, if that was proven
 ) STRICT;
+CREATE INDEX events_of ON events (who, id);
+"""
+UPGRADE = """
+ALTER TABLE events ADD COLUMN who TEXT NOT NULL DEFAULT '';
+CREATE INDEX events_of ON events (who, id);
+PRAGMA user_version = 2;
 """
 
 
@@ -116,10 +124,14 @@ class Registry:
         with self.changing() as db:
             db.execute("UPDATE settings SET json = ?", (msgspec.json.encode(settings),))
 
-    def note(self, now_s: float, address: str, what: str) -> None:
-        """Keep that something was refused; the oldest give way, so that nobody fills the disk."""
+    def note(self, now_s: float, address: str, what: str, who: str = "") -> None:
+        """Keep that something was refused; the oldest give way, so that nobody fills the disk.
+
+        `who`: the device that proved to be it, by a claim's secret or a certificate. What anybody
+        on the network can bring about never drives these out, nor does one device another's.
+        """
         with self.changing() as db:
-            note_in(db, now_s, address, what)
+            note_in(db, now_s, address, what, who)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -145,6 +157,8 @@ class Registry:
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise self._damaged()
             form = db.execute("PRAGMA user_version").fetchone()[0]
+            if form == 1:
+                form = upgraded(db)
             if form != FORM:
                 raise RegistryError(
                     f"{self.path} is of form {form}, this software knows form {FORM}: "
@@ -180,10 +194,28 @@ class Registry:
         )
 
 
-def note_in(db: sqlite3.Connection, now_s: float, address: str, what: str) -> None:
-    """Keep an event as a part of a larger change."""
-    db.execute("INSERT INTO events (at_s, address, what) VALUES (?, ?, ?)", (now_s, address, what))
-    db.execute("DELETE FROM events WHERE id <= last_insert_rowid() - ?", (MAX_EVENTS,))
+def note_in(db: sqlite3.Connection, now_s: float, address: str, what: str, who: str = "") -> None:
+    """Keep an event as a part of a larger change; see `Registry.note`."""
+    db.execute(
+        "INSERT INTO events (at_s, address, what, who) VALUES (?, ?, ?, ?)",
+        (now_s, address, what, who),
+    )
+    drop = "DELETE FROM events WHERE id = (SELECT id FROM events WHERE {} LIMIT 1 OFFSET ?)"
+    if who:
+        of_one = drop.format("who = ? ORDER BY id DESC")
+        db.execute(of_one, (who, MAX_EVENTS_OF_ONE))
+    kind = "who != ''" if who else "who = ''"
+    db.execute(drop.format(f"{kind} ORDER BY id DESC"), (MAX_EVENTS,))
+
+
+def upgraded(db: sqlite3.Connection) -> int:
+    """Bring a registry of form 1 to form 2; return its form. Another process may be as far."""
+    db.execute("BEGIN IMMEDIATE")
+    if db.execute("PRAGMA user_version").fetchone()[0] == 1:
+        for command in filter(str.strip, UPGRADE.split(";")):
+            db.execute(command)
+    db.execute("COMMIT")
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def in_url(host: str) -> str:

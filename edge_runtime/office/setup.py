@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_runtime.enrolment.keys import key_pem, new_key, read_key
 from edge_runtime.errors import EdgeError, IdentityError, UsageError
-from edge_runtime.office.authority import Authority, pem
+from edge_runtime.office.authority import CA_DAYS, Authority, pem
 from edge_runtime.office.folder import OfficeFolder, Owner, put
-from edge_runtime.office.mosquitto import write_broker_files, write_units
+from edge_runtime.office.members import KEEPER, member_names, write_members
+from edge_runtime.office.mosquitto import take_over, write_broker_files
 from edge_runtime.office.registry import Settings
+from edge_runtime.office.units import write_units
 from edge_runtime.packs.files import sync_tree
 
 SERVER_DAYS = 825  # what TLS stacks still take; 'office init --renew-broker' makes new ones
@@ -42,8 +43,9 @@ def make_office(path: Path, settings: Settings, now_s: float) -> OfficeFolder:
         put(folder.crl, pem(authority.crl((), now_s)), 0o644)
         certify(folder, authority, settings, now_s, owner)
         write_broker_files(folder, final, settings.broker_port, owner)
-        write_units(folder, final, pwd.getpwuid(os.geteuid()).pw_name)
+        write_units(folder, final, os.geteuid())
         folder.registry.create(settings)
+        write_members(folder, owner, ())
         let_broker_in(folder, owner)
     return final
 
@@ -59,10 +61,20 @@ def renew_servers(folder: OfficeFolder, settings: Settings, now_s: float) -> flo
     return end_s
 
 
-def renew_units(folder: OfficeFolder) -> list[Path]:
-    """Write the units as this version of the software has them; return those that changed."""
-    owner = folder.private.stat().st_uid
-    return write_units(folder, folder, pwd.getpwuid(owner).pw_name)
+def upgrade(folder: OfficeFolder, now_s: float) -> tuple[list[Path], list[Path]]:
+    """Bring an office of an older version up to this one.
+
+    Returns the units that changed, which are to be copied again, and what else did.
+    """
+    owner = folder.private.stat()
+    changed = []
+    if not folder.keeper.exists():
+        certify_keeper(folder, Authority.load(folder.ca, folder.ca_key), now_s)
+        changed.append(folder.keeper)
+    if take_over(folder, Owner()):
+        write_members(folder, Owner(), member_names(folder.registry))
+        changed.append(folder.configuration)
+    return write_units(folder, folder, owner.st_uid), changed
 
 
 def certify(
@@ -80,7 +92,17 @@ def certify(
     put(folder.est, pem(est), 0o600)
     office = authority.client(OFFICE, key_in(folder.office_key), now_s, SERVER_DAYS)
     put(folder.office, pem(office), 0o600)
+    certify_keeper(folder, authority, now_s)
     return broker.not_valid_after_utc.timestamp()
+
+
+def certify_keeper(folder: OfficeFolder, authority: Authority, now_s: float) -> None:
+    """Write the certificate with which `office broker` changes the broker's list of members.
+
+    It holds as long as the CA: it is used on the broker's own machine alone.
+    """
+    keeper = authority.client(KEEPER, key_in(folder.keeper_key), now_s, CA_DAYS)
+    put(folder.keeper, pem(keeper), 0o600)
 
 
 def key_in(path: Path, uid: int = -1, gid: int = -1) -> ec.EllipticCurvePublicKey:

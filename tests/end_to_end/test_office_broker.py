@@ -18,11 +18,12 @@ import pytest
 from edge_runtime.office.broker import PIPE_BYTES
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import last_events
+from edge_runtime.office.retained import MOST_RETAINED
 from edge_runtime.office.revoking import revoke
 from support.certificates import Authority, Pair
 from support.daemon import command
 from support.manager import Manager
-from support.office import ReportingMosquitto, enrolled, new_office
+from support.office import ReportingMosquitto, member, new_office
 from support.party import Party
 from support.waiting import until
 
@@ -51,11 +52,11 @@ def broker(office: OfficeFolder, place: Path) -> Iterator[ReportingMosquitto]:
 
 
 def device(office: OfficeFolder, broker: ReportingMosquitto, place: Path, name: str) -> Party:
-    return Party(broker, office.ca, enrolled(office, name, place))
+    return Party(broker, office.ca, member(office, name, place))
 
 
-def the_office(office: OfficeFolder, broker: ReportingMosquitto) -> Party:
-    return Party(broker, office.ca, Pair(office.office, office.office_key))
+def the_office(office: OfficeFolder, broker: ReportingMosquitto, client_id: str = "") -> Party:
+    return Party(broker, office.ca, Pair(office.office, office.office_key), client_id)
 
 
 def test_the_broker_runs_as_its_own_user_and_keeps_its_data(
@@ -92,15 +93,50 @@ def test_a_device_reads_its_own_commands_alone(
         the_office(office, broker) as boss,
     ):
         b.writes("edge/v1/site/b/status", "retained", retain=True)
-        for topic in ("edge/v1/#", "#", "edge/v1/site/b/cmd/#", "$SYS/#"):
-            a.reads(topic)
+        for topic in (
+            "edge/v1/#", "#", "+/v1/site/b/#", "edge/v1/site/b/cmd/#", "edge/v1/site/b/status",
+            "edge/v1/site/a/#", "$SYS/#", "$CONTROL/#", "$share/x/edge/v1/#", "$share/x/#",
+            "$share/x/edge/v1/site/b/cmd/#",
+        ):  # fmt: skip
+            assert a.reads(topic) == DENIED, topic
+        assert a.reads("edge/v1/site/a/cmd/#") == 1
         b.writes("edge/v1/site/b/gate/event")
         assert boss.writes("edge/v1/site/b/cmd/replay", "not for a") == ALLOWED
         assert boss.writes("edge/v1/site/a/cmd/replay", "for a") == ALLOWED
         assert a.heard.get(timeout=20) == "edge/v1/site/a/cmd/replay for a"
-        # One may subscribe by several filters: the same message can come once for each.
-        rest = {a.heard.get_nowait() for _ in range(a.heard.qsize())}
-        assert rest <= {"edge/v1/site/a/cmd/replay for a"}
+        assert a.heard.empty()
+
+
+def test_a_device_takes_nothing_from_those_who_share_a_subscription(
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
+) -> None:
+    shared = "$share/telegraf/edge/v1/site/dealt/#"
+    with (
+        device(office, broker, place, "dealt") as dealt,
+        device(office, broker, place, "swallows") as thief,
+        the_office(office, broker) as one,
+        the_office(office, broker) as other,
+    ):
+        assert (one.reads(shared), other.reads(shared)) == (1, 1)
+        assert thief.reads(shared) == DENIED
+        for number in range(40):
+            assert dealt.writes("edge/v1/site/dealt/gate/event", str(number)) == ALLOWED
+        until(lambda: one.heard.qsize() + other.heard.qsize() == 40, "each result, at one of two")
+        assert min(one.heard.qsize(), other.heard.qsize()) > 0
+        assert thief.heard.empty()
+
+
+def test_nobody_but_the_office_itself_changes_the_list_of_members(
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
+) -> None:
+    order = '{"commands": [{"command": "deleteClient", "username": "office"}]}'
+    with (
+        device(office, broker, place, "mutinous") as member_of_site,
+        the_office(office, broker) as boss,
+    ):
+        for party in (member_of_site, boss):
+            assert party.writes("$CONTROL/dynamic-security/v1", order) == DENIED
+            assert party.reads("$CONTROL/dynamic-security/v1/response") == DENIED
 
 
 def test_the_office_reads_all_and_writes_commands_alone(
@@ -117,12 +153,13 @@ def test_the_office_reads_all_and_writes_commands_alone(
 def test_who_takes_anothers_client_id_gets_none_of_its_messages(
     office: OfficeFolder, broker: ReportingMosquitto, place: Path
 ) -> None:
-    victim, thief = enrolled(office, "victim", place), enrolled(office, "taker", place)
+    victim, thief = member(office, "victim", place), member(office, "taker", place)
     with Party(broker, office.ca, victim, "device-victim") as party:
         party.reads("edge/v1/site/victim/cmd/#")
     with the_office(office, broker) as boss:
         assert boss.writes("edge/v1/site/victim/cmd/replay", "waits for the victim") == ALLOWED
         with Party(broker, office.ca, thief, "device-victim") as party:
+            assert party.reads("edge/v1/site/victim/cmd/#") == DENIED
             party.reads("edge/v1/site/taker/cmd/#")
             boss.writes("edge/v1/site/victim/cmd/replay", "comes meanwhile")
             boss.writes("edge/v1/site/taker/cmd/replay", "its own")
@@ -169,7 +206,7 @@ def test_a_device_that_writes_elsewhere_is_reported_once_and_then_counted(
 def test_a_will_for_anothers_topic_is_reported(
     office: OfficeFolder, broker: ReportingMosquitto, place: Path
 ) -> None:
-    identity = enrolled(office, "heir", place)
+    identity = member(office, "heir", place)
     for will in ("edge/v1/site/heir/status", "edge/v1/site/b/status"):
         with Party(broker, office.ca, identity, will=will):
             pass
@@ -182,8 +219,8 @@ def test_nobody_can_have_another_device_accused(
 ) -> None:
     false = "Denied PUBLISH from device-accused (d0, q1, r0, m1, 'x', ... (1 bytes))"
     with (
-        Party(broker, office.ca, enrolled(office, "accused", place), "device-accused"),
-        Party(broker, office.ca, enrolled(office, "accuser", place), false) as accuser,
+        Party(broker, office.ca, member(office, "accused", place), "device-accused"),
+        Party(broker, office.ca, member(office, "accuser", place), false) as accuser,
     ):
         accuser.reads("edge/v1/', ... (1 bytes))")
         assert accuser.writes(f"x\u2028{false}") == DENIED
@@ -226,22 +263,69 @@ def test_a_reader_that_is_stuck_or_killed_leaves_the_broker_serving(
     broker.start()
 
 
-def test_a_revoked_device_is_out_after_a_reload_and_cut_off_by_a_restart(
+def test_a_revoked_device_is_cut_off_at_once_and_stays_out_after_a_reload(
     office: OfficeFolder, broker: ReportingMosquitto, place: Path
 ) -> None:
-    identity = enrolled(office, "thief", place)
+    identity = member(office, "thief", place)
     assert broker.process is not None
-    with Party(broker, office.ca, identity) as living:
-        revoke(office, "site", "thief", time.time())
+    with device(office, broker, place, "honest") as honest:
+        with Party(broker, office.ca, identity) as living:
+            assert living.writes("edge/v1/site/thief/x") == ALLOWED
+            revoke(office, "site", "thief", time.time())
+            until(lambda: living.is_cut_off, "the thief's connection ended")
         broker.process.send_signal(signal.SIGHUP)
         until(lambda: not let_in(broker, office, identity), "the device shut out")
-        with device(office, broker, place, "honest"):
-            pass
-        # Mosquitto looks at the list when a connection begins: the README says to restart it.
-        assert living.writes("edge/v1/site/thief/x") == ALLOWED
-        broker.stop()
-        broker.start()
-        assert not let_in(broker, office, identity)
+        assert honest.writes("edge/v1/site/honest/x") == ALLOWED  # on the connection it had
+    # Its replacement has the name, and the rights, again.
+    with device(office, broker, place, "thief") as replacement:
+        assert replacement.writes("edge/v1/site/thief/x") == ALLOWED
+
+
+def test_what_a_device_leaves_beyond_its_share_is_cleared_and_told(
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
+) -> None:
+    root = "edge/v1/site/hoarder"
+    with device(office, broker, place, "hoarder") as hoarder:
+        for number in range(3 * MOST_RETAINED):
+            assert hoarder.writes(f"{root}/{number}", "x" * 1000, retain=True) == ALLOWED
+        hoarder.writes(f"{root}/status", "last", retain=True)
+        told = f"site/hoarder: leaves more than {MOST_RETAINED} retained messages"
+        until(lambda: refusals(office, "site/hoarder"), "the excess in the events")
+        assert refusals(office, "site/hoarder")[0].startswith(told)
+        kept: set[str] = set()
+
+        def is_cleared() -> bool:
+            with the_office(office, broker) as boss:
+                boss.reads(f"{root}/#")
+                hoarder.writes(f"{root}/end")
+                kept.clear()
+                while not (heard := boss.heard.get(timeout=20)).startswith(f"{root}/end"):
+                    kept.add(heard.split()[0].removeprefix(f"{root}/"))
+            return len(kept) == MOST_RETAINED + 1
+
+        until(is_cleared, "the excess cleared")
+        assert kept == {"status", *map(str, range(MOST_RETAINED))}
+
+
+def test_who_connects_as_another_is_told(
+    office: OfficeFolder, broker: ReportingMosquitto, place: Path
+) -> None:
+    robbed, robber = member(office, "robbed", place), member(office, "robber", place)
+    own = ("edge:site:robbed", "edge:site:robbed:doctor")
+    with Party(broker, office.ca, robbed, own[0]) as daemon:
+        with Party(broker, office.ca, robbed, own[1]):  # a command beside its daemon
+            assert not daemon.is_cut_off
+        with Party(broker, office.ca, robber, own[0]):
+            until(lambda: daemon.is_cut_off, "the connection that the other one cuts")
+    told = "site/robber: connected as site/robbed, whose connection that cuts"
+    until(lambda: told in refusals(office, "site/robber"), "the takeover in the events")
+    assert refusals(office, "site/robbed") == []
+    with the_office(office, broker, "archive"), Party(broker, office.ca, robber, "archive"):
+        pass
+    broker.stop()  # what is counted since the first is told
+    told = "site/robber: connected with office's client id 'archive'"
+    until(lambda: told in refusals(office, "site/robber"), "the consumer's")
+    broker.start()
 
 
 def let_in(broker: ReportingMosquitto, office: OfficeFolder, identity: Pair) -> bool:

@@ -19,7 +19,7 @@ from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import all_devices, last_events
 from support.broker import free_port
 from support.daemon import Daemon, Ear, command
-from support.office import OfficeMosquitto, office_process
+from support.office import ReportingMosquitto, office_process
 from support.paths import ROOT
 from support.provisioning import office_in_the_open
 from support.waiting import until
@@ -50,7 +50,7 @@ def office(tmp_path: Path) -> Iterator[OfficeFolder]:
     port = free_port()
     with office_in_the_open(port) as one:
         (tmp_path / "mosquitto").mkdir()
-        broker = OfficeMosquitto(one, tmp_path / "mosquitto")
+        broker = ReportingMosquitto(one, tmp_path / "mosquitto")
         broker.start()
         try:
             with office_process(one, tmp_path / "serve.log", "--listen", f"127.0.0.1:{port}"):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import logging
+import os
+import signal
 import socket
 import ssl
+import subprocess
 import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
@@ -32,9 +37,23 @@ from edge_runtime.enrolment.messages import (
     read_csr,
 )
 from edge_runtime.office.authority import Authority as Ca
+from edge_runtime.office.enrolling import read_request
 from edge_runtime.office.folder import OfficeFolder
-from edge_runtime.office.limits import MAX_ADDRESSES, MAX_CONNECTIONS_PER_ADDRESS, Patience
+from edge_runtime.office.limits import (
+    MAX_ADDRESSES,
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_ADDRESS,
+    Patience,
+)
 from edge_runtime.office.listing import last_events
+from edge_runtime.office.signing import (
+    ByCertificate,
+    ByClaim,
+    Failed,
+    Refused,
+    Signed,
+    answers_of,
+)
 from support.certificates import Authority, Pair
 from support.office import (
     EstClient,
@@ -126,7 +145,8 @@ def test_a_bent_answer_is_read_or_refused_in_one_line(body: bytes) -> None:
     | st.binary().map(lambda b: base64.b64encode(b).decode()),
 )
 def test_no_made_up_credentials_open(est: EstClient, scheme: str, text: str) -> None:
-    answer = est.ask(SIMPLE_ENROLL, b"", Content_Type=CSR_TYPE, Authorization=scheme + text)
+    body = base64.b64encode(CSR)
+    answer = est.ask(SIMPLE_ENROLL, body, Content_Type=CSR_TYPE, Authorization=scheme + text)
     assert answer.status == 401
 
 
@@ -222,6 +242,71 @@ def test_one_address_cannot_take_all_places(office: OfficeFolder, est: EstClient
             assert over.recv(1) == b""
         assert est.ca_certs().status == 200
     reported(office, "too many connections at once")
+
+
+def test_addresses_without_number_that_say_nothing_keep_nobody_out(
+    office: OfficeFolder, est: EstClient
+) -> None:
+    """Every place is taken; whoever comes takes one of the address that has most."""
+    with contextlib.ExitStack() as stack:
+        for number in range(MAX_CONNECTIONS):
+            address = f"127.0.1.{number // MAX_CONNECTIONS_PER_ADDRESS}"
+            plain = socket.create_connection(
+                ("127.0.0.1", est.port), source_address=(address, 0), timeout=20
+            )
+            stack.enter_context(plain)
+        claim = claim_for(office, "late-comer")
+        answer = est.enroll(claim, csr_body(request(new_key(), claim.name)))
+        assert answer.status == 200
+
+
+def test_the_process_that_faces_the_network_cannot_read_the_cas_key(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give up root")
+    office = new_office(tmp_path / "office")
+    claim = claim_for(office, "split")
+    with office_process(office, tmp_path / "log") as est:
+        assert est.enroll(claim, csr_body(request(new_key(), claim.name))).status == 200
+        assert est.process is not None
+        front = est.process.pid
+        status = Path(f"/proc/{front}/status").read_text()
+        (ids,) = [line.split()[1:] for line in status.splitlines() if line.startswith("Uid:")]
+        (groups,) = [line.split()[1:] for line in status.splitlines() if line.startswith("Groups:")]
+        assert "0" not in ids
+        assert groups == []
+        # Asked of the kernel by one of the same user: neither the key nor the registry.
+        for secret in (office.ca_key, office.registry.path, office.est_key):
+            asked = ["setpriv", f"--reuid={ids[0]}", "--clear-groups", "test", "-r", str(secret)]
+            assert subprocess.run(asked, check=False).returncode == 1, secret
+        (signer,) = Path(f"/proc/{front}/task/{front}/children").read_text().split()
+        sockets = [
+            link for one in Path(f"/proc/{signer}/fd").iterdir()
+            if (link := str(one.readlink())).startswith("socket:")
+        ]  # fmt: skip
+        assert len(sockets) == 1, "no port is the signer's"
+        os.kill(int(signer), signal.SIGKILL)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            assert est.enroll(claim, csr_body(request(new_key(), claim.name))).status == 503
+        assert est.process.wait(20) == 1, "for systemd, which starts it again"
+
+
+def test_what_comes_over_the_signers_socket_is_held_against_the_registry(
+    office: OfficeFolder,
+) -> None:
+    """Whoever has taken the asking process over gets no more than a claim or certificate gives."""
+    claim = claim_for(office, "honest")
+    good = read_request(csr_body(request(new_key(), claim.name)))
+    other = msgspec.structs.replace(good, names=("site/other",))
+    asks = answers_of(office)
+    for wrong in (
+        ByClaim(claim.claim_id, "guessed", good),
+        ByClaim(claim.claim_id, claim.secret, other),
+        ByClaim(claim.claim_id, claim.secret, msgspec.structs.replace(good, public_key=b"x")),
+        ByCertificate(ssl.PEM_cert_to_DER_cert(office.office.read_text()), other),
+    ):
+        assert isinstance(asks(wrong), Refused)
+    assert isinstance(asks(ByCertificate(b"no certificate", good)), Failed)
+    assert isinstance(asks(ByClaim(claim.claim_id, claim.secret, good)), Signed)
 
 
 def test_one_that_fails_again_and_again_is_told_once_and_counted(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from edge_runtime.enrolment.keys import new_key
 from edge_runtime.enrolment.messages import CA_CERTS, SIMPLE_ENROLL, certs_only, read_csr
 from edge_runtime.errors import EdgeError
 from edge_runtime.office.authority import Authority
+from edge_runtime.office.claims import new_claim
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.provision.enrolling import begin, finish
 from edge_runtime.provision.errors import NoLinkError, RefusedError
@@ -30,8 +31,9 @@ from support.broker import free_port
 from support.certificates import Pair
 from support.memory_queue import MemoryQueue
 from support.neighbours import FalseOffice, false_broker, false_office, http
-from support.office import BROKER_NAME, OfficeMosquitto
+from support.office import BROKER_NAME, ReportingMosquitto, await_member
 from support.provisioning import (
+    SITE,
     authority_of,
     claim_at,
     client_as_server,
@@ -71,10 +73,10 @@ def place(office: OfficeFolder, tmp_path: Path) -> IdentityFolder:
 
 
 @pytest.fixture
-def broker(office: OfficeFolder, tmp_path: Path) -> Iterator[OfficeMosquitto]:
+def broker(office: OfficeFolder, tmp_path: Path) -> Iterator[ReportingMosquitto]:
     """The true broker, as `office init` configured it."""
     (tmp_path / "mosquitto").mkdir()
-    one = OfficeMosquitto(office, tmp_path / "mosquitto")
+    one = ReportingMosquitto(office, tmp_path / "mosquitto")
     one.start()
     yield one
     one.stop()
@@ -144,7 +146,7 @@ def test_two_hundred_false_brokers_do_not_hide_the_true_one(
     tmp_path: Path,
     theirs: Authority,
     place: IdentityFolder,
-    broker: OfficeMosquitto,
+    broker: ReportingMosquitto,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -193,7 +195,7 @@ def announced(crowd_port: int, true_port: int) -> Iterator[None]:
 
 
 def test_neighbours_that_hang_cost_a_bounded_time(
-    tmp_path: Path, place: IdentityFolder, broker: OfficeMosquitto
+    tmp_path: Path, place: IdentityFolder, broker: ReportingMosquitto
 ) -> None:
     queue = MemoryQueue()
     queue.put(records(1))
@@ -214,7 +216,7 @@ def test_neighbours_that_hang_cost_a_bounded_time(
 
 
 def test_the_last_good_address_is_tried_when_the_configured_one_is_gone(
-    tmp_path: Path, place: IdentityFolder, broker: OfficeMosquitto
+    tmp_path: Path, place: IdentityFolder, broker: ReportingMosquitto
 ) -> None:
     def discover() -> list[Endpoint]:
         pytest.fail("nobody need look around")
@@ -230,7 +232,7 @@ def test_the_last_good_address_is_tried_when_the_configured_one_is_gone(
 
 
 def test_a_device_that_is_not_enrolled_says_so_and_takes_up_its_identity_when_it_comes(
-    office: OfficeFolder, tmp_path: Path, broker: OfficeMosquitto
+    office: OfficeFolder, tmp_path: Path, broker: ReportingMosquitto
 ) -> None:
     state = tmp_path / "state"
     (tmp_path / "password").write_text(SECRET)
@@ -242,6 +244,8 @@ def test_a_device_that_is_not_enrolled_says_so_and_takes_up_its_identity_when_it
     ) as publisher:  # fmt: skip
         until(lambda: publisher.health().attempts > 1, "a second attempt")
         assert publisher.health().reason.startswith("not enrolled yet: run 'edge-runtime prov")
+        new_claim(office, SITE, "gate", time.time(), 3600.0)  # from here on the broker knows it
+        await_member(office, f"{SITE}/gate")
         enrolled_device(office, state, "gate")
         until(lambda: queue.acknowledged == [1] or None, "delivered")
 

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import http.client
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -34,12 +35,14 @@ from edge_runtime.office.authority import Authority, pem
 from edge_runtime.office.claims import new_claim
 from edge_runtime.office.enrolling import Enrolment
 from edge_runtime.office.est import Est
-from edge_runtime.office.folder import OfficeFolder
+from edge_runtime.office.folder import OfficeFolder, Owner
 from edge_runtime.office.gate import tls_context
 from edge_runtime.office.limits import Patience
+from edge_runtime.office.members import member_names, write_members
 from edge_runtime.office.registry import Settings
 from edge_runtime.office.serve import answering, listening
 from edge_runtime.office.setup import make_office
+from edge_runtime.office.signing import SigningClient, answers_of, serve_signing
 from support.broker import Mosquitto, free_port
 from support.certificates import Pair
 from support.waiting import until
@@ -75,6 +78,22 @@ def enrolled(office: OfficeFolder, device: str, folder: Path, *, age_s: float = 
     return pair(folder / f"{claim.claim_id}-{device}", certificate, key)
 
 
+def member(office: OfficeFolder, device: str, folder: Path) -> Pair:
+    """Enrol `site/DEVICE` while `office broker` runs; return once the broker knows of it."""
+    files = enrolled(office, device, folder)
+    await_member(office, f"site/{device}")
+    return files
+
+
+def await_member(office: OfficeFolder, name: str, *, is_in: bool = True) -> None:
+    """Wait until the broker has saved a list of members with, or without, a name."""
+    look = re.compile(rf'"username":\s*"{name}"')
+    until(
+        lambda: bool(look.search(office.members.read_text())) == is_in,
+        f"{name} in the broker's list",
+    )
+
+
 def pair(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
     """Write a certificate and its key beside each other."""
     files = Pair(path.with_suffix(".pem"), path.with_suffix(".key"))
@@ -91,15 +110,20 @@ def enrolment_of(office: OfficeFolder) -> Enrolment:
 def est_server(office: OfficeFolder, *, delay_s: float = 0.0, port: int = 0) -> Iterator[EstClient]:
     """Serve an office in a thread, failures waiting for `delay_s`; give a client."""
     ca = x509.load_pem_x509_certificate(office.ca.read_bytes())
-    est = Est(enrolment_of(office), ca, office.registry, Patience(delay_s, delay_s))
+    ours, its = socket.socketpair()
+    signer = threading.Thread(target=serve_signing, args=(its, answers_of(office)))
+    signer.start()
+    client = SigningClient(ours, lambda: None)
+    est = Est(client, ca, Patience(delay_s, delay_s))
     listener = listening("127.0.0.1", port)
     port = listener.getsockname()[1]
+    context = tls_context(office.ca, office.est, office.est_key)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     ready = threading.Event()
 
     async def serve() -> None:
-        async with answering(est, tls_context(office), listener) as accepting:
+        async with answering(est, context, listener) as accepting:
             ready.set()
             await stop.wait()
             assert not accepting.done()
@@ -114,6 +138,9 @@ def est_server(office: OfficeFolder, *, delay_s: float = 0.0, port: int = 0) -> 
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+        ours.shutdown(socket.SHUT_RDWR)
+        signer.join()
+        client.close()
 
 
 @dataclass
@@ -139,6 +166,7 @@ class EstClient:
 
     ca: Path
     port: int
+    process: subprocess.Popen[bytes] | None = None
 
     def connection(self, identity: Pair | None = None) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cafile=self.ca)
@@ -185,21 +213,30 @@ def office_process(office: OfficeFolder, log: Path, *options: str) -> Iterator[E
             lambda: look.search(log.read_text()) or process.poll() is not None, "an open port"
         )
         assert isinstance(found, re.Match), log.read_text()
-        yield EstClient(office.ca, int(found[1]))
-        process.terminate()
-        assert process.wait(20) == 0
+        yield EstClient(office.ca, int(found[1]), process)
+        if process.poll() is None:
+            process.terminate()
+            assert process.wait(20) == 0
     finally:
         process.kill()
         process.wait()
 
 
 class OfficeMosquitto(Mosquitto):
-    """Mosquitto on the configuration that `office init` wrote, as it is."""
+    """Mosquitto on the configuration that `office init` wrote, as it is.
+
+    It knows who is a member when it starts; `ReportingMosquitto` learns of others as well.
+    """
 
     def __init__(self, office: OfficeFolder, scratch: Path) -> None:
         super().__init__(scratch)
+        self.office = office
         self.config = office.configuration
         self.port = office.registry.settings().broker_port
+
+    def start(self) -> None:
+        write_members(self.office, Owner(), member_names(self.office.registry))
+        super().start()
 
 
 class ReportingMosquitto(OfficeMosquitto):
@@ -210,7 +247,6 @@ class ReportingMosquitto(OfficeMosquitto):
 
     def __init__(self, office: OfficeFolder, scratch: Path, files: str = "") -> None:
         super().__init__(office, scratch)
-        self._office = office
         self._limited = ["prlimit", f"--nofile={files}"] if files else []
 
     @property
@@ -220,7 +256,7 @@ class ReportingMosquitto(OfficeMosquitto):
             *self._limited,
             *start,
             "--folder",
-            str(self._office.path),
+            str(self.office.path),
             "--mosquitto",
             self.program,
         ]

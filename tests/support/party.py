@@ -32,6 +32,7 @@ class Party:
         self._codes: dict[int, int] = {}
         self._changed = threading.Condition()
         self._state = ""
+        self._granted = -1
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id,
@@ -46,7 +47,7 @@ class Party:
         self._client.tls_set_context(context)
         self._client.on_connect = lambda *_: self._now("connected")
         self._client.on_disconnect = lambda *_: self._now("disconnected")
-        self._client.on_subscribe = lambda *_: self._now("subscribed")
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_publish = self._on_publish
         self._client.on_message = lambda _c, _d, m: self.heard.put(
             f"{m.topic} {m.payload.decode()}"
@@ -77,9 +78,19 @@ class Party:
             assert self._changed.wait_for(lambda: mid in self._codes, 20)
             return self._codes[mid] & ~0x10  # 0x10: no subscriber had it, still a success
 
-    def reads(self, topic: str) -> None:
-        self._client.subscribe(topic, qos=1)
-        self._wait("subscribed")
+    def reads(self, topic: str) -> int:
+        """Subscribe; return the broker's reason code, 0x80 and above where it refuses."""
+        with self._changed:
+            self._granted = -1
+            self._client.subscribe(topic, qos=1)
+            assert self._changed.wait_for(lambda: self._granted >= 0, 20)
+            return self._granted
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the broker has ended the connection."""
+        with self._changed:
+            return self._state == "disconnected"
 
     def _wait(self, *states: str) -> str:
         with self._changed:
@@ -89,6 +100,11 @@ class Party:
     def _now(self, state: str) -> None:
         with self._changed:
             self._state = state
+            self._changed.notify_all()
+
+    def _on_subscribe(self, _c: Any, _d: Any, _mid: int, codes: Any, _p: Any) -> None:
+        with self._changed:
+            self._granted = codes[0].value
             self._changed.notify_all()
 
     def _on_publish(self, _c: Any, _d: Any, mid: int, code: Any, _p: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sqlite3
 import stat
 import subprocess
@@ -17,9 +19,10 @@ from edge_runtime.office.authority import Authority, AuthorityError, name_of
 from edge_runtime.office.claims import new_claim
 from edge_runtime.office.folder import OfficeFolder, Owner, open_folder
 from edge_runtime.office.listing import all_devices, dropped_events, last_events
-from edge_runtime.office.registry import MAX_EVENTS, Registry, RegistryError
+from edge_runtime.office.members import read_rights
+from edge_runtime.office.registry import MAX_EVENTS, MAX_EVENTS_OF_ONE, Registry, RegistryError
 from edge_runtime.office.revoking import revoke
-from edge_runtime.office.setup import make_office
+from edge_runtime.office.setup import make_office, upgrade
 from support.office import BROKER_NAME, DAY_S, claim_for, enrolled, new_office
 
 
@@ -39,7 +42,9 @@ def names(certificate: x509.Certificate) -> list[str]:
 
 def test_keys_are_for_their_owner_alone(office: OfficeFolder) -> None:
     keys = list(office.path.rglob("*.key"))
-    assert {key.name for key in keys} == {"ca.key", "est.key", "office.key", "broker.key"}
+    assert {key.name for key in keys} == {
+        "ca.key", "est.key", "office.key", "broker.key", "broker-members.key",
+    }  # fmt: skip
     for private in (*keys, office.registry.path, office.private, office.client, office.data):
         assert private.stat().st_mode & 0o077 == 0, private
     # Mosquitto's user passes through; nobody looks into it.
@@ -154,9 +159,9 @@ def test_a_registry_that_is_none_is_told(office: OfficeFolder, content: bytes, w
 
 def test_a_registry_of_another_form_is_told(office: OfficeFolder) -> None:
     db = sqlite3.connect(office.registry.path)
-    db.execute("PRAGMA user_version = 2")
+    db.execute("PRAGMA user_version = 3")
     db.close()
-    with pytest.raises(RegistryError, match="form 2, this software knows form 1"):
+    with pytest.raises(RegistryError, match="form 3, this software knows form 2"):
         office.registry.settings()
 
 
@@ -177,6 +182,73 @@ def test_refusals_never_fill_the_disk(office: OfficeFolder) -> None:
     kept = last_events(office.registry, 2 * MAX_EVENTS)
     assert (len(kept), kept[0].at_s, kept[-1].what) == (MAX_EVENTS, 1.0, "the last one")
     assert dropped_events(office.registry) == 1
+
+
+def test_noise_drives_out_no_report_of_a_device_nor_one_device_anothers(
+    office: OfficeFolder,
+) -> None:
+    office.registry.note(1.0, "192.0.2.1", "a stolen claim", "site/robbed")
+    for number in range(MAX_EVENTS_OF_ONE + 5):
+        office.registry.note(2.0, "192.0.2.2", f"no. {number}", "site/wild")
+    with office.registry.changing() as db:
+        db.executemany(
+            "INSERT INTO events (at_s, address, what) VALUES (3.0, '', ?)",
+            [(str(number),) for number in range(MAX_EVENTS)],
+        )
+    for number in range(3):
+        office.registry.note(4.0, "192.0.2.3", f"noise {number}")
+    kept = [one.what for one in last_events(office.registry, 3 * MAX_EVENTS)]
+    assert kept[0] == "a stolen claim"
+    assert kept[1 : MAX_EVENTS_OF_ONE + 2] == [
+        *(f"no. {number}" for number in range(5, MAX_EVENTS_OF_ONE + 5)), "3",
+    ]  # fmt: skip
+    assert dropped_events(office.registry) == 5 + 3
+
+
+def test_a_registry_of_an_older_version_is_brought_up(office: OfficeFolder) -> None:
+    with contextlib.closing(sqlite3.connect(office.registry.path, isolation_level=None)) as db:
+        db.execute("DROP INDEX events_of")
+        db.execute("ALTER TABLE events DROP COLUMN who")
+        db.execute("INSERT INTO events (at_s, address, what) VALUES (1.0, '', 'of old')")
+        db.execute("PRAGMA user_version = 1")
+    office.registry.note(2.0, "", "of now", "site/a")
+    assert [one.what for one in last_events(office.registry, 9)] == ["of old", "of now"]
+
+
+def test_an_office_of_an_older_version_is_brought_up_and_keeps_what_its_owner_wrote(
+    office: OfficeFolder, tmp_path: Path
+) -> None:
+    enrolled(office, "a", tmp_path)
+    mine = "# mine\nuser viewer\ntopic read edge/v1/hill/#\n"
+    office.acl.write_text(office.acl.read_text() + mine)
+    plugin = "\n".join(
+        line for line in office.configuration.read_text().splitlines() if line.startswith("plugin")
+    )
+    old = office.configuration.read_text().replace(plugin, f"acl_file {office.acl}") + "# mine\n"
+    assert "plugin" not in old.replace("# plugin", "")
+    office.configuration.write_text(old)
+    for file in (office.keeper, office.keeper_key, office.members, office.sign_unit):
+        file.unlink()
+    units, changed = upgrade(office, time.time())
+    assert units == [office.sign_unit]
+    assert changed == [office.keeper, office.configuration]
+    assert office.configuration.read_text() == old.replace(f"acl_file {office.acl}", plugin)
+    assert (office.mosquitto / "mosquitto.conf.old").read_text() == old
+    assert office.acl.read_text().endswith(mine)
+    members = json.loads(office.members.read_text())
+    names = {client["username"] for client in members["clients"]}
+    assert names == {"office", "office-broker", "site/a", "viewer"}
+    assert upgrade(office, time.time()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [("topic read x", "line 1"), ("user a\ntopic deny x", "line 2"), ("pattern read %c/x", "'%c'"),
+     ("usr a", "'usr a' cannot be taken over"), ("user a\ntopic", "line 2")],
+)  # fmt: skip
+def test_a_list_of_rights_that_cannot_be_kept_is_told(line: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        read_rights(line)
 
 
 def test_a_device_is_not_marked_where_the_list_cannot_be_written(

@@ -19,9 +19,10 @@ from edge_runtime.office.broker_log import KEPT_ID, LONGEST_LINE, BrokerLog, Cli
 from edge_runtime.office.denials import AGAIN_AFTER_S, LONGEST_S, MAX_CLIENTS, Denials
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import last_events
-from edge_runtime.office.mosquitto import lacking, program
+from edge_runtime.office.mosquitto import lacking
 from edge_runtime.office.open_files import OpenFiles
 from edge_runtime.office.registry import Registry
+from edge_runtime.office.units import program
 from support.daemon import command
 from support.waiting import until
 
@@ -113,7 +114,8 @@ def test_an_id_that_fills_the_line_hides_the_name_but_not_the_address(
 def test_one_that_left_or_took_anothers_id_is_not_taken_for_it(broker_log: BrokerLog) -> None:
     heard(broker_log, came("id", "site/a"))
     taken = "Client id already connected, closing old connection."
-    (told,) = heard(broker_log, taken, came("id", "site/b"), denied("id", "x"))
+    takeover, told = heard(broker_log, taken, came("id", "site/b"), denied("id", "x"))
+    assert str(takeover) == "site/b: connected with site/a's client id 'id'"
     assert told.client.name == "site/b"
     for end in (
         "disconnected.",
@@ -125,6 +127,16 @@ def test_one_that_left_or_took_anothers_id_is_not_taken_for_it(broker_log: Broke
         heard(broker_log, came("id", "site/a"), f"Client id {end}")
         (told,) = heard(broker_log, denied("id", "x"))
         assert told.client == Client("id"), end
+
+
+def test_an_id_that_is_a_devices_own_is_told_whoever_had_it_before(broker_log: BrokerLog) -> None:
+    (told,) = heard(broker_log, came("edge:hill:victim", "hill/evil"))
+    assert str(told) == "hill/evil: connected as hill/victim, whose connection that cuts"
+    (told,) = heard(broker_log, came("edge:hill:victim:doctor", "office"))
+    assert str(told) == "office: connected with hill/victim's client id 'edge:hill:victim:doctor'"
+    own = ("edge:hill:evil", "edge:hill:evil:provision", "edge", "")
+    assert heard(broker_log, *(came(client_id, "hill/evil") for client_id in own)) == []
+    assert heard(broker_log, came("archive", "office"), came("archive", "office")) == []
 
 
 def test_only_a_will_for_anothers_topic_is_told(broker_log: BrokerLog) -> None:
@@ -210,7 +222,7 @@ def test_what_goes_on_is_told_ever_more_rarely() -> None:
     denials, told = Denials(), []
     for second in range(24 * 3600):
         denials.add(from_client("site/a"), float(second))
-        told += [(second, text) for _, text in denials.due(float(second))]
+        told += [(second, text) for _, text, _ in denials.due(float(second))]
     assert [second for second, _ in told[:4]] == [0, 60, 180, 420]
     assert told[0][1] == "site/a: may not write 'x'"
     assert told[1][1] == "site/a: may not write 'x'; 60 such refusals"

@@ -8,7 +8,7 @@ from edge_runtime.cli.office.broker import broker
 from edge_runtime.cli.office.claim import claim
 from edge_runtime.cli.office.devices import devices, events, revoke
 from edge_runtime.cli.office.init import init
-from edge_runtime.cli.office.serve import serve
+from edge_runtime.cli.office.serve import serve, sign
 
 
 @click.group()
@@ -16,5 +16,5 @@ def office() -> None:
     """Enrol, list and shut out devices: the office's side of provisioning."""
 
 
-for command in (init, claim, serve, broker, devices, events, revoke):
+for command in (init, claim, serve, sign, broker, devices, events, revoke):
     office.add_command(command)

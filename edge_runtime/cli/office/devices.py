@@ -80,10 +80,7 @@ def revoke(folder: Path, pid_file: Path | None, name: str) -> None:
     else:
         hang_up(pid_file)
         say("Mosquitto was told: the device cannot come back.")
-    say(
-        "systemctl restart mosquitto  # ends a connection that the device has now: "
-        "Mosquitto looks at the list only when one begins"
-    )
+    say("A connection that it has now is ended by 'office broker' within seconds.")
 
 
 def hang_up(pid_file: Path) -> None:

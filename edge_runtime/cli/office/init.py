@@ -143,14 +143,19 @@ def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
 
 
 def repeat(office: OfficeFolder, settings: Settings) -> None:
-    """Keep all that an office has but its units, which an older version may have written."""
+    """Keep all that an office has, but bring up to date what an older version wrote."""
     with extra("office"):
-        from edge_runtime.office.setup import renew_units
-    changed = renew_units(office)
-    what = "nothing was changed."
+        from edge_runtime.office.setup import upgrade
+    units, changed = upgrade(office, time.time())
+    what = []
     if changed:
-        what = f"written anew, for systemd: {', '.join(map(str, changed))}; copy them again."
-    say(f"{office.path} is the office of {settings.broker_name}: {what}")
+        what.append(f"brought up to this version: {', '.join(map(str, changed))}")
+    if units:
+        what.append(f"written anew, for systemd: {', '.join(map(str, units))}; copy them again")
+    say(
+        f"{office.path} is the office of {settings.broker_name}: "
+        f"{'. '.join(what) or 'nothing was changed'}."
+    )
     tell_next(office, settings)
 
 
@@ -174,9 +179,11 @@ def tell_next(office: OfficeFolder, settings: Settings) -> None:
         "without it no device enrols or renews. Next:\n"
         f"  install -D -m 644 {office.drop_in} "
         "/etc/systemd/system/mosquitto.service.d/edge-runtime.conf\n"
-        f"  install -m 644 {office.unit} /etc/systemd/system/\n"
-        "  systemctl daemon-reload && systemctl restart mosquitto && "
-        "systemctl enable --now edge-runtime-office\n"
+        f"  install -m 644 {office.unit} {office.sign_unit} {office.sign_socket} "
+        "/etc/systemd/system/\n"
+        f"  install -D -m 644 {office.sysusers} /etc/sysusers.d/edge-runtime-office.conf\n"
+        "  systemd-sysusers && systemctl daemon-reload && systemctl restart mosquitto && "
+        "systemctl enable --now edge-runtime-office-sign.socket edge-runtime-office\n"
         f"  edge-runtime office claim new{folder} --site SITE --name NAME --out NAME.claim\n"
         f"  edge-runtime watch --broker {settings.broker_url} --ca-file {office.ca} "
         f"--cert-file {office.office} --key-file {office.office_key}"
