@@ -18,7 +18,7 @@ import random
 
 from edge_runtime.backoff import Backoff
 
-FIRST_S = 2.0
+FIRST_S = 1.5
 BRIEF_S = 4.0
 BRIEF_ONES = 3
 
