@@ -211,3 +211,16 @@ def test_a_port_that_says_nothing_is_given_up() -> None:
     ) as publisher:  # fmt: skip
         until(lambda: publisher.health().state == "waiting", "a first failure")
         assert publisher.health().reason.endswith("connected, but no answer to MQTT's CONNECT")
+
+
+def test_two_devices_of_one_name_are_told_so_by_whatever_mosquitto(mosquitto: Mosquitto) -> None:
+    """Debian 12's 2.0.11 sends no DISCONNECT to the one that it throws out."""
+    one, other = MemoryQueue(), MemoryQueue()
+    with publishing(mosquitto.url, one) as first, publishing(mosquitto.url, other) as second:
+
+        def told() -> bool:
+            reasons = [first.health().reason, second.health().reason]
+            asked = "has another device this one's name (hill/gate), or is the link bad?"
+            return any(asked in r or "another client took over" in r for r in reasons)
+
+        until(told, "a word about the name")
