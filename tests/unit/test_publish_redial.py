@@ -77,5 +77,5 @@ def test_a_district_whose_broker_went_away_does_not_come_back_as_one() -> None:
             now_s += redial.failed_s()
         later[int(now_s)] += 1
     assert sum(at_once.values()) == sum(later.values()) == BOARDS
-    assert max(at_once.values()) < 2 * BOARDS / 15, "in a tenth of a second: evenly over one and a half"
+    assert max(at_once.values()) < 2 * BOARDS / 15, "in a tenth of the second and a half"
     assert max(later.values()) < 5 * BOARDS / LONGEST_S, "in a second"
