@@ -15,7 +15,7 @@ from support.broker import Mosquitto
 
 FRAMES = 60
 MOST_CPU = 1.20  # 0.95 measured
-MOST_RSS = 1.35  # 1.25
+MOST_MEMORY = 2.0  # 1.77, of all processes: template, capture and inference have their own
 MOST_WORKER_MB = 19.0  # 16: an interpreter of this model takes 14
 MOST_START_CPU = 2.2  # 1.6
 MOST_STILL_CPU = 0.20  # 0.10
@@ -44,7 +44,7 @@ def test_cpu_memory_and_start_beside_the_bare_loop(cases: Cases) -> None:
     two = cases.run("one", FRAMES, workers=2)
     bare, one = rounds[0]
     assert min(p.cpu_s / b.cpu_s for b, p in rounds) <= MOST_CPU
-    assert one.memory_mb[-1] / bare.memory_mb <= MOST_RSS
+    assert one.memory_mb[-1] / bare.memory_mb <= MOST_MEMORY
     assert two.memory_mb[-1] - one.memory_mb[-1] <= MOST_WORKER_MB
     assert min(p.first_result_cpu_s / b.first_result_cpu_s for b, p in rounds) <= MOST_START_CPU
 
