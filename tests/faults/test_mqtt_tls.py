@@ -205,7 +205,7 @@ def test_discovery_finds_a_broker_and_still_checks_who_it_is(
 
         def discover() -> list[Endpoint]:
             dead = Endpoint("127.0.0.1", free_port(), True, "broker.local")
-            return [dead, *find_brokers(interfaces=["127.0.0.1"], browse_s=0.5)]
+            return [dead, *find_brokers(interfaces=["127.0.0.1"], browse_s=3.0)]
 
         named: dict[str, Any] = {"server_name": "broker.local", "discover": discover}
         delivers("discover", ca_file=authority.certificate, **named)
