@@ -70,7 +70,7 @@ class MqttPublisher:
         self._refusals = Refusals(queue, jitter)
         self._desk = Desk(
             identity, queue, encode, status, on_command, clock,
-            Extras(), Ledger(), self._refusals, self._note, self._waker.wake,
+            jitter, Extras(), Ledger(), self._refusals, self._note, self._clear, self._waker.wake,
         )  # fmt: skip
         self._redial = Redial(broker.retry_max_s, jitter)
         self._candidates = Candidates(broker, place, discover, jitter)
@@ -246,6 +246,11 @@ class MqttPublisher:
             log.warning("%s", text)
         if self._state == "connected":
             self._reason = mark("connected, but {what}").format(what=text)
+
+    def _clear(self) -> None:
+        """Take back what was wrong on a link that stands."""
+        if self._state == "connected" and self._link is not None:
+            self._tell("connected", self._standing(self._link.protocol))
 
 
 def name_of(protocol: int) -> str:

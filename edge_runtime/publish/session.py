@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 
 import msgspec
 
+from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.errors import Text, one_line
 from edge_runtime.language import mark
@@ -23,6 +25,9 @@ from edge_runtime.records import Gap, Message, Stored
 log = logging.getLogger("edge_runtime.publish")
 
 LONGEST_WAIT_S = 15.0
+# A broker may learn of a new device's rights only after it has let the device in.
+FIRST_RESUBSCRIBE_S = 1.0
+LONGEST_RESUBSCRIBE_S = 300.0
 FAILURE = 0x80
 
 
@@ -35,10 +40,12 @@ class Desk(msgspec.Struct, frozen=True):
     status: StatusMessages
     on_command: OnCommand | None
     clock: Clock
+    jitter: random.Random
     extras: Extras
     ledger: Ledger
     refusals: Refusals
     note: Callable[[str], None]
+    cleared: Callable[[], None]
     wake: Callable[[], None]
 
 
@@ -68,18 +75,27 @@ class Session:
         self.window = Window(
             min(limits.max_inflight, granted.receive_maximum), limits.ack_timeout_s
         )
+        self._resubscribe = Backoff(FIRST_RESUBSCRIBE_S, LONGEST_RESUBSCRIBE_S, desk.jitter)
+        self._subscribe_at_s: float | None = None  # again, where the broker refused
         self._refusals = desk.refusals
         self._refusals.connected(granted.max_packet_bytes, desk.clock.monotonic())
 
     def greet(self) -> None:
         """Subscribe to the device's commands, and say that it is there and how it is."""
-        if self._desk.on_command is not None:
-            self._link.subscribe(f"{self._desk.identity.command_root}/#")
+        self._subscribe()
         for message in (self._desk.status.birth(), self._desk.status.health()):
             self._desk.extras.put(Extra(message, kind_of(message.topic)))
 
+    def _subscribe(self) -> None:
+        self._subscribe_at_s = None
+        if self._desk.on_command is not None:
+            self._link.subscribe(f"{self._desk.identity.command_root}/#")
+
     def turn(self, longest_s: float | None = None) -> None:
         """Send what may go, wait for traffic, and deal with it. Raises LinkError."""
+        again_at_s = self._subscribe_at_s
+        if again_at_s is not None and self._desk.clock.monotonic() >= again_at_s:
+            self._subscribe()
         self._send()
         self._link.turn(self._wait_s() if longest_s is None else longest_s)
         self._settle()
@@ -129,6 +145,8 @@ class Session:
         overdue_at_s = self.window.overdue_at_s()
         if overdue_at_s is not None:
             waits_s.append(overdue_at_s - now_s)
+        if self._subscribe_at_s is not None:
+            waits_s.append(self._subscribe_at_s - now_s)
         next_at_s = self._refusals.next_at_s()
         if next_at_s is not None and self.window.room > 0:
             waits_s.append(next_at_s - now_s)
@@ -243,6 +261,10 @@ class Session:
         answers, self._link.subscribed = self._link.subscribed, []
         if any(code >= FAILURE for code in answers):
             self._desk.note("the broker does not let this device receive commands")
+            self._subscribe_at_s = self._desk.clock.monotonic() + self._resubscribe.next_s()
+        elif answers and self._resubscribe.tries:
+            self._resubscribe.reset()
+            self._desk.cleared()
         commands, self._link.commands = self._link.commands, []
         for command in commands:
             self._obey_one(command)

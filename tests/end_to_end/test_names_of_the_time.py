@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -39,7 +40,8 @@ def events_kept(run: Daemon) -> int:
     """Count the events on a daemon's disk, from a copy: SQLite plays the log back into that."""
     with tempfile.TemporaryDirectory() as place:
         for path in (run.state / "outbox").glob("outbox.db*"):
-            shutil.copy(path, place)
+            with contextlib.suppress(FileNotFoundError):  # a journal is there for moments
+                shutil.copy(path, place)
         database = sqlite3.connect(Path(place) / "outbox.db")
         try:
             return int(database.execute("SELECT count(*) FROM alarm").fetchone()[0])

@@ -442,6 +442,27 @@ def test_a_full_window_is_left_without_leave_so_that_the_will_speaks() -> None:
         assert len(broker.publishes) == 1
 
 
+def test_a_subscription_that_is_refused_at_first_is_asked_for_again() -> None:
+    """A broker may learn of a new device's rights only after it has let the device in."""
+    answers = iter([0x87])
+    script = Script()
+    script.on_subscribe = lambda _client: next(answers, 1)  # type: ignore[method-assign]
+    seen: list[str] = []
+    with (
+        ScriptedBroker(script) as broker,
+        publishing(
+            broker.url, MemoryQueue(), on_command=lambda name, *_: seen.append(name)
+        ) as publisher,
+    ):
+        until(lambda: "receive commands" in publisher.health().reason, "the refusal told")
+        client = broker.clients[0]
+        broker.wait_for(lambda: len(client.filters) == 2, "another subscription")
+        until(lambda: publisher.health().reason.startswith("connected to "), "it is taken back")
+        client.send(packets.publish(f"{IDENTITY.command_root}/ping", b"1"))
+        until(lambda: seen == ["ping"], "a command")
+        assert len(broker.clients) == 1
+
+
 def test_commands_come_in_and_answers_go_where_they_were_asked_for() -> None:
     seen: list[tuple[str, bytes]] = []
 

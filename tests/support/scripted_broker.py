@@ -64,6 +64,10 @@ class Script:
     def on_publish(self, client: Client, publish: Publish) -> None:
         client.acknowledge(publish)
 
+    def on_subscribe(self, client: Client) -> int:
+        """Return the code of the SUBACK."""
+        return 1
+
     def on_ping(self, client: Client) -> None:
         client.send(packets.packet(packets.PINGRESP, b""))
 
@@ -143,7 +147,8 @@ class ScriptedBroker:
         elif packet.kind == packets.SUBSCRIBE:
             at = 3 if client.connect is not None and client.connect.protocol == 5 else 2
             client.filters.append(packets.read_string(packet.body, at)[0].decode())
-            tail = b"\0\1" if at == 3 else b"\1"
+            code = bytes((self.script.on_subscribe(client),))
+            tail = b"\0" + code if at == 3 else code
             client.send(packets.packet(packets.SUBACK, packet.body[:2] + tail))
         elif packet.kind == packets.PINGREQ:
             self.script.on_ping(client)

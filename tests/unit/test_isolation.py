@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -88,10 +89,16 @@ def test_a_child_that_crashes_takes_nobody_with_it(children: ChildFactory) -> No
     beside.close(DONE_S)
 
 
+def own_data_bytes() -> int:
+    (line,) = re.findall(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(line) * 1024
+
+
 def test_memory_is_bounded(children: ChildFactory) -> None:
-    modest = start(children, "greedy", b"%d" % (32 * MIB))
+    limit = own_data_bytes() + 128 * MIB  # a forked child begins with all that this process has
+    modest = start(children, "greedy", b"%d" % (32 * MIB), data_bytes=limit)
     assert heard(modest) == b"got them"
-    greedy = start(children, "greedy", b"%d" % (512 * MIB))
+    greedy = start(children, "greedy", b"%d" % (512 * MIB), data_bytes=limit)
     assert greedy.ended(DONE_S) == OUT_OF_MEMORY
     modest.close(DONE_S)
     greedy.close()
