@@ -207,8 +207,15 @@ class Worker:
         ledger = self.ledger
         if not ledger.is_open:
             opened = open_to_read(ledger.folder, ledger.budget)
-            if opened is not None:
+            if opened is None:
+                return
+            try:
                 self._adopt(opened)
+            except StoreError as error:
+                # Of a file that a failing disk left half written this proves no damage: it is
+                # judged, with its log, once it can be opened to be written.
+                _log.warning("outbox: cannot be read meanwhile: %s", error)
+                opened.store.close()
 
     def failed(self, error: Exception) -> bool:
         """Note a fault. True: it was made way for, and another try may help at once.
@@ -218,6 +225,9 @@ class Worker:
         fault = fault_of(error)
         if fault == "disk_full" and self._drop_ballast():
             return True
+        if fault == "corrupt" and self.ledger.is_view:  # as in `_look`
+            self.ledger.close()
+            fault = "io_error"
         if fault == "corrupt":
             return self._set_aside(error)
         if fault == "io_error" and self.ledger.folder.is_read_only():
