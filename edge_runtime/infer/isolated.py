@@ -28,7 +28,7 @@ from edge_runtime.infer.process_messages import (
 from edge_runtime.isolation.channel import ChannelClosedError, close_all
 from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError, signal_name
 from edge_runtime.isolation.frames import SharedMemoryError
-from edge_runtime.isolation.limits import MIB, ChildLimits
+from edge_runtime.isolation.limits import MIB, ChildLimits, board_memory_bytes
 from edge_runtime.isolation.template import OUT_OF_MEMORY
 from edge_runtime.isolation.tensors import SharedTensors
 from edge_runtime.options import Delegate
@@ -200,5 +200,4 @@ def death(child: Child, limit_bytes: int) -> BackendError:
 
 def model_memory_bytes() -> int:
     """Return what one model may take: half of the board's memory, 1 GiB at most."""
-    board_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(MAX_MODEL_BYTES, board_bytes // 2)
+    return min(MAX_MODEL_BYTES, board_memory_bytes() // 2)

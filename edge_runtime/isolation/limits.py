@@ -54,5 +54,9 @@ def decoder_memory_bytes() -> int:
 
     At least 256 MiB (H.264 of 4096 x 2304 with 16 reference frames takes 230), at most 512.
     """
-    board_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(256 * MIB, min(512 * MIB, board_bytes // 4))
+    return max(256 * MIB, min(512 * MIB, board_memory_bytes() // 4))
+
+
+def board_memory_bytes() -> int:
+    """Return how much memory the board has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
