@@ -12,7 +12,7 @@ Point: TypeAlias = tuple[float, float]
 FULL_FRAME: Box = (0.0, 0.0, 1.0, 1.0)
 
 
-class Placement(msgspec.Struct, frozen=True, array_like=True):
+class InputPlacement(msgspec.Struct, frozen=True, array_like=True):
     """Where a model's input lies in the frame: frame = offset + input * scale, in fractions."""
 
     x_offset: float = 0.0
@@ -35,7 +35,7 @@ class Placement(msgspec.Struct, frozen=True, array_like=True):
         return clip(self.x_offset + x * self.x_scale), clip(self.y_offset + y * self.y_scale)
 
 
-WHOLE_FRAME = Placement()
+WHOLE_FRAME = InputPlacement()
 
 
 def clip(value: float) -> float:

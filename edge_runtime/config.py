@@ -11,22 +11,22 @@ from edge_runtime.boxes import Point
 from edge_runtime.errors import ConfigError, Text, UsageError, located, row
 from edge_runtime.options import (
     RESERVED_STREAM_NAMES,
-    Always,
-    Broker,
-    Camera,
+    AlwaysOptions,
+    BrokerOptions,
+    CameraOptions,
     Config,
-    Images,
-    Interval,
-    Line,
-    Recording,
+    ImagesOptions,
+    IntervalOptions,
+    LineOptions,
+    RecordingOptions,
     RuleOptions,
     SensorOptions,
-    SensorRecording,
-    Serial,
+    SensorRecordingOptions,
+    SerialOptions,
     SourceOptions,
-    Stream,
-    Threshold,
-    Video,
+    StreamOptions,
+    ThresholdOptions,
+    VideoOptions,
 )
 from edge_runtime.options.broker import faults, has_host
 from edge_runtime.options.recorded import read_recorded
@@ -56,7 +56,7 @@ def parse(raw: dict[str, Any], path: Path) -> Config:
     return config
 
 
-def stream_named(config: Config, name: str) -> tuple[int, Stream]:
+def stream_named(config: Config, name: str) -> tuple[int, StreamOptions]:
     """Return a stream and its place in the file. Raises ConfigError."""
     for index, stream in enumerate(config.streams):
         if stream.name == name:
@@ -93,7 +93,7 @@ def resolve_recordings(config: Config, path: Path) -> Config:
     streams = []
     for index, stream in enumerate(config.streams):
         source = stream.source
-        if isinstance(source, Recording):
+        if isinstance(source, RecordingOptions):
             try:
                 source = opened_recording(source)
             except UsageError as error:
@@ -102,15 +102,15 @@ def resolve_recordings(config: Config, path: Path) -> Config:
     return msgspec.structs.replace(config, streams=tuple(streams))
 
 
-def opened_recording(source: Recording) -> Recording:
+def opened_recording(source: RecordingOptions) -> RecordingOptions:
     """Return a recording as what its manifest says that it is. Raises UsageError."""
     recorded = read_recorded(source.path)
     if recorded.holds == "pictures":
         return source
-    return SensorRecording(source.path, source.realtime, source.loop, recorded=recorded)
+    return SensorRecordingOptions(source.path, source.realtime, source.loop, recorded=recorded)
 
 
-def check_broker(broker: Broker, path: Path) -> None:
+def check_broker(broker: BrokerOptions, path: Path) -> None:
     """Check what the types cannot say of `[broker]`."""
     for key, wrong in faults(broker):
         raise ConfigError(located(path, f"broker.{key}", wrong))
@@ -141,17 +141,17 @@ def check_streams(config: Config, path: Path) -> None:
 
 def check_source(source: SourceOptions, where: str) -> None:
     """Check that the files a source reads are there (a camera may come later)."""
-    if isinstance(source, Video) and (
+    if isinstance(source, VideoOptions) and (
         fault := path_fault(source.path, Path.is_file, Text("is not a file"))
     ):
         raise wrong_path(where, source.path, fault)
-    if isinstance(source, Images) and (
+    if isinstance(source, ImagesOptions) and (
         fault := path_fault(source.path, Path.is_dir, Text("is not a folder"))
     ):
         raise wrong_path(where, source.path, fault)
-    if isinstance(source, Camera) and isinstance(source.device, str):
+    if isinstance(source, CameraOptions) and isinstance(source.device, str):
         check_camera(source.device, f"{where}.source.device")
-    if isinstance(source, Serial):
+    if isinstance(source, SerialOptions):
         check_place(source.url, f"{where}.source.url", Text("a path such as /dev/ttyUSB0"))
 
 
@@ -189,17 +189,21 @@ def check_place(place: str, where: str, example: Text) -> None:
         )
 
 
-def check_rate(stream: Stream, where: str) -> None:
+def check_rate(stream: StreamOptions, where: str) -> None:
     """Check that a gate lets frames through often enough for the tracker to see a thing twice."""
     track = stream.tracking
-    if stream.rate == "adaptive" and (track is None or isinstance(stream.gate, Interval)):
+    if stream.rate == "adaptive" and (track is None or isinstance(stream.gate, IntervalOptions)):
         needs = (
             Text("a tracker; add {code}", code="`track = {}`")
             if track is None
             else Text('a gate "always" or "motion"')
         )
         raise ConfigError("{at}.rate: adaptive needs {needs}", at=where, needs=needs)
-    if isinstance(stream.gate, Interval) and track and stream.gate.every_s > track.max_lost_s:
+    if (
+        isinstance(stream.gate, IntervalOptions)
+        and track
+        and stream.gate.every_s > track.max_lost_s
+    ):
         raise ConfigError(
             "{at}.gate.every_s: {every:g} s is longer than track.max_lost_s ({most:g} s), so that "
             "no track could be followed; raise max_lost_s",
@@ -209,10 +213,10 @@ def check_rate(stream: Stream, where: str) -> None:
         )
 
 
-def check_kind(stream: Stream, where: str) -> None:
+def check_kind(stream: StreamOptions, where: str) -> None:
     """Check that pictures and sensors have what is theirs alone."""
     if isinstance(stream.source, SensorOptions):
-        pictures = {"gate": Always(), "track": None, "rate": "full"}
+        pictures = {"gate": AlwaysOptions(), "track": None, "rate": "full"}
         foreign = [key for key, unset in pictures.items() if getattr(stream, key) != unset]
         foreign += ["rules"] * bool(stream.picture_rules)
         if foreign:
@@ -228,7 +232,7 @@ def check_kind(stream: Stream, where: str) -> None:
         )
 
 
-def check_channels(stream: Stream, channels: tuple[str, ...], where: str) -> None:
+def check_channels(stream: StreamOptions, channels: tuple[str, ...], where: str) -> None:
     """Check that rules and dead bands are about channels that there are."""
     named = [(f"rules[{i}].channel", rule.channel) for i, rule in enumerate(stream.thresholds)]
     named += [("publish.dead_band", name) for name in stream.publish.dead_band]
@@ -244,7 +248,7 @@ def check_channels(stream: Stream, channels: tuple[str, ...], where: str) -> Non
             )
 
 
-def check_rules(stream: Stream, where: str) -> None:
+def check_rules(stream: StreamOptions, where: str) -> None:
     """Check names and coordinates of the rules."""
     names: set[str] = set()
     for number, rule in enumerate(stream.rules):
@@ -265,14 +269,14 @@ def check_rules(stream: Stream, where: str) -> None:
                         x=x,
                         y=y,
                     )
-        if isinstance(rule, Line) and rule.start == rule.end:
+        if isinstance(rule, LineOptions) and rule.start == rule.end:
             raise ConfigError("{at}.end: same point as start; a line needs two", at=at)
 
 
 def rule_points(rule: RuleOptions) -> list[tuple[str, tuple[Point, ...]]]:
     """Return the points of a rule by the key that holds them."""
-    if isinstance(rule, Line):
+    if isinstance(rule, LineOptions):
         return [("start", (rule.start,)), ("end", (rule.end,))]
-    if isinstance(rule, Threshold):
+    if isinstance(rule, ThresholdOptions):
         return []
     return [("polygon", rule.polygon or ())]

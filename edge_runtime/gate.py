@@ -7,7 +7,7 @@ from typing import Protocol
 
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.motion import MotionDetector
-from edge_runtime.options import Always, GateOptions, Interval, Motion
+from edge_runtime.options import AlwaysOptions, GateOptions, IntervalOptions, MotionOptions
 from edge_runtime.raw import Frame
 
 
@@ -24,19 +24,19 @@ class Gate(Protocol):
         ...
 
 
-def open_gate(options: GateOptions, *, settle_s: float = 0.0) -> Gate:
+def open_gate(options: GateOptions, *, hold_open_s: float = 0.0) -> Gate:
     """Make the gate that the options describe.
 
-    A motion gate stays open for `settle_s` after the last motion, so that a tracker sees what
+    A motion gate stays open for `hold_open_s` after the last motion, so that a tracker sees what
     it follows come to rest or go.
     """
     match options:
-        case Always():
+        case AlwaysOptions():
             return AlwaysGate()
-        case Interval():
+        case IntervalOptions():
             return IntervalGate(options)
-        case Motion():
-            return MotionGate(options, settle_s)
+        case MotionOptions():
+            return MotionGate(options, hold_open_s)
 
 
 class AlwaysGate:
@@ -53,7 +53,7 @@ class IntervalGate:
 
     region = FULL_FRAME
 
-    def __init__(self, options: Interval) -> None:
+    def __init__(self, options: IntervalOptions) -> None:
         self._every_s = options.every_s
         self._due_s = -math.inf
 
@@ -72,10 +72,10 @@ class MotionGate:
     Nothing is missed for the sake of a change of light: it lets one frame through.
     """
 
-    def __init__(self, options: Motion, settle_s: float) -> None:
-        self._still_s = options.still_s
+    def __init__(self, options: MotionOptions, hold_open_s: float) -> None:
+        self._max_interval_s = options.max_interval_s
         self._detector = MotionDetector(options)
-        self._settle_s = settle_s
+        self._hold_open_s = hold_open_s
         self._admitted_s = -math.inf
 
     @property
@@ -85,8 +85,8 @@ class MotionGate:
     def admits(self, frame: Frame) -> bool:
         now_s = frame.stamp.monotonic_s
         motion = self._detector.look(frame)
-        is_moving = now_s - motion.moved_s <= self._settle_s
-        is_due = now_s - self._admitted_s >= self._still_s
+        is_moving = now_s - motion.moved_s <= self._hold_open_s
+        is_due = now_s - self._admitted_s >= self._max_interval_s
         if motion.is_new_scene or is_moving or is_due:
             self._admitted_s = now_s
             return True

@@ -70,12 +70,12 @@ class Catalogue(gettext.GNUTranslations):
     _catalog: dict[str, str]  # so gettext's documentation names it, for classes such as this one
 
     @cached_property
-    def memory(self) -> Memory:
+    def memory(self) -> TemplateIndex:
         """The same, to be found by what was made of them."""
-        return Memory({key: text for key, text in self._catalog.items() if key})
+        return TemplateIndex({key: text for key, text in self._catalog.items() if key})
 
 
-class Template:
+class TextTemplate:
     """A text with {places}, to be recognised in what was made of it."""
 
     def __init__(self, english: str, translation: str) -> None:
@@ -105,12 +105,12 @@ class Template:
         )
 
 
-class Memory:
+class TemplateIndex:
     """Knows of which template a finished text was made: the one that says most of it."""
 
     def __init__(self, translations: Mapping[str, str]) -> None:
         self._translations = translations
-        templates = [Template(*pair) for pair in translations.items() if "{" in pair[0]]
+        templates = [TextTemplate(*pair) for pair in translations.items() if "{" in pair[0]]
         letters = {one: sum(map(str.isalpha, one.literals)) for one in templates}
         self._templates = sorted(
             (one for one in templates if letters[one] >= MIN_LETTERS),

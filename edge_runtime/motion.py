@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.boxes import FULL_FRAME, Box
-from edge_runtime.options import Motion
+from edge_runtime.options import MotionOptions
 from edge_runtime.raw import Frame, Image
 
 SMALL_PX = 160  # the longer side of the picture that motion is looked for in
@@ -49,7 +49,7 @@ class MotionDetector:
     it is looked for.
     """
 
-    def __init__(self, options: Motion) -> None:
+    def __init__(self, options: MotionOptions) -> None:
         self._options = options
         self._picture: SmallPicture | None = None
         self._mask: Image = np.zeros((1, 1), np.uint8)

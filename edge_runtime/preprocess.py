@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.boxes import FULL_FRAME, Box, Placement, clip
+from edge_runtime.boxes import FULL_FRAME, Box, InputPlacement, clip
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import InputSection
 from edge_runtime.normalise import Normalisation, real_values, steps
@@ -31,13 +31,13 @@ CONVERSIONS = {  # (channels of the frame, colour of the model) to OpenCV's code
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class FrameFit:
     """How frames of one size reach the tensor: cut `crop`, resize it into `inside` of `canvas`."""
 
     crop: tuple[slice, slice]
     canvas: Image
     inside: Image
-    placement: Placement
+    placement: InputPlacement
 
 
 class Preprocessor:
@@ -55,13 +55,13 @@ class Preprocessor:
         self._coloured = self._scratch(self._channels)
         self._canvases = {1: self._scratch(1), 3: self._scratch(3)}
         self._layout_key: tuple[tuple[int, ...], Box] | None = None
-        self._layout: Layout | None = None
+        self._layout: FrameFit | None = None
 
     def new_buffer(self) -> Tensor:
         """Return a tensor to fill, of the model's shape and type."""
         return np.zeros(self._tensor.shape, self._tensor.dtype)
 
-    def fill(self, image: Image, out: Tensor, region: Box = FULL_FRAME) -> Placement:
+    def fill(self, image: Image, out: Tensor, region: Box = FULL_FRAME) -> InputPlacement:
         """Write a picture (BGR or grey), or a region of it in fractions, into `out`."""
         picture = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
         layout = self._layout_for(picture, region)
@@ -84,14 +84,14 @@ class Preprocessor:
             recolour(canvas, code, self._coloured)
             cv2.LUT(self._coloured, self._table, dst=out)
 
-    def _layout_for(self, picture: Image, region: Box) -> Layout:
+    def _layout_for(self, picture: Image, region: Box) -> FrameFit:
         key = (picture.shape, region)
         if self._layout is None or key != self._layout_key:
             self._layout = self._plan(picture, region)
             self._layout_key = key
         return self._layout
 
-    def _plan(self, picture: Image, region: Box) -> Layout:
+    def _plan(self, picture: Image, region: Box) -> FrameFit:
         frame_height, frame_width = picture.shape[:2]
         left, right = pixels(region[0], region[2], frame_width)
         top, bottom = pixels(region[1], region[3], frame_height)
@@ -100,11 +100,11 @@ class Preprocessor:
         canvas = self._canvases[channels_of(picture)]
         canvas[:] = PAD_GREY
         x_share, y_share = (right - left) / frame_width, (bottom - top) / frame_height
-        return Layout(
+        return FrameFit(
             crop=(slice(top, bottom), slice(left, right)),
             canvas=canvas,
             inside=canvas[y : y + height, x : x + width],
-            placement=Placement(
+            placement=InputPlacement(
                 x_offset=left / frame_width - x / width * x_share,
                 y_offset=top / frame_height - y / height * y_share,
                 x_scale=self._width / width * x_share,

@@ -49,7 +49,7 @@ class Samples(msgspec.Struct, frozen=True):
     missing: Mapping[str, str] = {}
 
 
-class Window(msgspec.Struct, frozen=True):
+class SignalWindow(msgspec.Struct, frozen=True):
     """Raw window of a signal without a gap, float32 (n, channels); never leaves the device.
 
     `stamp` is the moment of its last sample, `index` its number in the stream.

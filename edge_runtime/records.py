@@ -90,7 +90,7 @@ class Classification(Record, frozen=True, tag=2):
 Keypoint: TypeAlias = tuple[float, float, float]
 
 
-class Person(msgspec.Struct, frozen=True, array_like=True):
+class BodyPose(msgspec.Struct, frozen=True, array_like=True):
     """One body: score 0..1 and keypoints (x, y, score) in fractions of the frame."""
 
     score: float
@@ -101,7 +101,7 @@ class Pose(Record, frozen=True, tag=3):
     """The bodies in one frame."""
 
     KIND: ClassVar[str] = "pose"
-    people: tuple[Person, ...] = ()
+    people: tuple[BodyPose, ...] = ()
 
     def __post_init__(self) -> None:
         at_most(self.people, MAX_PEOPLE, "people")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.clock import Stamp
 from edge_runtime.errors import ConfigError
-from edge_runtime.raw import Samples, Window
+from edge_runtime.raw import Samples, SignalWindow
 
 ATTENUATION_DB = 80.0
 PASS_SHARE = 0.9  # of the lower Nyquist frequency; the transition band is the rest
@@ -50,12 +50,12 @@ class Windower:
         self._size, self._hop, self._rate_hz = size, hop, rate_hz
         self._max_late_s = max_late_s
         self._last: Samples | None = None
-        self._run: Run | None = None
+        self._run: WindowRun | None = None
         self._next_index = 0
         self.gaps = 0
         self.discarded = 0
 
-    def push(self, block: Samples) -> tuple[Window, ...]:
+    def push(self, block: Samples) -> tuple[SignalWindow, ...]:
         """Take the next block; return the windows that it completes, oldest first.
 
         Raises ConfigError where the block's rate has no small ratio to the windows' rate.
@@ -65,14 +65,14 @@ class Windower:
             self.discarded += self._run.pending if self._run is not None else 0
             self._run = None
         if self._run is None:
-            self._run = Run(self._size, self._hop, block, self._rate_hz)
+            self._run = WindowRun(self._size, self._hop, block, self._rate_hz)
         self._last = block
         windows = self._run.push(block, self._next_index)
         self._next_index += len(windows)
         return windows
 
 
-class Run:
+class WindowRun:
     """The windows of one stretch of data without a gap."""
 
     def __init__(self, size: int, hop: int, first_block: Samples, rate_hz: float) -> None:
@@ -89,24 +89,24 @@ class Run:
         """How many samples, at the windows' rate, wait for a window to be full."""
         return self._made - self._held_from
 
-    def push(self, block: Samples, index: int) -> tuple[Window, ...]:
+    def push(self, block: Samples, index: int) -> tuple[SignalWindow, ...]:
         """Take a block; return the windows that it completes, numbered from `index`."""
         made = self._resampler.push(block.values)
         self._held.append(made)
         self._made += len(made)
-        windows: tuple[Window, ...] = ()
+        windows: tuple[SignalWindow, ...] = ()
         if self._begin + self._size <= self._made:
             windows = self._cut(np.concatenate(self._held), block, index)
         self._taken += len(block.values)
         return windows
 
-    def _cut(self, held: Values, block: Samples, index: int) -> tuple[Window, ...]:
-        windows: list[Window] = []
+    def _cut(self, held: Values, block: Samples, index: int) -> tuple[SignalWindow, ...]:
+        windows: list[SignalWindow] = []
         while self._begin + self._size <= self._made:
             at = self._begin - self._held_from
             stamp = self._moment(self._begin + self._size - 1, block)
             values = held[at : at + self._size].copy()  # a view would keep the whole block alive
-            windows.append(Window(values, stamp, self._rate_hz, index + len(windows)))
+            windows.append(SignalWindow(values, stamp, self._rate_hz, index + len(windows)))
             self._begin += self._hop
         done = min(self._begin, self._made) - self._held_from
         self._held, self._held_from = [held[done:]], self._held_from + done

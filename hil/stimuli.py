@@ -7,12 +7,12 @@ from pathlib import Path
 
 from hil.board import Board
 from support.broker import free_port
-from support_rtsp import RtspCamera
+from support.rtsp_camera import RtspCamera
 
 SENSOR = Path(__file__).with_name("pty_sensor.py")
 SENSOR_PORT = "/dev/ttyHIL0"
 SENSOR_SOURCE = (
-    '{{ kind = "serial", url = "{port}", silent_s = 3.0, framing = '
+    '{{ kind = "serial", url = "{port}", stale_after_s = 3.0, framing = '
     '{{ kind = "lines", columns = [{{ name = "level", unit = "m" }}] }} }}'
 )
 

@@ -17,7 +17,7 @@ from support.paths import DATA
 
 if TYPE_CHECKING:  # the office's libraries are many, and most tests need none of them
     from edge_runtime.office.folder import OfficeFolder
-    from support.office import EstClient
+    from support.office import EstTestClient
 
 
 def pytest_configure() -> None:
@@ -68,7 +68,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> OfficeFolder:
 
 
 @pytest.fixture(scope="module")
-def est(office: OfficeFolder) -> Iterator[EstClient]:
+def est(office: OfficeFolder) -> Iterator[EstTestClient]:
     """Start the office's enrolment server; give a client of it."""
     from support.office import est_server
 

@@ -21,26 +21,33 @@ from edge_runtime.bench.figures import (
 )
 from edge_runtime.board.notify import Notifier
 from edge_runtime.clock import Clock, SystemClock
-from edge_runtime.engine.build import build_mqtt
-from edge_runtime.engine.order import Slot
-from edge_runtime.engine.report import DeviceStatus
-from edge_runtime.engine.runner import Daemon
-from edge_runtime.engine.session import Loaded
-from edge_runtime.engine.starts import Starts
-from edge_runtime.engine.wants import Wants
-from edge_runtime.options import Broker, Config, Images, SourceOptions, Synthetic, Video
+from edge_runtime.daemon.build import build_mqtt
+from edge_runtime.daemon.control_requests import ControlRequests
+from edge_runtime.daemon.crash_loop import CrashLoopGuard
+from edge_runtime.daemon.daemon import Daemon
+from edge_runtime.daemon.report import DeviceStatus
+from edge_runtime.daemon.session import LoadedConfig
+from edge_runtime.options import (
+    BrokerOptions,
+    Config,
+    ImagesOptions,
+    SourceOptions,
+    SyntheticOptions,
+    VideoOptions,
+)
 from edge_runtime.outbox import Outbox
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 from edge_runtime.publish.contract import Identity, OnCommand, Publisher
 from edge_runtime.records import KINDS, Event, Message, Stored
+from edge_runtime.stream.reorder import Slot
 
 KEPT = 4096  # samples of each stage: the round's own memory must not grow with its length
 UNSENT = 512
 MEMORY_EVERY = 64
 
 
-class Watch:
+class RoundObserver:
     """Looks on as samples are concluded: keeps their times, and ends the round after so many.
 
     The count begins when each stream has concluded its first sample: opening a source and an
@@ -150,20 +157,20 @@ class Round(Daemon):
 
     def __init__(self, request: PipelineRequest) -> None:
         self._request = request
-        wants = Wants()
-        self.watch = Watch(request, lambda: wants.ask("stop"))
+        wants = ControlRequests()
+        self.watch = RoundObserver(request, lambda: wants.ask("stop"))
         self.mouth = Mouth(self.watch)
         store = PackStore(Path(request.store_dir), bundled_models())
         state_dir = Path(request.state_dir)
         super().__init__(
             Path(request.config_file), state_dir, store, SystemClock(), Notifier({}), wants,
-            Starts(state_dir, ""), self.mouth, observe=self.watch.concluded,
+            CrashLoopGuard(state_dir, ""), self.mouth, observe=self.watch.concluded,
         )  # fmt: skip
 
-    def _load(self) -> Loaded:
+    def _load(self) -> LoadedConfig:
         loaded = super()._load()
         self.watch.await_streams(len(loaded.config.streams))
-        return Loaded(adapted(loaded.config, self._request), loaded.packs)
+        return LoadedConfig(adapted(loaded.config, self._request), loaded.packs)
 
     def figures(self) -> PipelineFigures:
         """Return what was seen, once it has run."""
@@ -173,7 +180,7 @@ class Round(Daemon):
 class Mouth:
     """Makes the round's MQTT publisher, and listens in on what it encodes."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: RoundObserver) -> None:
         self._watch = watch
         self._publisher: Publisher | None = None
 
@@ -215,7 +222,7 @@ def adapted(config: Config, request: PipelineRequest) -> Config:
     # A broker of its own: none of the site's names and secrets.
     return replace(
         config,
-        broker=Broker(request.broker_url),
+        broker=BrokerOptions(request.broker_url),
         engine=engine,
         streams=streams,
         state_dir=None,
@@ -224,10 +231,10 @@ def adapted(config: Config, request: PipelineRequest) -> Config:
 
 def paced(source: SourceOptions, request: PipelineRequest) -> SourceOptions:
     """Have files play flat out, and without end where the round ends after so many frames."""
-    if isinstance(source, Video | Images):
+    if isinstance(source, VideoOptions | ImagesOptions):
         realtime = source.realtime and not request.flat_out
         return msgspec.structs.replace(source, realtime=realtime, loop=request.frames > 0)
-    if isinstance(source, Synthetic) and request.flat_out:
+    if isinstance(source, SyntheticOptions) and request.flat_out:
         return msgspec.structs.replace(source, realtime=False)
     return source
 

@@ -33,7 +33,7 @@ class Totals(msgspec.Struct, frozen=True):
     first_result_cpu_s: float
 
 
-class Report(msgspec.Struct, frozen=True):
+class BenchReport(msgspec.Struct, frozen=True):
     """The whole benchmark. `ratios` are medians of pipeline / bare, round by round."""
 
     machine: str
@@ -51,13 +51,13 @@ class Report(msgspec.Struct, frozen=True):
     upstream_bytes_per_hour: float
 
 
-def report(pairs: Sequence[Pair], broker: str) -> Report:
+def report(pairs: Sequence[Pair], broker: str) -> BenchReport:
     """Return what the rounds come to."""
     bare = [totals(one, one.memory_mb) for one, _ in pairs]
     ours = [totals(one, one.memory_mb[-1]) for _, one in pairs]
     streams = [stream for _, one in pairs for stream in one.streams.values()]
     frames = sum(stream.frames for stream in streams)
-    return Report(
+    return BenchReport(
         machine=machine(),
         broker=broker,
         rounds=len(pairs),
@@ -145,7 +145,7 @@ def processor() -> str:
         return "processor unknown"
 
 
-def table(told: Report) -> str:
+def table(told: BenchReport) -> str:
     """Return the report for people."""
     rows = [("", "bare loop", "pipeline", "ratio")]
     for label, field, digits in (

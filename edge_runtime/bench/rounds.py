@@ -12,12 +12,12 @@ import msgspec
 
 from edge_runtime.bench.figures import BareFigures, PipelineFigures, PipelineRequest
 from edge_runtime.clock import Clock
-from edge_runtime.engine.build import load_checked
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.infer.litert import MODULES, installed
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, Video
+from edge_runtime.options import Config, VideoOptions
 from edge_runtime.packs.store import PackStore
+from edge_runtime.stream.build import load_checked
 
 WARM_UP_FRAMES = 10
 ROUND_TIMEOUT_S = 3600.0
@@ -69,7 +69,7 @@ class Bench:
 def bare_order(config: Config, packs: dict[str, Pack]) -> dict[str, object]:
     """Return what the bare loop is to do. Raises UsageError where it cannot do the same work."""
     stream = config.streams[0]
-    if not isinstance(stream.source, Video):
+    if not isinstance(stream.source, VideoOptions):
         raise UsageError(
             "streams[0].source.kind: bench compares with a loop that reads a file; "
             "give a `video`, or use --synthetic"

@@ -9,7 +9,14 @@ import click
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import say
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Camera, Config, SensorOptions, Serial, SourceOptions, Stream
+from edge_runtime.options import (
+    CameraOptions,
+    Config,
+    SensorOptions,
+    SerialOptions,
+    SourceOptions,
+    StreamOptions,
+)
 from edge_runtime.urls import login_doubt, shown_url
 
 PLACES = ("device", "path", "url")  # the keys that say where a source is
@@ -21,10 +28,10 @@ PLACES = ("device", "path", "url")  # the keys that say where a source is
 def check(config_file: Path, state_dir: Path) -> None:
     """Check a configuration and its packs, and print what would run."""
     from edge_runtime.clock import SystemClock
-    from edge_runtime.engine.build import load_checked, worker_count
     from edge_runtime.infer.litert import runtime_name
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
+    from edge_runtime.stream.build import load_checked, worker_count
 
     store = PackStore(state_dir, bundled_models())
     config, packs = load_checked(config_file, store, SystemClock())
@@ -57,9 +64,9 @@ def try_models(config_file: Path, config: Config, packs: dict[str, Pack]) -> Mod
 
     Raises UsageError where a pack is wrong, or an accelerator that is here does not do its work.
     """
-    from edge_runtime.engine.trial import try_pack
     from edge_runtime.errors import BackendError, ConfigError, located
     from edge_runtime.infer.litert import AcceleratorMissingError
+    from edge_runtime.model.trial import try_pack
 
     said = ModelsTried()
     for index, stream in enumerate(config.streams):
@@ -98,8 +105,8 @@ def describe(config: Config, packs: dict[str, Pack], workers: int) -> None:
 
 def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) -> None:
     """Print of which streams the limits were learnt on site, or why that does not hold."""
-    from edge_runtime.engine.baseline import Baselines, in_force
     from edge_runtime.records import NO_MODEL
+    from edge_runtime.stream.baseline import Baselines, in_force
 
     baselines = Baselines(state_dir)
     for stream in config.streams:
@@ -108,10 +115,10 @@ def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) 
             say(f"baseline {stream.name}: {said}")
 
 
-def describe_stream(stream: Stream, pack: Pack | None) -> str:
+def describe_stream(stream: StreamOptions, pack: Pack | None) -> str:
     """Return a stream as one line."""
     parts = [describe_source(stream.source)]
-    if isinstance(stream.source, Serial):
+    if isinstance(stream.source, SerialOptions):
         parts.append(describe_framing(stream.source))
     elif not isinstance(stream.source, SensorOptions):
         parts.append(f"gate {stream.gate.__struct_config__.tag}")
@@ -141,12 +148,14 @@ def open_link(config: Config) -> list[str]:
 
 def doubtful_logins(config: Config) -> list[str]:
     """Return a note on each camera whose URL may be meant in another way than it is read."""
-    cameras = [(i, s.source) for i, s in enumerate(config.streams) if isinstance(s.source, Camera)]
+    cameras = [
+        (i, s.source) for i, s in enumerate(config.streams) if isinstance(s.source, CameraOptions)
+    ]
     doubts = [(index, login_doubt(str(camera.device))) for index, camera in cameras]
     return [f"streams[{index}].source.device: {doubt}" for index, doubt in doubts if doubt]
 
 
-def describe_framing(source: Serial) -> str:
+def describe_framing(source: SerialOptions) -> str:
     """Return what a sensor sends as a few words."""
     rate = f" at {source.rate_hz:g} Hz" if source.rate_hz else ""
     return f"{source.framing.__struct_config__.tag} {', '.join(source.channels)}{rate}"

@@ -64,7 +64,7 @@ def demo(seconds: float | None, embedded_broker: bool, picture: Path | None) -> 
 
     models = bundled_models()
     if picture is not None:
-        from edge_runtime.engine.picture import draw_best_frame
+        from edge_runtime.jobs.drawing import draw_best_frame
 
         road = models / ROAD_PACK
         say(draw_best_frame(road, road / "clip.mp4", picture))
@@ -82,7 +82,7 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
     from edge_runtime.cli.view import TableView, show
     from edge_runtime.encode.topics import ROOT
     from edge_runtime.errors import EdgeError
-    from edge_runtime.options import Broker
+    from edge_runtime.options import BrokerOptions
     from edge_runtime.publish.subscriber import Subscriber
 
     with loopback_broker(folder, embedded=embedded) as (url, name):
@@ -93,7 +93,7 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
         say(
             f"pump: a drawn machine, heard by {PUMP_PACK}; its bearing fails at {FAULT_AFTER_S:g} s"
         )
-        subscriber = Subscriber(Broker(url), f"{ROOT}/#")
+        subscriber = Subscriber(BrokerOptions(url), f"{ROOT}/#")
         subscriber.connect()
         command = [sys.executable, "-m", "edge_runtime", "run", "--config", str(config)]
         with (folder / "daemon.log").open("wb") as log:

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge_runtime.cli.holes import Hole, Holes
+from edge_runtime.cli.holes import Holes, SequenceHole
 from edge_runtime.encode.topics import Topics
 
 ASK_AGAIN_S = 60.0  # a device that is not connected does not hear a command
@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 Publish = Callable[[str, bytes], None]
 
 
-class Answer(msgspec.Struct):
+class ReplayReply(msgspec.Struct):
     """What a device says to a replay; who writes it may be anybody."""
 
     ok: bool = False
@@ -40,7 +40,7 @@ class Answer(msgspec.Struct):
 class Case(msgspec.Struct):
     """A hole that was told, until it is closed or given up."""
 
-    hole: Hole
+    hole: SequenceHole
     next_seq: int
     ask_at_s: float = 0.0
     answered: bool = False
@@ -71,7 +71,7 @@ class Healer:
     def answer(self, site: str, device: str, payload: bytes, now_s: float) -> None:
         """Take a device's answer to a replay, whoever asked for it."""
         try:
-            told = msgspec.json.decode(payload, type=Answer)
+            told = msgspec.json.decode(payload, type=ReplayReply)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return
         for case in self._cases:
@@ -91,7 +91,7 @@ class Healer:
         asked = {"boot": hole.boot, "from_seq": case.next_seq, "to_seq": hole.to_seq}
         self._publish(topic, msgspec.json.encode(asked))
 
-    def _hear(self, case: Case, told: Answer, now_s: float) -> None:
+    def _hear(self, case: Case, told: ReplayReply, now_s: float) -> None:
         if not case.next_seq <= told.to_seq <= case.hole.to_seq:
             return  # an answer to another question: it would be asked again at once, for ever
         counts = {

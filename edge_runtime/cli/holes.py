@@ -21,7 +21,7 @@ MOST_SUSPECTS = 1000  # a device
 MOST_RUNS = 10_000  # a boot
 
 
-class Hole(msgspec.Struct, frozen=True):
+class SequenceHole(msgspec.Struct, frozen=True):
     """Records of one device and boot that did not come, both ends included."""
 
     site: str
@@ -76,7 +76,7 @@ def add(spans: Spans, first: int, last: int) -> None:
         spans.add(oldest[0][0], oldest[-1][1])
 
 
-class Device:
+class DeviceRecords:
     """The boots of one device, and the runs that may turn out to be holes."""
 
     def __init__(self, known_boot: int) -> None:
@@ -118,7 +118,7 @@ class Holes:
 
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
-        self._devices: dict[tuple[str, str], Device] = {}
+        self._devices: dict[tuple[str, str], DeviceRecords] = {}
         self.repeated = 0
 
     def note(self, decoded: Decoded, now_s: float) -> bool:
@@ -146,15 +146,15 @@ class Holes:
                 device.explain(whole(payload, "of_boot") or boot, first, last)
         return True
 
-    def _device(self, place: tuple[str, str], boot: int) -> Device:
+    def _device(self, place: tuple[str, str], boot: int) -> DeviceRecords:
         """Return a device; of too many the one that was heard first goes."""
         if place not in self._devices:
-            self._devices[place] = Device(boot)
+            self._devices[place] = DeviceRecords(boot)
             if len(self._devices) > MOST_DEVICES:
                 del self._devices[next(iter(self._devices))]
         return self._devices[place]
 
-    def due(self, now_s: float) -> Iterator[Hole]:
+    def due(self, now_s: float) -> Iterator[SequenceHole]:
         """Yield each hole once, when it has been open for the grace time and nothing fills it."""
         for (site, name), device in self._devices.items():
             if now_s - device.touched_s < self._grace_s:
@@ -163,9 +163,9 @@ class Holes:
             device.suspects = [s for s in device.suspects if now_s - s[0] < self._grace_s]
             for _, boot, first, last in ripe:
                 for low, high in device.boots[boot].missing(first, last):
-                    yield Hole(site, name, boot, low, high)
+                    yield SequenceHole(site, name, boot, low, high)
 
-    def missing(self, hole: Hole) -> int:
+    def missing(self, hole: SequenceHole) -> int:
         """Return how many records of a hole are missing still."""
         device = self._devices.get((hole.site, hole.device))
         boot = device.boots.get(hole.boot) if device is not None else None
@@ -174,7 +174,7 @@ class Holes:
         runs = boot.missing(hole.from_seq, hole.to_seq)
         return sum(last - first + 1 for first, last in runs)
 
-    def quiet_s(self, hole: Hole, now_s: float) -> float:
+    def quiet_s(self, hole: SequenceHole, now_s: float) -> float:
         """Return how long nothing late has come from the hole's device."""
         device = self._devices.get((hole.site, hole.device))
         return math.inf if device is None else now_s - device.touched_s

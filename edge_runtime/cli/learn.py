@@ -14,9 +14,9 @@ from edge_runtime.cli.printable import say
 
 if TYPE_CHECKING:
     from edge_runtime.clock import Clock
-    from edge_runtime.engine.baseline import Baselines
-    from edge_runtime.engine.learning import Heard, Subject
+    from edge_runtime.jobs.learning import LearntSamples, Subject
     from edge_runtime.options import Config
+    from edge_runtime.stream.baseline import Baselines
 
 
 @click.command()
@@ -45,7 +45,7 @@ def learn(
     The machine must run well, as it does every day. A sensor that the service reads is not free:
     stop the service, learn, and start it again. Exit status 1: nothing was written.
     """
-    from edge_runtime.engine.baseline import Baselines
+    from edge_runtime.stream.baseline import Baselines
 
     baselines = Baselines(state_dir)
     if show:
@@ -67,7 +67,7 @@ RELOAD = "a running daemon takes it up with `systemctl reload edge-runtime`, or 
 
 def show_learnt(baselines: Baselines, names: list[str]) -> None:
     """Print baselines."""
-    from edge_runtime.engine.learning import describe
+    from edge_runtime.jobs.learning import describe
 
     for name in names:
         found = baselines.load(name)
@@ -92,7 +92,7 @@ def listen_and_save(
 ) -> None:
     """Learn one stream. Raises EdgeError where nothing can be learnt."""
     from edge_runtime.clock import SystemClock
-    from edge_runtime.engine.learning import conclude, describe, doubts
+    from edge_runtime.jobs.learning import conclude, describe, doubts
 
     clock = SystemClock()
     config, subject = find(config_file, stream_name, channel, state_dir)
@@ -117,11 +117,11 @@ def find(
 ) -> tuple[Config, Subject]:
     """Return the configuration, and what is to be learnt. Raises UsageError."""
     from edge_runtime.clock import SystemClock
-    from edge_runtime.engine.build import load_checked
-    from edge_runtime.engine.learning import subject_of
     from edge_runtime.errors import ConfigError
+    from edge_runtime.jobs.learning import subject_of
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
+    from edge_runtime.stream.build import load_checked
 
     store = PackStore(state_dir, bundled_models())
     config, packs = load_checked(config_file, store, SystemClock())
@@ -138,11 +138,11 @@ def find(
 
 def refuse_beside_daemon(subject: Subject, state_dir: Path) -> None:
     """Raise EdgeError where the daemon holds the stream's port: it lets nobody else in."""
-    from edge_runtime.engine.status import ask
+    from edge_runtime.daemon.status_socket import ask
     from edge_runtime.errors import EdgeError
-    from edge_runtime.options import Serial
+    from edge_runtime.options import SerialOptions
 
-    if not isinstance(subject.stream.source, Serial) or not state_dir.is_dir():
+    if not isinstance(subject.stream.source, SerialOptions) or not state_dir.is_dir():
         return
     told = ask(state_dir)
     if told is not None and subject.stream.name in told["streams"]:
@@ -152,22 +152,24 @@ def refuse_beside_daemon(subject: Subject, state_dir: Path) -> None:
         )
 
 
-def hear(config: Config, subject: Subject, clock: Clock, minutes: float, state_dir: Path) -> Heard:
+def hear(
+    config: Config, subject: Subject, clock: Clock, minutes: float, state_dir: Path
+) -> LearntSamples:
     """Open source and model as the daemon does, and listen."""
     import msgspec
 
-    from edge_runtime.engine.build import trial_of
-    from edge_runtime.engine.learning import listen, samples, values_of
-    from edge_runtime.engine.models import model_of
-    from edge_runtime.engine.trial_ledger import TrialLedger
-    from edge_runtime.engine.window_kit import WindowLook
+    from edge_runtime.jobs.learning import listen, samples, values_of
+    from edge_runtime.model.resolve import model_of
+    from edge_runtime.model.trial_ledger import TrialLedger
+    from edge_runtime.model.window_runner import PackWindowModel
     from edge_runtime.sources import open_source
+    from edge_runtime.stream.build import trial_of
 
     stream, pack = subject.stream, subject.pack
     trial_of(stream, pack, config, TrialLedger(state_dir))()
     look = None
     if pack is not None:
-        look = WindowLook(model_of(stream, pack, config.engine.runtime))
+        look = PackWindowModel(model_of(stream, pack, config.engine.runtime))
     source = open_source(stream.source, clock)
     noticed: set[str] = set()
     with click.progressbar(

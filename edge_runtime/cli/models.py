@@ -20,7 +20,7 @@ from edge_runtime.manifest import Pack
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.download import Progress
 from edge_runtime.packs.pull import import_file, pull
-from edge_runtime.packs.store import Listed, PackStore
+from edge_runtime.packs.store import ListedPack, PackStore
 
 
 def opened(ctx: click.Context, _parameter: click.Parameter, file: Path) -> BufferedReader:
@@ -115,7 +115,7 @@ def open_store(state_dir: Path) -> PackStore:
 
 def trial(pack: Pack) -> None:
     """Run a pack in a child process on the CPU: an accelerator is tried where it is configured."""
-    from edge_runtime.engine.trial import try_pack
+    from edge_runtime.model.trial import try_pack
 
     for note in try_pack(pack, runtime="auto", delegate=None).notes:
         say(f"note: {note}")
@@ -134,7 +134,7 @@ def say_installed(pack: Pack) -> None:
     say(f"{pack.ref.full_name} is installed in {pack.folder}")
 
 
-def row_of(pack: Listed) -> tuple[str, ...]:
+def row_of(pack: ListedPack) -> tuple[str, ...]:
     """Return a pack as cells of the table."""
     size = "?" if pack.size_bytes is None else f"{pack.size_bytes / 1e6:.1f} MB"
     return pack.name, pack.version, pack.task, size, pack.state, pack.license

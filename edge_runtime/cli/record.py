@@ -16,11 +16,11 @@ from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import say
 
 if TYPE_CHECKING:
-    from edge_runtime.engine.recordings import Listed
     from edge_runtime.errors import EdgeError
-    from edge_runtime.options import Stream
+    from edge_runtime.jobs.recordings import ListedRecording
+    from edge_runtime.options import StreamOptions
     from edge_runtime.options.recorded import Recorded
-    from edge_runtime.sources.recorder import Limits, Recorder
+    from edge_runtime.sources.recorder import Recorder, RecordingLimits
 
 SHOW_EVERY_S = 10.0
 
@@ -51,7 +51,7 @@ def record(
 
     A camera or port that the service uses is not free: stop the service meanwhile.
     """
-    from edge_runtime.engine.recordings import Recordings
+    from edge_runtime.jobs.recordings import Recordings
 
     recordings = Recordings(state_dir)
     if is_list:
@@ -62,27 +62,27 @@ def record(
     elif config_file is None or stream_name is None:
         raise click.UsageError("give --config and --stream, or one of --list and --remove")
     else:
-        from edge_runtime.sources.recorder import Limits
+        from edge_runtime.sources.recorder import RecordingLimits
 
-        limits = Limits(int(max_mb * 1e6), (minutes or float("inf")) * 60.0)
+        limits = RecordingLimits(int(max_mb * 1e6), (minutes or float("inf")) * 60.0)
         keep(config_file, stream_name, name, limits, state_dir)
 
 
 def keep(
-    config_file: Path, stream_name: str, name: str | None, limits: Limits, state_dir: Path
+    config_file: Path, stream_name: str, name: str | None, limits: RecordingLimits, state_dir: Path
 ) -> None:
     """Record one stream and say what came of it."""
     from edge_runtime.cli.logs import set_up_logging
     from edge_runtime.clock import SystemClock
     from edge_runtime.config import load, stream_named
-    from edge_runtime.engine.record import origin_of
-    from edge_runtime.engine.record import record as run
-    from edge_runtime.engine.recordings import Recordings, default_name
-    from edge_runtime.engine.wants import Wants
+    from edge_runtime.daemon.control_requests import ControlRequests
     from edge_runtime.errors import SourceError
+    from edge_runtime.jobs.record import origin_of
+    from edge_runtime.jobs.record import record as run
+    from edge_runtime.jobs.recordings import Recordings, default_name
     from edge_runtime.sources.recorder import Recorder
 
-    clock, wants = SystemClock(), Wants()
+    clock, wants = SystemClock(), ControlRequests()
     _, stream = stream_named(load(config_file), stream_name)
     name = name or default_name(stream.name, clock.now())
     recorder = Recorder(Recordings(state_dir).new(name), origin_of(stream, clock), limits)
@@ -99,9 +99,9 @@ def keep(
     leave(all_ended=all_ended)
 
 
-def with_advice(error: EdgeError, stream: Stream, state_dir: Path) -> EdgeError:
+def with_advice(error: EdgeError, stream: StreamOptions, state_dir: Path) -> EdgeError:
     """Add what to do where the daemon on this board has the stream's device."""
-    from edge_runtime.engine.status import ask
+    from edge_runtime.daemon.status_socket import ask
     from edge_runtime.errors import EdgeError, SourceError
 
     try:
@@ -138,7 +138,7 @@ class Meter:
             say(text, err=True)
 
 
-def show_list(found: tuple[Listed, ...]) -> None:
+def show_list(found: tuple[ListedRecording, ...]) -> None:
     """Print the recordings as a table."""
     rows = [("NAME", "STREAM", "HOLDS", "BEGAN (UTC)", "SECONDS", "MB", "STATE")]
     rows += [row_of(one) for one in found]
@@ -148,7 +148,7 @@ def show_list(found: tuple[Listed, ...]) -> None:
         say("  ".join(cells).rstrip())
 
 
-def row_of(one: Listed) -> tuple[str, str, str, str, str, str, str]:
+def row_of(one: ListedRecording) -> tuple[str, str, str, str, str, str, str]:
     """Return a recording as cells of the table."""
     size, recorded = f"{one.size_bytes / 1e6:.1f}", one.recorded
     if recorded is None:

@@ -41,23 +41,23 @@ def replay(
     from edge_runtime.cli.logs import set_up_logging
     from edge_runtime.clock import SystemClock
     from edge_runtime.config import load
-    from edge_runtime.engine.recordings import Recordings
-    from edge_runtime.engine.replay import replay as run
-    from edge_runtime.engine.wants import Wants
-    from edge_runtime.options import Recording
+    from edge_runtime.daemon.control_requests import ControlRequests
+    from edge_runtime.jobs.recordings import Recordings
+    from edge_runtime.jobs.replay import replay as run
+    from edge_runtime.options import RecordingOptions
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
 
     startup.after_imports()
     set_up_logging()
-    wants = Wants()
+    wants = ControlRequests()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: wants.ask("stop"))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have enough, as `head` has
     all_ended = run(
         load(config_file),
         stream_name,
-        Recording(Recordings(state_dir).find(recording), realtime=realtime),
+        RecordingOptions(Recordings(state_dir).find(recording), realtime=realtime),
         store=PackStore(state_dir, bundled_models()),
         state_dir=state_dir,
         clock=SystemClock(),

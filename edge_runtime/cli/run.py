@@ -15,8 +15,8 @@ from edge_runtime.cli.paths import state_dir_option
 
 if TYPE_CHECKING:
     from edge_runtime.board.notify import Notifier
-    from edge_runtime.engine.starts import Starts
-    from edge_runtime.engine.wants import Wants
+    from edge_runtime.daemon.control_requests import ControlRequests
+    from edge_runtime.daemon.crash_loop import CrashLoopGuard
 
 
 @click.command()
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None:
     """Run the daemon: SIGTERM and SIGINT stop it cleanly, SIGHUP reads the configuration again."""
     from edge_runtime.board.notify import Notifier
-    from edge_runtime.engine.starts import Starts, boot_id, wait_turn
-    from edge_runtime.engine.wants import Wants
+    from edge_runtime.daemon.control_requests import ControlRequests
+    from edge_runtime.daemon.crash_loop import CrashLoopGuard, boot_id, wait_turn
 
     set_up_logging(verbose=verbose)
-    notifier, wants = Notifier(os.environ), Wants()
+    notifier, wants = Notifier(os.environ), ControlRequests()
     signal.signal(signal.SIGTERM, lambda *_: wants.ask("stop"))
     signal.signal(signal.SIGINT, lambda *_: wants.ask("stop"))
     signal.signal(signal.SIGHUP, lambda *_: wants.ask("reload"))
-    starts = Starts(state_dir, boot_id())
+    starts = CrashLoopGuard(state_dir, boot_id())
     # Nobody starts a daemon again that was started by hand.
     if notifier.is_heard and not wait_turn(starts, wants, notifier):
         starts.end_row()
@@ -49,8 +49,8 @@ def run_daemon(
     config_file: Path,
     state_dir: Path,
     notifier: Notifier,
-    wants: Wants,
-    starts: Starts,
+    wants: ControlRequests,
+    starts: CrashLoopGuard,
     *,
     stdout: bool,
 ) -> bool:
@@ -60,11 +60,11 @@ def run_daemon(
     startup.before_imports()
 
     from edge_runtime.clock import SystemClock
-    from edge_runtime.engine.build import build_mqtt, build_stdout
-    from edge_runtime.engine.crashes import CrashGuard
-    from edge_runtime.engine.runner import Daemon
+    from edge_runtime.daemon.build import build_mqtt, build_stdout
+    from edge_runtime.daemon.daemon import Daemon
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
+    from edge_runtime.stream.crash_guard import CrashGuard
 
     return Daemon(
         config_file,

@@ -24,7 +24,7 @@ def status(state_dir: Path, as_json: bool) -> None:
     """
     import msgspec
 
-    from edge_runtime.engine.status import ask
+    from edge_runtime.daemon.status_socket import ask
 
     told = ask(state_dir)
     facts = {"running": True, **told} if told is not None else at_rest(state_dir)
@@ -58,8 +58,8 @@ def at_rest(state_dir: Path) -> dict[str, Any]:
     """Return what lies in the state folder of a daemon that does not run."""
     import msgspec
 
-    from edge_runtime.engine.starts import boot_id, short_starts
-    from edge_runtime.engine.uplink import FILE, load
+    from edge_runtime.daemon.crash_loop import boot_id, short_starts
+    from edge_runtime.daemon.uplink import FILE, load
     from edge_runtime.outbox.glance import glance
 
     day = load(state_dir / FILE)
@@ -138,9 +138,9 @@ def accelerator_text(told: dict[str, Any]) -> str:
     """Return what an accelerator does of a model's work, in its own words."""
     import msgspec
 
-    from edge_runtime.infer.placement import Placement
+    from edge_runtime.infer.placement import DelegatePlacement
 
-    return msgspec.convert(told, Placement).describe()
+    return msgspec.convert(told, DelegatePlacement).describe()
 
 
 def outbox_text(outbox: dict[str, Any]) -> str:

@@ -27,10 +27,10 @@ REFRESH_S = 0.2
 GRACE_S = 30.0
 
 
-class View(Protocol):
+class MessageView(Protocol):
     """Shows decoded messages."""
 
-    def __enter__(self) -> View: ...
+    def __enter__(self) -> MessageView: ...
     def __exit__(self, *_: object) -> None: ...
 
     def message(self, decoded: Decoded, received: Received) -> None:
@@ -64,7 +64,7 @@ class LinesView:
     def tick(self) -> None: ...
 
 
-class Row:
+class StreamRow:
     """One stream of one device in the table."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class TableView:
     def __init__(self, live: bool) -> None:
         self._live: Any = None
         self._wanted = live
-        self._rows: dict[tuple[str, str, str], Row] = {}
+        self._rows: dict[tuple[str, str, str], StreamRow] = {}
         self._states: dict[tuple[str, str], str] = {}
         self._events: deque[str] = deque(maxlen=SHOWN_EVENTS)
         self._drawn_s = 0.0
@@ -123,7 +123,7 @@ class TableView:
 
     def _count(self, decoded: Decoded, received: Received, text: str) -> None:
         place = decoded.site, decoded.device, decoded.stream
-        row = self._rows.pop(place, None) or Row()
+        row = self._rows.pop(place, None) or StreamRow()
         row.messages += 1
         row.payload_bytes += len(received.payload)
         row.seen_s = time.monotonic()
@@ -175,10 +175,12 @@ class TableView:
         return Group(table, lines)
 
 
-class Listener:
+class MessageListener:
     """Decodes what comes, leaves repetitions out, shows the rest, and minds the holes."""
 
-    def __init__(self, view: View, subscriber: Subscriber, *, heal: bool, grace_s: float) -> None:
+    def __init__(
+        self, view: MessageView, subscriber: Subscriber, *, heal: bool, grace_s: float
+    ) -> None:
         self._view = view
         self._reader = Reader()
         self._strays = Strays()
@@ -224,7 +226,7 @@ class Listener:
 
 def show(
     subscriber: Subscriber,
-    view: View,
+    view: MessageView,
     *,
     seconds: float | None,
     heal: bool = False,
@@ -235,7 +237,7 @@ def show(
 
     `first_within_s`: the time begins with the first result, which is waited for so long.
     """
-    listener = Listener(view, subscriber, heal=heal, grace_s=grace_s)
+    listener = MessageListener(view, subscriber, heal=heal, grace_s=grace_s)
     results = 0
     until_s = time.monotonic() + max(seconds, first_within_s) if seconds is not None else None
     try:

@@ -47,10 +47,10 @@ def watch(
     """Show what devices publish, decoded; tell of holes in `seq` on standard error."""
     from edge_runtime.cli.view import LinesView, TableView, show
     from edge_runtime.config import check_broker
-    from edge_runtime.options import Broker
+    from edge_runtime.options import BrokerOptions
     from edge_runtime.publish.subscriber import Subscriber
 
-    broker = Broker(url, ca_file, cert_file, key_file, username, password_file)
+    broker = BrokerOptions(url, ca_file, cert_file, key_file, username, password_file)
     check_broker(broker, Path("watch"))
     subscriber = Subscriber(broker, f"{ROOT}/{site}/{device}/#")
     subscriber.connect()

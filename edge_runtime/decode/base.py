@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from edge_runtime.boxes import Placement
+from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.looks import looks_like
 from edge_runtime.decode.nms import DOUBLE_IOU, without_doubles
 from edge_runtime.decode.tensors import ShapeError
@@ -52,7 +52,7 @@ class Decoder(Protocol):
         ...
 
     def decode(
-        self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
+        self, outputs: Sequence[Tensor], placement: InputPlacement, *, min_score: float
     ) -> Decoded:
         """Return what the outputs (raw, in the model's order) say, best first.
 
@@ -77,7 +77,7 @@ class OneLabelEach:
         self.notes = decoder.notes
 
     def decode(
-        self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
+        self, outputs: Sequence[Tensor], placement: InputPlacement, *, min_score: float
     ) -> Decoded:
         decoded = self._decoder.decode(outputs, placement, min_score=min_score)
         if not isinstance(decoded, Detections):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_runtime.boxes import Placement
+from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.classes import not_compared
 from edge_runtime.decode.tensors import (
@@ -49,7 +49,7 @@ class EndToEndDecoder:
         self.notes = (*not_compared(model), *coarse(self._spec))
 
     def decode(
-        self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
+        self, outputs: Sequence[Tensor], placement: InputPlacement, *, min_score: float
     ) -> Detections:
         rows = dequantise(outputs[0][0], self._spec)
         rows = rows[np.isfinite(rows).all(axis=1)]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_runtime.boxes import Placement
+from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import dequantise, shape_error, the_output, unit
 from edge_runtime.raw import Tensor
-from edge_runtime.records import Person, Pose
+from edge_runtime.records import BodyPose, Pose
 
 KEYPOINTS = 17  # in the order of COCO: nose, eyes, ears, shoulders, elbows, wrists, hips, …
 
@@ -25,7 +25,9 @@ class MovenetDecoder:
         if self._spec.shape != (1, 1, KEYPOINTS, 3):
             raise shape_error("movenet", f"[1, 1, {KEYPOINTS}, 3]", [self._spec])
 
-    def decode(self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float) -> Pose:
+    def decode(
+        self, outputs: Sequence[Tensor], placement: InputPlacement, *, min_score: float
+    ) -> Pose:
         keypoints = dequantise(outputs[0], self._spec).reshape(KEYPOINTS, 3)
         # Keypoints are known by their place: a body with one missing cannot be told.
         if not np.isfinite(keypoints).all():
@@ -37,4 +39,4 @@ class MovenetDecoder:
             (*placement.point_to_frame(x, y), unit(point_score))
             for y, x, point_score in keypoints.tolist()
         )
-        return Pose((Person(score, points),))
+        return Pose((BodyPose(score, points),))

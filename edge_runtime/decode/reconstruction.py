@@ -7,7 +7,7 @@ from math import isfinite
 
 import numpy as np
 
-from edge_runtime.boxes import Placement
+from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import check_type, dequantise, shape_error, the_output
 from edge_runtime.errors import BackendError
@@ -34,7 +34,7 @@ class ReconstructionDecoder:
     def decode(
         self,
         outputs: Sequence[Tensor],
-        placement: Placement,  # noqa: ARG002 - a window has no place; the protocol has one
+        placement: InputPlacement,  # noqa: ARG002 - a window has no place; the protocol has one
         *,
         min_score: float,
     ) -> Anomaly:

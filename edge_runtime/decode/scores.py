@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from edge_runtime.boxes import Placement
+from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import Reals, dequantise, levels, shape_error, the_output, unit
 from edge_runtime.errors import PackError, Text
@@ -35,7 +35,7 @@ class ScoresDecoder:
     def decode(
         self,
         outputs: Sequence[Tensor],
-        placement: Placement,  # noqa: ARG002 - a class has no place; the protocol has one
+        placement: InputPlacement,  # noqa: ARG002 - a class has no place; the protocol has one
         *,
         min_score: float,
     ) -> Classification:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edge_runtime.boxes import Box, Placement
+from edge_runtime.boxes import Box, InputPlacement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.classes import check_count, not_compared
 from edge_runtime.decode.tensors import check_type, dequantise, shape_error, to_detections
@@ -31,7 +31,7 @@ class SsdDecoder:
         self.notes = not_compared(model)
 
     def decode(
-        self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
+        self, outputs: Sequence[Tensor], placement: InputPlacement, *, min_score: float
     ) -> Detections:
         return to_detections(self._found(outputs), placement, min_score=min_score)
 

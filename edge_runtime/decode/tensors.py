@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.boxes import Box, Placement, area
+from edge_runtime.boxes import Box, InputPlacement, area
 from edge_runtime.errors import PackError, Text, located
 from edge_runtime.raw import Tensor, TensorSpec
 from edge_runtime.records import MAX_OBJECTS, Detection, Detections
@@ -95,7 +95,7 @@ def coarse(spec: TensorSpec) -> tuple[Text, ...]:
 
 
 def to_detections(
-    found: Iterable[tuple[int, float, Box]], placement: Placement, *, min_score: float
+    found: Iterable[tuple[int, float, Box]], placement: InputPlacement, *, min_score: float
 ) -> Detections:
     """Return objects in the frame, best first, without what is not finite, empty or too weak."""
     objects = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.boxes import Placement
+from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.base import Decoder, ModelTensors
 from edge_runtime.decode.end_to_end import EndToEndDecoder
 from edge_runtime.decode.nms import keep_best
@@ -20,7 +20,7 @@ from edge_runtime.decode.tensors import (
     levels,
     to_detections,
 )
-from edge_runtime.decode.yolo_layouts import END_TO_END, Layout, find_layout, input_size
+from edge_runtime.decode.yolo_layouts import END_TO_END, YoloLayout, find_layout, input_size
 from edge_runtime.errors import PackError, Text, located
 from edge_runtime.raw import Tensor
 from edge_runtime.records import MAX_OBJECTS, Detections
@@ -47,7 +47,7 @@ class YoloDecoder:
     output of a float model must hold scores where the layout has them: else PackError.
     """
 
-    def __init__(self, model: ModelTensors, layout: Layout) -> None:
+    def __init__(self, model: ModelTensors, layout: YoloLayout) -> None:
         self._spec = model.outputs[0]
         self._layout = layout
         self.notes = coarse(self._spec)
@@ -57,7 +57,7 @@ class YoloDecoder:
         self._size = np.array([[width], [height], [width], [height]], np.float64)
 
     def decode(
-        self, outputs: Sequence[Tensor], placement: Placement, *, min_score: float
+        self, outputs: Sequence[Tensor], placement: InputPlacement, *, min_score: float
     ) -> Detections:
         rows = outputs[0][0] if self._layout.axis == 1 else outputs[0][0].T
         if not self._looked_at:

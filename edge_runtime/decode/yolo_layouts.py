@@ -35,7 +35,7 @@ TASKS = {
 }
 
 
-class Layout(NamedTuple):
+class YoloLayout(NamedTuple):
     """Which axis holds a box's numbers, and where its class scores begin; 0: it has none.
 
     4: cx, cy, w, h, scores (YOLOv8). 5: the same with objectness before the scores (YOLOv5).
@@ -46,10 +46,10 @@ class Layout(NamedTuple):
     first_class: int
 
 
-END_TO_END = Layout(2, 0)
+END_TO_END = YoloLayout(2, 0)
 
 
-def find_layout(model: ModelTensors) -> Layout:
+def find_layout(model: ModelTensors) -> YoloLayout:
     """Return the layout of a model's one output, with as many classes as it has labels.
 
     Raises PackError: for outputs of no known layout, for other kinds of model by name, and for
@@ -76,11 +76,11 @@ def find_layout(model: ModelTensors) -> Layout:
     return found[0]
 
 
-def layouts_of(shape: tuple[int, ...], size: tuple[int, int]) -> list[Layout]:
+def layouts_of(shape: tuple[int, ...], size: tuple[int, int]) -> list[YoloLayout]:
     """Return the layouts in which one axis has a box for each cell of a known set of heads."""
     for sets in ORDER:
         found = [
-            Layout(axis, first_class)
+            YoloLayout(axis, first_class)
             for strides in sets
             for axis in (1, 2)
             for first_class, boxes in ((4, 1), (5, ANCHORS))
@@ -98,14 +98,14 @@ def cells(size: tuple[int, int], strides: tuple[int, ...]) -> int:
     return sum(-(-height // stride) * -(-width // stride) for stride in strides)
 
 
-def is_end_to_end(model: ModelTensors, found: list[Layout]) -> bool:
+def is_end_to_end(model: ModelTensors, found: list[YoloLayout]) -> bool:
     """Say whether an output [1, N, 6] holds the best boxes alone, not two classes of every cell."""
     if model.facts.picks_best:
         return True
     return not found and model.outputs[0].shape[1] in END_TO_END_BOXES
 
 
-def check_classes(model: ModelTensors, spec: TensorSpec, layout: Layout) -> None:
+def check_classes(model: ModelTensors, spec: TensorSpec, layout: YoloLayout) -> None:
     """Raise PackError where a model does not have exactly the classes that its labels name."""
     classes = spec.shape[layout.axis] - layout.first_class
     said = model.facts.classes
@@ -129,7 +129,7 @@ def check_classes(model: ModelTensors, spec: TensorSpec, layout: Layout) -> None
     raise PackError(located("output.labels" if said is None else "output.decoder", fault))
 
 
-def other_kind(more: int, classes: int, layout: Layout) -> Text | None:
+def other_kind(more: int, classes: int, layout: YoloLayout) -> Text | None:
     """Name the model whose boxes have so many numbers more than those of a detector."""
     if more == MASK_NUMBERS:
         return Text("a segmentation model (32 numbers a mask)")

@@ -15,8 +15,8 @@ from edge_runtime.encode import Topics
 from edge_runtime.encode.encoder import JSON
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.language import mark
-from edge_runtime.options import Broker, Config
-from edge_runtime.publish.candidates import Candidate, Candidates
+from edge_runtime.options import BrokerOptions, Config
+from edge_runtime.publish.candidates import BrokerCandidate, Candidates
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.discover import find_brokers
 from edge_runtime.publish.endpoint import Endpoint
@@ -62,7 +62,7 @@ def check_broker(around: Surroundings) -> Iterator[Finding]:
     yield from steps or [none_found(around)]
 
 
-def walk(around: Surroundings, config: Config, candidate: Candidate) -> Iterator[Finding]:
+def walk(around: Surroundings, config: Config, candidate: BrokerCandidate) -> Iterator[Finding]:
     """Take one step after the other, until one fails."""
     broker = msgspec.structs.replace(config.broker, connect_timeout_s=candidate.timeout_s)
     finding = reach(around, candidate)
@@ -79,7 +79,7 @@ def walk(around: Surroundings, config: Config, candidate: Candidate) -> Iterator
     yield deliver(around, config, broker, candidate.endpoint)
 
 
-def reach(around: Surroundings, candidate: Candidate) -> Finding:
+def reach(around: Surroundings, candidate: BrokerCandidate) -> Finding:
     """Open a TCP connection."""
     endpoint = candidate.endpoint
     try:
@@ -108,7 +108,9 @@ def without_tls(around: Surroundings, endpoint: Endpoint) -> Finding:
     return Finding("tls", "warning", around.text(OPEN_LINK), around.text(CLOSE_LINK))
 
 
-def deliver(around: Surroundings, config: Config, broker: Broker, endpoint: Endpoint) -> Finding:
+def deliver(
+    around: Surroundings, config: Config, broker: BrokerOptions, endpoint: Endpoint
+) -> Finding:
     """Publish one message of no meaning, under a client id that the daemon does not have."""
     site, device = config.device.site, config.device.level
     topic = Topics(site, device).reply(COMMAND)

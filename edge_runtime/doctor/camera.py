@@ -12,7 +12,7 @@ from edge_runtime.doctor.access import held, holders, not_allowed
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
-from edge_runtime.options import Camera
+from edge_runtime.options import CameraOptions
 from edge_runtime.sources import v4l2
 from edge_runtime.sources.camera import CameraSource, device_path, knock
 from edge_runtime.urls import login_doubt, shown_url
@@ -25,7 +25,7 @@ def check_cameras(around: Surroundings) -> Iterator[Finding]:
     yield from of_each_stream(
         around,
         "camera",
-        Camera,
+        CameraOptions,
         none=around.text("no stream uses a camera"),
         plugged_in=plugged_in,
         device=lambda options: device_path(options.device),
@@ -34,7 +34,7 @@ def check_cameras(around: Surroundings) -> Iterator[Finding]:
     )
 
 
-def look_at(around: Surroundings, check: str, options: Camera) -> Finding:
+def look_at(around: Surroundings, check: str, options: CameraOptions) -> Finding:
     """Look at one camera, from its plug to its first picture."""
     device = device_path(options.device)
     shown = shown_url(device)
@@ -92,7 +92,7 @@ def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) ->
     return Finding(check, "failed", text, doubt.said(around.language) if doubt else advice)
 
 
-def first_picture(around: Surroundings, check: str, shown: str, options: Camera) -> Finding:
+def first_picture(around: Surroundings, check: str, shown: str, options: CameraOptions) -> Finding:
     """Open the camera as the daemon does, and wait for one picture."""
     source = CameraSource(options, around.clock)
     started_s = around.clock.monotonic()
@@ -123,7 +123,7 @@ def first_picture(around: Surroundings, check: str, shown: str, options: Camera)
 
 
 def judge(
-    around: Surroundings, check: str, text: str, options: Camera, size: tuple[int, int]
+    around: Surroundings, check: str, text: str, options: CameraOptions, size: tuple[int, int]
 ) -> Finding:
     """Hold a picture's size against the one asked for (0: as it comes)."""
     wanted = (options.width, options.height)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.config import load
+from edge_runtime.daemon.status_socket import ask
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.engine.build import check_files
-from edge_runtime.engine.status import ask
 from edge_runtime.enrolment.identity import provisioned
 from edge_runtime.errors import EdgeError, Heard, UsageError
 from edge_runtime.language import Language
+from edge_runtime.stream.build import check_files
 
 
 def look_around(

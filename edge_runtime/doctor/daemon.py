@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_runtime.board.kernel import first_number, read
+from edge_runtime.daemon.status_socket import NAME
 from edge_runtime.doctor.access import barred
 from edge_runtime.doctor.base import Finding, State, Surroundings
-from edge_runtime.engine.build import hang_limit_s
-from edge_runtime.engine.status import NAME
 from edge_runtime.language import mark
-from edge_runtime.options import Camera, Serial, SourceOptions
+from edge_runtime.options import CameraOptions, SerialOptions, SourceOptions
+from edge_runtime.stream.build import hang_limit_s
 
-S = TypeVar("S", Camera, Serial)
+S = TypeVar("S", CameraOptions, SerialOptions)
 
 LONGEST_WAIT_S = 60.0  # that a person is asked for: a meter may send a row an hour
 

@@ -12,13 +12,13 @@ from edge_runtime.board.usb import coral_node
 from edge_runtime.doctor.access import barred
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import finding_of_stream, is_at_work, told_of_stream
-from edge_runtime.engine.models import find_packs
-from edge_runtime.engine.trial import try_pack
 from edge_runtime.errors import BackendError, EdgeError, UsageError
 from edge_runtime.infer.litert import AcceleratorMissingError
-from edge_runtime.infer.placement import Placement, is_compiled
+from edge_runtime.infer.placement import DelegatePlacement, is_compiled
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, Delegate, Stream
+from edge_runtime.model.resolve import find_packs
+from edge_runtime.model.trial import try_pack
+from edge_runtime.options import Config, DelegateOptions, StreamOptions
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 
@@ -36,7 +36,7 @@ def check_models(around: Surroundings) -> Iterator[Finding]:
         yield msgspec.structs.replace(tried[use], check=f"model/{stream.name}")
 
 
-def look_at(around: Surroundings, stream: Stream) -> Finding:
+def look_at(around: Surroundings, stream: StreamOptions) -> Finding:
     """Check one pack: its hash, and its golden case unless that needs the accelerator."""
     use = stream.model_use
     try:
@@ -84,7 +84,9 @@ def check_accelerator(around: Surroundings) -> Iterator[Finding]:
         yield try_on(around, stream, delegate, coral)
 
 
-def try_on(around: Surroundings, stream: Stream, delegate: Delegate, coral: Path | None) -> Finding:
+def try_on(
+    around: Surroundings, stream: StreamOptions, delegate: DelegateOptions, coral: Path | None
+) -> Finding:
     """Run one stream's model on its accelerator; `coral` is the one that is plugged in."""
     check = f"accelerator/{stream.name}"
     assert around.config is not None
@@ -114,7 +116,7 @@ def try_on(around: Surroundings, stream: Stream, delegate: Delegate, coral: Path
 
 
 def does_not_run(
-    around: Surroundings, check: str, delegate: Delegate, reason: EdgeError, advice: str
+    around: Surroundings, check: str, delegate: DelegateOptions, reason: EdgeError, advice: str
 ) -> Finding:
     """Say why a model does not run on an accelerator."""
     text = around.text(
@@ -123,12 +125,12 @@ def does_not_run(
     return Finding(check, "failed", text, advice)
 
 
-def is_edge_tpu(delegate: Delegate) -> bool:
+def is_edge_tpu(delegate: DelegateOptions) -> bool:
     """Say whether a library is that of a Coral, whatever its path and options."""
     return "edgetpu" in Path(delegate.library).name
 
 
-def advice_on(around: Surroundings, stream: Stream, delegate: Delegate) -> str:
+def advice_on(around: Surroundings, stream: StreamOptions, delegate: DelegateOptions) -> str:
     """Return what to do about an accelerator; the CPU only where it can run the model."""
     advice = []
     if is_edge_tpu(delegate):
@@ -151,11 +153,11 @@ def advice_on(around: Surroundings, stream: Stream, delegate: Delegate) -> str:
 
 
 def told_of_accelerator(
-    around: Surroundings, check: str, told: dict[str, Any], stream: Stream, advice: str
+    around: Surroundings, check: str, told: dict[str, Any], stream: StreamOptions, advice: str
 ) -> Finding:
     """Return what the daemon measured as it opened a stream's model; else how the stream is."""
     if "accelerator" in told:
-        measured = msgspec.convert(told["accelerator"], Placement).describe()
+        measured = msgspec.convert(told["accelerator"], DelegatePlacement).describe()
         text = around.text("the running daemon has it: {measured}", measured=measured)
         return Finding(check, "ok", text)
     finding = finding_of_stream(around, check, told, stream.source, advice)
@@ -175,12 +177,12 @@ def out_of_reach(
     return Finding(check, "failed", text, plug_in)
 
 
-def streams_of(around: Surroundings) -> tuple[Stream, ...]:
+def streams_of(around: Surroundings) -> tuple[StreamOptions, ...]:
     """Return the configured streams; none where there is no configuration."""
     return around.config.streams if around.config is not None else ()
 
 
-def pack_of(around: Surroundings, stream: Stream) -> Pack:
+def pack_of(around: Surroundings, stream: StreamOptions) -> Pack:
     """Return a stream's pack, hash checked. Raises UsageError."""
     assert around.config is not None
     alone: Config = msgspec.structs.replace(around.config, streams=(stream,))

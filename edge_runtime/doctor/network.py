@@ -11,7 +11,7 @@ from edge_runtime.board.kernel import read
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.errors import Text, row
 from edge_runtime.language import mark
-from edge_runtime.options import Broker, Config
+from edge_runtime.options import BrokerOptions, Config
 from edge_runtime.publish.candidates import DISCOVER
 from edge_runtime.publish.endpoint import endpoint_of
 
@@ -93,7 +93,7 @@ def is_address(host: str) -> bool:
     return True
 
 
-def open_link_doubt(broker: Broker) -> Text | None:
+def open_link_doubt(broker: BrokerOptions) -> Text | None:
     """Say what a broker's URL without TLS means, and what to do; None where nothing is open."""
     if not broker.url.startswith("mqtt://") or is_loopback(endpoint_of(broker.url).host):
         return None

@@ -13,8 +13,8 @@ from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import Heard, SourceError, located, row
 from edge_runtime.framing.quality import BEARABLE, shown
-from edge_runtime.framing.rows import MOST_SAID, Tally
-from edge_runtime.options import Serial
+from edge_runtime.framing.rows import MOST_SAID, FramingCounts
+from edge_runtime.options import SerialOptions
 from edge_runtime.sources.serial_port import SerialSource
 from edge_runtime.urls import shown_url
 
@@ -28,7 +28,7 @@ def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
     yield from of_each_stream(
         around,
         "serial",
-        Serial,
+        SerialOptions,
         none=around.text("no stream uses a serial port"),
         plugged_in=plugged_in,
         device=lambda options: options.url,
@@ -37,7 +37,7 @@ def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
     )
 
 
-def look_at(around: Surroundings, check: str, options: Serial) -> Finding:
+def look_at(around: Surroundings, check: str, options: SerialOptions) -> Finding:
     """Look at one port, from its plug to its rows."""
     trouble = None if "://" in options.url else unusable(around, check, Path(options.url))
     return trouble or listen(around, check, options)
@@ -63,9 +63,11 @@ def unusable(around: Surroundings, check: str, path: Path) -> Finding | None:
     return held(around, check, str(path)) if holders(path) else None
 
 
-def listen(around: Surroundings, check: str, options: Serial) -> Finding:
+def listen(around: Surroundings, check: str, options: SerialOptions) -> Finding:
     """Open the port as the daemon does, and read rows for a few seconds."""
-    bounded = msgspec.structs.replace(options, silent_s=min(options.silent_s, LONGEST_SILENCE_S))
+    bounded = msgspec.structs.replace(
+        options, stale_after_s=min(options.stale_after_s, LONGEST_SILENCE_S)
+    )
     source = SerialSource(bounded, around.clock)
     missing: dict[str, str] = {}
     try:
@@ -85,7 +87,7 @@ def listen(around: Surroundings, check: str, options: Serial) -> Finding:
     return judge(around, check, shown_url(options.url), source.tally, source.notice, missing)
 
 
-def silence(around: Surroundings, tally: Tally, error: SourceError) -> str:
+def silence(around: Surroundings, tally: FramingCounts, error: SourceError) -> str:
     """Say what an endless wait for rows was about."""
     if tally.bad and set(tally.bad) <= {"unanswered", "late"}:
         return around.text("the sensor does not answer ({reason})", reason=error)
@@ -98,7 +100,7 @@ def judge(
     around: Surroundings,
     check: str,
     url: str,
-    tally: Tally,
+    tally: FramingCounts,
     notice: str,
     missing: Mapping[str, str],
 ) -> Finding:

@@ -10,7 +10,7 @@ import time
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.errors import Heard
 from edge_runtime.language import mark
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.endpoint import Endpoint
 from edge_runtime.publish.reasons import (
     EXPIRED,
@@ -87,7 +87,7 @@ NOT_TAKEN = (
 )
 
 
-def check_tls(around: Surroundings, broker: Broker, endpoint: Endpoint) -> Finding:
+def check_tls(around: Surroundings, broker: BrokerOptions, endpoint: Endpoint) -> Finding:
     """Shake hands as the daemon does, and read what both certificates are worth."""
     trusted = around.clock.now().trusted
     try:

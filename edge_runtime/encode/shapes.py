@@ -88,7 +88,7 @@ class Happening(Head, kw_only=True):
     since: Real = 0.0
 
 
-class Tally(msgspec.Struct):
+class LabelCounts(msgspec.Struct):
     """One label of `counts`."""
 
     entered: Count
@@ -106,7 +106,7 @@ class Spanned(Head, kw_only=True):
 class Tallies(Spanned, kw_only=True):
     """`counts`."""
 
-    counts: dict[str, Tally]
+    counts: dict[str, LabelCounts]
     rule: str = ""
 
 
@@ -123,7 +123,7 @@ class Classes(Head, kw_only=True):
     classes: list[Scored]
 
 
-class Person(msgspec.Struct):
+class PersonShape(msgspec.Struct):
     """One body of `pose`."""
 
     score: Real
@@ -133,7 +133,7 @@ class Person(msgspec.Struct):
 class People(Head, kw_only=True):
     """`pose`."""
 
-    people: list[Person]
+    people: list[PersonShape]
 
 
 class Score(Head, kw_only=True):
@@ -144,7 +144,7 @@ class Score(Head, kw_only=True):
     alarm: bool
 
 
-class Line(msgspec.Struct):
+class SummaryLine(msgspec.Struct):
     """One line of `summary`."""
 
     n: Count
@@ -153,12 +153,12 @@ class Line(msgspec.Struct):
     mean: Real
 
 
-class Lines(Spanned, kw_only=True):
+class SummaryLines(Spanned, kw_only=True):
     """`summary`."""
 
     of: str
     count: Count
-    values: dict[str, Line]
+    values: dict[str, SummaryLine]
 
 
 class Missing(Head, kw_only=True):
@@ -199,7 +199,7 @@ SHAPES: dict[str, type[msgspec.Struct]] = {
     "classification": Classes,
     "pose": People,
     "anomaly": Score,
-    "summary": Lines,
+    "summary": SummaryLines,
     "gap": Missing,
 }
 OF_DEVICE: dict[str, type[msgspec.Struct]] = {"status": Status, "health": Health}

@@ -27,7 +27,7 @@ from edge_runtime.enrolment.files import (
 )
 from edge_runtime.enrolment.pem import certificate_fault, key_fault
 from edge_runtime.errors import Heard, IdentityError, Text, because
-from edge_runtime.options import Broker, Config
+from edge_runtime.options import BrokerOptions, Config
 
 FOLDER = "identity"
 
@@ -52,7 +52,7 @@ class Files(msgspec.Struct, frozen=True):
         return self.key.parent
 
 
-class Office(msgspec.Struct, frozen=True):
+class EnrolmentOffice(msgspec.Struct, frozen=True):
     """Who gave the identity, for which claim, and renews it; `first_boot` as in the claim."""
 
     est_url: str
@@ -66,13 +66,13 @@ class Parts(msgspec.Struct, frozen=True):
     key: bytes
     chain: bytes
     ca: bytes
-    office: Office
+    office: EnrolmentOffice
 
     def __repr__(self) -> str:
         return "Parts(…)"  # a traceback must not tell the key
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class PendingEnrolment(msgspec.Struct, frozen=True):
     """An enrolment that has begun. `said`: why the last try failed, in one line."""
 
     claim: str
@@ -83,7 +83,7 @@ class Waiting(msgspec.Struct, frozen=True):
         return f"Waiting(said={self.said!r})"  # the claim is a secret
 
 
-class LastGood(msgspec.Struct, frozen=True):
+class LastGoodBroker(msgspec.Struct, frozen=True):
     """The address at which the broker last proved to be the right one."""
 
     host: str
@@ -120,7 +120,7 @@ class IdentityFolder:
             raise IdentityError(self.why_not_enrolled(now_s))
         return Files.of(self._current.resolve())
 
-    def applied(self, broker: Broker, now_s: float | None = None) -> Broker:
+    def applied(self, broker: BrokerOptions, now_s: float | None = None) -> BrokerOptions:
         """Return `[broker]` with the identity's files where it asks for them, else as it is."""
         if broker.identity is None:
             return broker
@@ -145,11 +145,11 @@ class IdentityFolder:
         why = Heard(waiting.said) if waiting.said else Text("not asked yet")
         return Text("not enrolled yet: waiting for the office ({why})", why=why)
 
-    def waiting(self) -> Waiting | None:
+    def waiting(self) -> PendingEnrolment | None:
         """Return the enrolment that has begun, None where there is none."""
-        return read_json(self._pending, Waiting)
+        return read_json(self._pending, PendingEnrolment)
 
-    def begin(self, waiting: Waiting, key: bytes) -> None:
+    def begin(self, waiting: PendingEnrolment, key: bytes) -> None:
         """Note an enrolment, and the key that it is for.
 
         The key is kept with it: an answer that was lost on its way is asked for again with the
@@ -199,9 +199,9 @@ class IdentityFolder:
         sync_folder(self.folder)
         self._sweep(self._current)
 
-    def office(self) -> Office:
+    def office(self) -> EnrolmentOffice:
         """Return who renews the identity. Raises IdentityError."""
-        office = read_json(self.files().office, Office)
+        office = read_json(self.files().office, EnrolmentOffice)
         if office is None:
             raise IdentityError("{path}: incomplete; provision this device again", path=self.folder)
         return office
@@ -224,13 +224,13 @@ class IdentityFolder:
                 return Text("{file} is damaged: {fault}", file=file, fault=fault)
         return None
 
-    def last_good(self) -> LastGood | None:
+    def last_good(self) -> LastGoodBroker | None:
         """Return where the broker was last found; a hint: what cannot be read is none."""
         with contextlib.suppress(IdentityError):
-            return read_json(self._last_good, LastGood)
+            return read_json(self._last_good, LastGoodBroker)
         return None
 
-    def keep_last_good(self, address: LastGood) -> None:
+    def keep_last_good(self, address: LastGoodBroker) -> None:
         """Remember where the broker is; nothing is written where that is known already."""
         if address != self.last_good():
             self._make()
@@ -285,7 +285,7 @@ class IdentityFolder:
 def office_fault(file: Path) -> Text | None:
     """Return what is wrong with the file that says where the identity is renewed."""
     try:
-        office = read_json(file, Office)
+        office = read_json(file, EnrolmentOffice)
     except IdentityError:
         return Text("it cannot be read as JSON")
     return None if office is not None else Text("it is not there")

@@ -7,17 +7,19 @@ from edge_runtime.framing.lines import LinesFraming
 from edge_runtime.framing.nmea import NmeaFraming
 from edge_runtime.framing.packets import PacketFraming
 from edge_runtime.framing.rows import Framing
-from edge_runtime.options import Binary, Cobs, Lines, Nmea, Slip
+from edge_runtime.options import BinaryOptions, CobsOptions, LinesOptions, NmeaOptions, SlipOptions
 
 
-def framing_of(options: Lines | Binary | Slip | Cobs | Nmea) -> Framing:
+def framing_of(
+    options: LinesOptions | BinaryOptions | SlipOptions | CobsOptions | NmeaOptions,
+) -> Framing:
     """Make the framing that the options describe."""
     match options:
-        case Lines():
+        case LinesOptions():
             return LinesFraming(options)
-        case Binary():
+        case BinaryOptions():
             return BinaryFraming(options)
-        case Nmea():
+        case NmeaOptions():
             return NmeaFraming(options)
         case _:
             return PacketFraming(options)

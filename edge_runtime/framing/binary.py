@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edge_runtime.framing.layout import Payload
-from edge_runtime.framing.rows import Reason, Rows, Run, Stage
-from edge_runtime.options import Binary
+from edge_runtime.framing.rows import Reason, RowBuffer, RowRun, Stage
+from edge_runtime.options import BinaryOptions
 
 LENGTH_BYTES = {"none": 0, "uint8": 1, "uint16": 2}
 
@@ -17,8 +17,8 @@ class BinaryFraming:
     A frame without a check is believed out of step only where another sync word follows it.
     """
 
-    def __init__(self, options: Binary) -> None:
-        self.rows = Rows(options.fields)
+    def __init__(self, options: BinaryOptions) -> None:
+        self.rows = RowBuffer(options.fields)
         self._options = options
         self._sync = bytes.fromhex(options.sync)
         self._payload = Payload(options)
@@ -32,7 +32,7 @@ class BinaryFraming:
         self._buffer = b""
         self._is_in_step = False
 
-    def feed(self, data: bytes) -> list[Run]:
+    def feed(self, data: bytes) -> list[RowRun]:
         buffer = self._buffer + data
         at = 0
         while (start := buffer.find(self._sync, at)) >= 0:

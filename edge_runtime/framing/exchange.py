@@ -16,12 +16,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from edge_runtime.framing.registers import Request
+from edge_runtime.framing.registers import RegisterRequest
 from edge_runtime.framing.rows import Reason
 from edge_runtime.framing.rtu import (
     AROUND_BYTES,
     TELEGRAM_BYTES,
-    Answer,
+    RtuReply,
     answer_bytes,
     find_answer,
     telegram,
@@ -40,13 +40,13 @@ MOST_HELD_BYTES = 1024
 MOST_OPEN = 32  # questions without an answer that are remembered
 REMEMBERED_S = 60.0  # so long the longest time that an answer took is told
 
-Outcome: TypeAlias = Answer | Reason
+Outcome: TypeAlias = RtuReply | Reason
 
 
 class Asked(msgspec.Struct, eq=False):
     """A question that was sent, and when."""
 
-    request: Request
+    request: RegisterRequest
     at_s: float
 
 
@@ -63,7 +63,7 @@ class Exchange:
         self._silence_s = max(LEAST_SILENCE_S, SILENT_BYTES * byte_s)
         self._open: list[Asked] = []  # what has no answer since all was answered, oldest first
         self._asked: Asked | None = None  # the last of them, while it is waited for
-        self._came: list[tuple[Answer, float]] = []  # since then, and fits it
+        self._came: list[tuple[RtuReply, float]] = []  # since then, and fits it
         self._held = b""
         self.late = 0
         self.lateness_s = 0.0
@@ -94,7 +94,7 @@ class Exchange:
         # A line that is never silent has others on it; they are told from our device anyway.
         return max(owed_s, min(quiet_s, self._settling_s + MOST_PATIENCE * timeout_s))
 
-    def ask(self, request: Request, now_s: float) -> bytes:
+    def ask(self, request: RegisterRequest, now_s: float) -> bytes:
         """Return the telegram that asks; `now_s` is the moment at which it is sent."""
         self._asked = Asked(request, now_s)
         self._open = [*self._open, self._asked][-MOST_OPEN:]
@@ -169,7 +169,7 @@ class Exchange:
         self._asked = None
         self._settling_s = now_s
 
-    def _arrive(self, answer: Answer, now_s: float) -> None:
+    def _arrive(self, answer: RtuReply, now_s: float) -> None:
         if self._asked is not None and answer.fits(self._asked.request):
             self._came.append((answer, now_s))
             return

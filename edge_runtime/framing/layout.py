@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from edge_runtime.framing.checks import CHECKS
-from edge_runtime.options import Layout
+from edge_runtime.options import BinaryLayout
 from edge_runtime.raw import Doubles
 
 
 class Payload:
     """Finds the rows of a payload, and decodes the rows of many payloads at once."""
 
-    def __init__(self, options: Layout) -> None:
+    def __init__(self, options: BinaryLayout) -> None:
         self.check = CHECKS[options.check]
         self.max_bytes = options.payload_bytes
         self._options = options
@@ -45,7 +45,7 @@ class Payload:
         return raw
 
 
-def row_dtype(options: Layout) -> np.dtype[np.void]:
+def row_dtype(options: BinaryLayout) -> np.dtype[np.void]:
     """Return one row as numpy reads it, packed but for what is skipped."""
     formats = [np.dtype(field.type).newbyteorder(options.endian) for field in options.fields]
     offsets = []

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from edge_runtime.errors import Text
-from edge_runtime.framing.rows import Row, Rows, Run, Stage, as_array
+from edge_runtime.framing.rows import Row, RowBuffer, RowRun, Stage, as_array
 from edge_runtime.framing.splitter import Splitter
-from edge_runtime.options import Lines
+from edge_runtime.options import LinesOptions
 
 EMPTY = Text("empty")
 MOST_SHOWN = 16  # characters of a field
@@ -27,15 +27,15 @@ BARE_WORDS = re.compile(
 class LinesFraming:
     """One row a line; a line ends with LF, CR or both."""
 
-    def __init__(self, options: Lines) -> None:
-        self.rows = Rows(options.columns)
+    def __init__(self, options: LinesOptions) -> None:
+        self.rows = RowBuffer(options.columns)
         self._stage: Stage[Row] = Stage(self.rows, as_array)
         self._parse = CsvParser(options) if options.format == "csv" else JsonParser(options)
         self._splitter = Splitter(
             b"\n", options.max_line_bytes, self._stage.lose, starts_cut=options.format == "csv"
         )
 
-    def feed(self, data: bytes) -> list[Run]:
+    def feed(self, data: bytes) -> list[RowRun]:
         for piece in self._splitter.pieces(data.replace(b"\r", b"\n")):
             line = piece.strip()
             if not line:
@@ -64,7 +64,7 @@ class LinesFraming:
 class CsvParser:
     """Parses a line of numbers between separators; of a field without one it says why."""
 
-    def __init__(self, options: Lines) -> None:
+    def __init__(self, options: LinesOptions) -> None:
         # A space stands for any run of blanks.
         self._separator = None if options.separator == " " else options.separator
         self._decimal = options.decimal
@@ -87,7 +87,7 @@ class CsvParser:
 class JsonParser:
     """Parses a JSON object; a dot in a key goes into an inner object."""
 
-    def __init__(self, options: Lines) -> None:
+    def __init__(self, options: LinesOptions) -> None:
         self._decimal = options.decimal
         self._paths = [str(column.at or column.name).split(".") for column in options.columns]
 

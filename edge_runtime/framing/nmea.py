@@ -7,21 +7,21 @@ from functools import reduce
 from operator import xor
 
 from edge_runtime.errors import Text
-from edge_runtime.framing.rows import Row, Rows, Run, Stage, as_array
+from edge_runtime.framing.rows import Row, RowBuffer, RowRun, Stage, as_array
 from edge_runtime.framing.splitter import Splitter
-from edge_runtime.options import Channel, Nmea
+from edge_runtime.options import ChannelOptions, NmeaOptions
 
 KNOT_M_PER_S = 1852.0 / 3600.0
 MAX_SENTENCE_BYTES = 128  # the standard allows 82; some receivers exceed it
 DECIMALS = 8  # of a degree, 1.1 mm: no receiver resolves more, and each digit crosses the link
 
 CHANNELS = {
-    "latitude": Channel("latitude", "lat", min=-90.0, max=90.0),
-    "longitude": Channel("longitude", "lon", min=-180.0, max=180.0),
-    "speed": Channel("speed", "m/s", min=0.0),
-    "altitude": Channel("altitude", "m"),
-    "satellites": Channel("satellites", "count", min=0.0),
-    "hdop": Channel("hdop", "/", min=0.0),
+    "latitude": ChannelOptions("latitude", "lat", min=-90.0, max=90.0),
+    "longitude": ChannelOptions("longitude", "lon", min=-180.0, max=180.0),
+    "speed": ChannelOptions("speed", "m/s", min=0.0),
+    "altitude": ChannelOptions("altitude", "m"),
+    "satellites": ChannelOptions("satellites", "count", min=0.0),
+    "hdop": ChannelOptions("hdop", "/", min=0.0),
 }
 
 EMPTY = Text("empty")
@@ -35,8 +35,8 @@ class NmeaFraming:
     What a receiver with a fix leaves empty is a value that is missing.
     """
 
-    def __init__(self, options: Nmea) -> None:
-        self.rows = Rows([CHANNELS[name] for name in options.values])
+    def __init__(self, options: NmeaOptions) -> None:
+        self.rows = RowBuffer([CHANNELS[name] for name in options.values])
         self._wanted = options.values
         self._stage: Stage[Row] = Stage(self.rows, as_array)
         self._splitter = Splitter(b"\n", MAX_SENTENCE_BYTES, self._stage.lose)
@@ -47,7 +47,7 @@ class NmeaFraming:
         self._moment = b""
         self._known: Known = {}
 
-    def feed(self, data: bytes) -> list[Run]:
+    def feed(self, data: bytes) -> list[RowRun]:
         for piece in self._splitter.pieces(data):
             garbage, dollar, sentence = piece.strip().rpartition(b"$")
             if garbage:

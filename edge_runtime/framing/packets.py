@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edge_runtime.framing.layout import Payload
-from edge_runtime.framing.rows import Reason, Rows, Run, Stage
+from edge_runtime.framing.rows import Reason, RowBuffer, RowRun, Stage
 from edge_runtime.framing.splitter import Splitter
-from edge_runtime.options import Cobs, Slip
+from edge_runtime.options import CobsOptions, SlipOptions
 
 END, ESC, ESC_END, ESC_ESC = b"\xc0", b"\xdb", b"\xdc", b"\xdd"
 
@@ -13,19 +13,19 @@ END, ESC, ESC_END, ESC_ESC = b"\xc0", b"\xdb", b"\xdc", b"\xdd"
 class PacketFraming:
     """One payload and its check a packet; nothing between two delimiters is no packet."""
 
-    def __init__(self, options: Slip | Cobs) -> None:
-        self.rows = Rows(options.fields)
+    def __init__(self, options: SlipOptions | CobsOptions) -> None:
+        self.rows = RowBuffer(options.fields)
         self._payload = Payload(options)
         self._stage: Stage[bytes] = Stage(self.rows, self._payload.decode)
         longest = self._payload.max_bytes + self._payload.check.size
-        if isinstance(options, Slip):
+        if isinstance(options, SlipOptions):
             self._unstuff = unslip
             self._splitter = Splitter(END, 2 * longest, self._stage.lose)
         else:
             self._unstuff = uncobs
             self._splitter = Splitter(b"\0", longest + longest // 254 + 1, self._stage.lose)
 
-    def feed(self, data: bytes) -> list[Run]:
+    def feed(self, data: bytes) -> list[RowRun]:
         for packet in self._splitter.pieces(data):
             if packet:
                 self._take(packet)

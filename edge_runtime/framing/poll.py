@@ -14,10 +14,10 @@ import msgspec
 
 from edge_runtime.errors import Text
 from edge_runtime.framing.exchange import Outcome
-from edge_runtime.framing.registers import MAX_WORDS, Request, Words, places, plan, value
+from edge_runtime.framing.registers import MAX_WORDS, RegisterRequest, Words, places, plan, value
 from edge_runtime.framing.rows import Reason, Row
-from edge_runtime.framing.rtu import Answer, refusal
-from edge_runtime.options import Register
+from edge_runtime.framing.rtu import RtuReply, refusal
+from edge_runtime.options import RegisterOptions
 
 REFUSED_AGAIN_S = 30.0
 SILENT_AGAIN_S = 300.0  # an answer that does not come costs all others their time
@@ -47,12 +47,12 @@ class Poll:
     else went wrong in it.
     """
 
-    def __init__(self, registers: Sequence[Register]) -> None:
+    def __init__(self, registers: Sequence[RegisterOptions]) -> None:
         self._registers = tuple(registers)
         self._most_words = MAX_WORDS
         self._aside: dict[int, Aside] = {}  # by the register's place
-        self._silent: list[Request] = []  # had no answer the last time: asked for last
-        self._misses: Counter[Request] = Counter()
+        self._silent: list[RegisterRequest] = []  # had no answer the last time: asked for last
+        self._misses: Counter[RegisterRequest] = Counter()
         self.exception = 0
         self.begin(-math.inf)
 
@@ -68,7 +68,7 @@ class Poll:
         self._silent = [one for one in self._silent if one in joint or one in alone]
         self._left = deque([*asked, *self._silent])
         self._alone = set(alone)
-        self._split: list[Request] = []
+        self._split: list[RegisterRequest] = []
         self._is_set_aside = False
         self._words: Words = {}
         self._why = {i: aside.why for i, aside in self._aside.items()}
@@ -76,14 +76,14 @@ class Poll:
         self.exception = 0 if self._left else self.exception
         self.failures: list[Reason] = []
 
-    def next(self) -> Request | None:
+    def next(self) -> RegisterRequest | None:
         """Return what to ask for; None: the poll is over."""
         return self._left[0] if self._left else None
 
     def take(self, outcome: Outcome, now_s: float) -> None:
         """Take what came of the request that `next` gave."""
         request = self._left.popleft()
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, RtuReply):
             self._forgive(request)
             if outcome.exception:
                 self._refuse(request, outcome.exception, now_s)
@@ -105,7 +105,7 @@ class Poll:
                 why[i] = self._why.get(i, WHY["unanswered"])
         return row, why
 
-    def _keep(self, request: Request, words: Iterable[int]) -> None:
+    def _keep(self, request: RegisterRequest, words: Iterable[int]) -> None:
         self._words |= {
             (request.function, request.address + i): word for i, word in enumerate(words)
         }
@@ -113,7 +113,7 @@ class Poll:
             for i in self._concerned(request):
                 self._aside.pop(i, None)
 
-    def _refuse(self, request: Request, code: int, now_s: float) -> None:
+    def _refuse(self, request: RegisterRequest, code: int, now_s: float) -> None:
         concerned = self._concerned(request)
         alone = self._one_by_one(concerned)
         if code in PER_REGISTER and request not in self._alone and alone != [request]:
@@ -128,7 +128,7 @@ class Poll:
         if code in LASTING:
             self._set_aside(concerned, why, now_s + REFUSED_AGAIN_S)
 
-    def _miss(self, request: Request, reason: Reason, now_s: float) -> None:
+    def _miss(self, request: RegisterRequest, reason: Reason, now_s: float) -> None:
         """Note that there was no answer; what is left waits for the next poll, so that no row is
         made of values that lie far apart.
         """
@@ -152,7 +152,7 @@ class Poll:
                 again_s = now_s + SILENT_AGAIN_S if is_one else now_s
                 self._set_aside(concerned, WHY[reason], again_s)
 
-    def _forgive(self, request: Request, *, is_silent: bool = False) -> None:
+    def _forgive(self, request: RegisterRequest, *, is_silent: bool = False) -> None:
         """Note whether a request was answered: those that were not are asked last."""
         self._silent = [one for one in self._silent if one != request] + [request] * is_silent
         if not is_silent:
@@ -169,12 +169,12 @@ class Poll:
             smallest = min(request.words for request in self._split)
             self._most_words = max(2, smallest // 4 * 2)
 
-    def _concerned(self, request: Request) -> list[int]:
+    def _concerned(self, request: RegisterRequest) -> list[int]:
         """Return the registers of which a request asks for a part."""
         first = request.address
         asked = {(request.function, first + i) for i in range(request.words)}
         return [i for i, one in enumerate(self._registers) if not asked.isdisjoint(places(one))]
 
-    def _one_by_one(self, concerned: Iterable[int]) -> list[Request]:
+    def _one_by_one(self, concerned: Iterable[int]) -> list[RegisterRequest]:
         requests = (plan([self._registers[i]])[0] for i in concerned)
         return list(dict.fromkeys(requests))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from edge_runtime.errors import Text, row
-from edge_runtime.framing.rows import Reason, Tally
+from edge_runtime.framing.rows import FramingCounts, Reason
 from edge_runtime.language import mark
 
 INTERVAL_S = 10.0
@@ -25,7 +25,7 @@ RATE_TOLERANCE = 0.05  # a sensor's own oscillator without a crystal is no bette
 class Quality:
     """Looks at a tally every ten seconds. `rate_hz`: what should come (0: no fixed rate)."""
 
-    def __init__(self, tally: Tally, rate_hz: float) -> None:
+    def __init__(self, tally: FramingCounts, rate_hz: float) -> None:
         self._tally = tally
         self._rate_hz = rate_hz
         self.restart(0.0)

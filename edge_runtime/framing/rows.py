@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import Text, located, row
-from edge_runtime.options import Channel
+from edge_runtime.options import ChannelOptions
 from edge_runtime.raw import Doubles
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ NONE_NAMED: Mapping[str, str] = {}
 MOST_SAID = 3  # columns of which it is told why a row has none of their values
 
 
-class Tally(msgspec.Struct):
+class FramingCounts(msgspec.Struct):
     """What came: rows taken, frames that say "no value yet", frames (`range`: rows) refused.
 
     A row is taken where it has at least one value.
@@ -39,7 +39,7 @@ class Tally(msgspec.Struct):
     bad: Counter[Reason] = msgspec.field(default_factory=Counter)
 
 
-class Run(NamedTuple):
+class RowRun(NamedTuple):
     """Consecutive rows, float64 (n, channels), n >= 1. `gap`: data is missing before them.
 
     NaN: a value is missing; `missing` says why, by channel, for the last row at least.
@@ -56,9 +56,9 @@ class Framing(Protocol):
     Whatever it is fed, it never raises, and holds no more than one frame of the greatest length.
     """
 
-    rows: Rows
+    rows: RowBuffer
 
-    def feed(self, data: bytes) -> list[Run]:
+    def feed(self, data: bytes) -> list[RowRun]:
         """Take the next bytes; return the rows that they complete."""
         ...
 
@@ -67,21 +67,21 @@ class Framing(Protocol):
         ...
 
 
-class Rows:
+class RowBuffer:
     """Gathers one sensor's rows; `names` and `units` are those of the columns.
 
     `said`: why the latest row had no value at all; empty where it had one.
     """
 
-    def __init__(self, channels: Sequence[Channel]) -> None:
+    def __init__(self, channels: Sequence[ChannelOptions]) -> None:
         self.names = tuple(channel.name for channel in channels)
         self.units = tuple(channel.unit for channel in channels)
-        self.tally = Tally()
+        self.tally = FramingCounts()
         self.said = ""
         self._scale = np.array([channel.scale for channel in channels])
         self._offset = np.array([channel.offset for channel in channels])
         self._low, self._high = np.array([channel.bounds for channel in channels]).T
-        self._runs: list[Run] = []
+        self._runs: list[RowRun] = []
         self._broken = False
 
     def add(self, raw: Doubles, why: Why = NONE_MISSING) -> None:
@@ -140,13 +140,13 @@ class Rows:
         self.said = ""
         self._broken = True
 
-    def take(self) -> list[Run]:
+    def take(self) -> list[RowRun]:
         """Hand over what was gathered since the last time."""
         runs, self._runs = self._runs, []
         return runs
 
     def _push(self, values: Doubles, missing: dict[str, str]) -> None:
-        self._runs.append(Run(values, self._broken, missing))
+        self._runs.append(RowRun(values, self._broken, missing))
         self._broken = False
         self.said = ""
         self.tally.good += len(values)
@@ -155,7 +155,7 @@ class Rows:
 class Stage(Generic[T]):
     """Frames that wait to be decoded together: one numpy call for a chunk, not one a frame."""
 
-    def __init__(self, rows: Rows, decode: Callable[[list[T]], Doubles]) -> None:
+    def __init__(self, rows: RowBuffer, decode: Callable[[list[T]], Doubles]) -> None:
         self._rows = rows
         self._decode = decode
         self._items: list[T] = []
@@ -171,7 +171,7 @@ class Stage(Generic[T]):
         self._flush()
         self._rows.lose(reason, skipped=skipped)
 
-    def take(self) -> list[Run]:
+    def take(self) -> list[RowRun]:
         """Decode what waits, and hand it over."""
         self._flush()
         return self._rows.take()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from edge_runtime.errors import Text
 from edge_runtime.framing.checks import crc16_modbus
-from edge_runtime.framing.registers import FUNCTIONS, Request
+from edge_runtime.framing.registers import FUNCTIONS, RegisterRequest
 
 REFUSED = 0x80  # added to the function where the device refuses
 TELEGRAM_BYTES = 8
@@ -32,32 +32,32 @@ EXCEPTIONS: dict[int, tuple[Text, Text]] = {
 UNKNOWN = (Text("a code of its own"), Text("see the device's manual"))
 
 
-class Answer(NamedTuple):
+class RtuReply(NamedTuple):
     """What a device says: its words, or the code with which it refuses (0: it does not)."""
 
     function: int
     words: tuple[int, ...] = ()
     exception: int = 0
 
-    def fits(self, request: Request) -> bool:
+    def fits(self, request: RegisterRequest) -> bool:
         """Say whether it may answer a request: it does not bear the address."""
         if self.function != request.function:
             return False
         return bool(self.exception) or len(self.words) == request.words
 
 
-def telegram(device: int, request: Request) -> bytes:
+def telegram(device: int, request: RegisterRequest) -> bytes:
     """Return a question as it goes over the line."""
     body = struct.pack(">BBHH", device, *request)
     return body + struct.pack("<H", crc16_modbus(body))
 
 
-def answer_bytes(request: Request) -> int:
+def answer_bytes(request: RegisterRequest) -> int:
     """Return the size of the answer that a request asks for."""
     return AROUND_BYTES + 2 * request.words
 
 
-def find_answer(data: bytes, device: int) -> tuple[Answer, int] | None:
+def find_answer(data: bytes, device: int) -> tuple[RtuReply, int] | None:
     """Return the first whole answer of a device's to a question for registers, and its end.
 
     What lies before it is noise, the echo of the question, or the talk of others.
@@ -69,7 +69,7 @@ def find_answer(data: bytes, device: int) -> tuple[Answer, int] | None:
     return None
 
 
-def answer_at(data: bytes, at: int) -> tuple[Answer, int] | None:
+def answer_at(data: bytes, at: int) -> tuple[RtuReply, int] | None:
     """Return the answer that begins at a place, and its end; None: there is no whole one."""
     head = data[at : at + 3]
     if len(head) < 3 or head[1] & ~REFUSED not in FUNCTIONS.values():
@@ -82,8 +82,8 @@ def answer_at(data: bytes, at: int) -> tuple[Answer, int] | None:
     if crc16_modbus(frame[:-2]) != int.from_bytes(frame[-2:], "little"):
         return None
     if is_refusal:
-        return Answer(head[1] & ~REFUSED, exception=head[2]), at + size
-    return Answer(head[1], struct.unpack(f">{head[2] // 2}H", frame[3:-2])), at + size
+        return RtuReply(head[1] & ~REFUSED, exception=head[2]), at + size
+    return RtuReply(head[1], struct.unpack(f">{head[2] // 2}H", frame[3:-2])), at + size
 
 
 def refusal(code: int) -> Text:

@@ -6,13 +6,13 @@ from collections import Counter
 
 from edge_runtime.errors import Text, row
 from edge_runtime.framing.quality import shown
-from edge_runtime.framing.rows import Reason, Tally
+from edge_runtime.framing.rows import FramingCounts, Reason
 
 
 class Silence:
     """Watches a tally: valid rows must come at least every `limit_s`."""
 
-    def __init__(self, tally: Tally, limit_s: float) -> None:
+    def __init__(self, tally: FramingCounts, limit_s: float) -> None:
         self._tally = tally
         self._limit_s = limit_s
         self.restart(0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edge_runtime.clock import Stamp
-from edge_runtime.framing.rows import Run
+from edge_runtime.framing.rows import RowRun
 from edge_runtime.raw import Samples
 
 BREAK_S = 0.25  # arrivals farther off than this are no jitter: samples are missing
@@ -39,7 +39,7 @@ class Timeline:
         self._next_s = math.nan
         self._is_lost = True
 
-    def blocks(self, runs: list[Run], size: int, arrived: Stamp) -> list[Samples]:
+    def blocks(self, runs: list[RowRun], size: int, arrived: Stamp) -> list[Samples]:
         """Stamp the rows that came in `size` bytes, the last of them at `arrived`."""
         left = sum(len(run.values) for run in runs)
         row_s = size * self._byte_s / max(1, left)
@@ -61,7 +61,7 @@ class Timeline:
             left -= len(run.values)
         return made
 
-    def _sampled(self, run: Run, seen_s: float, arrived: Stamp) -> Samples:
+    def _sampled(self, run: RowRun, seen_s: float, arrived: Stamp) -> Samples:
         """Stamp a run whose first row was sent at about `seen_s`."""
         error_s = seen_s - self._next_s
         in_step = abs(error_s) <= max(BREAK_S, 3.0 / self._rate_hz) and not run.gap
@@ -74,7 +74,7 @@ class Timeline:
         self._next_s = block.stamp.monotonic_s + len(run.values) / self._rate_hz
         return block
 
-    def _block(self, run: Run, first_s: float, arrived: Stamp) -> Samples:
+    def _block(self, run: RowRun, first_s: float, arrived: Stamp) -> Samples:
         first_s = max(first_s, self._last_s + TICK_S)
         stamp = arrived.later(first_s - arrived.monotonic_s)
         is_gap = self._index > 0 and (run.gap or self._is_lost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_runtime.infer.placement import Placement
+from edge_runtime.infer.placement import DelegatePlacement
 from edge_runtime.raw import ModelFacts, Tensor, TensorSpec
 
 
@@ -30,7 +30,7 @@ class Backend(Protocol):
         ...
 
     @property
-    def placement(self) -> Placement | None:
+    def placement(self) -> DelegatePlacement | None:
         """What the accelerator has taken of the model, as measured; None: none was asked for."""
         ...
 

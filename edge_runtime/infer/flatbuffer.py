@@ -17,7 +17,7 @@ INT, UINT = 1, 2  # FlexBuffers' types of numbers that stand in their parent
 SMALLEST_FLEXBUFFER = 3
 
 
-class Table:
+class FlatTable:
     """A table of named fields, of which each may be missing."""
 
     def __init__(self, data: Data, position: int) -> None:
@@ -38,11 +38,11 @@ class Table:
             raise IndexError(field)
         return self._data[begin : begin + count]
 
-    def tables(self, field: int) -> Iterator[Table]:
+    def tables(self, field: int) -> Iterator[FlatTable]:
         """Yield the tables of a vector."""
         begin, count = self._vector(field)
         for place in range(begin, begin + 4 * count, 4):
-            yield Table(self._data, place + self._number("<I", place))
+            yield FlatTable(self._data, place + self._number("<I", place))
 
     def _vector(self, field: int) -> tuple[int, int]:
         position = self._find(field)
@@ -64,9 +64,9 @@ class Table:
         return int(struct.unpack_from(layout, self._data, position)[0])
 
 
-def root_table(data: Data) -> Table:
+def root_table(data: Data) -> FlatTable:
     """Return the table with which a FlatBuffer begins."""
-    return Table(data, struct.unpack_from("<I", data)[0])
+    return FlatTable(data, struct.unpack_from("<I", data)[0])
 
 
 def flexbuffer_number(data: bytes, key: str) -> int | None:

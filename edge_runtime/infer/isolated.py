@@ -20,9 +20,9 @@ from edge_runtime.infer.process_messages import (
     Fault,
     FromModel,
     Inferred,
-    Loaded,
+    ModelLoaded,
+    ModelRefused,
     ModelRequest,
-    Refused,
     decode_from_model,
 )
 from edge_runtime.isolation.channel import ChannelClosedError, close_all
@@ -31,7 +31,7 @@ from edge_runtime.isolation.frames import SharedMemoryError
 from edge_runtime.isolation.limits import MIB, ChildLimits, board_memory_bytes
 from edge_runtime.isolation.template import OUT_OF_MEMORY
 from edge_runtime.isolation.tensors import SharedTensors
-from edge_runtime.options import Delegate
+from edge_runtime.options import DelegateOptions
 from edge_runtime.raw import Tensor
 
 FAULTS: dict[Fault, type[BackendError]] = {
@@ -51,7 +51,9 @@ MAX_MODEL_BYTES = 1 << 30  # models for these boards need a tenth of this
 class IsolatedBackend:
     """A model that runs in another process; see `Backend`."""
 
-    def __init__(self, child: Child, loaded: Loaded, shared: SharedTensors, limit: int) -> None:
+    def __init__(
+        self, child: Child, loaded: ModelLoaded, shared: SharedTensors, limit: int
+    ) -> None:
         self.input = loaded.input
         self.outputs = loaded.outputs
         self.facts = loaded.facts
@@ -75,7 +77,7 @@ class IsolatedBackend:
             case Inferred():
                 self._runs += 1
                 return tuple(place.copy() for place in self._places)
-            case Refused(reason=reason):
+            case ModelRefused(reason=reason):
                 raise BackendError(Heard(reason))
             case _:
                 raise babble("it was asked to run")
@@ -87,7 +89,7 @@ class IsolatedBackend:
 
 
 def open_isolated(
-    children: ChildFactory, weights: Path, *, runtime: Runtime, delegate: Delegate | None
+    children: ChildFactory, weights: Path, *, runtime: Runtime, delegate: DelegateOptions | None
 ) -> IsolatedBackend:
     """Open a model in a process of its own. Raises BackendError."""
     limit_bytes = model_memory_bytes()
@@ -110,7 +112,7 @@ def open_isolated(
     return IsolatedBackend(child, loaded, shared, limit_bytes)
 
 
-def wait_loaded(child: Child, limit_bytes: int) -> tuple[Loaded, SharedTensors]:
+def wait_loaded(child: Child, limit_bytes: int) -> tuple[ModelLoaded, SharedTensors]:
     """Wait until a model is open. Raises BackendError; ModelRefusedError: its file is at fault."""
     try:
         received = child.channel.receive_with_descriptors(LOAD_TIMEOUT_S)
@@ -121,9 +123,9 @@ def wait_loaded(child: Child, limit_bytes: int) -> tuple[Loaded, SharedTensors]:
     message, descriptors = received
     try:
         match understood(message):
-            case Refused(reason=reason, fault=fault):
+            case ModelRefused(reason=reason, fault=fault):
                 raise FAULTS[fault](Heard(reason))
-            case Loaded() as word if len(descriptors) == 1:
+            case ModelLoaded() as word if len(descriptors) == 1:
                 specs = (word.input, *word.outputs)
                 return word, SharedTensors.attach(os.dup(descriptors[0]), specs)
             case word:

@@ -18,8 +18,8 @@ from edge_runtime.infer.chatter import without_chatter
 from edge_runtime.infer.details import open_sizes, output_specs, tensor_spec
 from edge_runtime.infer.model_file import read_facts, unfit_file
 from edge_runtime.infer.pages import release_pages
-from edge_runtime.infer.placement import Placement, check_share, is_compiled, measure
-from edge_runtime.options import Delegate
+from edge_runtime.infer.placement import DelegatePlacement, check_share, is_compiled, measure
+from edge_runtime.options import DelegateOptions
 from edge_runtime.raw import ModelFacts, Tensor
 
 Runtime: TypeAlias = Literal["auto", "litert", "tflite-runtime"]
@@ -45,7 +45,7 @@ class InterpreterBackend:
     """A model on an interpreter whose tensors are allocated."""
 
     def __init__(
-        self, interpreter: Any, facts: ModelFacts, placement: Placement | None = None
+        self, interpreter: Any, facts: ModelFacts, placement: DelegatePlacement | None = None
     ) -> None:
         self._interpreter = interpreter
         self.facts = facts
@@ -86,7 +86,7 @@ def open_backend(
     weights: Path,
     *,
     runtime: Runtime,
-    delegate: Delegate | None,
+    delegate: DelegateOptions | None,
     threads: int = 1,
     default_delegates: bool = True,
 ) -> Backend:
@@ -146,7 +146,7 @@ def without_default_delegates(module: Any) -> dict[str, Any]:
     return {"experimental_op_resolver_type": kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
 
 
-def placed(interpreter: Any, delegate: Delegate, runtime: Runtime) -> Placement:
+def placed(interpreter: Any, delegate: DelegateOptions, runtime: Runtime) -> DelegatePlacement:
     """Return what a delegate has taken. Raises BackendError where that is too little."""
     try:
         placement = measure(interpreter, delegate)
@@ -193,7 +193,7 @@ def load(runtime: Runtime) -> Any:
         raise broken(runtime, error) from error
 
 
-def load_delegate(module: Any, delegate: Delegate, weights: Path) -> Any:
+def load_delegate(module: Any, delegate: DelegateOptions, weights: Path) -> Any:
     """Load an accelerator's library and have it make its delegate."""
     library = delegate.library
     # The runtimes' own `load_delegate` leaves half-made objects that complain as they die where

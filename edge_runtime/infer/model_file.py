@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge_runtime.errors import Text
-from edge_runtime.infer.flatbuffer import Table, flexbuffer_number, root_table
+from edge_runtime.infer.flatbuffer import FlatTable, flexbuffer_number, root_table
 from edge_runtime.raw import NO_FACTS, ModelFacts
 
 # Field numbers of TensorFlow Lite's schema, version 3.
@@ -97,7 +97,7 @@ def mapped(descriptor: int) -> mmap.mmap:
     return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
 
 
-def operators(model: Table) -> Operators:
+def operators(model: FlatTable) -> Operators:
     """Look at the operators of a model. Raises struct.error, IndexError or ValueError."""
     codes = [
         (code.octets(CODE_NAME).decode(), standard_number(code))
@@ -113,7 +113,7 @@ def operators(model: Table) -> Operators:
     return Operators(names, any(number in BEST_OF for _, number in codes), classes)
 
 
-def standard_number(code: Table) -> int:
+def standard_number(code: FlatTable) -> int:
     """Return the number of a standard operator. Files from before 2020 have it in one byte."""
     return max(code.number(CODE_OLD_NUMBER, "<b"), code.number(CODE_NUMBER))
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from edge_runtime.errors import BackendError, Text
-from edge_runtime.options import Delegate
+from edge_runtime.options import DelegateOptions
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -24,7 +24,7 @@ DELEGATE = "DELEGATE"  # the name that the interpreter gives to a node that a de
 COMPILED = ("edgetpu-custom-op", "ethos-u")
 
 
-class Placement(msgspec.Struct, frozen=True, omit_defaults=True):
+class DelegatePlacement(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a delegate has taken of a model, in so many `partitions`; the CPU runs the rest.
 
     `macs_share`: of the multiply-adds, 0 to 1; None where the model has none that can be counted,
@@ -83,7 +83,7 @@ class Operator(msgspec.Struct, frozen=True):
     outputs: Sequence[int]
 
 
-def measure(interpreter: Any, delegate: Delegate) -> Placement:
+def measure(interpreter: Any, delegate: DelegateOptions) -> DelegatePlacement:
     """Return what a delegate has taken of an interpreter's graph.
 
     The interpreter's own delegate (XNNPACK) must not have come yet: it comes in
@@ -103,7 +103,7 @@ def measure(interpreter: Any, delegate: Delegate) -> Placement:
 
 def placement_of(
     library: str, operators: Iterable[Operator], shapes: Mapping[int, Shape]
-) -> Placement:
+) -> DelegatePlacement:
     """Count what lies within the nodes that a delegate put in, and what does not."""
     graph = [one for one in operators if one.name != DELEGATE]
     partitions = [one for one in operators if one.name == DELEGATE]
@@ -113,7 +113,7 @@ def placement_of(
     compiled = [place for place, one in enumerate(graph) if one.name in COMPILED]
     macs = sum(work)
     cpu_macs = macs - sum(work[place] for place in taken)
-    return Placement(
+    return DelegatePlacement(
         library,
         nodes=len(graph),
         nodes_taken=len(taken),
@@ -167,7 +167,7 @@ def macs_of(operator: Operator, shapes: Mapping[int, Shape]) -> int:
     return 0
 
 
-def check_share(placement: Placement, delegate: Delegate) -> None:
+def check_share(placement: DelegatePlacement, delegate: DelegateOptions) -> None:
     """Raise BackendError where a delegate has taken nothing, or less than it is to take."""
     if placement.compiled:
         if placement.compiled_taken < placement.compiled:

@@ -15,7 +15,7 @@ OVERDUE_S = 2.0
 OVERDUE_TIMES = 10
 
 
-class Task(Protocol):
+class PoolTask(Protocol):
     """One stream's work, done a sample at a time. Called from any worker, several at once."""
 
     def ready(self) -> bool:
@@ -30,7 +30,7 @@ class Task(Protocol):
 class Share:
     """A task, the worker time it has used (its virtual time, in seconds), and its running steps."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: PoolTask) -> None:
         self.task = task
         self.used_s = 0.0
         self.started_s: dict[int, float] = {}  # by worker
@@ -93,7 +93,7 @@ class Pool:
             for _ in range(self.workers):
                 self._add_worker()
 
-    def add(self, task: Task) -> None:
+    def add(self, task: PoolTask) -> None:
         """Let a task take part."""
         with self._work:
             self._shares.append(Share(task))

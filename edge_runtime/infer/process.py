@@ -20,15 +20,15 @@ from edge_runtime.infer.process_messages import (
     Fault,
     FromModel,
     Inferred,
-    Loaded,
-    Refused,
+    ModelLoaded,
+    ModelRefused,
     decode_request,
 )
-from edge_runtime.isolation.channel import Channel
+from edge_runtime.isolation.channel import MessageChannel
 from edge_runtime.isolation.tensors import SharedTensors
 
 
-def run(channel: Channel, message: bytes) -> None:
+def run(channel: MessageChannel, message: bytes) -> None:
     """Be the process, until the daemon hangs up."""
     request = decode_request(message)
     try:
@@ -39,9 +39,9 @@ def run(channel: Channel, message: bytes) -> None:
         )
         shared = SharedTensors.create((backend.input, *backend.outputs))
     except (EdgeError, ValueError, RuntimeError, OSError) as error:
-        send(channel, Refused(str(error)[:MAX_TEXT], fault_of(error)))
+        send(channel, ModelRefused(str(error)[:MAX_TEXT], fault_of(error)))
         return
-    loaded = Loaded(backend.input, backend.outputs, backend.facts, backend.placement)
+    loaded = ModelLoaded(backend.input, backend.outputs, backend.facts, backend.placement)
     channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
     shared.close()
     given, *places = shared.arrays
@@ -51,7 +51,7 @@ def run(channel: Channel, message: bytes) -> None:
             for place, output in zip(places, outputs, strict=True):
                 np.copyto(place, output)
         except (BackendError, ValueError) as error:
-            send(channel, Refused(str(error)[:MAX_TEXT]))
+            send(channel, ModelRefused(str(error)[:MAX_TEXT]))
         else:
             send(channel, Inferred())
 
@@ -63,6 +63,6 @@ def fault_of(error: Exception) -> Fault:
     return "model" if isinstance(error, ModelRefusedError | ValueError) else "engine"
 
 
-def send(channel: Channel, word: FromModel) -> None:
+def send(channel: MessageChannel, word: FromModel) -> None:
     """Tell the daemon something."""
     channel.send(msgspec.msgpack.encode(word))

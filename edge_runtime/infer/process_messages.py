@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from edge_runtime.infer.placement import Placement
-from edge_runtime.options import Delegate
+from edge_runtime.infer.placement import DelegatePlacement
+from edge_runtime.options import DelegateOptions
 from edge_runtime.raw import ModelFacts, TensorSpec
 
 Fault: TypeAlias = Literal["model", "engine", "absent"]
@@ -22,30 +22,30 @@ class ModelRequest(msgspec.Struct, frozen=True):
 
     weights: str
     runtime: str
-    delegate: Delegate | None = None
+    delegate: DelegateOptions | None = None
 
 
-class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+class ModelLoaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The model is ready. The memory of its input and outputs, in this order, comes with it."""
 
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
     facts: ModelFacts
-    placement: Placement | None = None
+    placement: DelegatePlacement | None = None
 
 
 class Inferred(msgspec.Struct, frozen=True, tag="inferred"):
     """The outputs lie in the shared memory."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
+class ModelRefused(msgspec.Struct, frozen=True, tag="refused"):
     """The model cannot be opened, or failed as it ran: why, and whose fault it is."""
 
     reason: Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
     fault: Fault = "engine"
 
 
-FromModel: TypeAlias = Loaded | Inferred | Refused
+FromModel: TypeAlias = ModelLoaded | Inferred | ModelRefused
 
 RUN = b"run"
 

@@ -20,7 +20,7 @@ class ChannelClosedError(EdgeError):
     """The other process has closed its end, or has ended."""
 
 
-class Channel:
+class MessageChannel:
     """One end of a local SEQPACKET socket: whole messages, in order, none lost.
 
     One thread sends and one receives, which may be two; `post` and `close` may come from any.
@@ -34,7 +34,7 @@ class Channel:
         end.setblocking(False)
 
     @classmethod
-    def pair(cls) -> tuple[Channel, socket.socket]:
+    def pair(cls) -> tuple[MessageChannel, socket.socket]:
         """Return our end and the one to hand to the other process."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         return cls(ours), theirs

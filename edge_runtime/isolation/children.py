@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.errors import EdgeError, because
-from edge_runtime.isolation.channel import Channel, ChannelClosedError
+from edge_runtime.isolation.channel import ChannelClosedError, MessageChannel
 from edge_runtime.isolation.limits import ChildLimits
 from edge_runtime.isolation.template import (
     EndAll,
@@ -48,7 +48,7 @@ class Child:
     """
 
     def __init__(
-        self, template: TemplateProcess, process: int, channel: Channel, fate: Channel
+        self, template: TemplateProcess, process: int, channel: MessageChannel, fate: MessageChannel
     ) -> None:
         self.channel = channel
         self.process = process
@@ -167,15 +167,15 @@ def fork_child(template: TemplateProcess, order: Fork) -> Child:
 
     Raises ChildStartError where the board lets it start no process.
     """
-    ours, theirs = Channel.pair()
-    fate, fate_theirs = Channel.pair()
+    ours, theirs = MessageChannel.pair()
+    fate, fate_theirs = MessageChannel.pair()
     with closing_on_error(ours), closing_on_error(fate):
         with theirs, fate_theirs:
             template.order(order, (theirs.fileno(), fate_theirs.fileno()))
         return Child(template, wait_started(fate), ours, fate)
 
 
-def wait_started(fate: Channel) -> int:
+def wait_started(fate: MessageChannel) -> int:
     """Return a new child's number. Raises ChannelClosedError where the template does not answer."""
     told = fate.receive(START_TIMEOUT_S)
     word = None if told is None else decode_fate(told)

@@ -23,8 +23,8 @@ import msgspec
 from edge_runtime.errors import one_line
 from edge_runtime.isolation.channel import (
     MAX_MESSAGE_BYTES,
-    Channel,
     ChannelClosedError,
+    MessageChannel,
     close_all,
 )
 from edge_runtime.isolation.limits import ChildLimits, confine, end_with_parent
@@ -81,7 +81,7 @@ class NotStarted(msgspec.Struct, frozen=True, tag="not-started"):
 Fate: TypeAlias = Started | NotStarted | Ended
 
 
-class Template:
+class TemplateServer:
     """Serves one daemon through a socket, until the daemon closes it."""
 
     def __init__(self, orders: socket.socket) -> None:
@@ -170,7 +170,7 @@ class Template:
             confine(order.limits)
             gc.enable()  # what was imported stays frozen
             module, _, function = order.entry.partition(":")
-            getattr(import_module(module), function)(Channel(channel), order.request)
+            getattr(import_module(module), function)(MessageChannel(channel), order.request)
             status = 0
         except ChannelClosedError:
             status = 0  # how the daemon ends a child
@@ -225,7 +225,7 @@ def become_template(orders: socket.socket, modules: tuple[str, ...]) -> NoReturn
             import_module(module)
         gc.collect()
         gc.freeze()  # a collection in a child would copy every page that holds an object
-        Template(orders).serve()
+        TemplateServer(orders).serve()
         status = 0
     except BaseException as error:
         sys.stderr.write(f"edge-runtime: template process: {type(error).__name__}: {error}\n")

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.isolation import template
-from edge_runtime.isolation.channel import Channel, ChannelClosedError
+from edge_runtime.isolation.channel import ChannelClosedError, MessageChannel
 from edge_runtime.isolation.template import Order, become_template
 
 KILL_TIMEOUT_S = 2.0
@@ -25,7 +25,7 @@ ORDER_TIMEOUT_S = 5.0  # until the template has room for an order: one that hang
 class TemplateProcess:
     """A template process and the socket by which it takes orders. Any thread."""
 
-    def __init__(self, process: int, orders: Channel) -> None:
+    def __init__(self, process: int, orders: MessageChannel) -> None:
         self._process = process
         self._orders = orders
         self._sending = threading.Lock()
@@ -63,7 +63,7 @@ def start_template(shared: tuple[str, ...], own: tuple[str, ...]) -> TemplatePro
     already. A process with more threads must not be forked (a lock may be held that nobody would
     ever give back in the copy): it starts a fresh interpreter.
     """
-    ours, theirs = Channel.pair()
+    ours, theirs = MessageChannel.pair()
     with theirs, closing_on_error(ours):
         if has_one_thread():
             for module in shared:
@@ -98,7 +98,7 @@ def keep_only(descriptor: int) -> None:
 
 
 @contextlib.contextmanager
-def closing_on_error(channel: Channel) -> Iterator[None]:
+def closing_on_error(channel: MessageChannel) -> Iterator[None]:
     """Close a channel where the block raises."""
     try:
         yield

@@ -21,13 +21,13 @@ from collections.abc import Callable
 from typing import Self
 
 from edge_runtime.errors import EdgeError, UsageError
-from edge_runtime.office.broker_log import DOOR, LONGEST_LINE, BrokerLog, Client, Refusal
+from edge_runtime.office.broker_log import DOOR, LONGEST_LINE, BrokerLog, Client, LoggedRefusal
 from edge_runtime.office.denials import LOOK_EVERY_S, Denials
-from edge_runtime.office.folder import OfficeFolder, Owner
+from edge_runtime.office.folder import FileOwner, OfficeFolder
 from edge_runtime.office.keeper import Keeper
 from edge_runtime.office.members import member_names, write_members
 from edge_runtime.office.mosquitto import lacking, lines_of
-from edge_runtime.office.open_files import OWN_FILES, Look, OpenFiles, raise_limit
+from edge_runtime.office.open_files import OWN_FILES, OpenFileProbe, OpenFiles, raise_limit
 from edge_runtime.office.registry import Registry, RegistryError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 PIPE_BYTES = 1 << 20  # what Linux grants anybody
 FULL = 0.75  # lines leave gaps in a pipe's pages: a full one holds four fifths or more
 READ_EVERY_S = 0.1  # many lines at once: a wake-up for each would cost as much as the broker
-TOO_FAST = Refusal(
+TOO_FAST = LoggedRefusal(
     Client("", name="the broker's log"),
     "came faster than it could be read: refusals may be missing",
 )
@@ -69,10 +69,10 @@ def run(folder: OfficeFolder, program: str) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # they are for Mosquitto, whose last lines count
         if keeper is None:
-            follow(reading, folder.registry, Look(broker))
+            follow(reading, folder.registry, OpenFileProbe(broker))
         else:
             keeper.start()
-            follow(reading, folder.registry, Look(broker), keeper.clear)
+            follow(reading, folder.registry, OpenFileProbe(broker), keeper.clear)
     else:
         become(found, folder, writing)
 
@@ -87,7 +87,7 @@ def uses_plugin(folder: OfficeFolder) -> bool:
     )
     log.warning("%s: the broker %s", folder.configuration, what)
     with contextlib.suppress(RegistryError):
-        folder.registry.note(time.time(), "", str(Refusal(DOOR, what)))
+        folder.registry.note(time.time(), "", str(LoggedRefusal(DOOR, what)))
     return False
 
 
@@ -98,7 +98,7 @@ def renewed_members(folder: OfficeFolder) -> set[str]:
     """
     try:
         names = member_names(folder.registry)
-        write_members(folder, Owner(), names)
+        write_members(folder, FileOwner(), names)
     except EdgeError as error:
         log.error("%s; the list of members stays as it was", error)
         return set()
@@ -122,7 +122,7 @@ def follow(
     """Read to the end: pass on what is worth keeping, report what was refused, `clear` excess."""
     broker_log, rest = BrokerLog(files), b""
     full_bytes = FULL * fcntl.fcntl(log_pipe, fcntl.F_GETPIPE_SZ)
-    with Reporter(registry) as reporter:
+    with RefusalReporter(registry) as reporter:
         while chunk := os.read(log_pipe, PIPE_BYTES):
             if len(chunk) >= full_bytes:
                 reporter.take(TOO_FAST)
@@ -130,7 +130,7 @@ def follow(
             kept = []
             for line in lines:
                 heard = broker_log.take(line)
-                if isinstance(heard, Refusal):
+                if isinstance(heard, LoggedRefusal):
                     reporter.take(heard)
                 elif heard is not None:
                     kept.append(heard)
@@ -148,7 +148,7 @@ def pass_on(lines: list[bytes]) -> None:
             sys.stdout.buffer.flush()
 
 
-class Reporter:
+class RefusalReporter:
     """Tells of refusals in the log and the registry, on a thread of its own.
 
     A slow disk, or a registry that another command holds, must not stop the reading.
@@ -171,7 +171,7 @@ class Reporter:
         self._wake.set()
         self._thread.join()
 
-    def take(self, refusal: Refusal) -> None:
+    def take(self, refusal: LoggedRefusal) -> None:
         """Count a refusal; never waits for a disk."""
         with self._lock:
             is_due = self._denials.add(refusal, time.monotonic())

@@ -58,7 +58,7 @@ class Client(msgspec.Struct, frozen=True):
         return self.name or f"a client with the id {shown(self.client_id)}"
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class LoggedRefusal(msgspec.Struct, frozen=True):
     """What a client tried in vain, or the broker cannot do; it holds no control characters.
 
     What has one `kind` is counted together.
@@ -94,7 +94,7 @@ class BrokerLog:
         self._tells_will = False
         self.retained = Retained()
 
-    def take(self, line: bytes) -> bytes | Refusal | None:
+    def take(self, line: bytes) -> bytes | LoggedRefusal | None:
         """Return a line that is worth keeping as it is, a refusal, or None for noise."""
         found = LINE.match(line)
         if found is None:
@@ -112,7 +112,7 @@ class BrokerLog:
             return self._will(text)
         return self._moved(kind, text, is_whole=len(line) < LONGEST_LINE) or line
 
-    def _moved(self, kind: str | None, text: str, *, is_whole: bool) -> Refusal | None:
+    def _moved(self, kind: str | None, text: str, *, is_whole: bool) -> LoggedRefusal | None:
         """Note who came or left."""
         if kind == "came":
             return self._came(text, is_whole=is_whole)
@@ -120,7 +120,7 @@ class BrokerLog:
             self._clients.pop(found[1][:KEPT_ID], None)
         return None
 
-    def _came(self, text: str, *, is_whole: bool) -> Refusal | None:
+    def _came(self, text: str, *, is_whole: bool) -> LoggedRefusal | None:
         """Note who is connected; tell where the id is another's, whose connection that cuts."""
         found = CAME.match(text)
         if found is None:
@@ -138,11 +138,11 @@ class BrokerLog:
             self._clients.popitem(last=False)
         return taken_over(self._newest, before)
 
-    def _denied(self, text: str) -> Refusal:
+    def _denied(self, text: str) -> LoggedRefusal:
         client, topic = self._client_and_topic(text)
         return refusal(client, topic)
 
-    def _kept(self, line: bytes) -> Refusal | None:
+    def _kept(self, line: bytes) -> LoggedRefusal | None:
         """Count what a device leaves with the broker for ever; beyond its share it is cleared."""
         _, begins, text = line.decode("utf-8", "backslashreplace").partition(PUBLISH)
         client, topic = self._client_and_topic(text) if begins else (Client(""), "")
@@ -150,11 +150,11 @@ class BrokerLog:
             return None
         if (end := TOPIC_END.search(topic)) is None:
             what = "leaves retained messages under topics too long to be told, and cleared"
-            return Refusal(client, what, "retained")
+            return LoggedRefusal(client, what, "retained")
         if not self.retained.leaves(client.name, topic[: end.start()], is_empty=end[1] == "0"):
             return None
         what = f"leaves more than {MOST_RETAINED} retained messages: what is beyond is cleared"
-        return Refusal(client, what, "retained")
+        return LoggedRefusal(client, what, "retained")
 
     def _client_and_topic(self, text: str) -> tuple[Client, str]:
         """Tell the client's id from the topic, either of which may look like the place between.
@@ -169,22 +169,22 @@ class BrokerLog:
         client = self._clients.get(client_id[:KEPT_ID], Client(client_id[:KEPT_ID]))
         return client, "".join(topic)
 
-    def _lacking(self, kind: str, found: re.Match[bytes], line: bytes) -> Refusal:
+    def _lacking(self, kind: str, found: re.Match[bytes], line: bytes) -> LoggedRefusal:
         """Tell what the broker has too little of."""
         if kind == "unsaved":
             reason = shown(line[found.end() :].decode(errors="backslashreplace").strip(" ,."))
             files = self._files()
             why = full(files) if files is not None and files.is_full else f"it says {reason}"
-            return Refusal(SAVING, f"cannot save what it has acknowledged: {why}")
+            return LoggedRefusal(SAVING, f"cannot save what it has acknowledged: {why}")
         if kind == "queue":
             client_id = line[found.end() :].decode(errors="backslashreplace").removesuffix(".")
             client = self._clients.get(client_id[:KEPT_ID], Client(client_id[:KEPT_ID]))
-            return Refusal(
+            return LoggedRefusal(
                 client,
                 "reads too slowly or is away: what max_queued_messages has no room for is lost",
             )
         broker = msgspec.structs.replace(DOOR, address=(found["address"] or b"").decode())
-        return Refusal(broker, self._why_full(found["why"]))
+        return LoggedRefusal(broker, self._why_full(found["why"]))
 
     def _why_full(self, why: bytes | None) -> str:
         if why == b": max":
@@ -195,14 +195,14 @@ class BrokerLog:
         told = "" if files is None else f" ({files.used} of {files.limit} files are open)"
         return f"let somebody not in: /etc/hosts.deny forbids it, or it had no file left{told}"
 
-    def _will(self, topic: str) -> Refusal | None:
+    def _will(self, topic: str) -> LoggedRefusal | None:
         """Mosquitto drops a will without a word where it may not be published."""
         if topic.startswith(f"{ROOT}/{self._newest.name}/"):
             return None
-        return Refusal(self._newest, f"may not leave its will at {shown(topic)}")
+        return LoggedRefusal(self._newest, f"may not leave its will at {shown(topic)}")
 
 
-def taken_over(client: Client, before: Client | None) -> Refusal | None:
+def taken_over(client: Client, before: Client | None) -> LoggedRefusal | None:
     """Return that a client has taken another one's id: a device's own, or one that was in use.
 
     Mosquitto 2.0 binds no id to a certificate; it ends the connection that had it.
@@ -211,8 +211,10 @@ def taken_over(client: Client, before: Client | None) -> Refusal | None:
     if not client.name or not owner or owner == client.name:
         return None
     if client.client_id == f"edge:{owner.replace('/', ':')}":
-        return Refusal(client, f"connected as {owner}, whose connection that cuts", "as another")
-    return Refusal(
+        return LoggedRefusal(
+            client, f"connected as {owner}, whose connection that cuts", "as another"
+        )
+    return LoggedRefusal(
         client, f"connected with {owner}'s client id {shown(client.client_id)}", "as another"
     )
 
@@ -229,10 +231,10 @@ def full(files: OpenFiles | None) -> str:
     return f"it may open no more files, one a connection{how_many}; raise LimitNOFILE of its unit"
 
 
-def refusal(client: Client, topic: str = "") -> Refusal:
+def refusal(client: Client, topic: str = "") -> LoggedRefusal:
     """Return that a client may not publish; a long id leaves no room for the topic."""
     where = shown(TOPIC_END.sub("", topic)) if topic else "where it tried"
-    return Refusal(client, f"may not write {where}")
+    return LoggedRefusal(client, f"may not write {where}")
 
 
 def shown(text: str) -> str:

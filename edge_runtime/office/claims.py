@@ -24,7 +24,7 @@ LEVEL = re.compile(r"[a-z0-9-]{1,32}")
 ClaimState = Literal["open", "used", "expired", "cancelled"]
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ListedClaim(msgspec.Struct, frozen=True):
     """A claim in a list. `words`: of the key that used it."""
 
     claim_id: str
@@ -98,7 +98,7 @@ def file_text(claim: Claim, until: str) -> str:
     )
 
 
-def listed(registry: Registry, now_s: float) -> list[Listed]:
+def listed(registry: Registry, now_s: float) -> list[ListedClaim]:
     """Return all claims, the newest first."""
     with registry.reading() as db:
         rows = db.execute(
@@ -106,7 +106,7 @@ def listed(registry: Registry, now_s: float) -> list[Listed]:
             "ORDER BY made_s DESC"
         ).fetchall()
     return [
-        Listed(
+        ListedClaim(
             row["claim_id"],
             row["site"],
             row["device"],
@@ -119,7 +119,7 @@ def listed(registry: Registry, now_s: float) -> list[Listed]:
     ]
 
 
-def cancel(registry: Registry, claim_id: str, now_s: float) -> Listed:
+def cancel(registry: Registry, claim_id: str, now_s: float) -> ListedClaim:
     """Make a claim that was not used useless. Raises UsageError."""
     found = next((one for one in listed(registry, now_s) if one.claim_id == claim_id), None)
     if found is None:

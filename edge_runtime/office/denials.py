@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_runtime.office.broker_log import Refusal
+from edge_runtime.office.broker_log import LoggedRefusal
 
 AGAIN_AFTER_S = 60.0
 LONGEST_S = 3600.0
@@ -13,10 +13,10 @@ MAX_CLIENTS = 1_000
 
 
 @dataclass
-class Tally:
+class DenialCount:
     """What one client was refused since it was last told."""
 
-    last: Refusal
+    last: LoggedRefusal
     due_s: float
     pause_s: float = AGAIN_AFTER_S
     count: int = 0
@@ -29,12 +29,12 @@ class Denials:
     """
 
     def __init__(self) -> None:
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[str, DenialCount] = {}
 
     def __len__(self) -> int:
         return len(self._tallies)
 
-    def add(self, refusal: Refusal, now_s: float, key: str = "") -> bool:
+    def add(self, refusal: LoggedRefusal, now_s: float, key: str = "") -> bool:
         """Count a refusal; return whether it is to be told now. Times are monotonic.
 
         What has one `key` is counted together: by default, all of one client and kind.
@@ -42,7 +42,7 @@ class Denials:
         key = key or f"{refusal.client.name or refusal.client.address} {refusal.kind}"
         if key not in self._tallies and len(self._tallies) >= MAX_CLIENTS:
             key = ""  # all the others together
-        tally = self._tallies.setdefault(key, Tally(refusal, now_s))
+        tally = self._tallies.setdefault(key, DenialCount(refusal, now_s))
         tally.last = refusal
         tally.count += 1
         return tally.due_s <= now_s
@@ -56,7 +56,7 @@ class Denials:
         return [told(tally, now_s) for _, tally in over if tally.count]
 
 
-def told(tally: Tally, now_s: float) -> tuple[str, str, str]:
+def told(tally: DenialCount, now_s: float) -> tuple[str, str, str]:
     """Return address, text and name of a tally, which then counts from nothing."""
     text = str(tally.last)
     if tally.count > 1:

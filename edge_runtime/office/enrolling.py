@@ -30,7 +30,7 @@ CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 MAX_RENEWALS_A_DAY = 20
 
 
-class RefusedError(EnrolmentError):
+class EnrolmentRefusedError(EnrolmentError):
     """A request that gets nothing; the text tells the client why. `status` is HTTP's."""
 
     def __init__(self, status: int, english: str, who: str = "", **values: Any) -> None:
@@ -75,10 +75,10 @@ class Enrolment:
             state = state_of(claim, now_s)
             if state == "cancelled":
                 text = Text("this claim was cancelled; ask the office for a new one")
-                raise RefusedError(403, text, name)
+                raise EnrolmentRefusedError(403, text, name)
             if now_s >= claim["expires_s"]:
                 text = Text("this claim has expired; ask the office for a new one")
-                raise RefusedError(403, text, name)
+                raise EnrolmentRefusedError(403, text, name)
             key = requested_key(wish, name)
             if state == "used":
                 return first_answer(db, claim, key, name)
@@ -95,17 +95,17 @@ class Enrolment:
         with self._registry.changing() as db:
             row = certificate_row(db, serial_of(x509.load_der_x509_certificate(shown)))
             if row is None or row["der"] != shown:
-                raise RefusedError(
+                raise EnrolmentRefusedError(
                     403, "this certificate is not of a device that this office enrolled"
                 )
             name = f"{row['site']}/{row['device']}"
             if row["revoked_s"] is not None:
-                raise RefusedError(
+                raise EnrolmentRefusedError(
                     403, "this device was revoked; ask the office for a new claim", name
                 )
             if now_s >= row["ends_s"]:
                 text = Text("this certificate has expired; ask the office for a new claim")
-                raise RefusedError(403, text, name)
+                raise EnrolmentRefusedError(403, text, name)
             key = requested_key(wish, name)
             again = answered_before(db, row, key, now_s)
             return again or self._issue(db, row["site"], row["device"], key, now_s)
@@ -160,7 +160,7 @@ def proven_claim(db: sqlite3.Connection, claim_id: str, secret: str) -> sqlite3.
     ).fetchone()
     kept = bytes(32) if row is None else row["secret_sha256"]
     if not hmac.compare_digest(kept, hashed(secret)) or row is None:
-        raise RefusedError(
+        raise EnrolmentRefusedError(
             401, "this claim is not known here; check it, or ask the office for a new one"
         )
     return row
@@ -180,9 +180,11 @@ def first_answer(
     row = certificate_row(db, claim["serial"])
     assert row is not None, "a foreign key"
     if row["revoked_s"] is not None:
-        raise RefusedError(403, "this device was revoked; ask the office for a new claim", name)
+        raise EnrolmentRefusedError(
+            403, "this device was revoked; ask the office for a new claim", name
+        )
     if row["public_key"] != public_der(key):
-        raise RefusedError(
+        raise EnrolmentRefusedError(
             403,
             "this claim was used already, with another key; the office sees which ({words})",
             name,
@@ -208,7 +210,7 @@ def answered_before(
             return x509.load_der_x509_certificate(row["der"])
     if len(rows) >= MAX_RENEWALS_A_DAY:
         name = f"{shown['site']}/{shown['device']}"
-        raise RefusedError(429, "this device was renewed too often today", name)
+        raise EnrolmentRefusedError(429, "this device was renewed too often today", name)
     return None
 
 
@@ -219,7 +221,7 @@ def read_request(body: bytes) -> Requested:
         names = csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         key = csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, TypeError):
-        raise RefusedError(400, "the certificate request cannot be read") from None
+        raise EnrolmentRefusedError(400, "the certificate request cannot be read") from None
     return Requested(tuple(str(part.value) for part in names), key)
 
 
@@ -229,13 +231,15 @@ def requested_key(wish: Requested, name: str) -> ec.EllipticCurvePublicKey:
     Raises RefusedError.
     """
     if wish.names != (name,):
-        raise RefusedError(403, "the certificate request is not for {name}", name, name=name)
+        raise EnrolmentRefusedError(
+            403, "the certificate request is not for {name}", name, name=name
+        )
     try:
         key = load_der_public_key(wish.public_key)
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, CURVES):
-        raise RefusedError(400, "the key is none of P-256, P-384, P-521", name)
+        raise EnrolmentRefusedError(400, "the key is none of P-256, P-384, P-521", name)
     return key
 
 

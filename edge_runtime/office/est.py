@@ -27,7 +27,7 @@ from edge_runtime.enrolment.messages import (
 from edge_runtime.enrolment.words import six_words
 from edge_runtime.language import mark
 from edge_runtime.office.authority import der_key, name_of
-from edge_runtime.office.enrolling import RefusedError, Requested, read_request
+from edge_runtime.office.enrolling import EnrolmentRefusedError, Requested, read_request
 from edge_runtime.office.limits import Patience
 from edge_runtime.office.registry import RegistryError
 from edge_runtime.office.signing import SigningClient
@@ -73,7 +73,7 @@ class Est:
         try:
             shown = BasicAuth.decode(header)
         except ValueError:
-            raise RefusedError(401, "the credentials are not HTTP Basic") from None
+            raise EnrolmentRefusedError(401, "the credentials are not HTTP Basic") from None
         sign = functools.partial(self._signer.for_claim, shown.login, shown.password)
         return await self._signed(request, "enrolled", sign)
 
@@ -82,14 +82,16 @@ class Est:
         tls: ssl.SSLObject = request.transport.get_extra_info("ssl_object")
         shown = tls.getpeercert(binary_form=True)
         if shown is None:
-            raise RefusedError(403, "renewal takes the device's present certificate, in TLS")
+            raise EnrolmentRefusedError(
+                403, "renewal takes the device's present certificate, in TLS"
+            )
         return await self._signed(
             request, "renewed", functools.partial(self._signer.for_certificate, shown)
         )
 
     async def _signed(self, request: web.Request, done: str, sign: Sign) -> web.Response:
         if request.content_type != CSR_TYPE:
-            raise RefusedError(415, "the body is not {type}", type=CSR_TYPE)
+            raise EnrolmentRefusedError(415, "the body is not {type}", type=CSR_TYPE)
         body = await request.read()
         certificate = await asyncio.to_thread(sign, read_request(body))
         log.info(
@@ -107,7 +109,7 @@ class Est:
         """Turn what goes wrong into an answer of one line."""
         try:
             return await handler(request)
-        except RefusedError as error:
+        except EnrolmentRefusedError as error:
             return await self._refuse(request, error.status, str(error), error.who)
         except EnrolmentError as error:
             return await self._refuse(request, 400, str(error))

@@ -88,7 +88,7 @@ def open_folder(path: Path) -> OfficeFolder:
     return folder
 
 
-class Owner:
+class FileOwner:
     """Whom files are given to: the broker's user where root makes them, else nobody else."""
 
     def __init__(self) -> None:

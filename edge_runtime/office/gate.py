@@ -18,7 +18,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from edge_runtime.office.broker_log import Client, Refusal
+from edge_runtime.office.broker_log import Client, LoggedRefusal
 from edge_runtime.office.denials import LOOK_EVERY_S, Denials
 from edge_runtime.office.limits import (
     CONNECTION_S,
@@ -44,7 +44,7 @@ class Visit:
     end: Callable[[], object]
 
 
-class Gate:
+class TlsListener:
     """Lets connections through to an aiohttp server. Lives on one event loop.
 
     Who says nothing keeps nobody out: where all places are taken, the address that has most of
@@ -126,7 +126,7 @@ class Gate:
     def _deny(self, address: str, what: str) -> None:
         """Count what was denied to an address."""
         refusal, now_s = (
-            Refusal(Client("", address=address), what),
+            LoggedRefusal(Client("", address=address), what),
             asyncio.get_running_loop().time(),
         )
         if self._denials.add(refusal, now_s, f"{address} {what}"):

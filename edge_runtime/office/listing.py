@@ -11,7 +11,7 @@ from edge_runtime.office.claims import state_of
 from edge_runtime.office.registry import Registry
 
 
-class Device(msgspec.Struct, frozen=True):
+class DeviceListing(msgspec.Struct, frozen=True):
     """A device as its newest certificate and its newest claim tell; times in Unix seconds."""
 
     site: str
@@ -23,7 +23,7 @@ class Device(msgspec.Struct, frozen=True):
     claim: str = ""
 
 
-class Event(msgspec.Struct, frozen=True):
+class RefusalEvent(msgspec.Struct, frozen=True):
     """Something that was refused."""
 
     at_s: float
@@ -31,7 +31,7 @@ class Event(msgspec.Struct, frozen=True):
     what: str
 
 
-def all_devices(registry: Registry, now_s: float) -> list[Device]:
+def all_devices(registry: Registry, now_s: float) -> list[DeviceListing]:
     """Return all devices that have a certificate or a claim, by name."""
     with registry.reading() as db:
         certificates = newest(db.execute("SELECT * FROM certificates ORDER BY issued_s"))
@@ -49,11 +49,11 @@ def newest(rows: sqlite3.Cursor) -> dict[tuple[str, str], sqlite3.Row]:
 
 def device_of(
     name: tuple[str, str], certificate: sqlite3.Row | None, claim: sqlite3.Row | None, now_s: float
-) -> Device:
+) -> DeviceListing:
     state = "" if claim is None else state_of(claim, now_s)
     if certificate is None:
-        return Device(*name, claim=state)
-    return Device(
+        return DeviceListing(*name, claim=state)
+    return DeviceListing(
         *name,
         words=six_words(certificate["public_key"]),
         enrolled_s=certificate["issued_s"],
@@ -63,11 +63,11 @@ def device_of(
     )
 
 
-def last_events(registry: Registry, limit: int) -> list[Event]:
+def last_events(registry: Registry, limit: int) -> list[RefusalEvent]:
     """Return the last refusals, oldest first."""
     with registry.reading() as db:
         rows = db.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
-    return [Event(row["at_s"], row["address"], row["what"]) for row in reversed(rows)]
+    return [RefusalEvent(row["at_s"], row["address"], row["what"]) for row in reversed(rows)]
 
 
 def dropped_events(registry: Registry) -> int:

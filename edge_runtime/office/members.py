@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from edge_runtime.errors import UsageError
-from edge_runtime.office.folder import OfficeFolder, Owner, put
+from edge_runtime.office.folder import FileOwner, OfficeFolder, put
 from edge_runtime.office.registry import Registry
 
 Access: TypeAlias = Literal["read", "write", "readwrite"]
@@ -124,7 +124,7 @@ def rights_of(folder: OfficeFolder) -> Rights:
         raise UsageError(f"{folder.acl}: cannot be read ({error}); restore it") from None
 
 
-def write_members(folder: OfficeFolder, owner: Owner, names: Iterable[str]) -> None:
+def write_members(folder: OfficeFolder, owner: FileOwner, names: Iterable[str]) -> None:
     """Write the plugin's file, before the broker starts: the plugin reads it then alone."""
     rights = rights_of(folder)
     everybody = sorted({*names, *rights.users, KEEPER})

@@ -6,7 +6,7 @@ import platform
 import re
 from pathlib import Path
 
-from edge_runtime.office.folder import OfficeFolder, Owner, put
+from edge_runtime.office.folder import FileOwner, OfficeFolder, put
 
 # The username is the certificate's CN: `{site}/{device}`, the two topic levels of a device.
 ACL = """\
@@ -75,7 +75,9 @@ PLUGIN_PLACES = (f"/usr/lib/*-linux-gnu/{PLUGIN}", f"/usr/lib/{PLUGIN}", f"/usr/
 ACL_LINE = re.compile(r"^[ \t]*acl_file[ \t].*$", re.MULTILINE)
 
 
-def write_broker_files(folder: OfficeFolder, final: OfficeFolder, port: int, owner: Owner) -> None:
+def write_broker_files(
+    folder: OfficeFolder, final: OfficeFolder, port: int, owner: FileOwner
+) -> None:
     """Write Mosquitto's configuration and ACL, which name the files where they will lie."""
     text = CONFIGURATION.format(
         port=port,
@@ -99,7 +101,7 @@ def plugin_path() -> Path:
     return found or Path(f"/usr/lib/{platform.machine()}-linux-gnu") / PLUGIN
 
 
-def take_over(folder: OfficeFolder, owner: Owner) -> bool:
+def take_over(folder: OfficeFolder, owner: FileOwner) -> bool:
     """Let a configuration of an older version use the plugin; return whether it had to change.
 
     One line is replaced, since the rest may be its owner's by now; a copy stays beside it.

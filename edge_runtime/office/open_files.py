@@ -54,7 +54,7 @@ def open_files(pid: int) -> OpenFiles | None:
         return None
 
 
-class Look:
+class OpenFileProbe:
     """Looks at a process's files, once a second at most. One thread."""
 
     def __init__(self, pid: int, clock: Callable[[], float] = time.monotonic) -> None:

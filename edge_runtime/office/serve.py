@@ -26,10 +26,10 @@ from edge_runtime.office.announce import announced
 from edge_runtime.office.enrolling import read_request
 from edge_runtime.office.est import Est
 from edge_runtime.office.folder import OfficeFolder
-from edge_runtime.office.gate import Gate, tls_context
+from edge_runtime.office.gate import TlsListener, tls_context
 from edge_runtime.office.limits import Patience
 from edge_runtime.office.registry import Settings, in_url
-from edge_runtime.office.signing import Failed, SigningClient, answers_of, serve_signing
+from edge_runtime.office.signing import SignerFailed, SigningClient, answers_of, serve_signing
 from edge_runtime.office.units import SERVER_USER
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def signing_child(folder: OfficeFolder) -> socket.socket:
                 answers = answers_of(folder)
                 warn_of_ends(folder)
             except (EdgeError, OSError, ValueError) as error:
-                failed = Failed(str(error))
+                failed = SignerFailed(str(error))
                 answers = lambda _request: failed  # noqa: E731 - told by who asks
             serve_signing(its, answers)
         finally:
@@ -200,7 +200,9 @@ async def answering(
     )
     await runner.setup()
     assert runner.server is not None
-    accepting = asyncio.create_task(Gate(runner.server, context, est.report).accept(listener))
+    accepting = asyncio.create_task(
+        TlsListener(runner.server, context, est.report).accept(listener)
+    )
     try:
         yield accepting
     finally:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edge_runtime.enrolment.keys import key_pem, new_key, read_key
 from edge_runtime.errors import EdgeError, IdentityError, UsageError
 from edge_runtime.office.authority import CA_DAYS, Authority, pem
-from edge_runtime.office.folder import OfficeFolder, Owner, put
+from edge_runtime.office.folder import FileOwner, OfficeFolder, put
 from edge_runtime.office.members import KEEPER, member_names, write_members
 from edge_runtime.office.mosquitto import take_over, write_broker_files
 from edge_runtime.office.registry import Settings
@@ -31,7 +31,7 @@ def make_office(path: Path, settings: Settings, now_s: float) -> OfficeFolder:
     It grows beside its place and is renamed at the end: a power cut leaves nothing half made.
     """
     final = OfficeFolder(path.absolute())
-    owner = Owner()
+    owner = FileOwner()
     with growing(final.path) as new:
         folder = OfficeFolder(new)
         for part in (folder.private, folder.client, folder.mosquitto, folder.data, folder.systemd):
@@ -56,7 +56,7 @@ def renew_servers(folder: OfficeFolder, settings: Settings, now_s: float) -> flo
     Returns their end in Unix seconds.
     """
     authority = Authority.load(folder.ca, folder.ca_key)
-    end_s = certify(folder, authority, settings, now_s, Owner())
+    end_s = certify(folder, authority, settings, now_s, FileOwner())
     folder.registry.change_settings(settings)
     return end_s
 
@@ -71,14 +71,14 @@ def upgrade(folder: OfficeFolder, now_s: float) -> tuple[list[Path], list[Path]]
     if not folder.keeper.exists():
         certify_keeper(folder, Authority.load(folder.ca, folder.ca_key), now_s)
         changed.append(folder.keeper)
-    if take_over(folder, Owner()):
-        write_members(folder, Owner(), member_names(folder.registry))
+    if take_over(folder, FileOwner()):
+        write_members(folder, FileOwner(), member_names(folder.registry))
         changed.append(folder.configuration)
     return write_units(folder, folder, owner.st_uid), changed
 
 
 def certify(
-    folder: OfficeFolder, authority: Authority, settings: Settings, now_s: float, owner: Owner
+    folder: OfficeFolder, authority: Authority, settings: Settings, now_s: float, owner: FileOwner
 ) -> float:
     """Write the three certificates that are not a device's; keys stay where there are some.
 
@@ -119,7 +119,7 @@ def key_in(path: Path, uid: int = -1, gid: int = -1) -> ec.EllipticCurvePublicKe
         ) from None
 
 
-def let_broker_in(folder: OfficeFolder, owner: Owner) -> None:
+def let_broker_in(folder: OfficeFolder, owner: FileOwner) -> None:
     """Give Mosquitto's user what it must read, and its data folder; nothing more."""
     if owner.is_another:
         folder.path.chmod(0o711)

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from edge_runtime.errors import EdgeError
 from edge_runtime.office.authority import Authority
-from edge_runtime.office.enrolling import Enrolment, RefusedError, Requested
+from edge_runtime.office.enrolling import Enrolment, EnrolmentRefusedError, Requested
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.registry import Registry, RegistryError, Settings
 
@@ -66,7 +66,7 @@ class Signed(msgspec.Struct, frozen=True, tag=True):
     der: bytes
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
+class SigningRefused(msgspec.Struct, frozen=True, tag=True):
     """Nothing was signed; `text` tells the device why, `status` is HTTP's."""
 
     status: int
@@ -74,7 +74,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     who: str
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class SignerFailed(msgspec.Struct, frozen=True, tag=True):
     """The signer cannot answer now."""
 
     why: str
@@ -87,7 +87,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 Request: TypeAlias = ByClaim | ByCertificate | Note | AskSettings
-Answer: TypeAlias = Signed | Refused | Failed | Done
+Answer: TypeAlias = Signed | SigningRefused | SignerFailed | Done
 
 
 Answers: TypeAlias = Callable[[Request], Answer]
@@ -127,10 +127,10 @@ def answered(registry: Registry, enrolment: Enrolment, request: Request) -> Answ
             return Done(registry.settings())
         registry.note(now_s, request.address, request.what, request.who)
         return Done()
-    except RefusedError as error:
-        return Refused(error.status, str(error), error.who)
+    except EnrolmentRefusedError as error:
+        return SigningRefused(error.status, str(error), error.who)
     except (EdgeError, ValueError) as error:
-        return Failed(str(error))
+        return SignerFailed(str(error))
 
 
 def signed(certificate: x509.Certificate) -> Signed:
@@ -175,8 +175,8 @@ class SigningClient:
 
     def _certificate(self, request: Request) -> x509.Certificate:
         answer = self._ask(request)
-        if isinstance(answer, Refused):
-            raise RefusedError(answer.status, answer.text, answer.who)
+        if isinstance(answer, SigningRefused):
+            raise EnrolmentRefusedError(answer.status, answer.text, answer.who)
         assert isinstance(answer, Signed)
         return x509.load_der_x509_certificate(answer.der)
 
@@ -194,6 +194,6 @@ class SigningClient:
             self._on_gone()
             raise RegistryError(f"the signing process does not answer{why}")
         answer: Answer = msgspec.json.decode(line, type=Answer)
-        if isinstance(answer, Failed):
+        if isinstance(answer, SignerFailed):
             raise RegistryError(answer.why)
         return answer

@@ -19,123 +19,131 @@ from edge_runtime.options.base import (
     Section,
 )
 from edge_runtime.options.device import (
-    Broker,
-    Device,
+    BrokerOptions,
+    DeviceOptions,
     EngineOptions,
     OutboxOptions,
     UplinkOptions,
     host_level,
 )
 from edge_runtime.options.framing import (
-    Binary,
-    Channel,
-    Cobs,
-    Column,
-    Field,
+    BinaryLayout,
+    BinaryOptions,
+    ChannelOptions,
+    CobsOptions,
+    ColumnOptions,
+    FieldOptions,
     FramingOptions,
-    Layout,
-    Lines,
-    Modbus,
-    Nmea,
+    LinesOptions,
+    ModbusOptions,
+    NmeaOptions,
     NumberType,
-    Register,
-    Slip,
+    RegisterOptions,
+    SlipOptions,
 )
 from edge_runtime.options.recorded import Recorded
-from edge_runtime.options.rules import Count, Dwell, Line, PictureRule, RuleOptions, Threshold, Zone
+from edge_runtime.options.rules import (
+    CountOptions,
+    DwellOptions,
+    LineOptions,
+    PictureRule,
+    RuleOptions,
+    ThresholdOptions,
+    ZoneOptions,
+)
 from edge_runtime.options.sources import (
-    Camera,
-    Fault,
-    Images,
-    Recording,
+    CameraOptions,
+    FaultOptions,
+    ImagesOptions,
+    RecordingOptions,
     SensorOptions,
-    SensorRecording,
-    Serial,
+    SensorRecordingOptions,
+    SerialOptions,
     SourceOptions,
-    Synthetic,
-    Vibration,
-    Video,
+    SyntheticOptions,
+    VibrationOptions,
+    VideoOptions,
 )
 from edge_runtime.options.stages import (
     EDGE_TPU,
-    Always,
-    Delegate,
+    AlwaysOptions,
+    DelegateOptions,
     GateOptions,
-    Interval,
-    ModelUse,
-    Motion,
-    Publish,
+    IntervalOptions,
+    ModelOptions,
+    MotionOptions,
     PublishMode,
-    Track,
+    PublishOptions,
+    TrackOptions,
 )
 
 __all__ = [
     "EDGE_TPU",
     "RESERVED_STREAM_NAMES",
-    "Always",
-    "Binary",
-    "Broker",
-    "Camera",
-    "Channel",
-    "Cobs",
-    "Column",
+    "AlwaysOptions",
+    "BinaryLayout",
+    "BinaryOptions",
+    "BrokerOptions",
+    "CameraOptions",
+    "ChannelOptions",
+    "CobsOptions",
+    "ColumnOptions",
     "Config",
-    "Count",
-    "Delegate",
-    "Device",
-    "Dwell",
+    "CountOptions",
+    "DelegateOptions",
+    "DeviceOptions",
+    "DwellOptions",
     "EngineOptions",
-    "Fault",
-    "Field",
+    "FaultOptions",
+    "FieldOptions",
     "Fraction",
     "FramesPerSecond",
     "FramingOptions",
     "GateOptions",
-    "Images",
-    "Interval",
+    "ImagesOptions",
+    "IntervalOptions",
     "Kind",
-    "Layout",
-    "Line",
-    "Lines",
-    "Modbus",
-    "ModelUse",
-    "Motion",
+    "LineOptions",
+    "LinesOptions",
+    "ModbusOptions",
+    "ModelOptions",
+    "MotionOptions",
     "Name",
-    "Nmea",
+    "NmeaOptions",
     "NumberType",
     "OutboxOptions",
     "PictureRule",
     "Pixels",
     "Polygon",
-    "Publish",
     "PublishMode",
+    "PublishOptions",
     "Recorded",
-    "Recording",
-    "Register",
+    "RecordingOptions",
+    "RegisterOptions",
     "RuleOptions",
     "Seconds",
     "SecondsOrZero",
     "Section",
     "SensorOptions",
-    "SensorRecording",
-    "Serial",
-    "Slip",
+    "SensorRecordingOptions",
+    "SerialOptions",
+    "SlipOptions",
     "SourceOptions",
-    "Stream",
-    "Synthetic",
-    "Threshold",
-    "Track",
+    "StreamOptions",
+    "SyntheticOptions",
+    "ThresholdOptions",
+    "TrackOptions",
     "UplinkOptions",
-    "Vibration",
-    "Video",
-    "Zone",
+    "VibrationOptions",
+    "VideoOptions",
+    "ZoneOptions",
     "host_level",
 ]
 
 RESERVED_STREAM_NAMES = ("cmd", "reply", "status", "health", "outbox")
 
 
-class Stream(Section, frozen=True):
+class StreamOptions(Section, frozen=True):
     """`[[streams]]`: one source on its way to results.
 
     `rate` adaptive: as few inferences as give the same events within 0.5 s. Frames are inferred
@@ -143,12 +151,12 @@ class Stream(Section, frozen=True):
     """
 
     name: Name
-    source: SourceOptions = Camera()
-    gate: GateOptions = Always()
-    model: ModelUse | None = None
-    track: Track | None = None
+    source: SourceOptions = CameraOptions()
+    gate: GateOptions = AlwaysOptions()
+    model: ModelOptions | None = None
+    track: TrackOptions | None = None
     rules: tuple[RuleOptions, ...] = ()
-    publish: Publish = Publish()
+    publish: PublishOptions = PublishOptions()
     rate: Literal["full", "adaptive"] = "full"
 
     @property
@@ -157,19 +165,19 @@ class Stream(Section, frozen=True):
         return self.model is not None or not isinstance(self.source, SensorOptions)
 
     @property
-    def model_use(self) -> ModelUse:
+    def model_use(self) -> ModelOptions:
         """How the model is used: as configured, or the default one."""
-        return self.model or ModelUse()
+        return self.model or ModelOptions()
 
     @property
     def picture_rules(self) -> tuple[PictureRule, ...]:
         """The rules about tracks."""
-        return tuple(rule for rule in self.rules if not isinstance(rule, Threshold))
+        return tuple(rule for rule in self.rules if not isinstance(rule, ThresholdOptions))
 
     @property
-    def thresholds(self) -> tuple[Threshold, ...]:
+    def thresholds(self) -> tuple[ThresholdOptions, ...]:
         """The rules about a sensor's channels."""
-        return tuple(rule for rule in self.rules if isinstance(rule, Threshold))
+        return tuple(rule for rule in self.rules if isinstance(rule, ThresholdOptions))
 
     @property
     def rule_names(self) -> tuple[str, ...]:
@@ -177,10 +185,10 @@ class Stream(Section, frozen=True):
         return tuple(rule.name for rule in self.rules)
 
     @property
-    def tracking(self) -> Track | None:
+    def tracking(self) -> TrackOptions | None:
         """The tracker's options: rules, events and counts need one where none is configured."""
         if self.track is None and (self.rules or self.publish.mode != "every_inference"):
-            return Track()
+            return TrackOptions()
         return self.track
 
 
@@ -190,9 +198,9 @@ class Config(Section, frozen=True):
     `folder` and `state_dir` are no keys of the file: where it lies, and where the state does.
     """
 
-    device: Device
-    broker: Broker
-    streams: Annotated[tuple[Stream, ...], Meta(min_length=1, max_length=64)]
+    device: DeviceOptions
+    broker: BrokerOptions
+    streams: Annotated[tuple[StreamOptions, ...], Meta(min_length=1, max_length=64)]
     outbox: OutboxOptions = OutboxOptions()
     uplink: UplinkOptions = UplinkOptions()
     engine: EngineOptions = EngineOptions()

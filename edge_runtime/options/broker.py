@@ -7,12 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edge_runtime.errors import Text, row
-from edge_runtime.options.device import Broker
+from edge_runtime.options.device import BrokerOptions
 from edge_runtime.toml_file import path_fault
 from edge_runtime.urls import shown_url
 
 
-def faults(broker: Broker) -> Iterator[tuple[str, Text]]:
+def faults(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:
     """Yield each key that is wrong, and what is wrong with it."""
     yield from wrong_trust(broker)
     yield from wrong_url(broker.url)
@@ -42,7 +42,7 @@ def has_host(url: str) -> bool:
         return False
 
 
-def wrong_trust(broker: Broker) -> Iterator[tuple[str, Text]]:
+def wrong_trust(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:
     """Yield what would leave it open who the broker is, or who we are."""
     found = broker.url == "discover"
     is_provisioned = broker.identity is not None
@@ -71,7 +71,7 @@ def wrong_trust(broker: Broker) -> Iterator[tuple[str, Text]]:
         yield "url", Text("without TLS nobody proves who he is; write mqtts://")
 
 
-def wrong_files(broker: Broker) -> Iterator[tuple[str, Text]]:
+def wrong_files(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:
     """Yield what is missing: a file, or the one that goes with it."""
     for key in ("ca_file", "cert_file", "key_file", "password_file"):
         file = getattr(broker, key)

@@ -21,7 +21,7 @@ ServerName = Annotated[
 ]
 
 
-class Device(Section, frozen=True):
+class DeviceOptions(Section, frozen=True):
     """`[device]`: the topic levels that name this board."""
 
     site: Name
@@ -33,7 +33,7 @@ class Device(Section, frozen=True):
         return self.name or host_level(socket.gethostname())
 
 
-class Broker(Section, frozen=True):
+class BrokerOptions(Section, frozen=True):
     """`[broker]`: where results go, and how the broker proves who it is.
 
     `identity` provisioned: the CA, the certificate and the key are those that `provision` put into

@@ -36,7 +36,7 @@ SyncBytes = Annotated[
 ]
 
 
-class Channel(Section, frozen=True):
+class ChannelOptions(Section, frozen=True):
     """One value of a sensor: raw * scale + offset; outside min..max it counts as missing."""
 
     name: ChannelName
@@ -61,16 +61,16 @@ class Channel(Section, frozen=True):
         return max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX)
 
 
-class Column(Channel, frozen=True):
+class ColumnOptions(ChannelOptions, frozen=True):
     """A value of a text line. `at`: its place in a CSV line (0: first), its key in a JSON line."""
 
     at: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] | None = None
 
 
-class Lines(Kind, frozen=True, tag="lines"):
+class LinesOptions(Kind, frozen=True, tag="lines"):
     """Text lines, CSV or JSON. Without any `at`, a CSV line has exactly these columns in order."""
 
-    columns: Annotated[tuple[Column, ...], Meta(min_length=1, max_length=64)]
+    columns: Annotated[tuple[ColumnOptions, ...], Meta(min_length=1, max_length=64)]
     format: Literal["csv", "json"] = "csv"
     separator: Separator = ","
     decimal: Literal[".", ","] = "."
@@ -89,7 +89,7 @@ NumberType: TypeAlias = Literal[
 ]
 
 
-class Field(Channel, frozen=True):
+class FieldOptions(ChannelOptions, frozen=True):
     """A value of a binary row; `skip` bytes before it mean nothing."""
 
     type: NumberType = "int16"
@@ -99,10 +99,10 @@ class Field(Channel, frozen=True):
 MAX_PAYLOAD_BYTES = 4096
 
 
-class Layout(Kind, frozen=True):
+class BinaryLayout(Kind, frozen=True):
     """A binary frame's inside: header, up to `rows` rows of `fields`, trailer, check."""
 
-    fields: Annotated[tuple[Field, ...], Meta(min_length=1, max_length=64)]
+    fields: Annotated[tuple[FieldOptions, ...], Meta(min_length=1, max_length=64)]
     rows: Annotated[int, Meta(ge=1, le=1024)] = 1
     endian: Literal["little", "big"] = "little"
     header_bytes: Annotated[int, Meta(ge=0, le=255)] = 0
@@ -128,7 +128,7 @@ class Layout(Kind, frozen=True):
         return self.header_bytes + self.rows * self.row_bytes + self.trailer_bytes
 
 
-class Binary(Layout, frozen=True, tag="binary", kw_only=True):
+class BinaryOptions(BinaryLayout, frozen=True, tag="binary", kw_only=True):
     """sync, [length of the payload], payload, [check]. `check_covers` `frame`: sync too.
 
     Without a length each frame is full.
@@ -139,15 +139,15 @@ class Binary(Layout, frozen=True, tag="binary", kw_only=True):
     check_covers: Literal["body", "frame"] = "body"
 
 
-class Slip(Layout, frozen=True, tag="slip"):
+class SlipOptions(BinaryLayout, frozen=True, tag="slip"):
     """RFC 1055 packets."""
 
 
-class Cobs(Layout, frozen=True, tag="cobs"):
+class CobsOptions(BinaryLayout, frozen=True, tag="cobs"):
     """Consistent Overhead Byte Stuffing; a zero byte ends each packet."""
 
 
-class Nmea(Kind, frozen=True, tag="nmea"):
+class NmeaOptions(Kind, frozen=True, tag="nmea"):
     """A GNSS receiver (NMEA 0183, RMC and GGA): one row for each moment that has all `values`."""
 
     values: Annotated[
@@ -156,7 +156,7 @@ class Nmea(Kind, frozen=True, tag="nmea"):
     ] = ("latitude", "longitude", "speed", "satellites")
 
 
-class Register(Channel, frozen=True, kw_only=True):
+class RegisterOptions(ChannelOptions, frozen=True, kw_only=True):
     """A value of a Modbus device. `words`: which of two registers comes first."""
 
     address: Annotated[int, Meta(ge=0, le=65535)]
@@ -170,17 +170,19 @@ class Register(Channel, frozen=True, kw_only=True):
             raise ValueError("address 65535 leaves no room for a 32-bit value")
 
 
-class Modbus(Kind, frozen=True, tag="modbus"):
+class ModbusOptions(Kind, frozen=True, tag="modbus"):
     """A Modbus RTU device that is asked for its registers every `every_s`.
 
     An answer that begins later than `timeout_s` is not taken; the line is listened to until
     it came.
     """
 
-    registers: Annotated[tuple[Register, ...], Meta(min_length=1, max_length=64)]
+    registers: Annotated[tuple[RegisterOptions, ...], Meta(min_length=1, max_length=64)]
     device: Annotated[int, Meta(ge=1, le=247)] = 1
     every_s: Seconds = 1.0
     timeout_s: Annotated[float, Meta(ge=0.02, le=5.0)] = 0.5
 
 
-FramingOptions: TypeAlias = Lines | Binary | Slip | Cobs | Nmea | Modbus
+FramingOptions: TypeAlias = (
+    LinesOptions | BinaryOptions | SlipOptions | CobsOptions | NmeaOptions | ModbusOptions
+)

@@ -19,9 +19,9 @@ NO_RECORDING = Text("show those of this device with `edge-runtime record --list`
 class Recorded(msgspec.Struct, frozen=True):
     """The manifest: written with the first sample, and again at the end.
 
-    `holds` says what the source gave; `source` is its kind. `singles` are the channels that came
-    as float32. `ended` says why the recording ended; empty: it was cut short, or is going on.
-    `samples` (frames, or rows), `size_bytes` and `last` are known once it has ended.
+    `holds` says what the source gave; `source` is its kind. `float32_channels` are those that
+    came as float32. `ended` says why the recording ended; empty: it was cut short, or is going
+    on. `samples` (frames, or rows), `size_bytes` and `last` are known once it has ended.
     """
 
     format: int
@@ -34,7 +34,7 @@ class Recorded(msgspec.Struct, frozen=True):
     height: int = 0
     channels: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
-    singles: tuple[str, ...] = ()
+    float32_channels: tuple[str, ...] = ()
     rate_hz: float = 0.0
     ended: str = ""
     samples: int = 0

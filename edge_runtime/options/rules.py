@@ -11,16 +11,16 @@ from edge_runtime.boxes import Point
 from edge_runtime.options.base import Fraction, Kind, Name, Polygon, Seconds, SecondsOrZero
 
 
-class Zone(Kind, frozen=True, tag="zone"):
-    """Enter and exit of an area, by the foot of the box, after `settle_s` on the other side."""
+class ZoneOptions(Kind, frozen=True, tag="zone"):
+    """Enter and exit of an area, by the foot of the box, after `debounce_s` on the other side."""
 
     name: Name
     polygon: Polygon
     labels: tuple[str, ...] = ()
-    settle_s: SecondsOrZero = 0.3
+    debounce_s: SecondsOrZero = 0.3
 
 
-class Line(Kind, frozen=True, tag="line"):
+class LineOptions(Kind, frozen=True, tag="line"):
     """Crossing of a line; from its left (seen from start to end) to its right is `in`."""
 
     name: Name
@@ -30,17 +30,17 @@ class Line(Kind, frozen=True, tag="line"):
     margin: Fraction = 0.03
 
 
-class Dwell(Kind, frozen=True, tag="dwell"):
+class DwellOptions(Kind, frozen=True, tag="dwell"):
     """One event where a track stays in an area for `after_s`."""
 
     name: Name
     polygon: Polygon
     after_s: Seconds = 10.0
     labels: tuple[str, ...] = ()
-    settle_s: SecondsOrZero = 0.3
+    debounce_s: SecondsOrZero = 0.3
 
 
-class Count(Kind, frozen=True, tag="count"):
+class CountOptions(Kind, frozen=True, tag="count"):
     """A `counts` record every `every_s`, of the whole frame or of an area."""
 
     name: Name
@@ -49,7 +49,7 @@ class Count(Kind, frozen=True, tag="count"):
     labels: tuple[str, ...] = ()
 
 
-class Threshold(Kind, frozen=True, tag="threshold"):
+class ThresholdOptions(Kind, frozen=True, tag="threshold"):
     """`alarm` once a channel has been above or below a limit for `min_s` on end, then `clear`.
 
     It clears once the channel has been back within the limit, by `hysteresis`, for `min_s`; for
@@ -79,5 +79,5 @@ class Threshold(Kind, frozen=True, tag="threshold"):
         return tuple(limit for limit in (self.above, self.below) if limit is not None)
 
 
-PictureRule: TypeAlias = Zone | Line | Dwell | Count
-RuleOptions: TypeAlias = PictureRule | Threshold
+PictureRule: TypeAlias = ZoneOptions | LineOptions | DwellOptions | CountOptions
+RuleOptions: TypeAlias = PictureRule | ThresholdOptions

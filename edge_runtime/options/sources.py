@@ -17,18 +17,18 @@ from edge_runtime.options.base import (
     Section,
 )
 from edge_runtime.options.framing import (
-    Channel,
-    Field,
+    ChannelOptions,
+    FieldOptions,
     FramingOptions,
-    Lines,
-    Modbus,
-    Nmea,
-    Register,
+    LinesOptions,
+    ModbusOptions,
+    NmeaOptions,
+    RegisterOptions,
 )
 from edge_runtime.options.recorded import Recorded
 
 
-class Camera(Kind, frozen=True, tag="camera"):
+class CameraOptions(Kind, frozen=True, tag="camera"):
     """A V4L2 camera by path or index, or an rtsp:// URL. Width and height 0: as it comes."""
 
     device: Annotated[str, Meta(min_length=1)] | Annotated[int, Meta(ge=0, le=63)] = "/dev/video0"
@@ -43,7 +43,7 @@ class Camera(Kind, frozen=True, tag="camera"):
             raise ValueError("width and height must be 16 or more, or 0: as it comes")
 
 
-class Video(Kind, frozen=True, tag="video"):
+class VideoOptions(Kind, frozen=True, tag="video"):
     """A file. `realtime`: as its time stamps say, late frames dropped; else no frame is lost."""
 
     path: Path
@@ -51,7 +51,7 @@ class Video(Kind, frozen=True, tag="video"):
     realtime: bool = True
 
 
-class Images(Kind, frozen=True, tag="images"):
+class ImagesOptions(Kind, frozen=True, tag="images"):
     """A folder of pictures, sorted by name, one a second of media time."""
 
     path: Path
@@ -59,7 +59,7 @@ class Images(Kind, frozen=True, tag="images"):
     realtime: bool = False
 
 
-class Fault(Section, frozen=True):
+class FaultOptions(Section, frozen=True):
     """A scripted fault: from frame `at`, `fail` raises, `hang` blocks, `freeze` repeats."""
 
     at: Annotated[int, Meta(ge=0)]
@@ -68,7 +68,7 @@ class Fault(Section, frozen=True):
     hang_s: Seconds = 30.0
 
 
-class Synthetic(Kind, frozen=True, tag="synthetic"):
+class SyntheticOptions(Kind, frozen=True, tag="synthetic"):
     """A drawn village road, the same for the same seed. `frames` 0: without end."""
 
     seed: Annotated[int, Meta(ge=0)] = 1
@@ -77,10 +77,10 @@ class Synthetic(Kind, frozen=True, tag="synthetic"):
     rate_fps: FramesPerSecond = 10.0
     frames: Annotated[int, Meta(ge=0)] = 0
     realtime: bool = True
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[FaultOptions, ...] = ()
 
 
-class Vibration(Kind, frozen=True, tag="vibration"):
+class VibrationOptions(Kind, frozen=True, tag="vibration"):
     """A drawn machine with an accelerometer on its bearing, the same for the same seed.
 
     `fault_after_s`: from then on the balls strike a flaw of the outer race (unset: never).
@@ -100,15 +100,15 @@ class Vibration(Kind, frozen=True, tag="vibration"):
         return ("acceleration",)
 
     @property
-    def singles(self) -> frozenset[str]:
+    def float32_channels(self) -> frozenset[str]:
         """The channels that come as float32: further digits of them are noise."""
         return frozenset(self.channels)
 
 
-class Serial(Kind, frozen=True, tag="serial"):
+class SerialOptions(Kind, frozen=True, tag="serial"):
     """A sensor on a serial port: a device path or another URL of pyserial's.
 
-    `rate_hz`: of a sampled signal (0: readings that come when they come). `silent_s`: a sensor
+    `rate_hz`: of a sampled signal (0: readings that come when they come). `stale_after_s`: a sensor
     that sent nothing valid for so long is lost.
     """
 
@@ -119,12 +119,12 @@ class Serial(Kind, frozen=True, tag="serial"):
     parity: Literal["none", "even", "odd", "mark", "space"] = "none"
     stopbits: Literal[1, 2] = 1
     rate_hz: Annotated[float, Meta(ge=0.0, le=1_000_000.0)] = 0.0
-    silent_s: Seconds = 10.0
+    stale_after_s: Seconds = 10.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.framing, Modbus) and self.silent_s <= self.framing.every_s:
-            raise ValueError("silent_s must be longer than framing.every_s")
-        if isinstance(self.framing, Modbus | Nmea) and self.rate_hz:
+        if isinstance(self.framing, ModbusOptions) and self.stale_after_s <= self.framing.every_s:
+            raise ValueError("stale_after_s must be longer than framing.every_s")
+        if isinstance(self.framing, ModbusOptions | NmeaOptions) and self.rate_hz:
             raise ValueError("rate_hz is for sampled signals; remove it beside this framing")
         if len(set(self.channels)) != len(self.channels):
             raise ValueError("the names of a sensor's values must differ")
@@ -135,14 +135,14 @@ class Serial(Kind, frozen=True, tag="serial"):
         return (1 + self.bytesize + (self.parity != "none") + self.stopbits) / self.baud
 
     @property
-    def values(self) -> tuple[Channel, ...]:
+    def values(self) -> tuple[ChannelOptions, ...]:
         """The values in a row as they are configured; a GNSS receiver's are not."""
         match self.framing:
-            case Nmea():
+            case NmeaOptions():
                 return ()
-            case Lines(columns=columns):
+            case LinesOptions(columns=columns):
                 return columns
-            case Modbus(registers=registers):
+            case ModbusOptions(registers=registers):
                 return registers
             case _:
                 return self.framing.fields
@@ -150,18 +150,20 @@ class Serial(Kind, frozen=True, tag="serial"):
     @property
     def channels(self) -> tuple[str, ...]:
         """The names of the values in a row."""
-        if isinstance(self.framing, Nmea):
+        if isinstance(self.framing, NmeaOptions):
             return self.framing.values
         return tuple(value.name for value in self.values)
 
     @property
-    def singles(self) -> frozenset[str]:
+    def float32_channels(self) -> frozenset[str]:
         """The channels that come as float32: further digits of them are noise."""
-        typed = (value for value in self.values if isinstance(value, Field | Register))
+        typed = (
+            value for value in self.values if isinstance(value, FieldOptions | RegisterOptions)
+        )
         return frozenset(value.name for value in typed if value.type == "float32")
 
 
-class Recording(Kind, frozen=True, tag="recording"):
+class RecordingOptions(Kind, frozen=True, tag="recording"):
     """What `record` kept, by its folder: each sample as it was, none is lost however it is played.
 
     `realtime`: as it was recorded; else as fast as it goes. Moments that a clock gave which was not
@@ -173,7 +175,7 @@ class Recording(Kind, frozen=True, tag="recording"):
     loop: bool = False
 
 
-class SensorRecording(Recording, frozen=True, tag="recording", kw_only=True):
+class SensorRecordingOptions(RecordingOptions, frozen=True, tag="recording", kw_only=True):
     """A recording that holds a sensor's rows: what a `Recording` is once its folder was read."""
 
     recorded: Recorded
@@ -189,9 +191,9 @@ class SensorRecording(Recording, frozen=True, tag="recording", kw_only=True):
         return self.recorded.units
 
     @property
-    def singles(self) -> frozenset[str]:
+    def float32_channels(self) -> frozenset[str]:
         """The channels that came as float32: further digits of them are noise."""
-        return frozenset(self.recorded.singles)
+        return frozenset(self.recorded.float32_channels)
 
     @property
     def rate_hz(self) -> float:
@@ -199,5 +201,13 @@ class SensorRecording(Recording, frozen=True, tag="recording", kw_only=True):
         return self.recorded.rate_hz
 
 
-SensorOptions: TypeAlias = Serial | Vibration | SensorRecording
-SourceOptions: TypeAlias = Camera | Video | Images | Synthetic | Serial | Vibration | Recording
+SensorOptions: TypeAlias = SerialOptions | VibrationOptions | SensorRecordingOptions
+SourceOptions: TypeAlias = (
+    CameraOptions
+    | VideoOptions
+    | ImagesOptions
+    | SyntheticOptions
+    | SerialOptions
+    | VibrationOptions
+    | RecordingOptions
+)

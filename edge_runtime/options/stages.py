@@ -10,18 +10,18 @@ from msgspec import Meta
 from edge_runtime.options.base import Fraction, Kind, Seconds, Section
 
 
-class Always(Kind, frozen=True, tag="always"):
+class AlwaysOptions(Kind, frozen=True, tag="always"):
     """Every frame is inferred."""
 
 
-class Interval(Kind, frozen=True, tag="interval"):
+class IntervalOptions(Kind, frozen=True, tag="interval"):
     """One frame in so many seconds is inferred."""
 
     every_s: Seconds = 1.0
 
 
-class Motion(Kind, frozen=True, tag="motion"):
-    """Frames in which something moves are inferred, and one every `still_s` all the same.
+class MotionOptions(Kind, frozen=True, tag="motion"):
+    """Frames in which something moves are inferred, and one every `max_interval_s` all the same.
 
     `crop`: where little of the frame moves, that part alone is inferred, at the camera's own
     resolution, which finds smaller things.
@@ -29,14 +29,14 @@ class Motion(Kind, frozen=True, tag="motion"):
 
     threshold: Annotated[int, Meta(ge=1, le=255)] = 12
     min_area: Fraction = 0.002
-    still_s: Seconds = 30.0
+    max_interval_s: Seconds = 30.0
     crop: bool = False
 
 
-GateOptions: TypeAlias = Always | Interval | Motion
+GateOptions: TypeAlias = AlwaysOptions | IntervalOptions | MotionOptions
 
 
-class Delegate(Section, frozen=True):
+class DelegateOptions(Section, frozen=True):
     """An accelerator's shared library and the options that it takes.
 
     `min_share`: of the model's multiply-adds; where it takes less, or nothing, it is refused.
@@ -47,10 +47,10 @@ class Delegate(Section, frozen=True):
     min_share: Fraction = 0.95
 
 
-EDGE_TPU = Delegate("libedgetpu.so.1")
+EDGE_TPU = DelegateOptions("libedgetpu.so.1")
 
 
-class ModelUse(Section, frozen=True):
+class ModelOptions(Section, frozen=True):
     """`model`: a pack by name in the store or by path, and how its results are read.
 
     What scores above `min_score` counts.
@@ -60,15 +60,15 @@ class ModelUse(Section, frozen=True):
     min_score: Fraction = 0.5
     labels: tuple[str, ...] = ()
     iou: Fraction | None = None
-    delegate: Delegate | Literal["edgetpu"] | None = None
+    delegate: DelegateOptions | Literal["edgetpu"] | None = None
 
     @property
-    def accelerator(self) -> Delegate | None:
+    def accelerator(self) -> DelegateOptions | None:
         """The delegate with its name resolved."""
         return EDGE_TPU if isinstance(self.delegate, str) else self.delegate
 
 
-class Track(Section, frozen=True):
+class TrackOptions(Section, frozen=True):
     """`track`: ids for objects. A track is confirmed after `min_hits` sightings."""
 
     max_lost_s: Seconds = 2.0
@@ -80,7 +80,7 @@ class Track(Section, frozen=True):
 PublishMode: TypeAlias = Literal["every_inference", "events", "interval"]
 
 
-class Publish(Section, frozen=True):
+class PublishOptions(Section, frozen=True):
     """`publish`: which results, in which encoding. `every_s` belongs to the mode `interval`.
 
     Of a sensor `events` are its alarms, and its values by exception: once a channel is farther

@@ -8,9 +8,9 @@ import msgspec
 
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.front import Front
-from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.names import Revision
-from edge_runtime.outbox.rows import LANES, Damaged, Row, Table, boot_of, seq_of, unpack
+from edge_runtime.outbox.rows import LANES, Damaged, ResultRow, RowTable, boot_of, seq_of, unpack
 from edge_runtime.outbox.spans import runs
 from edge_runtime.outbox.summaries import SPANS_S, summarise
 from edge_runtime.records import Gap
@@ -24,7 +24,7 @@ FEW_SUMMARIES = 32
 class Ageing:
     """Each step is one bounded transaction with everything that it replaces and declares."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: OutboxLedger) -> None:
         self._ledger = ledger
 
     def make_room(self, pages: int) -> bool:
@@ -78,7 +78,7 @@ class Ageing:
     def _summarise(self) -> bool:
         """Replace the oldest plain rows by what their values did in each minute."""
         ledger = self._ledger
-        for front in ledger.lanes.fronts(Table.PLAIN):
+        for front in ledger.lanes.fronts(RowTable.PLAIN):
             rows = self._oldest(front)
             if rows:
                 good, keys = self._believed(rows)
@@ -102,7 +102,7 @@ class Ageing:
 
     def _believed(
         self, rows: Sequence[tuple[int, bytes]]
-    ) -> tuple[list[tuple[int, Row, Revision]], list[int]]:
+    ) -> tuple[list[tuple[int, ResultRow, Revision]], list[int]]:
         """Return the rows that pass their check, and the keys of all."""
         good = []
         for row, data in rows:
@@ -171,12 +171,12 @@ class Ageing:
         self._ledger.tally = msgspec.structs.replace(tally, dropped=tally.dropped + count)
 
     def _drop_late(self) -> bool:
-        return self._drop(Table.LATE)
+        return self._drop(RowTable.LATE)
 
     def _drop_alarms(self) -> bool:
-        return self._drop(Table.ALARM)
+        return self._drop(RowTable.ALARM)
 
-    def _drop(self, lane: Table) -> bool:
+    def _drop(self, lane: RowTable) -> bool:
         ledger = self._ledger
         for front in ledger.lanes.fronts(lane):
             rows = self._oldest(front)
@@ -189,7 +189,7 @@ class Ageing:
                 return True
         return False
 
-    def _declare_again(self, row: int, record: Row) -> None:
+    def _declare_again(self, row: int, record: ResultRow) -> None:
         """Keep what a gap says when the gap itself has to go."""
         if isinstance(record.body, Gap) and not self._ledger.declared.again(row):
             gap = record.body

@@ -14,16 +14,16 @@ from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.files import Folder
 from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayAnswer
 from edge_runtime.outbox.lanes import Lanes
-from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.opening import (
-    Opened,
+    OpenedDatabase,
     StoreError,
     find_boot,
     open_database,
     open_to_read,
 )
 from edge_runtime.outbox.pacing import Bucket, Pacing
-from edge_runtime.outbox.rows import Row, boot_of, seq_of
+from edge_runtime.outbox.rows import ResultRow, boot_of, seq_of
 from edge_runtime.outbox.store import Connect, connect
 from edge_runtime.outbox.worker import Worker, for_people
 from edge_runtime.outbox.writer import Writer
@@ -42,7 +42,7 @@ class Outbox:
     is a state in `health`, never an exception; `open` alone raises, OutboxError.
     """
 
-    def __init__(self, ledger: Ledger, writer: Writer, worker: Worker, clock: Clock) -> None:
+    def __init__(self, ledger: OutboxLedger, writer: Writer, worker: Worker, clock: Clock) -> None:
         self._ledger = ledger
         self._lanes = ledger.lanes
         self._writer = writer
@@ -96,7 +96,7 @@ class Outbox:
         budget = Budget(max_bytes, int(max_bytes * options.replay_share))
         pacing = pacing or Pacing(per_s=options.backlog_per_s)
         counted = max(folder.read_boot(), folder.marks.boot)
-        opened: Opened | None = None
+        opened: OpenedDatabase | None = None
         fault: Exception | None = None
         try:
             opened = open_database(folder, budget, connect)
@@ -108,7 +108,7 @@ class Outbox:
         last = max(counted, state.boot if state is not None else 0)
         boot = max(1 + (last or find_boot(folder)), first_boot)
         lanes = Lanes(boot, clock, Bucket(pacing, clock.monotonic()))
-        ledger = Ledger(folder, budget, clock, lanes, boot)
+        ledger = OutboxLedger(folder, budget, clock, lanes, boot)
         worker = Worker(ledger, clock, connect)
         worker.start(opened, fault)
         writer = Writer(worker, options.commit_interval_s, clock, on_ready)
@@ -141,7 +141,7 @@ class Outbox:
             self._writer.want(records=records, wake_at_s=wake_at_s)
         return [self._stored(*one) for one in taken]
 
-    def _stored(self, row: int, record: Row, late: bool) -> Stored:
+    def _stored(self, row: int, record: ResultRow, late: bool) -> Stored:
         boot, names = boot_of(row), self._ledger.names.get(record.key)
         stamp = record.stamp
         if not isinstance(record.body, Summary):

@@ -14,14 +14,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from edge_runtime.outbox.rows import Damaged, Table, seal, unseal
+from edge_runtime.outbox.rows import Damaged, RowTable, seal, unseal
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import Gap
 
 MAX_HOLES = 512
 
 
-class Hole(msgspec.Struct, array_like=True, order=True):
+class DeclaredHole(msgspec.Struct, array_like=True, order=True):
     """Of the seqs first..last of a boot, `count` will not come. `told`: the row of its gap."""
 
     boot: int
@@ -43,20 +43,20 @@ class Hole(msgspec.Struct, array_like=True, order=True):
         return Gap(self.first, self.last, self.count, self.reason, of_boot)
 
 
-Mark: TypeAlias = tuple[list[Hole], dict[int, Hole], int]
+Mark: TypeAlias = tuple[list[DeclaredHole], dict[int, DeclaredHole], int]
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Hole).decode
+_decode = msgspec.msgpack.Decoder(DeclaredHole).decode
 
 
 class Declared:
     """The declarations in memory, and what of them is not saved. The writer's thread alone."""
 
     def __init__(self) -> None:
-        self._holes: list[Hole] = []
-        self._told: dict[int, Hole] = {}
+        self._holes: list[DeclaredHole] = []
+        self._told: dict[int, DeclaredHole] = {}
         self._next_key = 1
-        self._changed: dict[int, Hole | None] = {}
+        self._changed: dict[int, DeclaredHole | None] = {}
 
     def mark(self) -> Mark:
         """Return what `restore` needs where a transaction fails."""
@@ -69,15 +69,15 @@ class Declared:
 
     def load(self, store: Store) -> None:
         """Read the table."""
-        holes = [unpack_hole(key, data) for key, data in store.read(Table.DECLARED)]
+        holes = [unpack_hole(key, data) for key, data in store.read(RowTable.DECLARED)]
         self._holes = sorted(hole for hole in holes if not hole.told)
         self._told = {hole.told: hole for hole in holes if hole.told}
-        self._next_key = 1 + (store.last(Table.DECLARED) or 0)
+        self._next_key = 1 + (store.last(RowTable.DECLARED) or 0)
         self._changed = {}
 
     def add(self, boot: int, first: int, last: int, reason: str, count: int | None = None) -> None:
         """Declare seqs; touching runs of one boot and reason become one."""
-        hole = Hole(boot, reason, first, last, last - first + 1 if count is None else count)
+        hole = DeclaredHole(boot, reason, first, last, last - first + 1 if count is None else count)
         at = bisect_left(self._holes, hole)
         for near in (at - 1, at):
             if 0 <= near < len(self._holes) and _touch(self._holes[near], hole):
@@ -96,11 +96,11 @@ class Declared:
         """The rows of gaps that are not known to be acknowledged."""
         return tuple(self._told)
 
-    def untold(self, limit: int) -> list[Hole]:
+    def untold(self, limit: int) -> list[DeclaredHole]:
         """Return declarations that no gap tells yet."""
         return self._holes[:limit]
 
-    def tell(self, hole: Hole, row: int) -> None:
+    def tell(self, hole: DeclaredHole, row: int) -> None:
         """Note the gap that tells a declaration."""
         self._holes.remove(hole)
         told = msgspec.structs.replace(hole, told=row)
@@ -136,15 +136,15 @@ class Declared:
         """Write what changed. It stays so until `saved`."""
         for key, hole in self._changed.items():
             if hole is None:
-                store.delete(Table.DECLARED, key - 1, key)
+                store.delete(RowTable.DECLARED, key - 1, key)
             else:
-                store.put(Table.DECLARED, [(key, seal(Table.DECLARED, key, _encode(hole)))])
+                store.put(RowTable.DECLARED, [(key, seal(RowTable.DECLARED, key, _encode(hole)))])
 
     def saved(self) -> None:
         """Note that the transaction went through."""
         self._changed = {}
 
-    def __iter__(self) -> Iterator[Hole]:
+    def __iter__(self) -> Iterator[DeclaredHole]:
         yield from self._holes
         yield from self._told.values()
 
@@ -152,14 +152,14 @@ class Declared:
         """Return how many no gap tells yet."""
         return len(self._holes)
 
-    def _merge(self, old: Hole, new: Hole) -> Hole:
+    def _merge(self, old: DeclaredHole, new: DeclaredHole) -> DeclaredHole:
         self._holes.remove(old)
         first, last = min(old.first, new.first), max(old.last, new.last)
         whole = old.is_whole and new.is_whole and _touch(old, new)
         count = last - first + 1 if whole else min(old.count + new.count, last - first + 1)
         if not (old.count and new.count):
             count = 0  # of one part it is not known
-        merged = Hole(old.boot, old.reason, first, last, count, old.key)
+        merged = DeclaredHole(old.boot, old.reason, first, last, count, old.key)
         insort(self._holes, merged)
         return merged
 
@@ -178,13 +178,13 @@ class Declared:
             self._changed[merged.key] = merged
 
 
-def _touch(a: Hole, b: Hole) -> bool:
+def _touch(a: DeclaredHole, b: DeclaredHole) -> bool:
     if (a.boot, a.reason) != (b.boot, b.reason):
         return False
     return a.first <= b.last + 1 and b.first <= a.last + 1
 
 
-def unpack_hole(key: int, data: bytes) -> Hole:
+def unpack_hole(key: int, data: bytes) -> DeclaredHole:
     """Check and decode a declaration; raise Damaged."""
     try:
         return _decode(unseal(key, data)[1])

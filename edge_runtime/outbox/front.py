@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Container, Sequence
 from typing import TypeAlias
 
-from edge_runtime.outbox.rows import LAST_ROW, Row, Table
+from edge_runtime.outbox.rows import LAST_ROW, ResultRow, RowTable
 from edge_runtime.records import Topic
 
-Entry: TypeAlias = tuple[int, Row, int]  # row number, record, bytes on disk
+Entry: TypeAlias = tuple[int, ResultRow, int]  # row number, record, bytes on disk
 
 
 class Front:
@@ -22,7 +22,7 @@ class Front:
     """
 
     def __init__(
-        self, lane: Table, after: int, upto: int, *, late: bool = False, replay: bool = False
+        self, lane: RowTable, after: int, upto: int, *, late: bool = False, replay: bool = False
     ) -> None:
         self.lane = lane
         self.after = after

@@ -11,7 +11,7 @@ import msgspec
 from edge_runtime.language import mark
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.files import DATABASE, log_of, occupied
-from edge_runtime.outbox.rows import Damaged, Table
+from edge_runtime.outbox.rows import Damaged, RowTable
 from edge_runtime.outbox.schema import READ
 from edge_runtime.outbox.state import State, unpack_state
 from edge_runtime.outbox.wal import Log
@@ -66,7 +66,7 @@ def saved_state(database: Path) -> State | None:
     """Return the state in a database as it lies there."""
     connection = look_at(database)
     try:
-        for row, data in connection.execute(READ[Table.META], (0, 1 << 62, 1)):
+        for row, data in connection.execute(READ[RowTable.META], (0, 1 << 62, 1)):
             return unpack_state(row, data)
     finally:
         connection.close()

@@ -8,7 +8,7 @@ from itertools import islice
 
 import msgspec
 
-from edge_runtime.outbox.rows import Table
+from edge_runtime.outbox.rows import RowTable
 from edge_runtime.records import Lane, Result
 
 GROUP_ROWS = 512
@@ -109,6 +109,6 @@ class Intake:
             self._urgent = max(0, self._urgent - 1)
 
 
-def table_of(result: Result) -> Table:
+def table_of(result: Result) -> RowTable:
     """Return the table that a result is stored in."""
-    return Table.ALARM if result.lane == Lane.ALARM else Table.PLAIN
+    return RowTable.ALARM if result.lane == Lane.ALARM else RowTable.PLAIN

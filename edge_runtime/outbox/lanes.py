@@ -12,16 +12,16 @@ from itertools import pairwise
 from edge_runtime.clock import Clock
 from edge_runtime.outbox.front import Entry, Front
 from edge_runtime.outbox.pacing import Bucket
-from edge_runtime.outbox.rows import LANES, LAST_ROW, Row, Table, boot_of
-from edge_runtime.outbox.state import Run
-from edge_runtime.outbox.waiting import Waiting
+from edge_runtime.outbox.rows import LANES, LAST_ROW, ResultRow, RowTable, boot_of
+from edge_runtime.outbox.state import RowSpan
+from edge_runtime.outbox.waiting import WaitingTopics
 from edge_runtime.records import Gap, Topic
 
 READ_AHEAD = 256
 # Beyond it a reconnect starts no new run: the state stays small through weeks of a flapping link.
 MAX_FRONTS = 256
 
-Taken = tuple[int, Row, bool]
+Taken = tuple[int, ResultRow, bool]
 
 
 class Lanes:
@@ -46,7 +46,7 @@ class Lanes:
         self._pending = [0, 0, 0]
         self._tails = [0, 0, 0]
         self._up_at_s: float | None = None
-        self._waiting = Waiting()
+        self._waiting = WaitingTopics()
         self._told: set[int] = set()
         self.kept_bytes = 0
         self.acknowledged = 0
@@ -54,7 +54,7 @@ class Lanes:
         self.changes = 0
 
     def start(
-        self, runs: Sequence[Run], pending: Sequence[int], tails: Sequence[int], kept_bytes: int
+        self, runs: Sequence[RowSpan], pending: Sequence[int], tails: Sequence[int], kept_bytes: int
     ) -> None:
         """Begin with what a database holds; what earlier boots left is backlog."""
         with self._lock:
@@ -76,7 +76,7 @@ class Lanes:
         now_s = self._clock.monotonic()
         out: list[Taken] = []
         with self._lock:
-            self._pop(self._of(Table.ALARM), limit, out)
+            self._pop(self._of(RowTable.ALARM), limit, out)
             room = limit - len(out)
             old = self._backlog()
             flying = sum(len(front.flying) for front in old)
@@ -96,7 +96,7 @@ class Lanes:
     def starving(self) -> bool:
         """Say whether rows that may go now wait on disk, unread."""
         with self._lock:
-            groups = [self._of(Table.ALARM), [self._live()]]
+            groups = [self._of(RowTable.ALARM), [self._live()]]
             if self._bucket.grant(self._clock.monotonic()) > 0:
                 groups.append(self._backlog())
             return any(self._unread(group)[:1] for group in groups)
@@ -114,7 +114,7 @@ class Lanes:
             front = self._where.pop(row, None)
             if front is None:
                 return False
-            if front.lane == Table.ALARM and front.flying[row][1].body.KIND == Gap.KIND:
+            if front.lane == RowTable.ALARM and front.flying[row][1].body.KIND == Gap.KIND:
                 self._told.add(row)
             size = front.acknowledge(row)
             self.acknowledged += 1
@@ -124,7 +124,7 @@ class Lanes:
             self._drop_done()
             return True
 
-    def remove(self, lane: Table, row: int) -> bool:
+    def remove(self, lane: RowTable, row: int) -> bool:
         """Forget a pending row that is deleted from disk. False: it was delivered meanwhile."""
         with self._lock:
             self._where.pop(row, None)
@@ -144,11 +144,11 @@ class Lanes:
         with self._lock:
             delivered = [row for row in gaps if row in self._told]
             self._told.clear()
-            fronts = self._of(Table.ALARM)
+            fronts = self._of(RowTable.ALARM)
             gone = [row for row in gaps if not any(f.is_pending(row) for f in fronts)]
             return delivered, [row for row in gone if row not in delivered]
 
-    def count_pending(self, lane: Table, rows: Collection[int]) -> int:
+    def count_pending(self, lane: RowTable, rows: Collection[int]) -> int:
         """Count which of these rows are not delivered."""
         with self._lock:
             fronts = self._of(lane)
@@ -192,10 +192,10 @@ class Lanes:
                 self._where.update((row, old) for row in old.flying)
                 self._add(old)
 
-    def take_delivered(self) -> list[tuple[Table, int]]:
+    def take_delivered(self) -> list[tuple[RowTable, int]]:
         """Return rows to delete: they were delivered ahead of what waits."""
         with self._lock:
-            rows: list[tuple[Table, int]] = []
+            rows: list[tuple[RowTable, int]] = []
             for front in self._fronts:
                 delivered = front.forget_delivered()
                 rows.extend((front.lane, row) for row in delivered)
@@ -203,7 +203,7 @@ class Lanes:
             self.changes += bool(rows)
             return rows
 
-    def lane_of(self, row: int) -> Table | None:
+    def lane_of(self, row: int) -> RowTable | None:
         """Return the lane of a row that is on its way."""
         with self._lock:
             front = self._where.get(row)
@@ -228,7 +228,7 @@ class Lanes:
     def hungry(self) -> list[Front]:
         """Return the fronts to read ahead: (front, after, upto) are theirs to read."""
         with self._lock:
-            groups = (self._of(Table.ALARM), [self._live()], self._backlog())
+            groups = (self._of(RowTable.ALARM), [self._live()], self._backlog())
             fronts = [front for group in groups for front in self._unread(group)[:2]]
             return [front for front in fronts if len(front.ready) < READ_AHEAD // 2]
 
@@ -252,7 +252,7 @@ class Lanes:
             self._pending = [have + new for have, new in zip(self._pending, added, strict=True)]
             self._tails = list(tails)
 
-    def fronts(self, lane: Table) -> list[Front]:
+    def fronts(self, lane: RowTable) -> list[Front]:
         """Return a lane's fronts, oldest first."""
         with self._lock:
             return self._of(lane)
@@ -271,7 +271,7 @@ class Lanes:
             self._waiting.gone(front.lane, 0, upto)
             self._drop_done()
 
-    def kept(self, lane: Table) -> list[tuple[int, int]]:
+    def kept(self, lane: RowTable) -> list[tuple[int, int]]:
         """Return a lane's ranges (after, upto] that are not pending: the replay window."""
         with self._lock:
             found, after = [], self.held
@@ -281,7 +281,7 @@ class Lanes:
                 after = front.upto
             return found
 
-    def add(self, runs: Sequence[Run], pending: Sequence[int]) -> None:
+    def add(self, runs: Sequence[RowSpan], pending: Sequence[int]) -> None:
         """Take salvaged rows in: late, before everything else of their lane."""
         with self._lock:
             self.changes += 1
@@ -289,20 +289,20 @@ class Lanes:
                 self._add(Front(run.lane, run.after, run.upto, late=True))
             self._pending = [have + new for have, new in zip(self._pending, pending, strict=True)]
 
-    def replay(self, lane: Table, after: int, upto: int) -> None:
+    def replay(self, lane: RowTable, after: int, upto: int) -> None:
         """Send rows once more that are not pending."""
         with self._lock:
             again = [f for f in self._fronts if f.replay and f.lane == lane]
             if not any(f.after < upto and after < f.upto for f in again):
                 self._add(Front(lane, after, upto, replay=True))
 
-    def snapshot(self) -> tuple[tuple[Run, ...], tuple[int, ...], tuple[int, ...], int]:
+    def snapshot(self) -> tuple[tuple[RowSpan, ...], tuple[int, ...], tuple[int, ...], int]:
         """Return runs, pending rows and tails by lane, and the bytes of the replay window."""
         with self._lock:
             pending = list(self._pending)
             runs = []
             for front in (f for f in self._fronts if not f.replay):
-                runs.append(Run(front.lane, front.after, front.upto))
+                runs.append(RowSpan(front.lane, front.after, front.upto))
                 # A run cannot say that later rows of it were acknowledged first: they come again.
                 pending[front.lane] += front.acknowledged_ahead
             return tuple(runs), tuple(pending), tuple(self._tails), self.kept_bytes
@@ -312,7 +312,7 @@ class Lanes:
         with self._lock:
             return all(self._pending[lane] == 0 for lane in LANES if self._is_empty(lane))
 
-    def uncount(self, lane: Table, rows: int = 1) -> None:
+    def uncount(self, lane: RowTable, rows: int = 1) -> None:
         """Note that pending rows are gone from disk."""
         with self._lock:
             self.changes += 1
@@ -335,20 +335,20 @@ class Lanes:
             heads = [s for f in self._fronts if not f.replay and (s := f.oldest_s()) is not None]
             return min(heads, default=None)
 
-    def _of(self, lane: Table) -> list[Front]:
+    def _of(self, lane: RowTable) -> list[Front]:
         return [f for f in self._fronts if f.lane == lane and not f.replay]
 
     def _live(self) -> Front:
-        return self._of(Table.PLAIN)[-1]
+        return self._of(RowTable.PLAIN)[-1]
 
     def _backlog(self) -> list[Front]:
         replays = [f for f in self._fronts if f.replay]
-        return [*self._of(Table.LATE), *self._of(Table.PLAIN)[:-1], *replays]
+        return [*self._of(RowTable.LATE), *self._of(RowTable.PLAIN)[:-1], *replays]
 
     def _unread(self, fronts: Sequence[Front]) -> list[Front]:
         return [front for front in fronts if not self._is_dry(front)]
 
-    def _is_empty(self, lane: Table) -> bool:
+    def _is_empty(self, lane: RowTable) -> bool:
         fronts = self._of(lane)
         busy = any(f.ready or f.flying or f.left for f in fronts)
         return not busy and not self._unread(fronts)
@@ -370,12 +370,12 @@ class Lanes:
             if front.ready or (not front.replay and not self._is_dry(front)):
                 return
 
-    def _is_late(self, lane: Table, row: int, record: Row) -> bool:
-        if lane == Table.LATE or boot_of(row) != self._boot:
+    def _is_late(self, lane: RowTable, row: int, record: ResultRow) -> bool:
+        if lane == RowTable.LATE or boot_of(row) != self._boot:
             return True
         # A plain row is late by the front it lies in, which is how it is sent: its own time would
         # call a row live that was captured as the link came up and yet waits with the backlog.
-        is_alarm = lane == Table.ALARM
+        is_alarm = lane == RowTable.ALARM
         return is_alarm and self._up_at_s is not None and record.monotonic_s < self._up_at_s
 
     def _join(self) -> None:
@@ -386,12 +386,12 @@ class Lanes:
                     self._fronts.remove(earlier)
 
     def _split(self) -> None:
-        plain = self._of(Table.PLAIN)
-        live, tail = plain[-1], self._tails[Table.PLAIN]
+        plain = self._of(RowTable.PLAIN)
+        live, tail = plain[-1], self._tails[RowTable.PLAIN]
         if live.after < tail and len(plain) < MAX_FRONTS:
             live.upto = tail
             live.late = True
-            self._add(Front(Table.PLAIN, tail, LAST_ROW))
+            self._add(Front(RowTable.PLAIN, tail, LAST_ROW))
             self._drop_done()
 
     def _drop_done(self) -> None:

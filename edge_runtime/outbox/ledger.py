@@ -24,8 +24,8 @@ from edge_runtime.outbox.rows import (
     LANES,
     LAST_ROW,
     Damaged,
-    Row,
-    Table,
+    ResultRow,
+    RowTable,
     boot_of,
     key,
     pack,
@@ -33,7 +33,7 @@ from edge_runtime.outbox.rows import (
     unpack,
 )
 from edge_runtime.outbox.stamps import Stamps
-from edge_runtime.outbox.state import STATE_ROW, Old, State, Tally, pack_state
+from edge_runtime.outbox.state import STATE_ROW, Old, OutboxCounts, State, pack_state
 from edge_runtime.outbox.store import Store
 from edge_runtime.outbox.summaries import Summaries
 from edge_runtime.records import NO_MODEL, Body, ModelRef, Result
@@ -43,7 +43,7 @@ SAVE_EVERY_ROWS = 1000
 SAVE_EVERY_ACKNOWLEDGED = 250  # what is not saved is sent again: frequent kills must not stop it
 
 
-class Ledger:
+class OutboxLedger:
     """What is on disk, and the one place that changes it."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Ledger:
         self.summaries = Summaries()
         self.names = Names(boot)
         self.stamps = Stamps(boot, {}, 0.0, clock.monotonic())
-        self.tally = Tally()
+        self.tally = OutboxCounts()
         self.alarms = Alarms()
         self.ends: dict[int, int] = {}
         self.old: dict[str, Old] = {}
@@ -158,7 +158,7 @@ class Ledger:
             self._forget_names(self.store)
             delivered, gone = self.lanes.told(self.declared.told)
             # What lies behind all that is pending was acknowledged.
-            there = [row for row in gone if self.store.count(Table.ALARM, row - 1, row)]
+            there = [row for row in gone if self.store.count(RowTable.ALARM, row - 1, row)]
             self.declared.settle([*delivered, *there], set(gone) - set(there))
             for hole in self._undeclared:
                 self.declared.add(*hole)
@@ -241,7 +241,7 @@ class Ledger:
         Returns how many items went: a group ends where it has the bytes of one transaction.
         """
         seq, size, done, alarms = self.seq, 0, 0, self.alarms.opened
-        rows: dict[Table, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
+        rows: dict[RowTable, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
         with self.transaction():
             for item in group:
                 done += 1
@@ -264,12 +264,12 @@ class Ledger:
         self.committed(added, seq)
         return done
 
-    def _packed(self, table: Table, seq: int, item: Result) -> tuple[int, bytes]:
+    def _packed(self, table: RowTable, seq: int, item: Result) -> tuple[int, bytes]:
         return self.pack(table, seq, item.stream, item.stamp, item.body, item.model, item.rules)
 
     def pack(
         self,
-        table: Table,
+        table: RowTable,
         seq: int,
         stream: str,
         stamp: Stamp,
@@ -280,7 +280,7 @@ class Ledger:
         """Return a row of this boot."""
         stamp = self.stamps.accept(stamp)
         row, names = key(self.boot, seq), self.names.of(model, rules, body)
-        record = Row(names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body)
+        record = ResultRow(names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body)
         return row, pack(table, row, record)
 
     def lose(self, boot: int, first: int, last: int, count: int) -> None:
@@ -288,7 +288,7 @@ class Ledger:
         self.declared.add(boot, first, last, "disk_full", count)
         self.tally = msgspec.structs.replace(self.tally, dropped=self.tally.dropped + count)
 
-    def put(self, rows: dict[Table, list[tuple[int, bytes]]]) -> list[tuple[int, int]]:
+    def put(self, rows: dict[RowTable, list[tuple[int, bytes]]]) -> list[tuple[int, int]]:
         """Insert rows of this boot by lane; return by lane how many and the last row's number."""
         last = max((rows[lane][-1][0] for lane in LANES if rows[lane]), default=0)
         self.folder.marks.reserve(seq_of(last))
@@ -327,7 +327,7 @@ class Ledger:
         for lane, row in self.lanes.take_delivered():
             self.store.delete(lane, row - 1, row)
         state = self.state(added, seq, clean=clean)
-        self.store.put(Table.META, [(STATE_ROW, pack_state(state))])
+        self.store.put(RowTable.META, [(STATE_ROW, pack_state(state))])
         self._version = state.version
         self._saved_at_s = self.clock.monotonic()
         self._unsaved_rows = 0
@@ -370,6 +370,6 @@ def owed_from(state: State, pending: Sequence[int], declared: int) -> int:
 
     Declarations and summaries that wait, and gaps among the alarms, speak of whatever boot.
     """
-    if declared or sum(state.waiting) or pending[Table.ALARM]:
+    if declared or sum(state.waiting) or pending[RowTable.ALARM]:
         return 0
     return min((boot_of(run.after) for run in state.runs if pending[run.lane]), default=LAST_ROW)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.outbox.rows import Damaged, Table, seal, unseal
+from edge_runtime.outbox.rows import Damaged, RowTable, seal, unseal
 
 FILE = "outbox.mark"
 SLOT_BYTES = 4096
@@ -96,7 +96,7 @@ class Marks:
         self.is_known = True
 
     def _keep(self, path: Path, mark: Mark) -> None:
-        data = seal(Table.META, mark.version % 2, _encode(mark))
+        data = seal(RowTable.META, mark.version % 2, _encode(mark))
         slot = len(data).to_bytes(4, "big") + data
         is_new = not path.exists()
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

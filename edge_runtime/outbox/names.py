@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 
 from edge_runtime.labels import LISTED_BYTES, listed_bytes
-from edge_runtime.outbox.rows import Damaged, OwnLabels, Table, seal, unseal
+from edge_runtime.outbox.rows import Damaged, OwnLabels, RowTable, seal, unseal
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import NO_MODEL, Body, ModelRef, classes_in
 
@@ -53,7 +53,7 @@ class Names:
     def load(self, store: Store) -> None:
         """Read the table. What memory knew before will be saved to it."""
         here = set(self._revisions)
-        for key, data in store.read(Table.MODEL):
+        for key, data in store.read(RowTable.MODEL):
             self.adopt(key, unpack_names(key, data))
             here.discard(key)
         self._unsaved = here
@@ -95,9 +95,9 @@ class Names:
             model = revision.model
             entry = Entry(model.name, model.sha256, model.labels, boot, revision.rules)
             data = _encode(entry)
-            rows.append((key, seal(Table.MODEL, key, data)))
+            rows.append((key, seal(RowTable.MODEL, key, data)))
         if rows:
-            store.put(Table.MODEL, rows)
+            store.put(RowTable.MODEL, rows)
 
     def saved(self) -> None:
         """Note that the transaction went through."""
@@ -109,7 +109,7 @@ class Names:
             revision, _ = self._revisions.pop(key)
             self._keys.pop(revision, None)
             self._unsaved.discard(key)
-            store.delete(Table.MODEL, key - 1, key)
+            store.delete(RowTable.MODEL, key - 1, key)
 
     def _learn(self, model: ModelRef, rules: tuple[str, ...]) -> tuple[int, bool]:
         """Find or make the revision of what a producer holds; say whether it lists the labels."""

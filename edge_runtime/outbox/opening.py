@@ -17,7 +17,7 @@ from edge_runtime.outbox.faults import fault_of
 from edge_runtime.outbox.files import Folder, fresh_of, log_of
 from edge_runtime.outbox.glance import MOST_BYTES_IN_MEMORY, look_at
 from edge_runtime.outbox.pages import Pages
-from edge_runtime.outbox.rows import LANES, Damaged, Table, boot_of
+from edge_runtime.outbox.rows import LANES, Damaged, RowTable, boot_of
 from edge_runtime.outbox.state import State, load_state, unpack_state
 from edge_runtime.outbox.store import Connect, Connection, Store, looks_whole
 from edge_runtime.outbox.wal import Log
@@ -25,7 +25,7 @@ from edge_runtime.outbox.wal import Log
 StoreError = (sqlite3.Error, OSError, Damaged)
 
 
-class Opened(NamedTuple):
+class OpenedDatabase(NamedTuple):
     """A database, its state (None: fresh) and, where another had to be moved aside, why.
 
     `is_view`: it can be read, and nothing can be written.
@@ -37,7 +37,7 @@ class Opened(NamedTuple):
     is_view: bool = False
 
 
-def open_database(folder: Folder, budget: Budget, connect: Connect) -> Opened:
+def open_database(folder: Folder, budget: Budget, connect: Connect) -> OpenedDatabase:
     """Open the database for work. Raises StoreError, OutboxError."""
     why = ""
     for _ in range(2):
@@ -51,7 +51,7 @@ def open_database(folder: Folder, budget: Budget, connect: Connect) -> Opened:
             state = load_state(store)
             if state is None and is_missed(folder):
                 raise Damaged("the database holds nothing, not even how it stood")
-            return Opened(store, state, why)
+            return OpenedDatabase(store, state, why)
         except StoreError as error:
             if store is not None:
                 store.close()
@@ -62,7 +62,7 @@ def open_database(folder: Folder, budget: Budget, connect: Connect) -> Opened:
     raise AssertionError
 
 
-def open_to_read(folder: Folder, budget: Budget) -> Opened | None:
+def open_to_read(folder: Folder, budget: Budget) -> OpenedDatabase | None:
     """Open the database to read alone, where the disk lets nobody write; None: not even that.
 
     What commits left in the log is laid over in memory: a large file with such a log is left alone.
@@ -83,7 +83,7 @@ def open_to_read(folder: Folder, budget: Budget) -> Opened | None:
     if state is None:
         store.close()
         return None
-    return Opened(store, state, is_view=True)
+    return OpenedDatabase(store, state, is_view=True)
 
 
 def _look(database: Path) -> Connection:
@@ -135,7 +135,7 @@ def find_boot(folder: Folder) -> int:
                 for table, row, data, _ in pages.rows(number):
                     if table in LANES:
                         highest = max(highest, boot_of(row))
-                    elif table == Table.META:
+                    elif table == RowTable.META:
                         highest = max(highest, _boot_in(row, data))
     return highest
 

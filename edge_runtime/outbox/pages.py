@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.files import log_of
-from edge_runtime.outbox.rows import Damaged, Table, unseal
+from edge_runtime.outbox.rows import Damaged, RowTable, unseal
 from edge_runtime.outbox.wal import Log
 
 LEAF = 13
@@ -19,7 +19,7 @@ MOST_ON_PAGE = PAGE_BYTES - 35
 LEAST_ON_PAGE = (PAGE_BYTES - 12) * 32 // 255 - 23
 MOST_BYTES = 1 << 20
 
-Found = tuple[Table, int, bytes, int]
+Found = tuple[RowTable, int, bytes, int]
 
 
 class Pages:

@@ -7,12 +7,12 @@ from itertools import pairwise
 from edge_runtime.outbox.front import Front
 from edge_runtime.outbox.health import ReplayAnswer
 from edge_runtime.outbox.lanes import READ_AHEAD
-from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.rows import (
     LANES,
     Damaged,
-    Row,
-    Table,
+    ResultRow,
+    RowTable,
     Unbalanced,
     boot_of,
     key,
@@ -23,7 +23,7 @@ from edge_runtime.outbox.rows import (
 MAX_REPLAY = 100_000
 
 
-def refill(ledger: Ledger) -> bool:
+def refill(ledger: OutboxLedger) -> bool:
     """Read ahead what the lanes have room for; raise Damaged where a row is not whole."""
     filled = False
     for front in ledger.lanes.hungry():
@@ -35,9 +35,11 @@ def refill(ledger: Ledger) -> bool:
     return filled
 
 
-def read(ledger: Ledger, front: Front, after: int) -> tuple[list[tuple[int, Row, int]], int]:
+def read(
+    ledger: OutboxLedger, front: Front, after: int
+) -> tuple[list[tuple[int, ResultRow, int]], int]:
     """Return a piece of a front, and up to which row it was read."""
-    rows: list[tuple[int, Row, int]] = []
+    rows: list[tuple[int, ResultRow, int]] = []
     # What lies behind the last commit that was noted was never promised.
     found = ledger.store.read(front.lane, after, ledger.lanes.end_of(front), READ_AHEAD)
     keys = [after, *(row for row, _ in found)]
@@ -53,7 +55,7 @@ def read(ledger: Ledger, front: Front, after: int) -> tuple[list[tuple[int, Row,
     return rows, keys[-1] if full else max(after, ledger.lanes.end_of(front))
 
 
-def condemn(ledger: Ledger, lane: Table, before: int, row: int, following: int) -> None:
+def condemn(ledger: OutboxLedger, lane: RowTable, before: int, row: int, following: int) -> None:
     """Delete a damaged row and declare it.
 
     The flipped bit may be in its key: what is sure is only between which rows it lies.
@@ -69,7 +71,7 @@ def condemn(ledger: Ledger, lane: Table, before: int, row: int, following: int) 
         ledger.save_state()
 
 
-def replay(ledger: Ledger, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
+def replay(ledger: OutboxLedger, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
     """Have acknowledged rows sent again; a request is cut to MAX_REPLAY seqs."""
     to_seq = min(to_seq, from_seq + MAX_REPLAY - 1)
     end = ledger.seq if boot == ledger.boot else ledger.ends.get(boot, to_seq)

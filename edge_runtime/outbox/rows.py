@@ -28,7 +28,7 @@ class Unbalanced(Damaged):
     """Rows that were counted are not to be found: the tree leads past them."""
 
 
-class Table(IntEnum):
+class RowTable(IntEnum):
     """The tables, by the byte that starts each row of theirs."""
 
     ALARM = 0
@@ -41,7 +41,7 @@ class Table(IntEnum):
     META = 7
 
 
-LANES = (Table.ALARM, Table.PLAIN, Table.LATE)
+LANES = (RowTable.ALARM, RowTable.PLAIN, RowTable.LATE)
 
 
 class OwnLabels(msgspec.Struct, frozen=True, array_like=True):
@@ -54,7 +54,7 @@ class OwnLabels(msgspec.Struct, frozen=True, array_like=True):
     labels: dict[int, str]
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
+class ResultRow(msgspec.Struct, frozen=True, array_like=True):
     """The payload of a result: `names` is a key of the names' table, or one with labels."""
 
     names: int | OwnLabels
@@ -86,7 +86,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Row).decode
+_decode = msgspec.msgpack.Decoder(ResultRow).decode
 
 
 def key(boot: int, seq: int) -> int:
@@ -104,28 +104,28 @@ def seq_of(row: int) -> int:
     return row & ((1 << SEQ_BITS) - 1)
 
 
-def seal(table: Table, row: int, payload: bytes) -> bytes:
+def seal(table: RowTable, row: int, payload: bytes) -> bytes:
     """Return table byte + payload + CRC-32 of key, table byte and payload."""
     data = table.to_bytes(1, "big") + payload
     return data + crc32(data, crc32(row.to_bytes(8, "big", signed=True))).to_bytes(4, "little")
 
 
-def unseal(row: int, data: object) -> tuple[Table, bytes]:
+def unseal(row: int, data: object) -> tuple[RowTable, bytes]:
     """Return table and payload; raise Damaged where the CRC does not match."""
     if not isinstance(data, bytes) or len(data) < 5:
         raise Damaged(f"row {row}")
     check = crc32(data[:-4], crc32(row.to_bytes(8, "big", signed=True)))
     if check != int.from_bytes(data[-4:], "little"):
         raise Damaged(f"row {row}")
-    return Table(data[0]), data[1:-4]
+    return RowTable(data[0]), data[1:-4]
 
 
-def pack(table: Table, row: int, record: msgspec.Struct) -> bytes:
+def pack(table: RowTable, row: int, record: msgspec.Struct) -> bytes:
     """Encode and seal one record."""
     return seal(table, row, _encode(record))
 
 
-def unpack(row: int, data: bytes) -> Row:
+def unpack(row: int, data: bytes) -> ResultRow:
     """Check and decode one result; raise Damaged."""
     try:
         return _decode(unseal(row, data)[1])

@@ -11,14 +11,14 @@ import msgspec
 
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.declared import unpack_hole
-from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.names import unpack_names
 from edge_runtime.outbox.pages import Found, Pages
 from edge_runtime.outbox.rows import (
     LANES,
     LAST_ROW,
     Damaged,
-    Table,
+    RowTable,
     boot_of,
     key,
     seq_of,
@@ -39,7 +39,7 @@ class Salvage:
     which is cut off on the way: the two databases never need more room than the one had.
     """
 
-    def __init__(self, ledger: Ledger, aside: Path) -> None:
+    def __init__(self, ledger: OutboxLedger, aside: Path) -> None:
         self._ledger = ledger
         self._aside = aside
         self._old = ledger.old.get(aside.name, Old())
@@ -67,7 +67,7 @@ class Salvage:
         best: State | None = None
         for number in range(1, pages.count + 1):
             for table, row, data, _ in pages.rows(number):
-                if table == Table.META:
+                if table == RowTable.META:
                     best = _newer(best, row, data)
             if number % STEP_PAGES == 0:
                 yield
@@ -96,18 +96,18 @@ class Salvage:
                     self._ledger.note_old(self._aside.name, self._old)
             yield
 
-    def _take_other(self, table: Table, row: int, data: bytes) -> None:
+    def _take_other(self, table: RowTable, row: int, data: bytes) -> None:
         ledger = self._ledger
-        if table == Table.MODEL:
+        if table == RowTable.MODEL:
             ledger.names.adopt(row, unpack_names(row, data))
-        elif table == Table.DECLARED:
+        elif table == RowTable.DECLARED:
             hole = unpack_hole(row, data)
             ledger.declared.add(hole.boot, hole.first, hole.last, hole.reason, hole.count)
-        elif table == Table.SUMMARY:
+        elif table == RowTable.SUMMARY:
             one = unpack_summary(row, data)
             ledger.summaries.absorb(ledger.store, [one], row >> LEVEL_BITS)
-        elif table == Table.REJECTED:
-            ledger.store.put(Table.REJECTED, [(row, data)])
+        elif table == RowTable.REJECTED:
+            ledger.store.put(RowTable.REJECTED, [(row, data)])
 
     def _take_results(self, rows: Iterable[Found]) -> None:
         ledger = self._ledger
@@ -122,7 +122,7 @@ class Salvage:
                 self._seen.add(row, row)
             ledger.save_state()
 
-    def _is_pending(self, lane: Table, row: int) -> bool:
+    def _is_pending(self, lane: RowTable, row: int) -> bool:
         state = self._old.state
         if state is None or row <= state.held:
             return True

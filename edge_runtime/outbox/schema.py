@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_runtime.outbox.budget import PAGE_BYTES, Budget
-from edge_runtime.outbox.rows import Table
+from edge_runtime.outbox.rows import RowTable
 
 # 2: the `model` table holds the rules' names too, and rows may bear their labels themselves. A file
 # of format 1 is read as it is; its rows know nothing of the names of their rules.
@@ -11,7 +11,7 @@ VERSION = 2
 APPLICATION_ID = 0x45524F42  # "EROB"
 MAGIC = b"SQLite format 3\0"
 
-NAMES = {table: table.name.lower() for table in Table}
+NAMES = {table: table.name.lower() for table in RowTable}
 
 
 def settings(budget: Budget) -> tuple[str, ...]:

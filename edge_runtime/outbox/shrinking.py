@@ -17,7 +17,7 @@ from edge_runtime.outbox.ageing import Ageing
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.faults import fault_of
 from edge_runtime.outbox.files import fresh_of
-from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.spans import runs
 from edge_runtime.outbox.store import Store
 
@@ -30,14 +30,16 @@ KEEP_SIZE, PUNCH_HOLE = 1, 2  # linux/falloc.h
 class Shrinking:
     """`run` yields after each bounded step, in the writer's thread. Raises StoreError."""
 
-    def __init__(self, ledger: Ledger, ageing: Ageing, open_store: Callable[[], Store]) -> None:
+    def __init__(
+        self, ledger: OutboxLedger, ageing: Ageing, open_store: Callable[[], Store]
+    ) -> None:
         self._ledger = ledger
         self._ageing = ageing
         self._open_store = open_store
         self._began_bytes = ledger.folder.bytes_used()
 
     @staticmethod
-    def is_due(ledger: Ledger) -> bool:
+    def is_due(ledger: OutboxLedger) -> bool:
         """Say whether the file is larger than `max_mb` allows, with nothing aside to explain it."""
         return not ledger.folder.asides() and ledger.store.pages() > ledger.budget.pages(0)
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import msgspec
 
 from edge_runtime.outbox.alarms import Open
-from edge_runtime.outbox.rows import Damaged, Table, seal, unseal
+from edge_runtime.outbox.rows import Damaged, RowTable, seal, unseal
 from edge_runtime.outbox.store import Store
 
 STATE_ROW = 1
 
 
-class Run(msgspec.Struct, frozen=True, array_like=True):
+class RowSpan(msgspec.Struct, frozen=True, array_like=True):
     """Pending rows of a lane: after < row <= upto."""
 
-    lane: Table
+    lane: RowTable
     after: int
     upto: int
 
 
-class Tally(msgspec.Struct, frozen=True, array_like=True):
+class OutboxCounts(msgspec.Struct, frozen=True, array_like=True):
     """What was done to results since the database was made."""
 
     dropped: int = 0
@@ -45,7 +45,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """
 
     boot: int
-    runs: tuple[Run, ...] = ()
+    runs: tuple[RowSpan, ...] = ()
     pending: tuple[int, ...] = (0, 0, 0)
     tails: tuple[int, ...] = (0, 0, 0)
     seq: int = 0
@@ -54,7 +54,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     newest_s: float = 0.0
     epochs: dict[int, float] = {}
     ends: dict[int, int] = {}
-    tally: Tally = Tally()
+    tally: OutboxCounts = OutboxCounts()
     old: dict[str, Old] = {}
     held: int = 0
     clean: bool = False
@@ -68,7 +68,7 @@ _decode = msgspec.msgpack.Decoder(State).decode
 
 def pack_state(state: State) -> bytes:
     """Encode and seal the state."""
-    return seal(Table.META, STATE_ROW, _encode(state))
+    return seal(RowTable.META, STATE_ROW, _encode(state))
 
 
 def unpack_state(row: int, data: bytes) -> State:
@@ -81,6 +81,6 @@ def unpack_state(row: int, data: bytes) -> State:
 
 def load_state(store: Store) -> State | None:
     """Return the state in a database; None in a fresh one."""
-    for row, data in store.read(Table.META):
+    for row, data in store.read(RowTable.META):
         return unpack_state(row, data)
     return None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from edge_runtime.errors import OutboxError
 from edge_runtime.outbox import schema
 from edge_runtime.outbox.budget import PAGE_BYTES, Budget
-from edge_runtime.outbox.rows import LAST_ROW, Table
+from edge_runtime.outbox.rows import LAST_ROW, RowTable
 
 QUICK_CHECK_BYTES = 8_000_000
 
@@ -105,17 +105,17 @@ class Store:
             # SQLite has rolled back by itself, as it does where the disk is full or broken.
             return
 
-    def put(self, table: Table, rows: Iterable[tuple[int, bytes]]) -> None:
+    def put(self, table: RowTable, rows: Iterable[tuple[int, bytes]]) -> None:
         """Insert rows, or write them again."""
         self._connection.executemany(schema.PUT[table], rows)
 
     def read(
-        self, table: Table, after: int = 0, upto: int = LAST_ROW, limit: int = -1
+        self, table: RowTable, after: int = 0, upto: int = LAST_ROW, limit: int = -1
     ) -> list[tuple[int, bytes]]:
         """Return rows with after < row <= upto, in order."""
         return self._connection.execute(schema.READ[table], (after, upto, limit)).fetchall()
 
-    def keys(self, table: Table, after: int, upto: int) -> Iterator[int]:
+    def keys(self, table: RowTable, after: int, upto: int) -> Iterator[int]:
         """Yield the keys of a range, a bounded piece in memory at a time."""
         while True:
             piece = self._connection.execute(schema.KEYS[table], (after, upto, 4096)).fetchall()
@@ -124,29 +124,29 @@ class Store:
                 return
             after = piece[-1][0]
 
-    def delete(self, table: Table, after: int, upto: int) -> None:
+    def delete(self, table: RowTable, after: int, upto: int) -> None:
         """Delete rows with after < row <= upto."""
         self._connection.execute(schema.DELETE[table], (after, upto))
 
-    def nth(self, table: Table, after: int, upto: int, offset: int) -> int | None:
+    def nth(self, table: RowTable, after: int, upto: int, offset: int) -> int | None:
         """Return the key of the row that many places into a range."""
         found = self._connection.execute(schema.NTH[table], (after, upto, offset)).fetchone()
         return None if found is None else int(found[0])
 
-    def count(self, table: Table, after: int = 0, upto: int = LAST_ROW) -> int:
+    def count(self, table: RowTable, after: int = 0, upto: int = LAST_ROW) -> int:
         """Count a range (reads its pages)."""
         return int(self._connection.execute(schema.COUNT[table], (after, upto)).fetchone()[0])
 
-    def size(self, table: Table, after: int, upto: int) -> tuple[int, int]:
+    def size(self, table: RowTable, after: int, upto: int) -> tuple[int, int]:
         """Return rows and bytes of a range (reads its pages)."""
         rows, size = self._connection.execute(schema.SIZE[table], (after, upto)).fetchone()
         return int(rows), int(size)
 
-    def first(self, table: Table) -> int | None:
+    def first(self, table: RowTable) -> int | None:
         """Return the least key, without a scan."""
         return self._optional(schema.FIRST[table], ())
 
-    def last(self, table: Table, upto: int = LAST_ROW) -> int | None:
+    def last(self, table: RowTable, upto: int = LAST_ROW) -> int | None:
         """Return the greatest key up to a limit, without a scan."""
         return self._optional(schema.LAST_UPTO[table], (upto,))
 

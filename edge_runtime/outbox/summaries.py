@@ -10,7 +10,7 @@ import msgspec
 from edge_runtime.clock import Stamp
 from edge_runtime.labels import named
 from edge_runtime.outbox.names import Revision
-from edge_runtime.outbox.rows import Damaged, Row, Table, boot_of, seal, seq_of, unseal
+from edge_runtime.outbox.rows import Damaged, ResultRow, RowTable, boot_of, seal, seq_of, unseal
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import (
     LINES_A_RECORD,
@@ -31,7 +31,7 @@ LEVEL_BITS = 48
 OTHERS = "others"
 
 
-class Line(msgspec.Struct, array_like=True):
+class SummaryValues(msgspec.Struct, array_like=True):
     """One name's values: how many, least, most, and what their mean is made of."""
 
     n: int
@@ -40,7 +40,7 @@ class Line(msgspec.Struct, array_like=True):
     total: float
     weight: float
 
-    def add(self, other: Line) -> None:
+    def add(self, other: SummaryValues) -> None:
         """Take further values in."""
         self.n += other.n
         self.least = min(self.least, other.least)
@@ -70,7 +70,7 @@ class Aggregate(msgspec.Struct, array_like=True):
     trusted: bool
     count: int
     last_seq: int
-    lines: dict[str, Line]
+    lines: dict[str, SummaryValues]
     rule: str = ""
 
     def group(self, level: int) -> Group:
@@ -88,7 +88,7 @@ class Aggregate(msgspec.Struct, array_like=True):
         for name, line in other.lines.items():
             self._add_line(name, line)
 
-    def _add_line(self, name: str, line: Line) -> None:
+    def _add_line(self, name: str, line: SummaryValues) -> None:
         if name not in self.lines and len(self.lines) >= LINES_A_RECORD - 1:
             name = OTHERS
         if name in self.lines:
@@ -149,10 +149,10 @@ class Summaries:
             else:
                 have.add(new)
             touched[key] = have
-        rows = [(key, seal(Table.SUMMARY, key, _encode(one))) for key, one in touched.items()]
+        rows = [(key, seal(RowTable.SUMMARY, key, _encode(one))) for key, one in touched.items()]
         for _, data in rows:
             self.mean_bytes += (len(data) - self.mean_bytes) / 16
-        store.put(Table.SUMMARY, rows)
+        store.put(RowTable.SUMMARY, rows)
         while len(self._open) > 256:
             del self._open[next(iter(self._open))]
 
@@ -161,13 +161,13 @@ class Summaries:
         after, upto = level << LEVEL_BITS, (level + 1 << LEVEL_BITS) - 1
         taken: list[Aggregate] = []
         last = size = 0
-        for key, data in store.read(Table.SUMMARY, after, upto, limit):
+        for key, data in store.read(RowTable.SUMMARY, after, upto, limit):
             if taken and size + len(data) > most_bytes:
                 break
             taken.append(unpack_summary(key, data))
             last, size = key, size + len(data)
         if taken:
-            store.delete(Table.SUMMARY, after, last)
+            store.delete(RowTable.SUMMARY, after, last)
             self.waiting[level] -= len(taken)
             self._open = {
                 g: kept for g, kept in self._open.items() if kept[0] > last or g[0] != level
@@ -185,14 +185,14 @@ class Summaries:
 
     def _next_key(self, store: Store, level: int, touched: dict[int, Aggregate]) -> int:
         top = (level + 1 << LEVEL_BITS) - 1
-        found = store.last(Table.SUMMARY, top)
+        found = store.last(RowTable.SUMMARY, top)
         keys = [level << LEVEL_BITS, *(k for k in touched if k >> LEVEL_BITS == level)]
         if found is not None and found >> LEVEL_BITS == level:
             keys.append(found)
         return max(keys) + 1
 
 
-def summarise(rows: Sequence[tuple[int, Row, Revision]]) -> list[Aggregate]:
+def summarise(rows: Sequence[tuple[int, ResultRow, Revision]]) -> list[Aggregate]:
     """Group results by stream, kind, names of the time and minute."""
     groups: dict[Group, Aggregate] = {}
     for row, record, revision in rows:
@@ -212,7 +212,7 @@ def summarise(rows: Sequence[tuple[int, Row, Revision]]) -> list[Aggregate]:
     return list(groups.values())
 
 
-def rule_of(record: Row, revision: Revision) -> str:
+def rule_of(record: ResultRow, revision: Revision) -> str:
     """Return the name of the rule that made a result's counts; nothing where they are of none."""
     match record.body:
         case Counts(rule=place) if place >= 0:
@@ -222,7 +222,7 @@ def rule_of(record: Row, revision: Revision) -> str:
     return ""
 
 
-def lines_of(record: Row, revision: Revision) -> Iterator[tuple[str, Line]]:
+def lines_of(record: ResultRow, revision: Revision) -> Iterator[tuple[str, SummaryValues]]:
     """Yield what a result says of each label or channel."""
 
     def label(class_id: int) -> str:
@@ -241,18 +241,18 @@ def lines_of(record: Row, revision: Revision) -> Iterator[tuple[str, Line]]:
             yield from (_value(measure.name, measure.value) for measure in measures)
         case Counts(labels=labels, span_s=span_s):
             for c in labels:
-                line = Line(c.entered, c.mean, float(c.most), c.mean * span_s, span_s)
+                line = SummaryValues(c.entered, c.mean, float(c.most), c.mean * span_s, span_s)
                 yield label(c.class_id), line
         case Summary(lines=lines):
             for part in lines:
                 total = part.mean * part.n
-                yield part.name, Line(part.n, part.least, part.most, total, float(part.n))
+                yield part.name, SummaryValues(part.n, part.least, part.most, total, float(part.n))
         case Event() | Gap():
             return
 
 
-def _value(name: str, value: float) -> tuple[str, Line]:
-    return name, Line(1, value, value, value, 1.0)
+def _value(name: str, value: float) -> tuple[str, SummaryValues]:
+    return name, SummaryValues(1, value, value, value, 1.0)
 
 
 def unpack_summary(key: int, data: bytes) -> Aggregate:

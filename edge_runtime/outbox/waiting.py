@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_runtime.outbox.front import Entry, Front, row_of
-from edge_runtime.outbox.rows import Table
+from edge_runtime.outbox.rows import RowTable
 from edge_runtime.records import Topic
 
 # So many rows of a group: the oldest, and one to compare it with.
 AT_HAND = 2
 
 
-class Waiting:
+class WaitingTopics:
     """The caller holds the lanes' lock. A group is a topic, or rows put back one by one."""
 
     def __init__(self) -> None:
         self.topics: set[Topic] = set()
-        self._at_hand: dict[Topic, list[tuple[Table, Entry]]] = {}
+        self._at_hand: dict[Topic, list[tuple[RowTable, Entry]]] = {}
 
     def restart(self) -> None:
         """Forget all rows: a database was just opened. The topics wait on."""
@@ -34,7 +34,7 @@ class Waiting:
         for entry in entries:
             self.postponed(entry[1].topic, front.lane, entry)
 
-    def postponed(self, group: Topic, lane: Table, entry: Entry) -> None:
+    def postponed(self, group: Topic, lane: RowTable, entry: Entry) -> None:
         """Note one row of a group that waits."""
         waiting = self._at_hand.setdefault(group, [])
         if all(other[0] != entry[0] for _, other in waiting):
@@ -59,7 +59,7 @@ class Waiting:
         self.topics.discard(group)
         self._at_hand.pop(group, None)
 
-    def gone(self, lane: Table, first: int, last: int) -> None:
+    def gone(self, lane: RowTable, first: int, last: int) -> None:
         """Forget rows that are no longer on disk."""
         for waiting in self._at_hand.values():
             waiting[:] = [

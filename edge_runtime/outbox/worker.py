@@ -15,18 +15,18 @@ from edge_runtime.outbox import issuing
 from edge_runtime.outbox.ageing import Ageing
 from edge_runtime.outbox.faults import Fault, fault_of
 from edge_runtime.outbox.intake import Item
-from edge_runtime.outbox.ledger import Ledger
+from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.opening import (
-    Opened,
+    OpenedDatabase,
     StoreError,
     open_database,
     open_to_read,
     set_aside,
 )
-from edge_runtime.outbox.rows import LANES, Table, Unbalanced
+from edge_runtime.outbox.rows import LANES, RowTable, Unbalanced
 from edge_runtime.outbox.salvage import Salvage
 from edge_runtime.outbox.shrinking import Shrinking
-from edge_runtime.outbox.state import Old, Run
+from edge_runtime.outbox.state import Old, RowSpan
 from edge_runtime.outbox.store import Connect, Store
 
 RETRY_FIRST_S = 0.5
@@ -43,7 +43,7 @@ class Worker:
     still be read where the fault lets it.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, connect: Connect) -> None:
+    def __init__(self, ledger: OutboxLedger, clock: Clock, connect: Connect) -> None:
         self.ledger = ledger
         self._clock = clock
         self._connect = connect
@@ -108,7 +108,7 @@ class Worker:
         self._ageing.trim_replay()
         return done
 
-    def reject(self, lane: Table, row: int) -> None:
+    def reject(self, lane: RowTable, row: int) -> None:
         """Give up a row that the broker refused, and declare it."""
         self._ageing.make_room(self.ledger.budget.headroom_pages)
         issuing.reject(self.ledger, lane, row)
@@ -137,7 +137,7 @@ class Worker:
         ledger = self.ledger
         held, ledger.lanes.held = ledger.lanes.held, 0
         counts = [ledger.store.count(lane, 0, held) for lane in LANES]
-        runs = [Run(lane, 0, held) for lane, n in zip(LANES, counts, strict=True) if n]
+        runs = [RowSpan(lane, 0, held) for lane, n in zip(LANES, counts, strict=True) if n]
         ledger.lanes.add(runs, counts)
         with ledger.transaction():
             ledger.save_state()
@@ -157,7 +157,7 @@ class Worker:
 
     # Faults
 
-    def start(self, opened: Opened | None, fault: Exception | None) -> None:
+    def start(self, opened: OpenedDatabase | None, fault: Exception | None) -> None:
         """Begin with a database that was opened; with a fault, in that state."""
         try:
             if opened is not None:
@@ -195,7 +195,7 @@ class Worker:
             ledger.settle()
             self.begin()
 
-    def _adopt(self, opened: Opened) -> None:
+    def _adopt(self, opened: OpenedDatabase) -> None:
         if opened.why:
             self.moved_aside = opened.why
             database = self.ledger.folder.database

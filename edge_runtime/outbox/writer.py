@@ -10,7 +10,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.outbox import issuing, reading
 from edge_runtime.outbox.intake import Intake
 from edge_runtime.outbox.opening import StoreError
-from edge_runtime.outbox.rows import Table
+from edge_runtime.outbox.rows import RowTable
 from edge_runtime.outbox.worker import Worker
 from edge_runtime.records import Result
 
@@ -42,7 +42,7 @@ class Writer:
         self._condition = threading.Condition()
         self._intake = Intake(self._condition)
         self._jobs: list[Job] = []
-        self._refused: list[tuple[Table, int]] = []
+        self._refused: list[tuple[RowTable, int]] = []
         self._wants_rows = True
         self._wants_records = False
         self._wake_at_s: float | None = None
@@ -59,7 +59,7 @@ class Writer:
         with self._condition:
             self._intake.put(result, self._clock.monotonic())
 
-    def refuse(self, lane: Table, row: int) -> None:
+    def refuse(self, lane: RowTable, row: int) -> None:
         """Queue a row that the broker refused."""
         with self._condition:
             self._refused.append((lane, row))

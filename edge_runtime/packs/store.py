@@ -18,7 +18,7 @@ from edge_runtime.packs.manifest_file import MANIFEST, open_pack, read_manifest
 from edge_runtime.toml_file import path_fault
 
 
-class Listed(msgspec.Struct, frozen=True):
+class ListedPack(msgspec.Struct, frozen=True):
     """A line of `models list`. `state`: installed, bundled (usable as is), available, damaged."""
 
     name: str
@@ -65,7 +65,7 @@ class PackStore:
             raise self._unknown(name)
         return read_manifest(self._catalogue / name)
 
-    def list(self) -> tuple[Listed, ...]:
+    def list(self) -> tuple[ListedPack, ...]:
         """Return every known pack, by name. Hashes are not checked here; `verify` does."""
         installed = names_in(self._folder)
         names = sorted({*installed, *names_in(self._catalogue)})
@@ -150,11 +150,11 @@ class PackStore:
             name=name,
         )
 
-    def _listed(self, name: str, place: Path) -> Listed:
+    def _listed(self, name: str, place: Path) -> ListedPack:
         try:
             manifest = read_manifest(place / name)
         except PackError:
-            return Listed(name, "?", "?", None, "damaged", "?")
+            return ListedPack(name, "?", "?", None, "damaged", "?")
         here = has_weights(place / name, manifest)
         state: Literal["installed", "bundled", "available", "damaged"]
         if place == self._folder:
@@ -164,7 +164,7 @@ class PackStore:
         weights = place / name / manifest.model.file
         size_bytes = weights.stat().st_size if here else manifest.model.size_bytes
         pack = manifest.pack
-        return Listed(name, pack.version, pack.task, size_bytes, state, pack.license)
+        return ListedPack(name, pack.version, pack.task, size_bytes, state, pack.license)
 
     def _unknown(self, name: str) -> PackError:
         known = sorted({*names_in(self._folder), *names_in(self._catalogue)})

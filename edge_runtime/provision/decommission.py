@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.clock import Clock
+from edge_runtime.daemon.status_socket import ask
 from edge_runtime.encode.topics import Topics
-from edge_runtime.engine.status import ask
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import EdgeError
 from edge_runtime.language import Language

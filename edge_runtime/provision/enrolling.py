@@ -9,14 +9,14 @@ from cryptography.x509 import Certificate
 
 from edge_runtime.clock import Stamp
 from edge_runtime.enrolment.claim import Claim, parse_claim
-from edge_runtime.enrolment.identity import IdentityFolder, Parts, Waiting
-from edge_runtime.enrolment.identity import Office as Renewer
+from edge_runtime.enrolment.identity import EnrolmentOffice as Renewer
+from edge_runtime.enrolment.identity import IdentityFolder, Parts, PendingEnrolment
 from edge_runtime.enrolment.keys import key_pem, new_key, public_der, read_key, request
 from edge_runtime.enrolment.words import six_words
 from edge_runtime.errors import IdentityError
 from edge_runtime.provision.certificate import checked_chain, day_of, pem, read_certificate
 from edge_runtime.provision.errors import ProvisionError
-from edge_runtime.provision.est import LIMITS, Limits, Office
+from edge_runtime.provision.est import LIMITS, EstClient, StepLimits
 
 
 def is_done(folder: IdentityFolder, claim: Claim) -> bool:
@@ -42,11 +42,11 @@ def begin(folder: IdentityFolder, claim: Claim) -> str:
         if waiting is not None and waiting.claim == claim.text():
             return words_of(read_key(folder.pending_key))
     key = new_key()
-    folder.begin(Waiting(claim.text(), claim.expires_at), key_pem(key))
+    folder.begin(PendingEnrolment(claim.text(), claim.expires_at), key_pem(key))
     return words_of(key)
 
 
-def finish(folder: IdentityFolder, now: Stamp, limits: Limits = LIMITS) -> Certificate:
+def finish(folder: IdentityFolder, now: Stamp, limits: StepLimits = LIMITS) -> Certificate:
     """Ask the office for what waits, and install it. Raises ProvisionError, NoLinkError.
 
     Why it failed is noted for the daemon, which tells it as the reason of its link.
@@ -62,7 +62,7 @@ def finish(folder: IdentityFolder, now: Stamp, limits: Limits = LIMITS) -> Certi
     return certificate
 
 
-def ask_office(folder: IdentityFolder, claim: Claim, now: Stamp, limits: Limits) -> Certificate:
+def ask_office(folder: IdentityFolder, claim: Claim, now: Stamp, limits: StepLimits) -> Certificate:
     """Exchange the claim for a certificate, and make it the device's own."""
     key = read_key(folder.pending_key)
     pem_of_key = folder.pending_key.read_bytes()
@@ -73,7 +73,7 @@ def ask_office(folder: IdentityFolder, claim: Claim, now: Stamp, limits: Limits)
             "the claim expired on {day}; ask the office for a new one",
             day=day_of(claim.expires_at),
         )
-    office = Office(claim.est_url, clock_trusted=now.trusted, limits=limits)
+    office = EstClient(claim.est_url, clock_trusted=now.trusted, limits=limits)
     ca = office.ca(claim.ca_sha256)
     answer = office.enroll(request(key, claim.name), pem([ca]), claim.claim_id, claim.secret)
     trusted_s = now.wall_s if now.trusted else None

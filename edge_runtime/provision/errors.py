@@ -13,5 +13,5 @@ class NoLinkError(ProvisionError):
     """The office cannot be reached now, or asks to be asked later."""
 
 
-class RefusedError(ProvisionError):
+class OfficeRefusalError(ProvisionError):
     """The office, which has proved who it is, says no."""

@@ -29,7 +29,7 @@ from edge_runtime.enrolment.messages import (
 )
 from edge_runtime.errors import Heard, Text, because
 from edge_runtime.language import mark
-from edge_runtime.provision.errors import NoLinkError, ProvisionError, RefusedError
+from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError, ProvisionError
 from edge_runtime.publish.tls import X509_V_FLAG_NO_CHECK_TIME
 
 if TYPE_CHECKING:
@@ -42,20 +42,20 @@ LATER = (202, 408, 429, 500, 502, 503, 504)
 REFUSED = (401, 403)
 
 
-class Limits(msgspec.Struct, frozen=True):
+class StepLimits(msgspec.Struct, frozen=True):
     """How long one step may take, and one exchange in all: neighbours may be hostile."""
 
     step_s: float = 10.0
     exchange_s: float = 30.0
 
 
-LIMITS = Limits()
+LIMITS = StepLimits()
 
 
-class Office:
+class EstClient:
     """An EST server. Each call is one connection; raises ProvisionError, NoLinkError."""
 
-    def __init__(self, est_url: str, *, clock_trusted: bool, limits: Limits = LIMITS) -> None:
+    def __init__(self, est_url: str, *, clock_trusted: bool, limits: StepLimits = LIMITS) -> None:
         parts = urlsplit(est_url)
         self._host = parts.hostname or ""
         self._port = parts.port or HTTPS_PORT
@@ -211,7 +211,7 @@ class Office:
                 text=text,
             )
         if status in REFUSED:
-            refusal = RefusedError if verified else ProvisionError
+            refusal = OfficeRefusalError if verified else ProvisionError
             return refusal(
                 mark("the office at {address} refuses: {text}"), address=self.address, text=text
             )

@@ -11,7 +11,6 @@ from cryptography.x509 import Certificate
 from edge_runtime.clock import Clock
 from edge_runtime.doctor import Finding, Surroundings
 from edge_runtime.doctor.examine import examine
-from edge_runtime.engine.build import check_named
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.identity import IdentityFolder, provisioned
 from edge_runtime.enrolment.keys import read_key
@@ -22,12 +21,13 @@ from edge_runtime.packs.store import PackStore
 from edge_runtime.provision import configuration
 from edge_runtime.provision.certificate import day_of, ends_s, read_certificate
 from edge_runtime.provision.enrolling import begin, finish, is_done, words_of
-from edge_runtime.provision.errors import NoLinkError, ProvisionError, RefusedError
-from edge_runtime.provision.est import LIMITS, Limits
+from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError, ProvisionError
+from edge_runtime.provision.est import LIMITS, StepLimits
 from edge_runtime.provision.owner import acting_as_owner, in_owners_process, make_state_folder
 from edge_runtime.provision.proof import Proof, await_proof, told
 from edge_runtime.provision.service import Service
 from edge_runtime.provision.streams import Ask, Questions, answered, plugged_in
+from edge_runtime.stream.build import check_named
 
 CHECKS = ("disk", "clock", "camera", "serial", "accelerator")
 SENSES = ("camera", "serial")
@@ -42,10 +42,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     answers: Path | None = None
     ask: Ask | None = None
     wait_s: float = 90.0
-    limits: Limits = LIMITS
+    limits: StepLimits = LIMITS
 
 
-class Line(msgspec.Struct, frozen=True):
+class ResultLine(msgspec.Struct, frozen=True):
     """One line of the result. `proven`: None where it has to wait, or is in doubt."""
 
     label: str
@@ -56,7 +56,7 @@ class Line(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True):
     """What provisioning came to. `concerns`: what the checks found besides the five lines."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ResultLine, ...]
     words: str
     concerns: tuple[Finding, ...]
 
@@ -179,7 +179,7 @@ class Provisioning:
             return Enrolled(words, finish(folder, self._clock.now(), wishes.limits))
         except NoLinkError as error:
             return Enrolled(words, None, error)
-        except RefusedError:
+        except OfficeRefusalError:
             folder.end_waiting()  # asking again would be refused again
             raise
 
@@ -198,35 +198,39 @@ class Provisioning:
         concerns = tuple(one for one in findings if one.state in ("warning", "failed"))
         return Outcome(lines, enrolled.words, concerns)
 
-    def _line_of(self, label: str, findings: Sequence[Finding], checks: tuple[str, ...]) -> Line:
+    def _line_of(
+        self, label: str, findings: Sequence[Finding], checks: tuple[str, ...]
+    ) -> ResultLine:
         """Sum up some checks; what does not apply is left out where anything else does."""
         found = [one for one in findings if one.check.partition("/")[0] in checks]
         found = [one for one in found if one.state != "skipped"] or found[:1]
         states = {one.state for one in found}
         proven = False if "failed" in states else None if "warning" in states else True
-        return Line(label, "; ".join(one.text for one in found), proven)
+        return ResultLine(label, "; ".join(one.text for one in found), proven)
 
-    def _broker_line(self, enrolled: Enrolled, proof: Proof) -> Line:
+    def _broker_line(self, enrolled: Enrolled, proof: Proof) -> ResultLine:
         text, name = self._language.text, self._wishes.claim.broker_name
         label = text("broker")
         if enrolled.why is not None:
-            return Line(label, text("{name}: not asked yet", name=name), None)
+            return ResultLine(label, text("{name}: not asked yet", name=name), None)
         if not proof.acknowledged:
-            return Line(label, text("{name}: {why}", name=name, why=Heard(proof.reason)), False)
+            return ResultLine(
+                label, text("{name}: {why}", name=name, why=Heard(proof.reason)), False
+            )
         told_text = text("{name} at {address}, by its certificate", name=name, address=proof.broker)
-        return Line(label, told_text, True)
+        return ResultLine(label, told_text, True)
 
-    def _certificate_line(self, enrolled: Enrolled) -> Line:
+    def _certificate_line(self, enrolled: Enrolled) -> ResultLine:
         text = self._language.text
         label, name = text("certificate"), self._wishes.claim.name
         if enrolled.certificate is None:
             assert enrolled.why is not None
             waits = text("{name}: waits: {why}", name=name, why=enrolled.why)
-            return Line(label, waits, None)
+            return ResultLine(label, waits, None)
         until = day_of(ends_s(enrolled.certificate))
-        return Line(label, text("{name}, until {day}", name=name, day=until), True)
+        return ResultLine(label, text("{name}, until {day}", name=name, day=until), True)
 
-    def _message_line(self, enrolled: Enrolled, proof: Proof) -> Line:
+    def _message_line(self, enrolled: Enrolled, proof: Proof) -> ResultLine:
         text = self._language.text
         label = text("first message")
         if enrolled.certificate is None:
@@ -234,8 +238,8 @@ class Provisioning:
                 "queued: results are kept on this board; enrolment and sending go on by "
                 "themselves once there is a link"
             )
-            return Line(label, queued, None)
+            return ResultLine(label, queued, None)
         if not proof.acknowledged:
             why = Heard(proof.reason)
-            return Line(label, text("not acknowledged: {why}", why=why), False)
-        return Line(label, text("acknowledged by the broker"), True)
+            return ResultLine(label, text("not acknowledged: {why}", why=why), False)
+        return ResultLine(label, text("acknowledged by the broker"), True)

@@ -10,11 +10,11 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import Files, IdentityFolder
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.candidates import Candidates, Discover
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.dialer import Dialer, UnreachedError
-from edge_runtime.publish.link import Link
+from edge_runtime.publish.link import BrokerLink
 from edge_runtime.publish.waker import Waker
 
 FAREWELL_S = 2.0
@@ -23,7 +23,7 @@ FAREWELL_S = 2.0
 class BrokerLine(msgspec.Struct, frozen=True):
     """How to reach the broker from a command: what a configuration says, within a bounded time."""
 
-    broker: Broker
+    broker: BrokerOptions
     site: str
     device: str
     place: IdentityFolder
@@ -32,7 +32,7 @@ class BrokerLine(msgspec.Struct, frozen=True):
     longest_s: float = 60.0
 
     @contextlib.contextmanager
-    def opened(self, files: Files, purpose: str) -> Iterator[Link]:
+    def opened(self, files: Files, purpose: str) -> Iterator[BrokerLink]:
         """Give a link that shows these files; its client id is the daemon's with `:purpose`.
 
         Raises LinkError. There is no will: the broker must say nothing in the daemon's name.
@@ -54,7 +54,7 @@ class BrokerLine(msgspec.Struct, frozen=True):
                 link.disconnect(self.clock.monotonic() + FAREWELL_S)
 
 
-def dial(dialer: Dialer, candidates: Candidates) -> Link:
+def dial(dialer: Dialer, candidates: Candidates) -> BrokerLink:
     """Dial until nothing is left to try."""
     while True:
         try:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from edge_runtime.errors import UsageError, because
 
 
-class Owner(NamedTuple):
+class StateOwner(NamedTuple):
     """The user whose state folder it is, with the groups that the service has."""
 
     uid: int
@@ -37,7 +37,7 @@ def make_state_folder(folder: Path) -> None:
         ) from None
 
 
-def other_owner(folder: Path) -> Owner | None:
+def other_owner(folder: Path) -> StateOwner | None:
     """Return as whom this process has to act in a state folder.
 
     None: as itself, because it is not root's process, or the folder is root's, or not there yet.
@@ -61,7 +61,7 @@ def other_owner(folder: Path) -> Owner | None:
     from edge_runtime.doctor.unit import loaded_unit
 
     groups = {about.st_gid, *groups_of(about.st_uid, loaded_unit(Path("/")))}
-    return Owner(about.st_uid, about.st_gid, sorted(groups))
+    return StateOwner(about.st_uid, about.st_gid, sorted(groups))
 
 
 def become_owner(folder: Path, *reads: Path) -> None:
@@ -138,7 +138,7 @@ def be_owners_process(folder: Path, work: Callable[[], bytes], writer: int) -> N
         os._exit(status)
 
 
-def switch(owner: Owner, *, saved_uid: int, folder: Path) -> None:
+def switch(owner: StateOwner, *, saved_uid: int, folder: Path) -> None:
     """Take another user's place; a saved user id of 0 is the way back."""
     try:
         os.setgroups(owner.groups)

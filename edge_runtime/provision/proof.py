@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.clock import Clock
-from edge_runtime.engine.status import ask
+from edge_runtime.daemon.status_socket import ask
 from edge_runtime.errors import EdgeError
 from edge_runtime.language import mark
 

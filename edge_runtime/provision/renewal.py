@@ -20,7 +20,7 @@ from edge_runtime.provision.certificate import (
 )
 from edge_runtime.provision.enrolling import finish
 from edge_runtime.provision.errors import ProvisionError
-from edge_runtime.provision.est import LIMITS, Limits, Office
+from edge_runtime.provision.est import LIMITS, EstClient, StepLimits
 
 # A certificate that could not be tried yet is kept for so long before another is asked for; and a
 # clock that nobody has set, and that may be years ahead, has no certificate renewed more often.
@@ -38,7 +38,7 @@ class Renewal:
         clock: Clock,
         language: Language,
         try_out: Try,
-        limits: Limits = LIMITS,
+        limits: StepLimits = LIMITS,
     ) -> None:
         self._folder = folder
         self._clock = clock
@@ -102,7 +102,7 @@ class Renewal:
     def _ask_office(self, files: Files, name: str, now: Stamp) -> Files:
         """Get a certificate for a new key, and put both beside the current ones."""
         renewer = self._folder.office()
-        office = Office(renewer.est_url, clock_trusted=now.trusted, limits=self._limits)
+        office = EstClient(renewer.est_url, clock_trusted=now.trusted, limits=self._limits)
         key = new_key()
         ca = read_certificate(files.ca)
         answer = office.reenroll(request(key, name), files)

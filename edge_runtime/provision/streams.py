@@ -13,7 +13,7 @@ import msgspec
 from edge_runtime.doctor.camera import is_camera
 from edge_runtime.errors import ConfigError, UsageError, because
 from edge_runtime.language import Language
-from edge_runtime.options import ModelUse
+from edge_runtime.options import ModelOptions
 from edge_runtime.packs.store import PackStore
 from edge_runtime.provision.errors import ProvisionError
 from edge_runtime.urls import without_urls
@@ -94,7 +94,7 @@ class Questions:
             raise ProvisionError(
                 "no model pack is on this board: `edge-runtime models pull NAME` gets one"
             )
-        packs.sort(key=lambda name: name != ModelUse().pack)
+        packs.sort(key=lambda name: name != ModelOptions().pack)
         question = self._language.text("Which model looks at the pictures?")
         pack = packs[0] if self._ask is None else self._chosen(question, packs)
         return table("camera", f'{{ kind = "camera", device = {json.dumps(device)} }}') + (

@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from edge_runtime.enrolment.identity import IdentityFolder, LastGood
-from edge_runtime.options import Broker
+from edge_runtime.enrolment.identity import IdentityFolder, LastGoodBroker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.endpoint import Endpoint, endpoint_of
 
 DISCOVER = "discover"
@@ -31,7 +31,7 @@ LOOK_AFTER_ROUNDS = 3
 Discover: TypeAlias = Callable[[], list[Endpoint]]
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class BrokerCandidate(msgspec.Struct, frozen=True):
     """An address to try, and for how long."""
 
     endpoint: Endpoint
@@ -43,7 +43,7 @@ class Candidates:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: BrokerOptions,
         place: IdentityFolder | None,
         discover: Discover,
         chance: random.Random,
@@ -64,17 +64,17 @@ class Candidates:
         """Whether brokers were found that had no turn yet."""
         return bool(self._found)
 
-    def next_round(self) -> Iterator[Candidate]:
+    def next_round(self) -> Iterator[BrokerCandidate]:
         """Yield what to try now; the local network is asked only once the rest has failed."""
         if not self._found:
             self._rounds += 1
             for endpoint in self._known():
-                yield Candidate(endpoint, self._broker.connect_timeout_s)
+                yield BrokerCandidate(endpoint, self._broker.connect_timeout_s)
             if self._looks_around():
                 self._found.extend(self._look_around())
         timeout_s = min(FOUND_TIMEOUT_S, self._broker.connect_timeout_s)
         for _ in range(min(AT_ONCE, len(self._found))):
-            yield Candidate(self._found.popleft(), timeout_s)
+            yield BrokerCandidate(self._found.popleft(), timeout_s)
 
     def worked(self, host: str, port: int) -> None:
         """Remember where the broker proved to be the right one."""
@@ -82,7 +82,7 @@ class Candidates:
         self._found.clear()
         if self._place is not None:
             with contextlib.suppress(OSError):  # a full disk must not cost the link
-                self._place.keep_last_good(LastGood(host, port))
+                self._place.keep_last_good(LastGoodBroker(host, port))
 
     def _known(self) -> list[Endpoint]:
         name = self._broker.server_name

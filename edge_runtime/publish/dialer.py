@@ -11,10 +11,10 @@ from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import IdentityError, Text, located, one_line, row
 from edge_runtime.language import mark
-from edge_runtime.options import Broker
-from edge_runtime.publish.candidates import Candidate, Candidates
+from edge_runtime.options import BrokerOptions
+from edge_runtime.publish.candidates import BrokerCandidate, Candidates
 from edge_runtime.publish.contract import Identity
-from edge_runtime.publish.link import Link
+from edge_runtime.publish.link import BrokerLink
 from edge_runtime.publish.opening import Versions, open_link
 from edge_runtime.publish.reasons import LinkError
 from edge_runtime.publish.waker import Waker
@@ -36,7 +36,7 @@ class Dialer:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: BrokerOptions,
         candidates: Candidates,
         place: IdentityFolder | None,
         identity: Identity,
@@ -57,7 +57,7 @@ class Dialer:
         self._reported: set[str] = set()
         self._versions = Versions()
 
-    def dial(self) -> Link:
+    def dial(self) -> BrokerLink:
         """Return an open link. Raises UnreachedError: why each candidate failed, by its address."""
         errors: list[LinkError] = []
         link = self._first(self._with_identity(errors), errors)
@@ -69,7 +69,7 @@ class Dialer:
             self._fail(errors, LinkError(NONE_FOUND))
         raise together(errors)
 
-    def _first(self, broker: Broker, errors: list[LinkError]) -> Link | None:
+    def _first(self, broker: BrokerOptions, errors: list[LinkError]) -> BrokerLink | None:
         """Return the link of the first candidate that is the broker, None where none is."""
         try:
             for candidate in self._candidates.next_round():
@@ -82,7 +82,7 @@ class Dialer:
             self._fail(errors, error)
         return None
 
-    def _with_identity(self, errors: list[LinkError]) -> Broker:
+    def _with_identity(self, errors: list[LinkError]) -> BrokerOptions:
         """Return `[broker]` with the files of this moment: a renewed certificate is taken up."""
         if self._place is None:
             return self._broker
@@ -92,7 +92,9 @@ class Dialer:
             self._fail(errors, LinkError(error.text))
             raise together(errors) from None
 
-    def _try(self, broker: Broker, candidate: Candidate, errors: list[LinkError]) -> Link | None:
+    def _try(
+        self, broker: BrokerOptions, candidate: BrokerCandidate, errors: list[LinkError]
+    ) -> BrokerLink | None:
         self.address = one_line(str(candidate.endpoint))  # a neighbour may have named it
         try:
             link = self._open(broker, candidate)
@@ -103,7 +105,7 @@ class Dialer:
         self._reported.clear()
         return link
 
-    def _open(self, broker: Broker, candidate: Candidate) -> Link:
+    def _open(self, broker: BrokerOptions, candidate: BrokerCandidate) -> BrokerLink:
         return open_link(
             msgspec.structs.replace(broker, connect_timeout_s=candidate.timeout_s),
             candidate.endpoint,

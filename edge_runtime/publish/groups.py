@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.errors import Text
-from edge_runtime.publish.reasons import HUNG_UP, Refusal
+from edge_runtime.publish.reasons import HUNG_UP, RecordRefusal
 from edge_runtime.records import Event, Gap, Stored, Topic
 
 LARGE = Topic("", "large")  # no topic's name: what is larger than the broker takes
 
 
-class Refused:
+class RefusedRecord:
     """A record that was refused: how often, its place in the sending, what was taken since."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ def in_order(stored: Stored) -> bool:
     return isinstance(stored.body, Event | Gap)
 
 
-def why_it_waits(topic: Topic, refusal: Refusal) -> Text:
+def why_it_waits(topic: Topic, refusal: RecordRefusal) -> Text:
     """Return why a group waits, in one line."""
     if topic == LARGE:
         return Text("large records wait: {why}", why=refusal.why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 
-class Ledger:
+class PublishCounters:
     """Counts over the publisher's life."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTPro
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_runtime.clock import Clock
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.bounded import BoundedClient
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.endpoint import Endpoint
@@ -67,12 +67,12 @@ class Command(msgspec.Struct, frozen=True):
     correlation: bytes | None = None
 
 
-class Link:
+class BrokerLink:
     """Open it, turn it until it is lost, close it; all in one thread."""
 
     def __init__(
         self,
-        broker: Broker,
+        broker: BrokerOptions,
         endpoint: Endpoint,
         protocol: int,
         identity: Identity,

@@ -9,7 +9,7 @@ import threading
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.language import mark
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.candidates import Candidates, Discover
 from edge_runtime.publish.contract import (
     MQTT_5,
@@ -24,12 +24,12 @@ from edge_runtime.publish.contract import (
 from edge_runtime.publish.dialer import Dialer, UnreachedError
 from edge_runtime.publish.discover import find_brokers
 from edge_runtime.publish.extras import Extra, Extras
-from edge_runtime.publish.ledger import Ledger
-from edge_runtime.publish.link import Granted, Link
+from edge_runtime.publish.ledger import PublishCounters
+from edge_runtime.publish.link import BrokerLink, Granted
 from edge_runtime.publish.reasons import ALIAS_INVALID, LinkError
 from edge_runtime.publish.redial import BRIEF_S, Redial
 from edge_runtime.publish.refusals import Refusals
-from edge_runtime.publish.session import Desk, Session, SessionLimits
+from edge_runtime.publish.session import Desk, LinkSession, SessionLimits
 from edge_runtime.publish.waker import Waker
 from edge_runtime.publish.wire import kind_of
 from edge_runtime.records import Message
@@ -47,7 +47,7 @@ class MqttPublisher:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: BrokerOptions,
         identity: Identity,
         queue: Queue,
         encode: Encode,
@@ -70,7 +70,8 @@ class MqttPublisher:
         self._refusals = Refusals(queue, jitter)
         self._desk = Desk(
             identity, queue, encode, status, on_command, clock,
-            jitter, Extras(), Ledger(), self._refusals, self._note, self._clear, self._waker.wake,
+            jitter, Extras(), PublishCounters(), self._refusals, self._note,
+            self._clear, self._waker.wake,
         )  # fmt: skip
         self._redial = Redial(broker.retry_max_s, jitter)
         self._candidates = Candidates(broker, place, discover, jitter)
@@ -85,8 +86,8 @@ class MqttPublisher:
         self._attempts = 0
         self._proved_s: float | None = None  # how long a link stood on which something was taken
         self._notes: set[str] = set()
-        self._link: Link | None = None
-        self._session: Session | None = None
+        self._link: BrokerLink | None = None
+        self._session: LinkSession | None = None
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def start(self) -> None:
@@ -199,14 +200,14 @@ class MqttPublisher:
         if error.code == ALIAS_INVALID:
             self._aliases = False
 
-    def _deliver(self, link: Link) -> None:
+    def _deliver(self, link: BrokerLink) -> None:
         desk = self._desk
         granted = link.granted
         assert granted is not None
         limits = SessionLimits(
             self._broker.max_inflight, self._ack_timeout_s, self._broker.keepalive_s, self._aliases
         )
-        session = Session(desk, link, granted, limits)
+        session = LinkSession(desk, link, granted, limits)
         self._link, self._session = link, session
         stands_since_s = self._clock.monotonic()
         try:

@@ -7,10 +7,10 @@ import contextlib
 import msgspec
 
 from edge_runtime.clock import Clock
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.endpoint import Endpoint
-from edge_runtime.publish.link import Link
+from edge_runtime.publish.link import BrokerLink
 from edge_runtime.publish.opening import open_link
 from edge_runtime.publish.reasons import LinkError, says
 from edge_runtime.publish.session import FAILURE
@@ -28,7 +28,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 def deliver_once(
-    broker: Broker,
+    broker: BrokerOptions,
     endpoint: Endpoint,
     identity: Identity,
     message: Message,
@@ -51,7 +51,7 @@ def deliver_once(
     return Delivered(link.protocol, took_s)
 
 
-def deliver(link: Link, message: Message, clock: Clock, ack_timeout_s: float) -> None:
+def deliver(link: BrokerLink, message: Message, clock: Clock, ack_timeout_s: float) -> None:
     """Publish on an open link and see it acknowledged. Raises LinkError."""
     deadline_s = clock.monotonic() + ack_timeout_s
     link.publish(message)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_runtime.clock import Clock
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import MQTT_5, MQTT_311, Identity
 from edge_runtime.publish.endpoint import Endpoint
-from edge_runtime.publish.link import Link
+from edge_runtime.publish.link import BrokerLink
 from edge_runtime.publish.reasons import UNSUPPORTED_PROTOCOL, LinkError
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
@@ -52,7 +52,7 @@ class Opening:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: BrokerOptions,
         endpoint: Endpoint,
         identity: Identity,
         will: Callable[[], Message | None],
@@ -69,7 +69,7 @@ class Opening:
         self._waker = waker
         self._give_up = give_up
 
-    def open(self, versions: Versions) -> Link:
+    def open(self, versions: Versions) -> BrokerLink:
         """Return a link on which the broker has answered."""
         try:
             return self._with_5(versions)
@@ -87,7 +87,7 @@ class Opening:
             return old
         return self._make_sure(old, versions)
 
-    def _make_sure(self, old: Link, versions: Versions) -> Link:
+    def _make_sure(self, old: BrokerLink, versions: Versions) -> BrokerLink:
         """Try MQTT 5 once more, now that the broker is known to be there."""
         old.disconnect(self._clock.monotonic() + LEAVE_S)
         old.close()
@@ -100,13 +100,13 @@ class Opening:
         versions.closed(self._endpoint)
         return link
 
-    def _with_5(self, versions: Versions) -> Link:
+    def _with_5(self, versions: Versions) -> BrokerLink:
         link = self._with(MQTT_5)
         versions.answered(self._endpoint)
         return link
 
-    def _with(self, protocol: int) -> Link:
-        link = Link(
+    def _with(self, protocol: int) -> BrokerLink:
+        link = BrokerLink(
             self._broker, self._endpoint, protocol, self._identity, self._will(),
             clock=self._clock, waker=self._waker,
         )  # fmt: skip
@@ -119,7 +119,7 @@ class Opening:
 
 
 def open_link(
-    broker: Broker,
+    broker: BrokerOptions,
     endpoint: Endpoint,
     identity: Identity,
     will: Callable[[], Message | None],
@@ -128,7 +128,7 @@ def open_link(
     waker: Waker,
     versions: Versions | None = None,
     give_up: Callable[[], bool] = lambda: False,
-) -> Link:
+) -> BrokerLink:
     """Return a link on which the broker has answered; its `protocol` tells which. Raises LinkError.
 
     `versions`: what earlier attempts have taught.

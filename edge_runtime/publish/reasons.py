@@ -163,7 +163,7 @@ def dismissed(code: int) -> LinkError:
     )
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class RecordRefusal(msgspec.Struct, frozen=True):
     """Why a record was not taken, and what may be concluded of it.
 
     `tries`: after so many refusals, at least, it may be given up, where `may_be_rows` (own fault).
@@ -179,29 +179,29 @@ class Refusal(msgspec.Struct, frozen=True):
     announced: bool = False
 
 
-HUNG_UP = Refusal(
+HUNG_UP = RecordRefusal(
     Text("the connection broke again and again while one of these was on its way"), hangs_up=True
 )
 
 
-def refusal_of(code: int, otherwise: Refusal | None = None) -> Refusal:
+def refusal_of(code: int, otherwise: RecordRefusal | None = None) -> RecordRefusal:
     """Return the refusal of a PUBACK; of a DISCONNECT, `otherwise` where it gave no reason."""
     if not code and otherwise is not None:
         return otherwise
     if code == PACKET_TOO_LARGE:
         return too_large(None)
     if code in OF_A_RECORD:
-        return Refusal(Text(OF_A_RECORD[code]), tries=2, hangs_up=otherwise is not None)
+        return RecordRefusal(Text(OF_A_RECORD[code]), tries=2, hangs_up=otherwise is not None)
     may_be_rows = code not in NO_ROWS_FAULT
-    return Refusal(says(code), may_be_rows=may_be_rows, hangs_up=otherwise is not None)
+    return RecordRefusal(says(code), may_be_rows=may_be_rows, hangs_up=otherwise is not None)
 
 
-def too_large(limit_bytes: int | None) -> Refusal:
+def too_large(limit_bytes: int | None) -> RecordRefusal:
     """Return the refusal of a packet above the announced limit; None: the broker just minds it."""
     if limit_bytes is None:
-        return Refusal(Text("packet too large for the broker"), by_size=True, hangs_up=True)
+        return RecordRefusal(Text("packet too large for the broker"), by_size=True, hangs_up=True)
     why = Text("the broker takes packets of {bytes} bytes at most", bytes=limit_bytes)
-    return Refusal(why, by_size=True, announced=True)
+    return RecordRefusal(why, by_size=True, announced=True)
 
 
 def says(code: int) -> Text:

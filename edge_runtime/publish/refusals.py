@@ -27,7 +27,7 @@ from edge_runtime.publish.contract import Queue
 from edge_runtime.publish.groups import (
     LARGE,
     Group,
-    Refused,
+    RefusedRecord,
     in_order,
     taken_again,
     why_it_waits,
@@ -36,7 +36,7 @@ from edge_runtime.publish.reasons import (
     HUNG_UP,
     NO_ROWS_FAULT,
     PACKET_TOO_LARGE,
-    Refusal,
+    RecordRefusal,
     refusal_of,
     too_large,
 )
@@ -68,7 +68,7 @@ class Refusals:
         self._queue = queue
         self._jitter = jitter
         self._groups: dict[Topic, Group] = {}
-        self._rows: dict[Topic, dict[int, Refused]] = {}
+        self._rows: dict[Topic, dict[int, RefusedRecord]] = {}
         self._own: dict[str, tuple[Backoff, float]] = {}
         self._announced_bytes = 0
         self._minded_bytes = 0
@@ -99,7 +99,7 @@ class Refusals:
         self._order += 1
         return self._order
 
-    def is_too_large(self, stored: Stored, size: int) -> Refusal | None:
+    def is_too_large(self, stored: Stored, size: int) -> RecordRefusal | None:
         """Return the refusal that a packet would meet, where that is known before it is sent."""
         if 0 < self._announced_bytes < size:
             return too_large(self._announced_bytes)
@@ -138,7 +138,7 @@ class Refusals:
                 self._open(name)
             self._count_taken(name, sent.packet_bytes)
 
-    def refused(self, sent: Sent, refusal: Refusal, now_s: float) -> bool:
+    def refused(self, sent: Sent, refusal: RecordRefusal, now_s: float) -> bool:
         """Note that a record was not taken: it waits. True: it is to be given up instead."""
         stored = sent.stored
         assert stored is not None
@@ -152,7 +152,7 @@ class Refusals:
         self.set_aside(stored, sent.packet_bytes, refusal, now_s)
         return False
 
-    def set_aside(self, stored: Stored, size: int, refusal: Refusal, now_s: float) -> None:
+    def set_aside(self, stored: Stored, size: int, refusal: RecordRefusal, now_s: float) -> None:
         """Put a record back into the queue, and let its group wait."""
         name = LARGE if refusal.by_size and not in_order(stored) else stored.topic
         self._queue.postpone(stored.row, name)
@@ -234,13 +234,13 @@ class Refusals:
             return [] if first is None else [first]
         return found
 
-    def _known(self, stored: Stored) -> Refused:
+    def _known(self, stored: Stored) -> RefusedRecord:
         rows = self._rows.setdefault(stored.topic, {})
         if len(rows) >= MAX_KNOWN:
             rows.pop(min(rows))
-        return rows.setdefault(stored.row, Refused())
+        return rows.setdefault(stored.row, RefusedRecord())
 
-    def _wait(self, name: Topic, refusal: Refusal, row: int, now_s: float) -> None:
+    def _wait(self, name: Topic, refusal: RecordRefusal, row: int, now_s: float) -> None:
         group = self._groups.get(name)
         if group is None:
             longest_s = LONGEST_HANG_UP_S if refusal.hangs_up else LONGEST_PAUSE_S

@@ -14,11 +14,11 @@ from edge_runtime.errors import Text, one_line
 from edge_runtime.language import mark
 from edge_runtime.publish.contract import Encode, Identity, OnCommand, Queue, StatusMessages
 from edge_runtime.publish.extras import Extra, Extras
-from edge_runtime.publish.ledger import Ledger
-from edge_runtime.publish.link import Ack, Command, Granted, Link
-from edge_runtime.publish.reasons import HUNG_UP, LinkError, Refusal, refusal_of, says
+from edge_runtime.publish.ledger import PublishCounters
+from edge_runtime.publish.link import Ack, BrokerLink, Command, Granted
+from edge_runtime.publish.reasons import HUNG_UP, LinkError, RecordRefusal, refusal_of, says
 from edge_runtime.publish.refusals import Refusals
-from edge_runtime.publish.window import Sent, Window
+from edge_runtime.publish.window import SendWindow, Sent
 from edge_runtime.publish.wire import Alias, AliasTable, kind_of, wire_bytes
 from edge_runtime.records import Gap, Message, Stored
 
@@ -42,7 +42,7 @@ class Desk(msgspec.Struct, frozen=True):
     clock: Clock
     jitter: random.Random
     extras: Extras
-    ledger: Ledger
+    ledger: PublishCounters
     refusals: Refusals
     note: Callable[[str], None]
     cleared: Callable[[], None]
@@ -58,13 +58,15 @@ class SessionLimits(msgspec.Struct, frozen=True):
     aliases: bool
 
 
-class Session:
+class LinkSession:
     """Between a link that is open and the queue; all in the publisher's thread.
 
     `proved`: the broker acknowledged something, or answered a ping where nothing waited for that.
     """
 
-    def __init__(self, desk: Desk, link: Link, granted: Granted, limits: SessionLimits) -> None:
+    def __init__(
+        self, desk: Desk, link: BrokerLink, granted: Granted, limits: SessionLimits
+    ) -> None:
         self._desk = desk
         self._link = link
         self._max_packet_bytes = granted.max_packet_bytes
@@ -72,7 +74,7 @@ class Session:
         self._aliases = AliasTable(granted.alias_maximum if limits.aliases else 0)
         self._draining = False
         self.proved = False
-        self.window = Window(
+        self.window = SendWindow(
             min(limits.max_inflight, granted.receive_maximum), limits.ack_timeout_s
         )
         self._resubscribe = Backoff(FIRST_RESUBSCRIBE_S, LONGEST_RESUBSCRIBE_S, desk.jitter)
@@ -180,7 +182,7 @@ class Session:
     def _unfit(self, stored: Stored, error: Exception) -> None:
         """Give up a record that cannot be encoded; what a gap tells must not be lost."""
         why = Text("cannot be encoded: {why}", why=error)
-        refusal = Refusal(why)
+        refusal = RecordRefusal(why)
         if isinstance(stored.body, Gap):
             self._refusals.set_aside(stored, 0, refusal, self._desk.clock.monotonic())
         else:
@@ -248,7 +250,7 @@ class Session:
         if self._refusals.refused(sent, refusal, now_s):
             self._give_up(sent, refusal)
 
-    def _give_up(self, sent: Sent, refusal: Refusal) -> None:
+    def _give_up(self, sent: Sent, refusal: RecordRefusal) -> None:
         stored = sent.stored
         assert stored is not None
         self._desk.queue.reject(stored.row, str(refusal.why))

@@ -10,7 +10,7 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.publish.contract import Encode, LinkHealth, Queue, StatusMessages
-from edge_runtime.publish.ledger import Ledger
+from edge_runtime.publish.ledger import PublishCounters
 from edge_runtime.publish.wire import kind_of
 from edge_runtime.records import Message, Stored
 
@@ -30,7 +30,7 @@ class StdoutPublisher:
         self._status = status
         self._clock = clock
         self._out = out
-        self._ledger = Ledger()
+        self._ledger = PublishCounters()
         self._news = threading.Event()
         self._stopping = False
         self._lock = threading.Lock()

@@ -12,7 +12,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.reasons import LinkError, refused, unreachable
 from edge_runtime.publish.tls import context_for, password_of
 
@@ -35,7 +35,7 @@ class Subscriber:
     MQTT 5 first, 3.1.1 where the broker has no more. A random client id: any number may watch.
     """
 
-    def __init__(self, broker: Broker, topic_filter: str) -> None:
+    def __init__(self, broker: BrokerOptions, topic_filter: str) -> None:
         self._broker = broker
         self._filter = topic_filter
         self._messages: queue.Queue[Received | LinkError | None] = queue.Queue(QUEUE_LIMIT)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import Text, because
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.reasons import LinkError
 
 X509_V_FLAG_NO_CHECK_TIME = 0x200000  # <openssl/x509_vfy.h>; Python has no name for it
@@ -37,7 +37,7 @@ class BrokerContext(ssl.SSLContext):
         return super().wrap_socket(sock, *args, **named)
 
 
-def context_for(broker: Broker, host_name: str, *, clock_trusted: bool) -> ssl.SSLContext:
+def context_for(broker: BrokerOptions, host_name: str, *, clock_trusted: bool) -> ssl.SSLContext:
     """Return the context of one connection. Raises LinkError where a file is wrong.
 
     A board that has just started believes to be in the past, and every certificate is "not valid
@@ -65,7 +65,7 @@ def context_for(broker: Broker, host_name: str, *, clock_trusted: bool) -> ssl.S
     return context
 
 
-def password_of(broker: Broker) -> str | None:
+def password_of(broker: BrokerOptions) -> str | None:
     """Read the password afresh, so that a corrected file is taken up by the next attempt."""
     if broker.password_file is None:
         return None

@@ -20,7 +20,7 @@ class Sent(msgspec.Struct, frozen=True):
     order: int = 0
 
 
-class Window:
+class SendWindow:
     """In-flight messages by packet id, oldest first."""
 
     def __init__(self, limit: int, ack_timeout_s: float) -> None:

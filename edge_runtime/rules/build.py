@@ -7,11 +7,7 @@ from typing import Any
 
 from edge_runtime.errors import ConfigError
 from edge_runtime.labels import class_ids as labelled
-from edge_runtime.options import Count as CountOptions
-from edge_runtime.options import Dwell as DwellOptions
-from edge_runtime.options import Line as LineOptions
-from edge_runtime.options import PictureRule
-from edge_runtime.options import Zone as ZoneOptions
+from edge_runtime.options import CountOptions, DwellOptions, LineOptions, PictureRule, ZoneOptions
 from edge_runtime.rules.base import Classes, Rule
 from edge_runtime.rules.count import Count
 from edge_runtime.rules.dwell import Dwell

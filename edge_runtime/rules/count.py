@@ -7,17 +7,17 @@ import math
 import msgspec
 
 from edge_runtime.clock import Stamp
-from edge_runtime.options import Count as CountOptions
+from edge_runtime.options import CountOptions
 from edge_runtime.records import LINES_A_RECORD, Counts, LabelCount, TrackState
 from edge_runtime.rules.area import everywhere, standing_in
 from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes
-from edge_runtime.rules.stays import Change, Stays
+from edge_runtime.rules.stays import Change, Occupancy
 
 # Who wavers on the edge of an area came in once.
 SETTLE_S = 0.3
 
 
-class Tally(msgspec.Struct):
+class ClassInterval(msgspec.Struct):
     """One class in the running interval; `object_s` is the sum of the times inside."""
 
     present: int = 0
@@ -39,10 +39,10 @@ class Count:
         self._index = index
         self._every_s = options.every_s
         if options.polygon is None:
-            self._stays = Stays(everywhere, 0.0, classes)
+            self._stays = Occupancy(everywhere, 0.0, classes)
         else:
-            self._stays = Stays(standing_in(options.polygon), SETTLE_S, classes)
-        self._tallies = {class_id: Tally() for class_id in classes or ()}
+            self._stays = Occupancy(standing_in(options.polygon), SETTLE_S, classes)
+        self._tallies = {class_id: ClassInterval() for class_id in classes or ()}
         self._first_s: float | None = None
         self._opened_s = self._last_s = 0.0
 
@@ -74,7 +74,7 @@ class Count:
         return math.floor((at_s - self._first_s + TIME_TOLERANCE_S) / self._every_s)
 
     def _take(self, change: Change) -> None:
-        tally = self._tallies.setdefault(change.track.class_id, Tally())
+        tally = self._tallies.setdefault(change.track.class_id, ClassInterval())
         tally.present += 1 if change.came else -1
         tally.most = max(tally.most, tally.present)
         if change.came:
@@ -87,7 +87,7 @@ class Count:
             for class_id, tally in sorted(self._tallies.items())
         )
         for class_id, tally in self._tallies.items():
-            self._tallies[class_id] = Tally(present=tally.present, most=tally.present)
+            self._tallies[class_id] = ClassInterval(present=tally.present, most=tally.present)
         self._opened_s = self._last_s
         firsts = range(0, max(1, len(labels)), LINES_A_RECORD)
         return tuple(Counts(span_s, labels[at : at + LINES_A_RECORD], self._index) for at in firsts)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edge_runtime.clock import Stamp
-from edge_runtime.options import Dwell as DwellOptions
+from edge_runtime.options import DwellOptions
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import standing_in
 from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes, is_wanted, object_of
-from edge_runtime.rules.stays import Stays
+from edge_runtime.rules.stays import Occupancy
 
 
 class Dwell:
@@ -17,7 +17,7 @@ class Dwell:
         self._index = index
         self._classes = classes
         self._after_s = options.after_s - TIME_TOLERANCE_S
-        self._stays = Stays(standing_in(options.polygon), options.settle_s)
+        self._stays = Occupancy(standing_in(options.polygon), options.debounce_s)
         self._told: set[int] = set()
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:

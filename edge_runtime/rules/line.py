@@ -8,7 +8,7 @@ import msgspec
 
 from edge_runtime.boxes import Point
 from edge_runtime.clock import Stamp
-from edge_runtime.options import Line as LineOptions
+from edge_runtime.options import LineOptions
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import standing_point
 from edge_runtime.rules.base import Classes, is_wanted, object_of
@@ -16,7 +16,7 @@ from edge_runtime.rules.base import Classes, is_wanted, object_of
 LEFT, RIGHT = -1, 1
 
 
-class Walker(msgspec.Struct):
+class CrossingState(msgspec.Struct):
     """One track: the side it counts on, where it was last seen, and how it last passed over."""
 
     side: int
@@ -43,7 +43,7 @@ class Line:
         self._dx = options.end[0] - options.start[0]
         self._dy = options.end[1] - options.start[1]
         self._length = math.hypot(self._dx, self._dy)
-        self._walkers: dict[int, Walker] = {}
+        self._walkers: dict[int, CrossingState] = {}
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - a crossing is of its own moment
         known = {track.id for track in live}
@@ -70,10 +70,10 @@ class Line:
         direction = "in" if side == RIGHT else "out"
         return Event("cross", object_of(track), self._index, direction)
 
-    def _meet(self, track: TrackState) -> Walker:
+    def _meet(self, track: TrackState) -> CrossingState:
         # Confirmation takes some sightings: who came over the line meanwhile came over it too.
         first = standing_point(track.first_xyxy)
-        self._walkers[track.id] = Walker(side_of(self._distance(first)), first)
+        self._walkers[track.id] = CrossingState(side_of(self._distance(first)), first)
         return self._walkers[track.id]
 
     def _distance(self, point: Point) -> float:

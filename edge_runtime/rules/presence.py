@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_runtime.clock import Stamp
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import everywhere
-from edge_runtime.rules.stays import Change, Stays
+from edge_runtime.rules.stays import Change, Occupancy
 
 NO_RULE = -1
 
@@ -17,7 +17,7 @@ class Presence:
     """
 
     def __init__(self) -> None:
-        self._stays = Stays(everywhere, settle_s=0.0)
+        self._stays = Occupancy(everywhere, debounce_s=0.0)
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         return events(self._stays.update(live, stamp.monotonic_s), stamp)

@@ -40,17 +40,17 @@ class Stay(msgspec.Struct):
     turned_at_s: float | None = None
 
 
-class Stays:
+class Occupancy:
     """Follows which tracks are inside; enter and exit of a track strictly alternate.
 
-    A track changes sides once it was seen on the other for `settle_s` on end. Only sightings
+    A track changes sides once it was seen on the other for `debounce_s` on end. Only sightings
     count: a track out of sight stays on its side until it is given up, which ends its stay.
     Tracks of all classes are followed, those that came in as one of `classes` (None: any) told.
     """
 
-    def __init__(self, is_inside: Inside, settle_s: float, classes: Classes = None) -> None:
+    def __init__(self, is_inside: Inside, debounce_s: float, classes: Classes = None) -> None:
         self._is_inside = is_inside
-        self._settle_s = settle_s
+        self._debounce_s = debounce_s
         self._classes = classes
         self._stays: dict[int, Stay] = {}
 
@@ -78,7 +78,7 @@ class Stays:
             return None
         if stay.turned_at_s is None:
             stay.turned_at_s = at_s
-        if at_s - stay.turned_at_s < self._settle_s - TIME_TOLERANCE_S:
+        if at_s - stay.turned_at_s < self._debounce_s - TIME_TOLERANCE_S:
             return None
         stay.inside = not stay.inside
         if stay.inside:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from edge_runtime.options import Threshold as ThresholdOptions
+from edge_runtime.options import ThresholdOptions
 from edge_runtime.rules.base import TIME_TOLERANCE_S
 
 Turn = Literal["alarm", "clear"]

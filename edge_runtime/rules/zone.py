@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from edge_runtime.clock import Stamp
-from edge_runtime.options import Zone as ZoneOptions
+from edge_runtime.options import ZoneOptions
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import standing_in
 from edge_runtime.rules.base import Classes
-from edge_runtime.rules.stays import Stays
+from edge_runtime.rules.stays import Occupancy
 
 
 class Zone:
-    """`enter` once a track has stood in the area for `settle_s`, `exit` once it has left.
+    """`enter` once a track has stood in the area for `debounce_s`, `exit` once it has left.
 
     A track that is given up inside exits too. `age_s` reaches back to the first step inside: on
     `exit` it is the time inside, up to the moment at which the exit was known.
@@ -19,7 +19,7 @@ class Zone:
 
     def __init__(self, options: ZoneOptions, index: int, classes: Classes) -> None:
         self._index = index
-        self._stays = Stays(standing_in(options.polygon), options.settle_s, classes)
+        self._stays = Occupancy(standing_in(options.polygon), options.debounce_s, classes)
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s

@@ -145,7 +145,7 @@ class BaseSource(Generic[S]):
         raise NotImplementedError
 
 
-class Pace:
+class MediaPace:
     """When moments of media time are due if a file plays at its own speed, from one of them on."""
 
     def __init__(self, clock: Clock, at_s: float) -> None:

@@ -11,7 +11,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.errors import SourceError, Text, because, row
 from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.language import mark
-from edge_runtime.options import Camera
+from edge_runtime.options import CameraOptions
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import capture, v4l2
 from edge_runtime.sources.base import BaseSource
@@ -24,7 +24,7 @@ MAX_UNDECODABLE = 30
 class CameraSource(BaseSource[Frame]):
     """Frames as a camera sends them, stamped when they were grabbed."""
 
-    def __init__(self, options: Camera, clock: Clock) -> None:
+    def __init__(self, options: CameraOptions, clock: Clock) -> None:
         super().__init__()
         self._options = options
         self._clock = clock

@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from edge_runtime.clock import Stamp
-from edge_runtime.options import Camera, Images, Video
+from edge_runtime.options import CameraOptions, ImagesOptions, VideoOptions
 
-ForeignOptions: TypeAlias = Camera | Video | Images
+ForeignOptions: TypeAlias = CameraOptions | VideoOptions | ImagesOptions
 """Sources whose bytes strangers made."""
 
 MAX_TEXT = 5000  # a path has 4096 bytes at most
@@ -26,7 +26,7 @@ class CaptureRequest(msgspec.Struct, frozen=True):
     slots: int
 
 
-class Opened(msgspec.Struct, frozen=True, tag="opened"):
+class SourceOpened(msgspec.Struct, frozen=True, tag="opened"):
     """The source is open."""
 
 
@@ -37,7 +37,7 @@ class NewPool(msgspec.Struct, frozen=True, tag="pool"):
     slot_bytes: int
 
 
-class Picture(msgspec.Struct, frozen=True, tag="picture"):
+class FrameInSlot(msgspec.Struct, frozen=True, tag="picture"):
     """A picture lies in a slot of the latest pool; the daemon says when it is free again."""
 
     slot: int
@@ -46,7 +46,7 @@ class Picture(msgspec.Struct, frozen=True, tag="picture"):
     notice: Said = ""
 
 
-class Waiting(msgspec.Struct, frozen=True, tag="waiting"):
+class SourceWaiting(msgspec.Struct, frozen=True, tag="waiting"):
     """Nothing comes before this monotonic moment, and rightly so: a file keeps its own pace."""
 
     until_s: float
@@ -58,13 +58,15 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     notice: Said = ""
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class SourceFailed(msgspec.Struct, frozen=True, tag="failed"):
     """The source was lost, or cannot be opened: why."""
 
     reason: Said
 
 
-FromCapture: TypeAlias = Opened | NewPool | Picture | Waiting | Finished | Failed
+FromCapture: TypeAlias = (
+    SourceOpened | NewPool | FrameInSlot | SourceWaiting | Finished | SourceFailed
+)
 
 _from_capture = msgspec.msgpack.Decoder(FromCapture)
 _request = msgspec.msgpack.Decoder(CaptureRequest, dec_hook=lambda kind, value: kind(value))

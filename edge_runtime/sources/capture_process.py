@@ -11,20 +11,20 @@ import numpy as np
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
-from edge_runtime.isolation.channel import Channel
+from edge_runtime.isolation.channel import MessageChannel
 from edge_runtime.isolation.frames import FramePool, SharedMemoryError
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import open_source
 from edge_runtime.sources.capture_messages import (
     MAX_TEXT,
     CaptureRequest,
-    Failed,
     Finished,
+    FrameInSlot,
     FromCapture,
     NewPool,
-    Opened,
-    Picture,
-    Waiting,
+    SourceFailed,
+    SourceOpened,
+    SourceWaiting,
     decode_request,
 )
 
@@ -39,7 +39,7 @@ class SharedBuffers:
     pool is made; the old one stays mapped as long as its pictures are in use. One thread.
     """
 
-    def __init__(self, channel: Channel, slots: int, *, lossless: bool) -> None:
+    def __init__(self, channel: MessageChannel, slots: int, *, lossless: bool) -> None:
         self._channel = channel
         self._slots = slots
         self._lossless = lossless
@@ -75,7 +75,7 @@ class SharedBuffers:
         now_s = time.monotonic()
         if due_s - now_s > LONG_WAIT_S or now_s - self._heard_s > SIGN_OF_LIFE_S:
             self._heard_s = now_s
-            send(self._channel, Waiting(due_s))
+            send(self._channel, SourceWaiting(due_s))
 
     def share(self, frame: Frame, notice: str) -> None:
         """Have the daemon see a frame: where it lies, or a copy where it was decoded elsewhere."""
@@ -92,7 +92,7 @@ class SharedBuffers:
             np.copyto(self._pool.picture(slot, image.shape, keep), image)
         self._next = None
         self._heard_s = time.monotonic()
-        send(self._channel, Picture(slot, image.shape, frame.stamp, notice[:MAX_TEXT]))
+        send(self._channel, FrameInSlot(slot, image.shape, frame.stamp, notice[:MAX_TEXT]))
 
     def _renew(self, frame_bytes: int) -> None:
         if self._pool is not None:
@@ -117,19 +117,19 @@ def keep() -> None:
     """Do nothing when a view of the child's own goes: the daemon alone gives a slot back."""
 
 
-def send(channel: Channel, word: FromCapture) -> None:
+def send(channel: MessageChannel, word: FromCapture) -> None:
     """Tell the daemon something."""
     channel.send(msgspec.msgpack.encode(word))
 
 
-def run(channel: Channel, message: bytes) -> None:
+def run(channel: MessageChannel, message: bytes) -> None:
     """Be the process, until the source ends or the daemon hangs up."""
     request = decode_request(message)
     silence_libraries()
     try:
         capture(channel, request)
     except (SourceError, SharedMemoryError) as error:
-        send(channel, Failed(str(error)[:MAX_TEXT]))
+        send(channel, SourceFailed(str(error)[:MAX_TEXT]))
 
 
 def silence_libraries() -> None:
@@ -142,13 +142,13 @@ def silence_libraries() -> None:
         os.dup2(nothing.fileno(), 2)
 
 
-def capture(channel: Channel, request: CaptureRequest) -> None:
+def capture(channel: MessageChannel, request: CaptureRequest) -> None:
     """Open the source and send what it gives. Raises SourceError as the source does."""
     source = open_source(request.source, SystemClock())
     buffers = SharedBuffers(channel, request.slots, lossless=source.lossless)
     source.buffers = buffers
     source.open()
-    send(channel, Opened())
+    send(channel, SourceOpened())
     while (frame := source.read()) is not None:
         assert isinstance(frame, Frame)
         buffers.share(frame, source.notice)

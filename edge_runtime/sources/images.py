@@ -10,10 +10,10 @@ import numpy as np
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError, because
 from edge_runtime.isolation.frames import MAX_FRAME_BYTES
-from edge_runtime.options import Images
+from edge_runtime.options import ImagesOptions
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import capture
-from edge_runtime.sources.base import BaseSource, Pace
+from edge_runtime.sources.base import BaseSource, MediaPace
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 RATE_FPS = 1.0
@@ -22,14 +22,14 @@ RATE_FPS = 1.0
 class ImagesSource(BaseSource[Frame]):
     """Pictures of a folder. One that cannot be read keeps its second and is counted: `skipped`."""
 
-    def __init__(self, options: Images, clock: Clock) -> None:
+    def __init__(self, options: ImagesOptions, clock: Clock) -> None:
         super().__init__()
         self.lossless = not options.realtime
         self.skipped = 0
         self._options = options
         self._clock = clock
         self._start: Stamp | None = None
-        self._pace: Pace | None = None
+        self._pace: MediaPace | None = None
         self._paths: list[Path] = []
         self._next = 0  # picture of this pass
         self._position = 0  # of the next picture, over all passes
@@ -41,7 +41,7 @@ class ImagesSource(BaseSource[Frame]):
         self._next = 0
         if self._start is None:
             self._start = self._clock.now()
-        self._pace = Pace(self._clock, self._position / RATE_FPS)
+        self._pace = MediaPace(self._clock, self._position / RATE_FPS)
 
     def _list(self) -> list[Path]:
         folder = self._options.path

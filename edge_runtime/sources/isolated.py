@@ -28,19 +28,19 @@ from edge_runtime.isolation.frames import FramePool, SharedMemoryError
 from edge_runtime.isolation.limits import MIB, ChildLimits, decoder_memory_bytes
 from edge_runtime.isolation.template import OUT_OF_MEMORY
 from edge_runtime.isolation.template_process import KILL_TIMEOUT_S
-from edge_runtime.options import Camera, Images, SourceOptions, Video
+from edge_runtime.options import CameraOptions, ImagesOptions, SourceOptions, VideoOptions
 from edge_runtime.raw import Frame
 from edge_runtime.sources.base import BaseSource
 from edge_runtime.sources.capture_messages import (
     CaptureRequest,
-    Failed,
     Finished,
     ForeignOptions,
+    FrameInSlot,
     FromCapture,
     NewPool,
-    Opened,
-    Picture,
-    Waiting,
+    SourceFailed,
+    SourceOpened,
+    SourceWaiting,
     decode_from_capture,
     encode_request,
 )
@@ -71,7 +71,7 @@ class IsolatedSource(BaseSource[Frame]):
         patience_s: float,
     ) -> None:
         super().__init__()
-        self.lossless = not isinstance(options, Camera) and not options.realtime
+        self.lossless = not isinstance(options, CameraOptions) and not options.realtime
         self._request = CaptureRequest(options, slots)
         self._clock = clock
         self._children = children
@@ -104,7 +104,7 @@ class IsolatedSource(BaseSource[Frame]):
         self._shift_s = None
         self._due_s = -math.inf
         word = self._hear(self._child)
-        if not isinstance(word, Opened):
+        if not isinstance(word, SourceOpened):
             raise babble(type(word).__name__)
 
     def _read(self) -> Frame | None:
@@ -114,19 +114,19 @@ class IsolatedSource(BaseSource[Frame]):
             self.notice = one_line(word.notice)
             return None
         word, frame = self._frame(self._child, word)
-        if isinstance(self._request.source, Camera):
+        if isinstance(self._request.source, CameraOptions):
             word, frame = self._latest(self._child, word, frame)
         self.notice = one_line(word.notice)
         self._given += 1
         return frame
 
-    def _latest(self, child: Child, word: Picture, frame: Frame) -> tuple[Picture, Frame]:
+    def _latest(self, child: Child, word: FrameInSlot, frame: Frame) -> tuple[FrameInSlot, Frame]:
         """Pass over pictures behind which a newer one has come: a live view is never behind."""
         for _ in range(self._request.slots):  # more cannot wait
             newer = self._receive(child, 0.0)
             if newer is None:
                 break
-            if not isinstance(newer, Picture):
+            if not isinstance(newer, FrameInSlot):
                 self._pending = newer
                 break
             word, frame = self._frame(child, newer)
@@ -144,7 +144,7 @@ class IsolatedSource(BaseSource[Frame]):
                     "the source gave no answer for {seconds:.0f} s; its process was ended",
                     seconds=self._patience_s,
                 )
-            if not isinstance(word, NewPool | Waiting):
+            if not isinstance(word, NewPool | SourceWaiting):
                 return word
         raise babble("it talks without end")
 
@@ -172,13 +172,13 @@ class IsolatedSource(BaseSource[Frame]):
                 if len(descriptors) != 1:
                     raise SharedMemoryError("a pool without its memory")
                 self._adopt(word, descriptors[0])
-            case Waiting(until_s=until_s):
+            case SourceWaiting(until_s=until_s):
                 # It says so as it begins to wait, and waits for one moment at a time.
                 now_s = self._clock.monotonic()
                 if not (self._due_s <= now_s and until_s <= now_s + LONGEST_PAUSE_S):
                     raise SharedMemoryError("it waits for what does not come")
                 self._due_s = until_s
-            case Failed(reason=reason):
+            case SourceFailed(reason=reason):
                 raise SourceError(Heard(reason))
         return word
 
@@ -191,8 +191,8 @@ class IsolatedSource(BaseSource[Frame]):
         self._pool = FramePool.attach(os.dup(descriptor), word.slots, word.slot_bytes)
         self._generation = (self._generation + 1) % 256
 
-    def _frame(self, child: Child, word: FromCapture) -> tuple[Picture, Frame]:
-        if self._pool is None or not isinstance(word, Picture):
+    def _frame(self, child: Child, word: FromCapture) -> tuple[FrameInSlot, Frame]:
+        if self._pool is None or not isinstance(word, FrameInSlot):
             raise babble(type(word).__name__)
         unused = partial(child.channel.post, bytes((self._generation, word.slot % 256)))
         try:
@@ -267,9 +267,9 @@ def is_foreign(options: SourceOptions) -> TypeGuard[ForeignOptions]:
     A local camera stays inside: its frames come raw, or as JPEG from its own chip, through a device
     that systemd lets this service open by number.
     """
-    if isinstance(options, Camera):
+    if isinstance(options, CameraOptions):
         return isinstance(options.device, str) and "://" in options.device
-    return isinstance(options, Video | Images)
+    return isinstance(options, VideoOptions | ImagesOptions)
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

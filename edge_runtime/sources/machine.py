@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from edge_runtime.options import Vibration
+from edge_runtime.options import VibrationOptions
 from edge_runtime.raw import Doubles
 
 Mode = tuple[float, float, float]  # frequency in Hz, decay in 1/s, strength
@@ -40,7 +40,7 @@ RESPONSE_S = 0.03  # by then every mode has died away by 50 dB
 class Machine:
     """Gives one signal piece by piece; the pieces' sizes change nothing."""
 
-    def __init__(self, options: Vibration) -> None:
+    def __init__(self, options: VibrationOptions) -> None:
         self._rate_hz = options.rate_hz
         self._shaft_hz = options.shaft_hz
         # Each has its own numbers: the fault changes nothing of what is heard beside it.

@@ -9,9 +9,9 @@ from edge_runtime.clock import Clock
 from edge_runtime.errors import Text
 from edge_runtime.framing.exchange import REMEMBERED_S, Exchange
 from edge_runtime.framing.poll import Poll
-from edge_runtime.framing.rows import Reason, Rows, Run, as_array
+from edge_runtime.framing.rows import Reason, RowBuffer, RowRun, as_array
 from edge_runtime.framing.rtu import advice, refusal
-from edge_runtime.options import Modbus
+from edge_runtime.options import ModbusOptions
 
 LONGEST_SLICE_S = 0.05  # of one wait, so that whoever reads sees soon what else there is to do
 
@@ -25,12 +25,12 @@ class Poller:
 
     def __init__(
         self,
-        options: Modbus,
+        options: ModbusOptions,
         byte_s: float,
         clock: Clock,
         wait_until: Callable[[Clock, float], None],
     ) -> None:
-        self.rows = Rows(options.registers)
+        self.rows = RowBuffer(options.registers)
         self.port_timeout_s = min(LONGEST_SLICE_S, options.timeout_s / 2.0)
         self.said = self.notice = ""
         self._options = options
@@ -51,7 +51,7 @@ class Poller:
         self._due_s = self._clock.monotonic()
         self._exchange.reopened(self._due_s)
 
-    def take(self) -> tuple[list[Run], int]:
+    def take(self) -> tuple[list[RowRun], int]:
         """Do what comes next: wait a little, ask, or conclude. Raises OSError: the port is gone."""
         if not self._is_polling:
             self._begin()

@@ -25,7 +25,7 @@ HEADER = struct.Struct("<4sIIII")
 CHUNK_BYTES = 1 << 20
 
 
-class Picture(msgspec.Struct, frozen=True, array_like=True, tag="picture"):
+class FrameEntry(msgspec.Struct, frozen=True, array_like=True, tag="picture"):
     """A frame, lossless. `is_key`: whole; otherwise how it differs from the entry before."""
 
     index: int
@@ -34,7 +34,7 @@ class Picture(msgspec.Struct, frozen=True, array_like=True, tag="picture"):
     png: bytes
 
 
-class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
+class RowsEntry(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
     """A block of a sensor: float64 values, row after row, little-endian."""
 
     index: int
@@ -44,7 +44,7 @@ class Rows(msgspec.Struct, frozen=True, array_like=True, tag="rows"):
     values: bytes
 
 
-Entry: TypeAlias = Picture | Rows
+Entry: TypeAlias = FrameEntry | RowsEntry
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Entry).decode

@@ -15,7 +15,7 @@ from edge_runtime import __version__
 from edge_runtime.enrolment.files import replace_file, sync_folder
 from edge_runtime.options.recorded import DATA, FORMAT, MANIFEST, Recorded
 from edge_runtime.raw import Frame, Samples
-from edge_runtime.sources.record_file import Entry, Picture, Rows, sealed
+from edge_runtime.sources.record_file import Entry, FrameEntry, RowsEntry, sealed
 
 if TYPE_CHECKING:
     from edge_runtime.sources.record_pictures import PictureWriter
@@ -30,10 +30,10 @@ class Origin(msgspec.Struct, frozen=True):
     stream: str
     source: str
     units: tuple[str, ...] = ()
-    singles: tuple[str, ...] = ()
+    float32_channels: tuple[str, ...] = ()
 
 
-class Limits(msgspec.Struct, frozen=True):
+class RecordingLimits(msgspec.Struct, frozen=True):
     """When a recording is full: its bytes, its length, what must stay free of the disk."""
 
     max_bytes: int
@@ -44,7 +44,7 @@ class Limits(msgspec.Struct, frozen=True):
 class Recorder:
     """Makes the folder with the first sample. `add` is for one thread, the rest for any."""
 
-    def __init__(self, folder: Path, origin: Origin, limits: Limits) -> None:
+    def __init__(self, folder: Path, origin: Origin, limits: RecordingLimits) -> None:
         self.folder = folder
         self._origin = origin
         self.limits = limits
@@ -134,12 +134,12 @@ class Recorder:
     def _entry(self, sample: Frame | Samples) -> Entry:
         if isinstance(sample, Samples):
             values = np.ascontiguousarray(sample.values, "<f8").tobytes()
-            return Rows(sample.index, sample.stamp, sample.rate_hz, sample.gap, values)
+            return RowsEntry(sample.index, sample.stamp, sample.rate_hz, sample.gap, values)
         if self._pictures is None:
             from edge_runtime.sources.record_pictures import PictureWriter  # imports OpenCV
 
             self._pictures = PictureWriter()
-        return Picture(sample.index, sample.stamp, *self._pictures.encode(sample.image))
+        return FrameEntry(sample.index, sample.stamp, *self._pictures.encode(sample.image))
 
 
 def described(origin: Origin, sample: Frame | Samples) -> Recorded:
@@ -153,7 +153,7 @@ def described(origin: Origin, sample: Frame | Samples) -> Recorded:
         holds="rows",
         channels=sample.channels,
         units=origin.units,
-        singles=origin.singles,
+        float32_channels=origin.float32_channels,
         rate_hz=sample.rate_hz,
     )
 

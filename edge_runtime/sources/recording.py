@@ -11,11 +11,11 @@ import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError, UsageError, because
-from edge_runtime.options import Recorded, Recording, SensorRecording
+from edge_runtime.options import Recorded, RecordingOptions, SensorRecordingOptions
 from edge_runtime.options.recorded import DATA, read_recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.base import BaseSource
-from edge_runtime.sources.record_file import Found, Picture, Rows, find_after, read_at
+from edge_runtime.sources.record_file import Found, FrameEntry, RowsEntry, find_after, read_at
 
 if TYPE_CHECKING:
     from edge_runtime.sources.record_pictures import PictureReader
@@ -30,9 +30,9 @@ class RecordingSource(BaseSource[Frame | Samples]):
 
     lossless = True
 
-    def __init__(self, options: Recording, clock: Clock) -> None:
+    def __init__(self, options: RecordingOptions, clock: Clock) -> None:
         super().__init__()
-        sensor = options if isinstance(options, SensorRecording) else None
+        sensor = options if isinstance(options, SensorRecordingOptions) else None
         self.channels = sensor.channels if sensor is not None else ()
         self.units = sensor.units if sensor is not None else ()
         self._options = options
@@ -119,7 +119,7 @@ class RecordingSource(BaseSource[Frame | Samples]):
     def _restored(self, found: Found) -> Frame | Samples | None:
         """Return an entry as the sample that it was; None where it rests on one that is missing."""
         entry = found.entry
-        if isinstance(entry, Rows):
+        if isinstance(entry, RowsEntry):
             return self._block(entry)
         if self._pictures is None:
             from edge_runtime.sources.record_pictures import PictureReader  # imports OpenCV
@@ -133,7 +133,7 @@ class RecordingSource(BaseSource[Frame | Samples]):
         self._is_broken = False
         return Frame(index, image, stamp)
 
-    def _block(self, entry: Rows) -> Samples:
+    def _block(self, entry: RowsEntry) -> Samples:
         assert self._recorded is not None
         channels = self._recorded.channels
         values = np.frombuffer(entry.values, "<f8").astype(np.float64).reshape(-1, len(channels))
@@ -181,8 +181,8 @@ class Pass:
     def __init__(self, index: int = 0, later_s: float = 0.0) -> None:
         self._index = index
         self._later_s = later_s
-        self._first: Picture | Rows | None = None
-        self._last: Picture | Rows | None = None
+        self._first: FrameEntry | RowsEntry | None = None
+        self._last: FrameEntry | RowsEntry | None = None
         self._last_size = 0
         self._step_s = 1.0
 
@@ -191,7 +191,7 @@ class Pass:
         """Say whether it gave no sample."""
         return self._first is None
 
-    def place(self, entry: Picture | Rows, size: int) -> tuple[int, Stamp]:
+    def place(self, entry: FrameEntry | RowsEntry, size: int) -> tuple[int, Stamp]:
         """Return an entry's index and stamp in this pass; the first one's are as recorded."""
         if self._first is None:
             self._first = entry

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.sources.scene_backdrop import draw_backdrop
 from edge_runtime.sources.scene_shapes import shape_of
-from edge_runtime.sources.scene_view import Color, Floats, Image, View
+from edge_runtime.sources.scene_view import Color, Floats, Image, RoadCamera
 
 LABELS = ("person", "motorbike", "car", "truck")
 WEATHERS = ("clear", "rain", "fog")
@@ -187,8 +187,8 @@ class Scene:
         )  # fmt: skip
 
 
-def _place_camera(rng: Generator, width: int, height: int, conditions: Conditions) -> View:
-    return View(
+def _place_camera(rng: Generator, width: int, height: int, conditions: Conditions) -> RoadCamera:
+    return RoadCamera(
         width, height,
         horizon=rng.uniform(0.3, 0.37),
         focal=rng.uniform(0.72, 0.86),
@@ -200,7 +200,7 @@ def _place_camera(rng: Generator, width: int, height: int, conditions: Condition
     )  # fmt: skip
 
 
-def _plan_pole(rng: Generator, view: View) -> Actor:
+def _plan_pole(rng: Generator, view: RoadCamera) -> Actor:
     across = 6.1
     along = view.along_at(float(rng.choice((-1, 1)) * rng.uniform(0.45, 0.9)), across)
     paint: dict[str, Color] = {"metal": (128, 138, 142), "dark": (62, 68, 74)}

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edge_runtime.sources.scene_shapes import shape_of
-from edge_runtime.sources.scene_view import Color, Floats, Image, View
+from edge_runtime.sources.scene_view import Color, Floats, Image, RoadCamera
 
 ROAD_HALF_WIDTH_M = 3.2
 PAVEMENT_M = (3.2, 5.6)
@@ -19,7 +19,7 @@ WALLS = ((150, 190, 225), (200, 215, 225), (120, 190, 230), (190, 200, 170), (17
 ROOFS = ((60, 75, 150), (75, 95, 170), (90, 90, 100), (120, 90, 70))
 
 
-def draw_backdrop(view: View, rng: Generator) -> Image:
+def draw_backdrop(view: RoadCamera, rng: Generator) -> Image:
     """Draw the empty scene under the view's light and weather."""
     canvas = np.zeros((view.height, view.width, 3), dtype=np.uint8)
     _sky(canvas, view, rng)
@@ -41,7 +41,7 @@ def _jitter(color: Color, rng: Generator, spread: float = 14.0) -> Color:
     return b, g, r
 
 
-def _sky(canvas: Image, view: View, rng: Generator) -> None:
+def _sky(canvas: Image, view: RoadCamera, rng: Generator) -> None:
     share = np.linspace(0, 1, view.height)[:, None] / (view.horizon + 0.1)
     top, low = np.array(_jitter((205, 150, 95), rng)), np.array((235, 225, 212))
     if view.weather == "rain":
@@ -63,7 +63,7 @@ def _smooth(coarse: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
     return grown
 
 
-def _ridge(view: View, rng: Generator, base: float, rise: float, bumps: float) -> Floats:
+def _ridge(view: RoadCamera, rng: Generator, base: float, rise: float, bumps: float) -> Floats:
     x = np.arange(0, view.width + 9, 4) / view.width
     line = np.zeros_like(x)
     for octave in range(1, 6):
@@ -79,7 +79,7 @@ def _fill_below(canvas: Image, line: Floats, color: Color) -> None:
     cv2.fillPoly(canvas, [np.rint(polygon * 16).astype(np.int32)], color, cv2.LINE_AA, 4)
 
 
-def _hills(canvas: Image, view: View, rng: Generator) -> None:
+def _hills(canvas: Image, view: RoadCamera, rng: Generator) -> None:
     foot = view.horizon + 0.03
     _fill_below(canvas, _ridge(view, rng, foot, 0.3, 0.9), _jitter((190, 172, 148), rng, 6))
     _fill_below(canvas, _ridge(view, rng, foot, 0.22, 1.3), _jitter((165, 150, 112), rng, 6))
@@ -87,7 +87,7 @@ def _hills(canvas: Image, view: View, rng: Generator) -> None:
     _terraces(canvas, view, rng, foot)
 
 
-def _terraces(canvas: Image, view: View, rng: Generator, foot: float) -> None:
+def _terraces(canvas: Image, view: RoadCamera, rng: Generator, foot: float) -> None:
     """Draw steps that follow one contour, each a little lower and wider than the one above."""
     contour = _ridge(view, rng, 0.0, 0.1, 0.8) / view.height
     greens = ((75, 150, 110), (85, 175, 140), (70, 140, 125), (95, 190, 165))
@@ -99,14 +99,16 @@ def _terraces(canvas: Image, view: View, rng: Generator, foot: float) -> None:
         _fill_below(canvas, line, green)
 
 
-def _ground(canvas: Image, view: View, rng: Generator) -> None:
+def _ground(canvas: Image, view: RoadCamera, rng: Generator) -> None:
     top = int((view.horizon + 0.035) * view.height)
     grass, near = np.array(_jitter((80, 150, 115), rng)), np.array(_jitter((55, 112, 88), rng))
     share = np.linspace(0, 1, view.height - top)[:, None, None]
     canvas[top:] = (grass + (near - grass) * share).astype(np.uint8)
 
 
-def _strip(view: View, w0: float, w1: float, s0: float | None = None, s1: float = 0.0) -> Image:
+def _strip(
+    view: RoadCamera, w0: float, w1: float, s0: float | None = None, s1: float = 0.0
+) -> Image:
     """Outline the ground between two lines along the road, whole or from s0 to s1."""
     wide = 1.25
     corners = []
@@ -117,7 +119,7 @@ def _strip(view: View, w0: float, w1: float, s0: float | None = None, s1: float 
     return np.rint(view.project(np.array(corners, dtype=np.float64))[0] * 16).astype(np.int32)
 
 
-def _road(canvas: Image, view: View) -> None:
+def _road(canvas: Image, view: RoadCamera) -> None:
     def paint(color: Color, *strip: float) -> None:
         cv2.fillPoly(canvas, [_strip(view, *strip)], color, cv2.LINE_AA, 4)
 
@@ -135,7 +137,7 @@ def _road(canvas: Image, view: View) -> None:
             paint((210, 214, 216), -0.07, 0.07, float(s), s + 2.4)
 
 
-def _texture(canvas: Image, view: View, rng: Generator) -> None:
+def _texture(canvas: Image, view: RoadCamera, rng: Generator) -> None:
     """Grain and soft patches on the ground, so that no surface is one colour."""
     top = int((view.horizon - 0.12) * view.height)
     size = (view.width, view.height - top)
@@ -146,13 +148,13 @@ def _texture(canvas: Image, view: View, rng: Generator) -> None:
     canvas[top:] = (canvas[top:].astype(np.float32) + grain).clip(0, 255)
 
 
-def _clear_air(canvas: Image, view: View) -> None:
+def _clear_air(canvas: Image, view: RoadCamera) -> None:
     """Light and weather over all that was painted so far, row by row."""
     rows = view.depth_of_row(np.arange(view.height, dtype=np.float64))
     canvas[:] = view.grade(canvas.astype(np.float64), rows[:, None]).clip(0, 255).astype(np.uint8)
 
 
-def _village(canvas: Image, view: View, rng: Generator) -> None:
+def _village(canvas: Image, view: RoadCamera, rng: Generator) -> None:
     """Houses and trees beyond the road, the farthest first."""
     for row in (-34.0, -22.0, -12.0):
         left, right = view.along_at(-1.2, row), view.along_at(1.2, row)
@@ -167,7 +169,7 @@ def _village(canvas: Image, view: View, rng: Generator) -> None:
     _wires(canvas, view)
 
 
-def _house(canvas: Image, view: View, rng: Generator, along: float, row: float) -> None:
+def _house(canvas: Image, view: RoadCamera, rng: Generator, along: float, row: float) -> None:
     shape = shape_of("house", int(rng.choice(3, p=(0.5, 0.2, 0.3))), 0)
     lit = view.dusk > 0.3 and rng.random() < 0.6
     paint = {
@@ -181,7 +183,7 @@ def _house(canvas: Image, view: View, rng: Generator, along: float, row: float) 
     view.draw(canvas, shape, points, 1, paint)
 
 
-def _tree(canvas: Image, view: View, rng: Generator, along: float, row: float) -> None:
+def _tree(canvas: Image, view: RoadCamera, rng: Generator, along: float, row: float) -> None:
     tall = rng.uniform(2.2, 6.5)
     ends, depth = view.project(np.array([[along, 0.0, row], [along, tall * 0.6, row]]))
     scale = view.focal * view.width / depth[0]
@@ -199,7 +201,7 @@ def _tree(canvas: Image, view: View, rng: Generator, along: float, row: float) -
             cv2.circle(canvas, (int(x), int(y)), radius, [c * shade for c in leaf], -1, cv2.LINE_AA)
 
 
-def _wires(canvas: Image, view: View) -> None:
+def _wires(canvas: Image, view: RoadCamera) -> None:
     left, right = view.along_at(-1.3, -7.0), view.along_at(1.3, -7.0)
     along: NDArray[np.float64] = np.linspace(left, right, 50)
     sag = 0.7 * np.abs(np.sin((along - left) * math.pi / 22.0))

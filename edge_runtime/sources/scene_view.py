@@ -26,7 +26,7 @@ Color = tuple[float, float, float]  # blue, green, red
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class RoadCamera:
     """A camera that looks across the road, turned by yaw along it, with the light it has."""
 
     width: int

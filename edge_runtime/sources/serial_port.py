@@ -14,10 +14,10 @@ from edge_runtime.clock import Clock
 from edge_runtime.errors import SourceError, Text, because, located
 from edge_runtime.framing import framing_of
 from edge_runtime.framing.quality import Quality
-from edge_runtime.framing.rows import Rows, Run
+from edge_runtime.framing.rows import RowBuffer, RowRun
 from edge_runtime.framing.silence import Silence
 from edge_runtime.framing.timeline import Timeline
-from edge_runtime.options import Modbus, Serial
+from edge_runtime.options import ModbusOptions, SerialOptions
 from edge_runtime.raw import Samples
 from edge_runtime.sources.base import CLOSE_CHECK_S, BaseSource
 from edge_runtime.urls import shown_url, without_urls
@@ -34,10 +34,10 @@ SAFE_BYTES = 2048  # half of the kernel's line buffer: what exceeds it while we 
 MAX_CHUNK_BYTES = 65536
 
 
-class Link(Protocol):
+class RowReader(Protocol):
     """How rows are had over an open port: by listening, or by asking."""
 
-    rows: Rows
+    rows: RowBuffer
     port_timeout_s: float
 
     @property
@@ -52,7 +52,7 @@ class Link(Protocol):
 
     def attach(self, port: Any) -> None: ...
 
-    def take(self) -> tuple[list[Run], int]: ...
+    def take(self) -> tuple[list[RowRun], int]: ...
 
 
 class SerialSource(BaseSource[Samples]):
@@ -61,7 +61,7 @@ class SerialSource(BaseSource[Samples]):
     `channels` and `units` name the columns; `tally` counts what was taken and refused.
     """
 
-    def __init__(self, options: Serial, clock: Clock) -> None:
+    def __init__(self, options: SerialOptions, clock: Clock) -> None:
         super().__init__()
         self._options = options
         self._clock = clock
@@ -71,14 +71,14 @@ class SerialSource(BaseSource[Samples]):
         self.channels, self.units, self.tally = rows.names, rows.units, rows.tally
         self._timeline = Timeline(rows.names, options.rate_hz, options.byte_s)
         self._quality = Quality(rows.tally, options.rate_hz)
-        self._silence = Silence(rows.tally, options.silent_s)
+        self._silence = Silence(rows.tally, options.stale_after_s)
         self._blocks: deque[Samples] = deque()
         self._port: Any = None
 
-    def _make_link(self) -> Link:
+    def _make_link(self) -> RowReader:
         framing = self._options.framing
-        if not isinstance(framing, Modbus):
-            return Listener(self._options, self._closed)
+        if not isinstance(framing, ModbusOptions):
+            return SensorListener(self._options, self._closed)
         from edge_runtime.sources.modbus import Poller
 
         return Poller(framing, self._options.byte_s, self._clock, self._wait_until)
@@ -117,13 +117,13 @@ class SerialSource(BaseSource[Samples]):
             close_port(port)
 
 
-class Listener:
+class SensorListener:
     """Takes what a sensor sends by itself, a chunk at a time."""
 
     notice = ""
 
-    def __init__(self, options: Serial, closed: Event) -> None:
-        assert not isinstance(options.framing, Modbus)
+    def __init__(self, options: SerialOptions, closed: Event) -> None:
+        assert not isinstance(options.framing, ModbusOptions)
         self._framing = framing_of(options.framing)
         self.rows = self._framing.rows
         self._closed = closed
@@ -143,7 +143,7 @@ class Listener:
         self._port = port
         self._framing.reset()
 
-    def take(self) -> tuple[list[Run], int]:
+    def take(self) -> tuple[list[RowRun], int]:
         """Return the rows that came, and in how many bytes. Raises OSError: the port is gone."""
         data = self._gather() if self._is_socket else self._drain()
         return self._framing.feed(data), len(data)
@@ -162,13 +162,13 @@ class Listener:
         return data
 
 
-def nap_s(options: Serial) -> float:
+def nap_s(options: SerialOptions) -> float:
     """Return how long a block may gather before the kernel's buffer is half full."""
     wanted_s = SAMPLED_NAP_S if options.rate_hz else READING_NAP_S
     return max(MIN_NAP_S, min(wanted_s, SAFE_BYTES * options.byte_s))
 
 
-def open_port(options: Serial, timeout_s: float) -> Any:
+def open_port(options: SerialOptions, timeout_s: float) -> Any:
     """Open a port of pyserial's, for us alone. Raises SourceError with what to do."""
     try:
         return serial.serial_for_url(

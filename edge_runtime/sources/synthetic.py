@@ -7,7 +7,7 @@ import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError
-from edge_runtime.options import Fault, Synthetic
+from edge_runtime.options import FaultOptions, SyntheticOptions
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources.base import BaseSource
 from edge_runtime.sources.scene import Scene, SceneObject
@@ -20,7 +20,7 @@ class SyntheticSource(BaseSource[Frame]):
     covers `frames` frames from `at`; `fail` and `hang` strike once at each of them.
     """
 
-    def __init__(self, options: Synthetic, clock: Clock) -> None:
+    def __init__(self, options: SyntheticOptions, clock: Clock) -> None:
         super().__init__()
         self.lossless = not options.realtime
         self._options = options
@@ -85,7 +85,7 @@ class SyntheticSource(BaseSource[Frame]):
                 "the scripted fault at frame {index}: the camera is gone", index=index
             )
 
-    def _faults(self, kind: str, index: int) -> list[Fault]:
+    def _faults(self, kind: str, index: int) -> list[FaultOptions]:
         return [
             fault
             for fault in self._options.faults

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.options import Vibration
+from edge_runtime.options import VibrationOptions
 from edge_runtime.raw import Samples
-from edge_runtime.sources.base import BaseSource, Pace
+from edge_runtime.sources.base import BaseSource, MediaPace
 from edge_runtime.sources.machine import Machine
 
 BLOCK_S = 0.05
@@ -19,7 +19,7 @@ class VibrationSource(BaseSource[Samples]):
     the rows come as fast as they are taken, in media time.
     """
 
-    def __init__(self, options: Vibration, clock: Clock) -> None:
+    def __init__(self, options: VibrationOptions, clock: Clock) -> None:
         super().__init__()
         self.lossless = not options.realtime
         self.channels = options.channels
@@ -30,7 +30,7 @@ class VibrationSource(BaseSource[Samples]):
         self._block_rows = round(BLOCK_S * options.rate_hz)
         self._rows = round(options.seconds * options.rate_hz)
         self._start: Stamp | None = None
-        self._pace: Pace | None = None
+        self._pace: MediaPace | None = None
         self._is_lost = False
         self._index = 0
 
@@ -42,7 +42,7 @@ class VibrationSource(BaseSource[Samples]):
         self._set_pace()
 
     def _set_pace(self) -> None:
-        self._pace = Pace(self._clock, self._media_s(self._index))
+        self._pace = MediaPace(self._clock, self._media_s(self._index))
 
     def _read(self) -> Samples | None:
         count = self._block_rows

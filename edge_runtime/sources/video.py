@@ -9,10 +9,10 @@ import cv2
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError
 from edge_runtime.isolation.frames import MAX_FRAME_BYTES
-from edge_runtime.options import Video
+from edge_runtime.options import VideoOptions
 from edge_runtime.raw import Frame
 from edge_runtime.sources import capture
-from edge_runtime.sources.base import BaseSource, Pace
+from edge_runtime.sources.base import BaseSource, MediaPace
 from edge_runtime.sources.media_time import MediaTime
 
 ASSUMED_FPS = 25.0
@@ -29,7 +29,7 @@ class VideoSource(BaseSource[Frame]):
     missing. A file that is opened again begins anew while the media time goes on.
     """
 
-    def __init__(self, options: Video, clock: Clock) -> None:
+    def __init__(self, options: VideoOptions, clock: Clock) -> None:
         super().__init__()
         self.lossless = not options.realtime
         self.rate_fps = ASSUMED_FPS
@@ -37,7 +37,7 @@ class VideoSource(BaseSource[Frame]):
         self._clock = clock
         self._capture: cv2.VideoCapture | None = None
         self._start: Stamp | None = None
-        self._pace: Pace | None = None
+        self._pace: MediaPace | None = None
         self._media = MediaTime()
         self._at_s = 0.0  # media time of the frame that was grabbed last
         self._of_pass = 0  # frames of this pass so far
@@ -51,7 +51,7 @@ class VideoSource(BaseSource[Frame]):
         self._begin_pass()
         if self._start is None:
             self._start = self._clock.now()
-        self._pace = Pace(self._clock, self._at_s)
+        self._pace = MediaPace(self._clock, self._at_s)
 
     def _begin_pass(self) -> None:
         self._release()
@@ -182,7 +182,7 @@ class VideoSource(BaseSource[Frame]):
             return False
         if skipped >= self.rate_fps:
             # A board that decodes slower than the file plays would never give a frame at all.
-            self._pace = Pace(self._clock, at_s)
+            self._pace = MediaPace(self._clock, at_s)
             return False
         self._is_grabbed = self._grab()
         return self._is_grabbed and self._clock.monotonic() >= self._pace.due_s(self._at_s)

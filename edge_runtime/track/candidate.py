@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_runtime.boxes import Box
 from edge_runtime.records import Detection, TrackState
-from edge_runtime.track.kalman import Motion
+from edge_runtime.track.kalman import BoxFilter
 
 # A label that was told goes only where another has clearly more sightings behind it, weighted by
 # score: so much more, and by so large a share.
@@ -12,7 +12,7 @@ LABEL_LEAD = 1.0
 LABEL_LEAD_SHARE = 0.25
 
 
-class Candidate:
+class TrackCandidate:
     """A track as the tracker keeps it. `id` 0: tentative, not yet confirmed.
 
     `kind` is the class id that all classes share which may show it. `earlier` is where and when it
@@ -31,7 +31,7 @@ class Candidate:
         self.earlier: tuple[Box, float] | None = None
         self.hits = 1
         self.misses = 0
-        self.motion = Motion(first.xyxy, at_s)
+        self.motion = BoxFilter(first.xyxy, at_s)
 
     @property
     def visible(self) -> bool:

@@ -11,7 +11,7 @@ ACCELERATION_DENSITY = 0.25
 FIRST_SPEED_VARIANCE = 1.0
 
 
-class Motion:
+class BoxFilter:
     """Constant-velocity Kalman filter of a box's centre, as of its last sighting.
 
     All noise scales with the box, so one 2x2 covariance in box diagonals serves both axes. The

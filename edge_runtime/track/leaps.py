@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from edge_runtime.boxes import Box
-from edge_runtime.track.candidate import Candidate
+from edge_runtime.track.candidate import TrackCandidate
 from edge_runtime.track.kalman import centre_and_size
 from edge_runtime.track.steps import Vector, are_of_one_size, diagonal, is_outside, shift
 
@@ -44,12 +44,12 @@ class Guess(NamedTuple):
     into the frame.
     """
 
-    origin: Candidate
+    origin: TrackCandidate
     hits: int
-    later: Candidate
+    later: TrackCandidate
     came_in: bool
 
-    def is_open(self, far: Sequence[Candidate]) -> bool:
+    def is_open(self, far: Sequence[TrackCandidate]) -> bool:
         """Say whether neither was seen again meanwhile, or in this frame by distance alone.
 
         Three boxes in line tell more than two that are not too far apart.
@@ -64,7 +64,7 @@ class Guess(NamedTuple):
         """Say whether another guess explains one of its sightings otherwise."""
         return other != self and (self.origin is other.origin or self.later is other.later)
 
-    def is_of(self, tracks: Sequence[Candidate]) -> bool:
+    def is_of(self, tracks: Sequence[TrackCandidate]) -> bool:
         """Say whether it joins a sighting of one of some tracks."""
         return any(self.origin is track or self.later is track for track in tracks)
 
@@ -73,9 +73,9 @@ class Leap(NamedTuple):
     """A track's next sighting, where its last two lead to."""
 
     error: float  # 1: just within the tolerance
-    track: Candidate
+    track: TrackCandidate
     guess: Guess | None  # that the track follows, instead of its own last sighting
-    seen: Candidate
+    seen: TrackCandidate
     by: Vector
     is_sure: bool  # it came in from outside of the frame, and no frame was without it
 
@@ -83,17 +83,17 @@ class Leap(NamedTuple):
         """Say whether two leaps use one sighting."""
         return any(one is another for one in self.uses() for another in other.uses())
 
-    def uses(self) -> tuple[Candidate, ...]:
+    def uses(self) -> tuple[TrackCandidate, ...]:
         """Return the tracks whose sightings it joins."""
         later = (self.guess.later,) if self.guess else ()
         return self.track, *later, self.seen
 
-    def take(self) -> Candidate:
+    def take(self) -> TrackCandidate:
         """Join the sightings; return the track that has them all."""
         track, seen = self.track, self.seen
         if self.guess is not None:
             later = self.guess.later
-            track = Candidate(track.first, track.since_s, track.kind)
+            track = TrackCandidate(track.first, track.since_s, track.kind)
             track.leap(later.first, later.since_s, shift(track.box, later.box))
             track.hits += 1
         track.leap(seen.first, seen.since_s, self.by)
@@ -102,7 +102,7 @@ class Leap(NamedTuple):
         track.hits += self.is_sure
         return track
 
-    def left_over(self) -> tuple[Candidate, ...]:
+    def left_over(self) -> tuple[TrackCandidate, ...]:
         """Return what later sightings begin that prove to be of other things."""
         if self.guess is None:
             return ()
@@ -118,7 +118,10 @@ class Leaps:
         self._guesses: list[Guess] = []
 
     def find(
-        self, waiting: Iterable[Candidate], far: Sequence[Candidate], begun: Sequence[Candidate]
+        self,
+        waiting: Iterable[TrackCandidate],
+        far: Sequence[TrackCandidate],
+        begun: Sequence[TrackCandidate],
     ) -> list[Leap]:
         """Return the leaps of tracks that wait for a sighting to boxes that nothing else showed.
 
@@ -129,7 +132,7 @@ class Leaps:
         self._guesses = [guess for guess in self._guesses if guess.is_open(far)]
         if not 0 < len(begun) <= MOST_BEGUN:
             return []
-        ways: list[tuple[Candidate, Guess | None]] = [
+        ways: list[tuple[TrackCandidate, Guess | None]] = [
             (track, None) for track in waiting if track.earlier
         ]
         ways += [(guess.origin, guess) for guess in self._guesses]
@@ -144,7 +147,7 @@ class Leaps:
         self._guesses = [guess for guess in self._guesses if not guess.is_of(used)]
         return clear
 
-    def guess(self, origins: Iterable[Candidate], begun: Sequence[Candidate]) -> None:
+    def guess(self, origins: Iterable[TrackCandidate], begun: Sequence[TrackCandidate]) -> None:
         """Keep in mind from where the boxes of this frame may have come that nothing explains."""
         if len(begun) > MOST_BEGUN:
             return
@@ -157,7 +160,7 @@ class Leaps:
             )
             self._guesses += [guess_of(origins[number], later) for _, number in ways[:GUESSES_EACH]]
 
-    def passed(self, gone: Sequence[Candidate]) -> list[float]:
+    def passed(self, gone: Sequence[TrackCandidate]) -> list[float]:
         """Return the seconds from frame to frame for each thing that was seen too seldom.
 
         `gone` are the tracks that are given up unconfirmed: it counts what they show to have come
@@ -181,14 +184,14 @@ class Leaps:
         ]
 
 
-def begun_anew(track: Candidate) -> Candidate:
+def begun_anew(track: TrackCandidate) -> TrackCandidate:
     """Return what the latest sighting of a track begins on its own."""
-    other = Candidate(track.latest, track.seen_s, track.kind)
+    other = TrackCandidate(track.latest, track.seen_s, track.kind)
     other.misses = track.misses
     return other
 
 
-def guess_of(origin: Candidate, later: Candidate) -> Guess:
+def guess_of(origin: TrackCandidate, later: TrackCandidate) -> Guess:
     """Return the guess that a box shows what a track's first one showed."""
     on_end = origin.misses <= 1
     return Guess(origin, origin.hits, later, on_end and comes_in(origin.first.xyxy, later.box))
@@ -201,7 +204,7 @@ def comes_in(first: Box, second: Box) -> bool:
     return is_outside(x - by_x, y - by_y)
 
 
-def leap_to(track: Candidate, guess: Guess | None, seen: Candidate) -> Leap | None:
+def leap_to(track: TrackCandidate, guess: Guess | None, seen: TrackCandidate) -> Leap | None:
     """Return the leap of a track to a box, or nothing where that does not lie in line."""
     if guess is not None:
         before, before_s = track.first.xyxy, track.since_s
@@ -232,7 +235,7 @@ def is_clear(leap: Leap, leaps: Sequence[Leap]) -> bool:
     )
 
 
-def step_length(kind: int, box: Box, seen: Candidate) -> float | None:
+def step_length(kind: int, box: Box, seen: TrackCandidate) -> float | None:
     """Return how far away a track was begun that may show what a box showed before, in diagonals.
 
     Nothing where it cannot, or where that is not for this module to say.

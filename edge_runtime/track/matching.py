@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from edge_runtime.boxes import Box, area, iou
 from edge_runtime.records import Detection
-from edge_runtime.track.candidate import Candidate
+from edge_runtime.track.candidate import TrackCandidate
 from edge_runtime.track.kalman import centre_and_size
 
 # Second chance by distance: at a few frames a second a thing moves further than its own box.
@@ -32,8 +32,10 @@ class Matching:
     for two boxes, where the closest pair is nearly always the right one, and needs no solver.
     """
 
-    def __init__(self, tracks: list[Candidate], expected: list[Box], kinds: Sequence[int]) -> None:
-        self.matched: dict[int, Candidate] = {}
+    def __init__(
+        self, tracks: list[TrackCandidate], expected: list[Box], kinds: Sequence[int]
+    ) -> None:
+        self.matched: dict[int, TrackCandidate] = {}
         self._kinds = kinds
         self._free = dict(enumerate(zip(tracks, expected, strict=True)))
 
@@ -82,7 +84,7 @@ class Matching:
                 self.matched[index] = self._free.pop(number)[0]
 
 
-def is_same_object(track: Candidate, seen: Detection, kind: int) -> bool:
+def is_same_object(track: TrackCandidate, seen: Detection, kind: int) -> bool:
     """Say whether a box shows what a track's box of the same frame shows."""
     if kind != track.kind:
         return False

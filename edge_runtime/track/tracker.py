@@ -14,9 +14,9 @@ import msgspec
 
 from edge_runtime.boxes import FULL_FRAME, Box, clip
 from edge_runtime.label_groups import NO_GROUPS, LabelGroups
-from edge_runtime.options import Track as TrackOptions
+from edge_runtime.options import TrackOptions
 from edge_runtime.records import Detection, TrackState
-from edge_runtime.track.candidate import Candidate
+from edge_runtime.track.candidate import TrackCandidate
 from edge_runtime.track.leaps import Leaps
 from edge_runtime.track.matching import Matching, is_same_object
 
@@ -60,7 +60,7 @@ class Tracker:
         self._options = options
         self._high_score = high_score
         self._new_id = new_id
-        self._tracks: list[Candidate] = []
+        self._tracks: list[TrackCandidate] = []
         self._leaps = Leaps()
 
     def update(
@@ -135,7 +135,7 @@ class Tracker:
         live, self._tracks = self._live(), []
         return live
 
-    def _put_aside(self, region: Box, at_s: float) -> list[Candidate]:
+    def _put_aside(self, region: Box, at_s: float) -> list[TrackCandidate]:
         """Take out the tracks expected outside of what was looked at: nothing moved there."""
         if region == FULL_FRAME:
             return []
@@ -146,7 +146,7 @@ class Tracker:
                 track.hold(at_s)
         return aside
 
-    def _is_lost(self, track: Candidate, at_s: float) -> bool:
+    def _is_lost(self, track: TrackCandidate, at_s: float) -> bool:
         return at_s - track.seen_s > self._options.max_lost_s
 
     def _live(self) -> tuple[TrackState, ...]:
@@ -159,7 +159,7 @@ class Tracker:
 
     def _associate(
         self, objects: tuple[Detection, ...], kinds: list[int], at_s: float
-    ) -> tuple[dict[int, Candidate], list[Candidate]]:
+    ) -> tuple[dict[int, TrackCandidate], list[TrackCandidate]]:
         """Match detections, by index, to tracks: sure ones, doubtful ones, then by distance.
 
         Return also the tracks that distance alone matched.
@@ -182,9 +182,9 @@ class Tracker:
         self,
         objects: tuple[Detection, ...],
         kinds: list[int],
-        matched: dict[int, Candidate],
+        matched: dict[int, TrackCandidate],
         at_s: float,
-    ) -> dict[int, Candidate]:
+    ) -> dict[int, TrackCandidate]:
         """Count sightings of tentative tracks and begin new ones (objects come best first).
 
         A box that covers an older track's box of this frame is no evidence of a second object.
@@ -201,14 +201,17 @@ class Tracker:
             if index in matched or seen.score < self._high_score:
                 continue
             if not any(is_same_object(other, seen, kinds[index]) for other in shown):
-                begun[index] = Candidate(seen, at_s, kinds[index])
+                begun[index] = TrackCandidate(seen, at_s, kinds[index])
                 shown.append(begun[index])
         matched.update(begun)
         self._tracks += begun.values()
         return begun
 
     def _leap(
-        self, begun: dict[int, Candidate], far: list[Candidate], matched: dict[int, Candidate]
+        self,
+        begun: dict[int, TrackCandidate],
+        far: list[TrackCandidate],
+        matched: dict[int, TrackCandidate],
     ) -> None:
         """Let tracks that were not seen reach what began further on in their way."""
         waiting = [t for t in self._tracks if 0 < t.misses <= TENTATIVE_MISSES]
@@ -223,7 +226,7 @@ class Tracker:
         lone = [t for t in waiting if t.hits == 1 and not t.id]
         self._leaps.guess(lone + [t for t in far if t.hits == 2], tuple(begun.values()))
 
-    def _forget(self) -> list[Candidate]:
+    def _forget(self) -> list[TrackCandidate]:
         """Give up the tentative tracks that were not seen again, and return them."""
         gone = [t for t in self._tracks if not t.id and t.misses >= TENTATIVE_MISSES]
         if gone:
@@ -237,7 +240,7 @@ class Tracker:
         return tuple(track.state() for track in ready)
 
 
-def with_id(seen: Detection, track: Candidate | None) -> Detection:
+def with_id(seen: Detection, track: TrackCandidate | None) -> Detection:
     """Return a detection with its track's id and class; box and score stay as they are."""
     if track is None or not track.id:
         return Detection(seen.class_id, seen.score, seen.xyxy)

@@ -27,9 +27,9 @@ TEST_TOOLS = (
 )
 FRAMES = """
 from edge_runtime.clock import SystemClock
-from edge_runtime.options import Camera
+from edge_runtime.options import CameraOptions
 from edge_runtime.sources import open_source
-options = Camera(device="/dev/video0", width=320, height=180, rate_fps=100)
+options = CameraOptions(device="/dev/video0", width=320, height=180, rate_fps=100)
 source = open_source(options, SystemClock())
 source.open()
 frames = [source.read() for _ in range(30)]

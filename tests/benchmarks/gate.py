@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_runtime.clock import Stamp
 from edge_runtime.gate import open_gate
-from edge_runtime.options import Motion
+from edge_runtime.options import MotionOptions
 from edge_runtime.raw import Frame
 from edge_runtime.sources.scene import Scene
 
@@ -40,7 +40,7 @@ def cost_s(call: Callable[[], object]) -> float:
 def measure(count: int = FRAMES) -> tuple[float, float]:
     """Return the median seconds a frame of the gate and of MOG2, taken in turns."""
     cv2.setNumThreads(1)
-    gate = open_gate(Motion())
+    gate = open_gate(MotionOptions())
     mog2 = cv2.createBackgroundSubtractorMOG2()
     small = np.empty((300, 300, 3), np.uint8)
 

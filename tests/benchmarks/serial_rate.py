@@ -21,7 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from edge_runtime.clock import SystemClock
-from edge_runtime.options import Binary, Field, Serial
+from edge_runtime.options import BinaryOptions, FieldOptions, SerialOptions
 from edge_runtime.raw import Samples
 from edge_runtime.sources.serial_port import SerialSource
 from support.serial_device import SYNC, with_crc
@@ -81,9 +81,13 @@ def main() -> None:
     if told.feed is not None:
         feed(told.feed, told.rate, told.rows)
     master, slave = os.openpty()
-    fields = (Field("x"), Field("y"), Field("z"))
-    framing = Binary(fields=fields, rows=told.rows, sync=SYNC.hex(), check="crc16-ccitt-false")
-    options = Serial(url=os.ttyname(slave), framing=framing, rate_hz=told.rate, baud=4_000_000)
+    fields = (FieldOptions("x"), FieldOptions("y"), FieldOptions("z"))
+    framing = BinaryOptions(
+        fields=fields, rows=told.rows, sync=SYNC.hex(), check="crc16-ccitt-false"
+    )
+    options = SerialOptions(
+        url=os.ttyname(slave), framing=framing, rate_hz=told.rate, baud=4_000_000
+    )
     source = SerialSource(options, SystemClock())
     arguments = ["--feed", str(master), "--rate", str(told.rate), "--rows", str(told.rows)]
     feeder = subprocess.Popen([sys.executable, __file__, *arguments], pass_fds=[master])

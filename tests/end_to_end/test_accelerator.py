@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.engine.delegate_opens import FILE
-from edge_runtime.engine.status import ask
+from edge_runtime.daemon.status_socket import ask
+from edge_runtime.model.delegate_opens import FILE
 from support.daemon import Daemon, Ear, command
 from support.delegates import ABORTS, ABORTS_AT_WORK, build_library, pack_without_golden
 from support.road import stream, synthetic

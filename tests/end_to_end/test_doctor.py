@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.daemon.status_socket import ask
 from edge_runtime.doctor import CHECKS
-from edge_runtime.engine.status import ask
 from edge_runtime.language import Language
 from support.broker import Mosquitto, free_port
 from support.certificates import Authority
@@ -158,7 +158,7 @@ def test_a_sensor_that_has_not_sent_anything_yet(
     framing = '{ kind = "lines", columns = [{ name = "level" }] }'
     with SerialDevice(tmp_path) as device:
         run = daemon(
-            '[[streams]]\nname = "well"\nsource = { kind = "serial", silent_s = 60.0, '
+            '[[streams]]\nname = "well"\nsource = { kind = "serial", stale_after_s = 60.0, '
             f'url = "{device.path}", framing = {framing} }}\n'
         )
         run.start()

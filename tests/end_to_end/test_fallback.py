@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edge_runtime.engine.last_good import FILE, LastGood
+from edge_runtime.daemon.last_good import FILE, LastGoodConfig
 from edge_runtime.errors import ConfigError
 from support.daemon import STOP_S, Daemon, Ear, command
 from support.manager import Manager
@@ -140,7 +140,7 @@ def test_neither_another_file_nor_one_without_its_pack_is_stood_in_for(
 def test_a_kept_file_that_is_damaged_is_said(kept: str, text: str, tmp_path: Path) -> None:
     config = tmp_path / "edge-runtime.toml"
     (tmp_path / FILE).write_text(kept.replace("FILE", str(config)))
-    last_good = LastGood(tmp_path, config)
+    last_good = LastGoodConfig(tmp_path, config)
     if not text:
         assert last_good.load() is None
     else:
@@ -151,7 +151,7 @@ def test_a_kept_file_that_is_damaged_is_said(kept: str, text: str, tmp_path: Pat
 def test_only_a_file_that_is_still_as_it_was_read_is_kept(tmp_path: Path) -> None:
     config = tmp_path / "edge-runtime.toml"
     config.write_text("[device]\n")
-    last_good = LastGood(tmp_path, config)
+    last_good = LastGoodConfig(tmp_path, config)
     last_good.save(b"[other]\n")
     assert not last_good.path.exists()
     last_good.save(b"[device]\n")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.clock import ManualClock
-from edge_runtime.options import Recording
+from edge_runtime.options import RecordingOptions
 from edge_runtime.raw import Frame
 from edge_runtime.sources.recording import RecordingSource
 from edge_runtime.sources.scene import Scene
@@ -239,7 +239,7 @@ def test_what_a_kill_left_of_a_recording_plays(tmp_path: Path) -> None:
     recording.kill()
     recording.communicate()
     assert "cut short" in command("record", "--list", "--state-dir", str(site.state)).stdout
-    source = RecordingSource(Recording(site.recordings / "one"), ManualClock())
+    source = RecordingSource(RecordingOptions(site.recordings / "one"), ManualClock())
     source.open()
     frames = []
     while (frame := source.read()) is not None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.engine.status import ask
+from edge_runtime.daemon.status_socket import ask
 from support.broker import Mosquitto, free_port
 from support.daemon import Daemon, Ear, command
 from support.road import stream
+from support.rtsp_camera import RtspCamera
 from support.waiting import until
-from support_rtsp import RtspCamera
 
 SECRET = "S3cr3t"
 # All that OpenCV and FFmpeg can be told to say of a URL, as somebody who looks for a fault would.

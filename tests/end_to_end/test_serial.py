@@ -21,7 +21,7 @@ publish = {{ mode = "events", encoding = "{encoding}", dead_band = {{ level = 0.
 kind = "serial"
 url = "{url}"
 baud = 9600
-silent_s = 1.0
+stale_after_s = 1.0
 framing = {{ kind = "lines", columns = [{{ name = "level", unit = "m" }}] }}
 """
 

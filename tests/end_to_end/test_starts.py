@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.board.notify import Notifier
-from edge_runtime.engine.starts import FILE, LASTED_S, Starts, boot_id, wait_s, wait_turn
-from edge_runtime.engine.wants import Wants
+from edge_runtime.daemon.control_requests import ControlRequests
+from edge_runtime.daemon.crash_loop import (
+    FILE,
+    LASTED_S,
+    CrashLoopGuard,
+    boot_id,
+    wait_s,
+    wait_turn,
+)
 from support.daemon import STOP_S, Daemon, Ear, command
 from support.manager import Manager
 from support.road import stream, synthetic
@@ -96,21 +103,21 @@ def test_waits_double_up_to_five_minutes() -> None:
 
 
 def test_five_minutes_of_work_end_the_row(tmp_path: Path) -> None:
-    Starts(tmp_path, "boot").begin()
-    starts = Starts(tmp_path, "boot")
+    CrashLoopGuard(tmp_path, "boot").begin()
+    starts = CrashLoopGuard(tmp_path, "boot")
     assert (starts.begin(), starts.short) == (5.0, 1)
     for now_s in (1000.0, 1000.0 + LASTED_S - 1.0):
         starts.look(now_s)
     assert known(tmp_path)["starts"] == 2
     starts.look(1000.0 + LASTED_S)
     assert starts.short == 0
-    assert Starts(tmp_path, "boot").begin() == 0.0
+    assert CrashLoopGuard(tmp_path, "boot").begin() == 0.0
 
 
 @pytest.mark.parametrize("text", ['{"boot_id": "of another boot", "starts": 9}', "{", "", "[]"])
 def test_a_power_cut_counts_nothing(text: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(text)
-    assert Starts(tmp_path, "boot").begin() == 0.0
+    assert CrashLoopGuard(tmp_path, "boot").begin() == 0.0
     assert known(tmp_path) == {"boot_id": "boot", "starts": 1}
 
 
@@ -118,7 +125,7 @@ def test_a_folder_that_takes_no_file_is_said_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
-    starts = Starts(tmp_path / "file" / "state", "boot")
-    assert wait_turn(starts, Wants(), Notifier({}))
+    starts = CrashLoopGuard(tmp_path / "file" / "state", "boot")
+    assert wait_turn(starts, ControlRequests(), Notifier({}))
     assert "starts cannot be counted" in caplog.text
     starts.end_row()

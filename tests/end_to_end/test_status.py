@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.engine import status as status_module
-from edge_runtime.engine.status import ask
+from edge_runtime.daemon import status_socket as status_module
+from edge_runtime.daemon.status_socket import ask
 from edge_runtime.errors import EdgeError
 from support.daemon import Daemon, Ear, command
 from support.paths import ROOT

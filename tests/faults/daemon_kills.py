@@ -48,7 +48,7 @@ name = "road"
 source = {{ kind = "synthetic", width = 320, height = 180, rate_fps = 40, frames = {frames} }}
 model = {{ pack = "{pack}" }}
 track = {{ max_lost_s = 0.3, min_hits = 2 }}
-rules = [{{ kind = "zone", name = "half", settle_s = 0.0,
+rules = [{{ kind = "zone", name = "half", debounce_s = 0.0,
   polygon = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]] }}]
 publish = {{ mode = "every_inference" }}
 """.replace("0.0,\n  polygon", "0.0, polygon")

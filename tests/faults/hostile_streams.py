@@ -23,15 +23,15 @@ from typing import Any
 import msgspec
 from consumer import Consumer
 
-from edge_runtime.engine.status import ask
+from edge_runtime.daemon.status_socket import ask
 from support.broker import Mosquitto
 from support.daemon import RUN, Daemon
 from support.hostile import DrippingCamera, EndlessDescription, HugePictures
 from support.hostile_models import write_hostile_pack
 from support.manager import Manager
 from support.paths import ROOT
+from support.rtsp_camera import RtspCamera
 from support.waiting import until
-from support_rtsp import RtspCamera
 
 PACK = ROOT / "models" / "village-road"
 HEALTHY = ("north", "south")

@@ -26,7 +26,7 @@ import msgspec
 from outbox_tools import FAST, alarm, plain
 
 from edge_runtime.clock import SystemClock
-from edge_runtime.options import Broker, OutboxOptions
+from edge_runtime.options import BrokerOptions, OutboxOptions
 from edge_runtime.outbox import Outbox
 from edge_runtime.publish.mqtt import MqttPublisher
 from edge_runtime.records import Gap, Message, Stored
@@ -77,7 +77,7 @@ def deliver(folder: Path, port: int, *, makes: bool) -> None:
     box = Outbox.open(
         folder, options, clock, pacing=FAST, on_ready=lambda: [one.wake() for one in wake]
     )
-    broker = Broker(
+    broker = BrokerOptions(
         url=f"mqtt://127.0.0.1:{port}", retry_max_s=0.2, keepalive_s=1, connect_timeout_s=2.0
     )
     publisher = MqttPublisher(

@@ -49,14 +49,14 @@ from edge_runtime.office.listing import last_events
 from edge_runtime.office.signing import (
     ByCertificate,
     ByClaim,
-    Failed,
-    Refused,
     Signed,
+    SignerFailed,
+    SigningRefused,
     answers_of,
 )
 from support.certificates import Authority, Pair
 from support.office import (
-    EstClient,
+    EstTestClient,
     claim_for,
     enrolled,
     est_server,
@@ -92,14 +92,14 @@ def member(office: OfficeFolder, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(autouse=True)
-def calm(est: EstClient, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def calm(est: EstTestClient, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """After each test the server answers, and told of no error of its own."""
     yield
     until(lambda: answers(est), "an answer")
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
-def answers(est: EstClient) -> bool:
+def answers(est: EstTestClient) -> bool:
     try:
         return est.ca_certs().status == 200
     except OSError:  # the places of this address are taken for another moment
@@ -116,7 +116,7 @@ def reported(office: OfficeFolder, what: str) -> None:
 @FUZZ
 @given(st.binary(max_size=300) | bent(CSR))
 def test_no_bent_request_gets_a_certificate(
-    est: EstClient, fuzz_claim: Claim, member: Pair, body: bytes
+    est: EstTestClient, fuzz_claim: Claim, member: Pair, body: bytes
 ) -> None:
     with contextlib.suppress(EnrolmentError):
         if read_csr(body) == read_csr(base64.b64encode(CSR)):
@@ -144,7 +144,7 @@ def test_a_bent_answer_is_read_or_refused_in_one_line(body: bytes) -> None:
     st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126))
     | st.binary().map(lambda b: base64.b64encode(b).decode()),
 )
-def test_no_made_up_credentials_open(est: EstClient, scheme: str, text: str) -> None:
+def test_no_made_up_credentials_open(est: EstTestClient, scheme: str, text: str) -> None:
     body = base64.b64encode(CSR)
     answer = est.ask(SIMPLE_ENROLL, body, Content_Type=CSR_TYPE, Authorization=scheme + text)
     assert answer.status == 401
@@ -152,7 +152,7 @@ def test_no_made_up_credentials_open(est: EstClient, scheme: str, text: str) -> 
 
 @FUZZ
 @given(st.binary(min_size=1, max_size=200))
-def test_bytes_that_are_no_http_do_no_harm(est: EstClient, data: bytes) -> None:
+def test_bytes_that_are_no_http_do_no_harm(est: EstTestClient, data: bytes) -> None:
     connection = est.connection()
     with contextlib.closing(connection):
         connection.connect()
@@ -168,7 +168,7 @@ def test_bytes_that_are_no_http_do_no_harm(est: EstClient, data: bytes) -> None:
 
 @FUZZ
 @given(st.binary(max_size=200))
-def test_bytes_that_are_no_tls_do_no_harm(est: EstClient, data: bytes) -> None:
+def test_bytes_that_are_no_tls_do_no_harm(est: EstTestClient, data: bytes) -> None:
     with (
         socket.create_connection(("127.0.0.1", est.port)) as plain,
         contextlib.suppress(OSError),
@@ -178,7 +178,9 @@ def test_bytes_that_are_no_tls_do_no_harm(est: EstClient, data: bytes) -> None:
         assert not plain.recv(4096).startswith(b"HTTP")
 
 
-def test_a_body_without_end_is_cut(office: OfficeFolder, est: EstClient, fuzz_claim: Claim) -> None:
+def test_a_body_without_end_is_cut(
+    office: OfficeFolder, est: EstTestClient, fuzz_claim: Claim
+) -> None:
     assert est.enroll(fuzz_claim, b"A" * (MAX_BODY_BYTES + 1)).status == 413
     reported(office, "Too Large")
 
@@ -189,12 +191,12 @@ def test_a_body_without_end_is_cut(office: OfficeFolder, est: EstClient, fuzz_cl
      ("POST", SIMPLE_REENROLL, 403), ("GET", "/.well-known/est/../../private/ca.key", 404)],
 )  # fmt: skip
 def test_what_is_not_est_is_answered_as_http_says(
-    est: EstClient, method: str, path: str, status: int
+    est: EstTestClient, method: str, path: str, status: int
 ) -> None:
     assert est.ask(path, b"" if method == "POST" else None).status == status
 
 
-def test_another_type_of_body_is_refused(est: EstClient, fuzz_claim: Claim) -> None:
+def test_another_type_of_body_is_refused(est: EstTestClient, fuzz_claim: Claim) -> None:
     basic = base64.b64encode(f"{fuzz_claim.claim_id}:{fuzz_claim.secret}".encode()).decode()
     answer = est.ask(
         SIMPLE_ENROLL, b"a=b", Authorization=f"Basic {basic}", Content_Type="text/plain"
@@ -203,7 +205,7 @@ def test_another_type_of_body_is_refused(est: EstClient, fuzz_claim: Claim) -> N
 
 
 def test_a_certificate_of_another_ca_does_not_get_through_tls(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     foreign = Authority(tmp_path / "foreign", "Another CA").sign("x", "DNS:x")
     with pytest.raises(OSError):  # noqa: PT011 - how it shows depends on the TLS version
@@ -211,7 +213,7 @@ def test_a_certificate_of_another_ca_does_not_get_through_tls(
     reported(office, "CERTIFICATE_VERIFY_FAILED unable to get local issuer certificate")
 
 
-def test_tls_below_1_2_is_refused(office: OfficeFolder, est: EstClient) -> None:
+def test_tls_below_1_2_is_refused(office: OfficeFolder, est: EstTestClient) -> None:
     context = ssl.create_default_context(cafile=office.ca)
     context.set_ciphers("DEFAULT@SECLEVEL=0")
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
@@ -224,7 +226,7 @@ def test_tls_below_1_2_is_refused(office: OfficeFolder, est: EstClient) -> None:
     reported(office, "UNSUPPORTED_PROTOCOL")
 
 
-def test_one_address_cannot_take_all_places(office: OfficeFolder, est: EstClient) -> None:
+def test_one_address_cannot_take_all_places(office: OfficeFolder, est: EstTestClient) -> None:
     """Connections that say nothing fill one address's share; others get in meanwhile."""
     with contextlib.ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS_PER_ADDRESS):
@@ -245,7 +247,7 @@ def test_one_address_cannot_take_all_places(office: OfficeFolder, est: EstClient
 
 
 def test_addresses_without_number_that_say_nothing_keep_nobody_out(
-    office: OfficeFolder, est: EstClient
+    office: OfficeFolder, est: EstTestClient
 ) -> None:
     """Every place is taken; whoever comes takes one of the address that has most."""
     with contextlib.ExitStack() as stack:
@@ -304,8 +306,8 @@ def test_what_comes_over_the_signers_socket_is_held_against_the_registry(
         ByClaim(claim.claim_id, claim.secret, msgspec.structs.replace(good, public_key=b"x")),
         ByCertificate(ssl.PEM_cert_to_DER_cert(office.office.read_text()), other),
     ):
-        assert isinstance(asks(wrong), Refused)
-    assert isinstance(asks(ByCertificate(b"no certificate", good)), Failed)
+        assert isinstance(asks(wrong), SigningRefused)
+    assert isinstance(asks(ByCertificate(b"no certificate", good)), SignerFailed)
     assert isinstance(asks(ByClaim(claim.claim_id, claim.secret, good)), Signed)
 
 
@@ -328,7 +330,7 @@ def test_of_rivals_at_two_servers_one_gets_the_claim(tmp_path: Path) -> None:
     start = threading.Barrier(6)
     statuses: list[int] = []
 
-    def rival(server: EstClient) -> None:
+    def rival(server: EstTestClient) -> None:
         body = csr_body(request(new_key(), "site/prize"))
         start.wait()
         statuses.append(server.enroll(claim, body).status)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.enrolment.identity import IdentityFolder, LastGood
+from edge_runtime.enrolment.identity import IdentityFolder, LastGoodBroker
 from edge_runtime.enrolment.keys import new_key
 from edge_runtime.enrolment.messages import CA_CERTS, SIMPLE_ENROLL, certs_only, read_csr
 from edge_runtime.errors import EdgeError
@@ -23,8 +23,8 @@ from edge_runtime.office.authority import Authority
 from edge_runtime.office.claims import new_claim
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.provision.enrolling import begin, finish
-from edge_runtime.provision.errors import NoLinkError, RefusedError
-from edge_runtime.provision.est import Limits
+from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError
+from edge_runtime.provision.est import StepLimits
 from edge_runtime.publish.discover import SERVICE, find_brokers
 from edge_runtime.publish.endpoint import Endpoint
 from support.broker import free_port
@@ -44,7 +44,7 @@ from support.provisioning import (
 from support.publishing import BoardClock, publishing, records
 from support.waiting import until
 
-SHORT = Limits(step_s=1.0, exchange_s=1.5)
+SHORT = StepLimits(step_s=1.0, exchange_s=1.5)
 SECRET = "no-neighbour-may-see-this"
 
 
@@ -168,7 +168,7 @@ def test_two_hundred_false_brokers_do_not_hide_the_true_one(
     assert crowd.heard == b""
     told = [m.partition(":")[0] for m in caplog.messages if "not signed by a trusted CA" in m]
     assert len(told) == len(set(told)) == crowd.came, "each that was tried, once, by its address"
-    assert place.last_good() == LastGood("127.0.0.1", broker.port)
+    assert place.last_good() == LastGoodBroker("127.0.0.1", broker.port)
 
 
 @contextlib.contextmanager
@@ -221,7 +221,7 @@ def test_the_last_good_address_is_tried_when_the_configured_one_is_gone(
     def discover() -> list[Endpoint]:
         pytest.fail("nobody need look around")
 
-    place.keep_last_good(LastGood("127.0.0.1", broker.port))
+    place.keep_last_good(LastGoodBroker("127.0.0.1", broker.port))
     queue = MemoryQueue()
     queue.put(records(1))
     with publishing(
@@ -363,7 +363,7 @@ ODD: dict[str, tuple[Callable[[Authority, bytes], bytes], type[EdgeError], str]]
     ),
     "refused": (
         lambda _o, _b: http(b"this claim was used\x1b[2J already\nmore", status="403 No"),
-        RefusedError, "refuses: this claim was used2J already",
+        OfficeRefusalError, "refuses: this claim was used2J already",
     ),
     "later": (
         lambda _o, _b: http(b"ask again", status="202 Accepted\r\nRetry-After: 60"),

@@ -15,31 +15,31 @@ import msgspec
 import numpy as np
 
 from edge_runtime.clock import Stamp
-from edge_runtime.infer.process_messages import Inferred, Loaded
+from edge_runtime.infer.process_messages import Inferred, ModelLoaded
 from edge_runtime.infer.process_messages import decode_request as decode_model
-from edge_runtime.isolation.channel import Channel
+from edge_runtime.isolation.channel import MessageChannel
 from edge_runtime.isolation.frames import FramePool
 from edge_runtime.isolation.tensors import SharedTensors
-from edge_runtime.options import Camera
+from edge_runtime.options import CameraOptions
 from edge_runtime.raw import ModelFacts, TensorSpec
 from edge_runtime.sources.capture_messages import (
+    FrameInSlot,
     FromCapture,
     NewPool,
-    Opened,
-    Picture,
-    Waiting,
+    SourceOpened,
+    SourceWaiting,
 )
 from edge_runtime.sources.capture_messages import decode_request as decode_camera
 
 
-def echo(channel: Channel, request: bytes) -> None:
+def echo(channel: MessageChannel, request: bytes) -> None:
     """Say the request, then whatever comes."""
     channel.send(request)
     while (received := channel.receive()) is not None:
         channel.send(received)
 
 
-def stubborn(channel: Channel, request: bytes) -> None:
+def stubborn(channel: MessageChannel, request: bytes) -> None:
     """Say who it is and never end by itself, whatever is asked of it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     channel.send(str(os.getpid()).encode())
@@ -47,17 +47,17 @@ def stubborn(channel: Channel, request: bytes) -> None:
         signal.pause()
 
 
-def greedy(channel: Channel, request: bytes) -> None:
+def greedy(channel: MessageChannel, request: bytes) -> None:
     """Take as many bytes as it is asked to."""
     np.ones(int(request), np.uint8)
     channel.send(b"got them")
 
 
-def crash(channel: Channel, request: bytes) -> None:
+def crash(channel: MessageChannel, request: bytes) -> None:
     os.abort()
 
 
-def descriptors(channel: Channel, request: bytes) -> None:
+def descriptors(channel: MessageChannel, request: bytes) -> None:
     """Say what is open here, a line each."""
     targets = []
     for entry in Path("/proc/self/fd").iterdir():
@@ -66,26 +66,26 @@ def descriptors(channel: Channel, request: bytes) -> None:
     channel.send("\n".join(targets).encode())
 
 
-def collects(channel: Channel, request: bytes) -> None:
+def collects(channel: MessageChannel, request: bytes) -> None:
     """Say whether Python looks for garbage here."""
     channel.send(str(gc.isenabled()).encode())
 
 
-def lying_camera(channel: Channel, request: bytes) -> None:
+def lying_camera(channel: MessageChannel, request: bytes) -> None:
     """Be a capture process that somebody took over: its camera's path says what it does."""
     source = decode_camera(request).source
-    assert isinstance(source, Camera)
+    assert isinstance(source, CameraOptions)
     LIES[str(source.device).rpartition("/")[2]](channel)
     channel.receive()
 
 
-def lying_model(channel: Channel, request: bytes) -> None:
+def lying_model(channel: MessageChannel, request: bytes) -> None:
     """Be an inference process that somebody took over: its weights' name says what it does."""
     lie = Path(decode_model(request).weights).name
     odd = TensorSpec("x", *ODD_TENSORS.get(lie, ((4,), "uint8")))
     fine = TensorSpec("y", (4,), "uint8")
     shared = SharedTensors.create((fine, fine))
-    loaded = Loaded(fine, (odd,), ModelFacts())
+    loaded = ModelLoaded(fine, (odd,), ModelFacts())
     channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
     done = msgspec.msgpack.encode(Inferred())
     while lie == "talker":
@@ -103,50 +103,50 @@ ODD_TENSORS: dict[str, tuple[tuple[int, ...], str]] = {
 }
 
 
-def tell(channel: Channel, word: FromCapture, descriptors: tuple[int, ...] = ()) -> None:
+def tell(channel: MessageChannel, word: FromCapture, descriptors: tuple[int, ...] = ()) -> None:
     channel.send(msgspec.msgpack.encode(word), descriptors)
 
 
-def new_pool(channel: Channel) -> FramePool:
+def new_pool(channel: MessageChannel) -> FramePool:
     pool = FramePool.create(4, 4096)
     tell(channel, NewPool(pool.slots, pool.slot_bytes), (pool.descriptor,))
     return pool
 
 
-def endless_pools(channel: Channel) -> None:
-    tell(channel, Opened())
+def endless_pools(channel: MessageChannel) -> None:
+    tell(channel, SourceOpened())
     while True:
         new_pool(channel).close()
 
 
-def endless_waits(channel: Channel) -> None:
-    tell(channel, Opened())
+def endless_waits(channel: MessageChannel) -> None:
+    tell(channel, SourceOpened())
     while True:
-        tell(channel, Waiting(0.0))
+        tell(channel, SourceWaiting(0.0))
 
 
-def waits_for_ever(channel: Channel) -> None:
-    tell(channel, Opened())
-    tell(channel, Waiting(1e12))
+def waits_for_ever(channel: MessageChannel) -> None:
+    tell(channel, SourceOpened())
+    tell(channel, SourceWaiting(1e12))
 
 
-def waits_twice(channel: Channel) -> None:
-    tell(channel, Opened())
+def waits_twice(channel: MessageChannel) -> None:
+    tell(channel, SourceOpened())
     for _ in range(2):
-        tell(channel, Waiting(time.monotonic() + 1000.0))
+        tell(channel, SourceWaiting(time.monotonic() + 1000.0))
 
 
-def endless_pictures(channel: Channel) -> None:
+def endless_pictures(channel: MessageChannel) -> None:
     """Give each picture descriptors, and no slot time to become free."""
-    tell(channel, Opened())
+    tell(channel, SourceOpened())
     new_pool(channel)
     while True:
-        tell(channel, Picture(0, (8, 8, 3), Stamp(1e9, time.monotonic())), (0, 1, 2, 0))
+        tell(channel, FrameInSlot(0, (8, 8, 3), Stamp(1e9, time.monotonic())), (0, 1, 2, 0))
 
 
-def pictures(*told: Picture) -> Callable[[Channel], None]:
-    def lie(channel: Channel) -> None:
-        tell(channel, Opened())
+def pictures(*told: FrameInSlot) -> Callable[[MessageChannel], None]:
+    def lie(channel: MessageChannel) -> None:
+        tell(channel, SourceOpened())
         new_pool(channel)
         for one in told:
             tell(channel, one)
@@ -154,26 +154,28 @@ def pictures(*told: Picture) -> Callable[[Channel], None]:
     return lie
 
 
-def no_word(channel: Channel) -> None:
+def no_word(channel: MessageChannel) -> None:
     channel.send(b"\xc1", (0, 1, 2))
 
 
 NOW = Stamp(1e9, 5.0)
-LIES: dict[str, Callable[[Channel], None]] = {
+LIES: dict[str, Callable[[MessageChannel], None]] = {
     "endless-pools": endless_pools,
     "endless-waits": endless_waits,
     "waits-for-ever": waits_for_ever,
     "waits-twice": waits_twice,
     "endless-pictures": endless_pictures,
     "no-word": no_word,
-    "no-time": pictures(Picture(0, (8, 8, 3), Stamp(math.nan, 5.0))),
-    "no-moment": pictures(Picture(0, (8, 8, 3), Stamp(1e9, math.inf))),
-    "late-year": pictures(Picture(0, (8, 8, 3), Stamp(1e300, 5.0))),
+    "no-time": pictures(FrameInSlot(0, (8, 8, 3), Stamp(math.nan, 5.0))),
+    "no-moment": pictures(FrameInSlot(0, (8, 8, 3), Stamp(1e9, math.inf))),
+    "late-year": pictures(FrameInSlot(0, (8, 8, 3), Stamp(1e300, 5.0))),
     "backwards": pictures(
-        Picture(0, (8, 8, 3), NOW), Picture(1, (8, 8, 3), Stamp(1e9, 4.0)), Picture(2, (), NOW)
+        FrameInSlot(0, (8, 8, 3), NOW),
+        FrameInSlot(1, (8, 8, 3), Stamp(1e9, 4.0)),
+        FrameInSlot(2, (), NOW),
     ),
-    "no-slot": pictures(Picture(1 << 40, (8, 8, 3), NOW)),
-    "no-picture": pictures(Picture(0, (8, -8, -3), NOW)),
-    "long-text": pictures(Picture(0, (8, 8, 3), NOW, "x" * 100_000)),
-    "odd-text": pictures(Picture(0, (8, 8, 3), NOW, "first\n\x1b[2Jsecond")),
+    "no-slot": pictures(FrameInSlot(1 << 40, (8, 8, 3), NOW)),
+    "no-picture": pictures(FrameInSlot(0, (8, -8, -3), NOW)),
+    "long-text": pictures(FrameInSlot(0, (8, 8, 3), NOW, "x" * 100_000)),
+    "odd-text": pictures(FrameInSlot(0, (8, 8, 3), NOW, "first\n\x1b[2Jsecond")),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from support_media import SIZE, flat
+from support.media import SIZE, flat
 
 JPEG_BEGINS = b"\xff\xd8\xff"
 JPEG_ENDS = b"\xff\xd9"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.clock import Clock, SystemClock
+from edge_runtime.daemon.commands import Commands, ReplayCommand
 from edge_runtime.encode import Encoder, StreamNames, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
-from edge_runtime.engine.commands import Commands, Replay
-from edge_runtime.options import Broker, OutboxOptions
+from edge_runtime.options import BrokerOptions, OutboxOptions
 from edge_runtime.outbox import Outbox, Pacing
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.mqtt import MqttPublisher
@@ -66,9 +66,9 @@ class Device:
             pacing=pacing,
         )
         encoder = Encoder(TOPICS, {STREAM: names})
-        self.commands = Commands({"replay": Replay(self.outbox)})
+        self.commands = Commands({"replay": ReplayCommand(self.outbox)})
         self.publisher = MqttPublisher(
-            Broker(
+            BrokerOptions(
                 url=f"mqtt://127.0.0.1:{port}",
                 **{"retry_max_s": 0.05, "connect_timeout_s": 5.0, **broker},
             ),

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from edge_runtime.boxes import Box, clip
 from edge_runtime.clock import Stamp
-from edge_runtime.engine.pace import Pace
-from edge_runtime.engine.pipeline import Pipeline, RuleUse
-from edge_runtime.options import Line, Publish, RuleOptions, Track
+from edge_runtime.options import LineOptions, PublishOptions, RuleOptions, TrackOptions
 from edge_runtime.records import Body, Detection, Detections, Event, ModelRef
 from edge_runtime.rules.build import open_rules
+from edge_runtime.stream.pace import PaceMonitor
+from edge_runtime.stream.pipeline import Pipeline, RuleUse
 from edge_runtime.track import Tracker
 
 LABELS = ("person", "motorbike", "car", "truck")
-ACROSS = Line(name="middle", start=(0.5, 0.0), end=(0.5, 1.0))
+ACROSS = LineOptions(name="middle", start=(0.5, 0.0), end=(0.5, 1.0))
 SIZE_M = {"motorbike": (2.0, 1.7), "car": (4.5, 1.5), "truck": (9.0, 3.0), "person": (0.6, 1.7)}
 LEAST_SIDE = 0.02  # of a box, in fractions of the frame: less of a vehicle is not seen
 
@@ -52,17 +52,17 @@ def frames(*scenes: Scene, fps: float, seconds: float = 8.0) -> list[tuple[Detec
 def watched(
     seen: Sequence[Sequence[Detection]], *rules: RuleOptions, fps: float = 10.0,
     wanted: Iterable[str] = (), labels: tuple[str, ...] = LABELS,
-    pace: Pace | None = None,
+    pace: PaceMonitor | None = None,
 ) -> list[Body]:  # fmt: skip
     """Return what a stream that tracks publishes; `wanted` as `model.labels`."""
     ids = itertools.count(1)
     pipeline = Pipeline(
         "road",
         ModelRef("m", "0" * 64, labels),
-        publish=Publish(),
+        publish=PublishOptions(),
         min_score=0.5,
         class_ids=frozenset(map(labels.index, wanted)) or None,
-        tracker=Tracker(Track(), high_score=0.5, new_id=lambda: next(ids)),
+        tracker=Tracker(TrackOptions(), high_score=0.5, new_id=lambda: next(ids)),
         rules=[RuleUse(rule) for rule in open_rules(rules, labels)],
         pace=pace,
     )

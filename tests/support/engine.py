@@ -12,24 +12,24 @@ import numpy as np
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
-from edge_runtime.engine.build_picture import build_pipeline
-from edge_runtime.engine.capture import Capture
-from edge_runtime.engine.health import StreamHealth
-from edge_runtime.engine.kit import Kits, Model
-from edge_runtime.engine.pace import Pace
-from edge_runtime.engine.stream import StreamTask
-from edge_runtime.engine.uplink import Uplink
+from edge_runtime.daemon.uplink import Uplink
 from edge_runtime.gate import open_gate
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.canned import CannedBackend, CannedModel
 from edge_runtime.infer.litert import open_backend
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Always, ModelUse, Publish, Stream
+from edge_runtime.model.runner import Model, RunnerCache
+from edge_runtime.options import AlwaysOptions, ModelOptions, PublishOptions, StreamOptions
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Tensor
 from edge_runtime.records import Result
 from edge_runtime.sources.base import Source
+from edge_runtime.stream.build_vision import build_pipeline
+from edge_runtime.stream.capture import Capture
+from edge_runtime.stream.health import StreamHealth
+from edge_runtime.stream.pace import PaceMonitor
+from edge_runtime.stream.vision_task import VisionTask
 from support.road import PACK
 
 
@@ -78,20 +78,22 @@ def make_task(
     sink: Results,
     clock: Clock,
     pool: Pool,
-    kits: Kits,
+    kits: RunnerCache,
     new_backend: Callable[[], Backend],
     *,
     iou: float,
     lossless: bool = False,
-    pace: Pace | None = None,
-) -> StreamTask:
+    pace: PaceMonitor | None = None,
+) -> VisionTask:
     """Return a stream's task on the pool. Streams share a backend where their `iou` is one."""
-    stream = Stream(name, model=ModelUse(str(PACK)), publish=Publish("every_inference"))
-    task = StreamTask(
+    stream = StreamOptions(
+        name, model=ModelOptions(str(PACK)), publish=PublishOptions("every_inference")
+    )
+    task = VisionTask(
         name,
         model=Model(road_pack(), iou, None, lambda _pack, _delegate: new_backend()),
         low_score=0.5,
-        gate=open_gate(Always(), settle_s=0.0),
+        gate=open_gate(AlwaysOptions(), hold_open_s=0.0),
         new_pipeline=lambda: build_pipeline(stream, road_pack(), lambda: 1, no_limit(clock)),
         kits=kits,
         sink=sink,
@@ -105,7 +107,7 @@ def make_task(
 
 
 def make_capture(
-    task: StreamTask, open_source: Callable[[], Source], clock: Clock, *, hang_limit_s: float = 60.0
+    task: VisionTask, open_source: Callable[[], Source], clock: Clock, *, hang_limit_s: float = 60.0
 ) -> Capture:
     """Return a capture that tries again soon."""
     backoff = Backoff(0.01, 0.05, random.Random(1))

@@ -10,12 +10,18 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.clock import Stamp
-from edge_runtime.engine.learning import Subject, subject_of
-from edge_runtime.options import Column, Lines, Serial, Stream, Threshold
+from edge_runtime.jobs.learning import Subject, subject_of
+from edge_runtime.options import (
+    ColumnOptions,
+    LinesOptions,
+    SerialOptions,
+    StreamOptions,
+    ThresholdOptions,
+)
 from edge_runtime.raw import Doubles, Samples
 
 RECORDED_HZ = 12_000.0
-LEVEL = Threshold("flood", "level", above=9.0)
+LEVEL = ThresholdOptions("flood", "level", above=9.0)
 
 AD01 = """
 [pack]
@@ -37,10 +43,10 @@ decoder = "reconstruction"
 """
 
 
-def readings(*rules: Threshold) -> Subject:
+def readings(*rules: ThresholdOptions) -> Subject:
     """Return a stream of readings without a model."""
-    source = Serial("x", Lines((Column("level", "m"), Column("temp"))))
-    return subject_of(Stream("well", source=source, rules=rules), None, None)
+    source = SerialOptions("x", LinesOptions((ColumnOptions("level", "m"), ColumnOptions("temp"))))
+    return subject_of(StreamOptions("well", source=source, rules=rules), None, None)
 
 
 def steady(count: int = 400) -> Doubles:

@@ -35,7 +35,7 @@ from edge_runtime.office.authority import Authority, pem
 from edge_runtime.office.claims import new_claim
 from edge_runtime.office.enrolling import Enrolment
 from edge_runtime.office.est import Est
-from edge_runtime.office.folder import OfficeFolder, Owner
+from edge_runtime.office.folder import FileOwner, OfficeFolder
 from edge_runtime.office.gate import tls_context
 from edge_runtime.office.limits import Patience
 from edge_runtime.office.members import member_names, write_members
@@ -107,7 +107,9 @@ def enrolment_of(office: OfficeFolder) -> Enrolment:
 
 
 @contextlib.contextmanager
-def est_server(office: OfficeFolder, *, delay_s: float = 0.0, port: int = 0) -> Iterator[EstClient]:
+def est_server(
+    office: OfficeFolder, *, delay_s: float = 0.0, port: int = 0
+) -> Iterator[EstTestClient]:
     """Serve an office in a thread, failures waiting for `delay_s`; give a client."""
     ca = x509.load_pem_x509_certificate(office.ca.read_bytes())
     ours, its = socket.socketpair()
@@ -132,7 +134,7 @@ def est_server(office: OfficeFolder, *, delay_s: float = 0.0, port: int = 0) -> 
     thread.start()
     assert ready.wait(20)
     try:
-        yield EstClient(office.ca, port)
+        yield EstTestClient(office.ca, port)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
@@ -161,7 +163,7 @@ class Answer:
 
 
 @dataclass
-class EstClient:
+class EstTestClient:
     """A client of the standard library alone: no code of the device's side."""
 
     ca: Path
@@ -200,7 +202,7 @@ class EstClient:
 
 
 @contextlib.contextmanager
-def office_process(office: OfficeFolder, log: Path, *options: str) -> Iterator[EstClient]:
+def office_process(office: OfficeFolder, log: Path, *options: str) -> Iterator[EstTestClient]:
     """Run `edge-runtime office serve` as it is run; give a client; end it by SIGTERM."""
     command = (sys.executable, "-m", "edge_runtime", "office", "serve", "--folder", office.path)
     with log.open("wb") as out:
@@ -213,7 +215,7 @@ def office_process(office: OfficeFolder, log: Path, *options: str) -> Iterator[E
             lambda: look.search(log.read_text()) or process.poll() is not None, "an open port"
         )
         assert isinstance(found, re.Match), log.read_text()
-        yield EstClient(office.ca, int(found[1]), process)
+        yield EstTestClient(office.ca, int(found[1]), process)
         if process.poll() is None:
             process.terminate()
             assert process.wait(20) == 0
@@ -235,7 +237,7 @@ class OfficeMosquitto(Mosquitto):
         self.port = office.registry.settings().broker_port
 
     def start(self) -> None:
-        write_members(self.office, Owner(), member_names(self.office.registry))
+        write_members(self.office, FileOwner(), member_names(self.office.registry))
         super().start()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from edge_runtime.engine.kit import Kit, Model
-from edge_runtime.engine.models import open_pack_backend
+from edge_runtime.model.resolve import open_pack_backend
+from edge_runtime.model.runner import Model, ModelRunner
 from edge_runtime.packs.manifest_file import TASK_OF, open_pack
 
 MANIFEST = """
@@ -51,6 +51,6 @@ def pack_of(
     return folder
 
 
-def open_kit(folder: Path) -> Kit:
+def open_kit(folder: Path) -> ModelRunner:
     """Open a pack and its model. Raises PackError or BackendError."""
-    return Kit(Model(open_pack(folder), None, None, open_pack_backend("auto")))
+    return ModelRunner(Model(open_pack(folder), None, None, open_pack_backend("auto")))

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.enrolment.identity import Files, IdentityFolder, Office, Parts
+from edge_runtime.enrolment.identity import EnrolmentOffice, Files, IdentityFolder, Parts
 from edge_runtime.enrolment.keys import key_pem, new_key, request
 from edge_runtime.enrolment.messages import csr_body
 from edge_runtime.office.authority import Authority, pem
@@ -48,7 +48,7 @@ def enrolled_device(office: OfficeFolder, state: Path, device: str) -> Files:
     est_url = f"https://127.0.0.1:{office.registry.settings().est_port}"
     state.mkdir(exist_ok=True)
     folder = IdentityFolder(state)
-    renewer = Office(est_url, claim.claim_id)
+    renewer = EnrolmentOffice(est_url, claim.claim_id)
     folder.stage(Parts(key_pem(key), pem(certificate), office.ca.read_bytes(), renewer))
     folder.swap()
     return folder.files()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge_runtime.clock import Clock, Stamp, SystemClock
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import Identity, OnCommand
 from edge_runtime.publish.mqtt import MqttPublisher
 from edge_runtime.records import NO_MODEL, Body, Detections, Message, Stored
@@ -89,7 +89,7 @@ def publishing(
     **broker: Any,
 ) -> Iterator[MqttPublisher]:
     """Run a publisher with short retries; `broker` overrides the options of `[broker]`."""
-    options = Broker(url=url, **{"retry_max_s": 0.05, "connect_timeout_s": 5.0, **broker})
+    options = BrokerOptions(url=url, **{"retry_max_s": 0.05, "connect_timeout_s": 5.0, **broker})
     publisher = MqttPublisher(
         options,
         IDENTITY,

@@ -10,23 +10,23 @@ import numpy as np
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.config import opened_recording
 from edge_runtime.options import (
-    Recording,
-    Synthetic,
-    Vibration,
+    RecordingOptions,
+    SyntheticOptions,
+    VibrationOptions,
 )
 from edge_runtime.options.recorded import Recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
-from edge_runtime.sources.recorder import Limits, Origin, Recorder
+from edge_runtime.sources.recorder import Origin, Recorder, RecordingLimits
 from edge_runtime.sources.recording import RecordingSource
 from support.sources import take
 
-ROOM = Limits(10**9, reserve_bytes=0)
+ROOM = RecordingLimits(10**9, reserve_bytes=0)
 YARD = Origin("yard", "drawn", ("m", "Cel"))
-ROAD = Synthetic(width=160, height=120, realtime=False)
+ROAD = SyntheticOptions(width=160, height=120, realtime=False)
 
 
-def drawn(count: int, options: Synthetic | Vibration = ROAD) -> list[Frame | Samples]:
+def drawn(count: int, options: SyntheticOptions | VibrationOptions = ROAD) -> list[Frame | Samples]:
     source = open_source(options, ManualClock())
     source.open()
     return take(source, count)
@@ -43,7 +43,7 @@ def rows(count: int, at_s: float = 5.0) -> list[Frame | Samples]:
 def keep(
     folder: Path,
     samples: Sequence[Frame | Samples],
-    limits: Limits = ROOM,
+    limits: RecordingLimits = ROOM,
     origin: Origin = YARD,
 ) -> tuple[Recorder, Recorded]:
     recorder = Recorder(folder, origin, limits)
@@ -58,7 +58,7 @@ def keep(
 def source_of(
     folder: Path, *, realtime: bool = False, loop: bool = False, clock: ManualClock | None = None
 ) -> RecordingSource:
-    options = opened_recording(Recording(folder, realtime, loop))
+    options = opened_recording(RecordingOptions(folder, realtime, loop))
     return RecordingSource(options, clock or ManualClock())
 
 

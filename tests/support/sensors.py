@@ -7,12 +7,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from edge_runtime.options import Binary, Column, Field, Lines, Modbus, Register, Serial
+from edge_runtime.options import (
+    BinaryOptions,
+    ColumnOptions,
+    FieldOptions,
+    LinesOptions,
+    ModbusOptions,
+    RegisterOptions,
+    SerialOptions,
+)
 from support.serial_device import ModbusSlave, SerialDevice, frame, repeating
 
-LINES = Lines(columns=(Column("t", unit="Cel"), Column("n")))
-FRAMES = Binary(
-    fields=(Field("x", unit="m/s2"), Field("n")), sync="aa55", check="crc16-ccitt-false"
+LINES = LinesOptions(columns=(ColumnOptions("t", unit="Cel"), ColumnOptions("n")))
+FRAMES = BinaryOptions(
+    fields=(FieldOptions("x", unit="m/s2"), FieldOptions("n")),
+    sync="aa55",
+    check="crc16-ccitt-false",
 )
 RATE_HZ = 10_000.0
 
@@ -27,18 +37,20 @@ def frames(number: int) -> bytes:
     return b"".join(frame((7, (20 * number + i) % 30_000)) for i in range(20))
 
 
-def lines_at(url: object, silent_s: float = 10.0) -> Serial:
-    return Serial(url=str(url), framing=LINES, silent_s=silent_s)
+def lines_at(url: object, stale_after_s: float = 10.0) -> SerialOptions:
+    return SerialOptions(url=str(url), framing=LINES, stale_after_s=stale_after_s)
 
 
-def samples_at(url: object) -> Serial:
-    return Serial(url=str(url), framing=FRAMES, rate_hz=RATE_HZ, baud=921_600)
+def samples_at(url: object) -> SerialOptions:
+    return SerialOptions(url=str(url), framing=FRAMES, rate_hz=RATE_HZ, baud=921_600)
 
 
-def register_at(url: object, *, timeout_s: float = 2.0) -> Serial:
+def register_at(url: object, *, timeout_s: float = 2.0) -> SerialOptions:
     """Return a meter's one register, asked for every 20 ms."""
-    framing = Modbus((Register("level", address=0),), every_s=0.02, timeout_s=timeout_s)
-    return Serial(url=str(url), framing=framing, silent_s=1000.0)
+    framing = ModbusOptions(
+        (RegisterOptions("level", address=0),), every_s=0.02, timeout_s=timeout_s
+    )
+    return SerialOptions(url=str(url), framing=framing, stale_after_s=1000.0)
 
 
 @contextmanager

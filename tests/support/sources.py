@@ -12,24 +12,24 @@ import pytest
 from edge_runtime.clock import ManualClock
 from edge_runtime.errors import SourceError
 from edge_runtime.options import (
-    Camera,
-    Images,
-    Recording,
-    SensorRecording,
+    CameraOptions,
+    ImagesOptions,
+    RecordingOptions,
+    SensorRecordingOptions,
     SourceOptions,
-    Synthetic,
-    Vibration,
-    Video,
+    SyntheticOptions,
+    VibrationOptions,
+    VideoOptions,
 )
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
-from edge_runtime.sources.recorder import Limits, Origin, Recorder
+from edge_runtime.sources.recorder import Origin, Recorder, RecordingLimits
 from edge_runtime.sources.v4l2 import check_camera
+from support.media import write_clip, write_pictures
+from support.rtsp_camera import RtspCamera
 from support.sensors import frames, line, lines_at, metered, register_at, samples_at, served
 from support.serial_device import SerialDevice, repeating
-from support_media import write_clip, write_pictures
-from support_rtsp import RtspCamera
 
 MANY = 50
 
@@ -74,14 +74,14 @@ def plain(make: Callable[[Path], SourceOptions]) -> Make:
 @contextmanager
 def rtsp(_folder: Path) -> Iterator[Given]:
     with RtspCamera(rate_fps=100.0) as camera:  # FFmpeg probes by the frame
-        options = Camera(device=camera.url, rate_fps=100.0, read_timeout_s=1.0)
+        options = CameraOptions(device=camera.url, rate_fps=100.0, read_timeout_s=1.0)
         yield Given(options, camera.stalled.set)
 
 
 def v4l2(rate_fps: float) -> Make:
     @contextmanager
     def given(_folder: Path) -> Iterator[Given]:
-        yield Given(Camera(device=first_camera(), rate_fps=rate_fps))
+        yield Given(CameraOptions(device=first_camera(), rate_fps=rate_fps))
 
     return given
 
@@ -111,7 +111,7 @@ def samples(folder: Path) -> Iterator[Given]:
 @contextmanager
 def silent_port(folder: Path) -> Iterator[Given]:
     with SerialDevice(folder) as device:
-        yield Given(lines_at(device.path, silent_s=1000.0))
+        yield Given(lines_at(device.path, stale_after_s=1000.0))
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def socket_lines(_folder: Path) -> Iterator[Given]:
 @contextmanager
 def silent_socket(_folder: Path) -> Iterator[Given]:
     with served(b"") as url:
-        yield Given(lines_at(url, silent_s=1000.0))
+        yield Given(lines_at(url, stale_after_s=1000.0))
 
 
 @contextmanager
@@ -144,7 +144,9 @@ def recording(of: SourceOptions, count: int, *, loop: bool = False, realtime: bo
         source = open_source(of, ManualClock())
         units = getattr(source, "units", ())
         recorder = Recorder(
-            folder / "kept" / "one", Origin("yard", "drawn", units), Limits(10**9, reserve_bytes=0)
+            folder / "kept" / "one",
+            Origin("yard", "drawn", units),
+            RecordingLimits(10**9, reserve_bytes=0),
         )
         source.open()
         for sample in take(source, count):
@@ -154,9 +156,9 @@ def recording(of: SourceOptions, count: int, *, loop: bool = False, realtime: bo
         assert recorded is not None
         path = recorder.folder
         yield Given(
-            SensorRecording(path, realtime, loop, recorded=recorded)
+            SensorRecordingOptions(path, realtime, loop, recorded=recorded)
             if units
-            else Recording(path, realtime, loop)
+            else RecordingOptions(path, realtime, loop)
         )
 
     return given
@@ -167,50 +169,50 @@ def on_a_pty(gives: Make, lacks: SourceOptions) -> Case:
 
 
 NO_PORT = "/dev/serial/by-id/nothing"
-ROAD = Synthetic(width=64, height=48, realtime=False)
-SLOW_ROAD = Synthetic(width=64, height=48, rate_fps=0.01, realtime=False)
-MACHINE = Vibration(realtime=False)
+ROAD = SyntheticOptions(width=64, height=48, realtime=False)
+SLOW_ROAD = SyntheticOptions(width=64, height=48, rate_fps=0.01, realtime=False)
+MACHINE = VibrationOptions(realtime=False)
 
 CASES = {
     "camera over RTSP": Case(
         "camera",
         gives=rtsp,
         waits=rtsp,
-        lacks=Camera(device="rtsp://127.0.0.1:1/yard"),
+        lacks=CameraOptions(device="rtsp://127.0.0.1:1/yard"),
         rounds=3,  # FFmpeg takes a second to probe
     ),
     "camera on V4L2": Case(
-        "camera", gives=v4l2(100.0), waits=v4l2(0.01), lacks=Camera("/dev/video63"), rounds=3
+        "camera", gives=v4l2(100.0), waits=v4l2(0.01), lacks=CameraOptions("/dev/video63"), rounds=3
     ),
     "video": Case(
         "video",
-        gives=plain(lambda to: Video(write_clip(to / "a.avi"), loop=True, realtime=False)),
-        waits=plain(lambda to: Video(write_clip(to / "a.avi", fps=0.01), loop=True)),
-        ends=plain(lambda to: Video(write_clip(to / "a.avi", frames=3), realtime=False)),
-        lacks=Video(Path("/nowhere/clip.mp4")),
+        gives=plain(lambda to: VideoOptions(write_clip(to / "a.avi"), loop=True, realtime=False)),
+        waits=plain(lambda to: VideoOptions(write_clip(to / "a.avi", fps=0.01), loop=True)),
+        ends=plain(lambda to: VideoOptions(write_clip(to / "a.avi", frames=3), realtime=False)),
+        lacks=VideoOptions(Path("/nowhere/clip.mp4")),
     ),
     "images": Case(
         "images",
-        gives=plain(lambda to: Images(write_pictures(to), loop=True)),
-        waits=plain(lambda to: Images(write_pictures(to, 200), realtime=True)),
-        ends=plain(lambda to: Images(write_pictures(to, 3))),
-        lacks=Images(Path("/nowhere")),
+        gives=plain(lambda to: ImagesOptions(write_pictures(to), loop=True)),
+        waits=plain(lambda to: ImagesOptions(write_pictures(to, 200), realtime=True)),
+        ends=plain(lambda to: ImagesOptions(write_pictures(to, 3))),
+        lacks=ImagesOptions(Path("/nowhere")),
     ),
     "synthetic": Case(
         "synthetic",
         gives=plain(lambda _to: ROAD),
-        waits=plain(lambda _to: Synthetic(width=64, height=48, rate_fps=0.01)),
-        ends=plain(lambda _to: Synthetic(width=64, height=48, frames=3, realtime=False)),
+        waits=plain(lambda _to: SyntheticOptions(width=64, height=48, rate_fps=0.01)),
+        ends=plain(lambda _to: SyntheticOptions(width=64, height=48, frames=3, realtime=False)),
     ),
     "vibration": Case(
         "vibration",
         gives=plain(lambda _to: MACHINE),
-        ends=plain(lambda _to: Vibration(seconds=0.12, realtime=False)),
+        ends=plain(lambda _to: VibrationOptions(seconds=0.12, realtime=False)),
     ),
     "vibration in real time": Case(
         "vibration",
-        gives=plain(lambda _to: Vibration()),
-        ends=plain(lambda _to: Vibration(seconds=0.12)),
+        gives=plain(lambda _to: VibrationOptions()),
+        ends=plain(lambda _to: VibrationOptions(seconds=0.12)),
         rounds=10,
     ),
     "recording of pictures": Case(
@@ -218,7 +220,7 @@ CASES = {
         gives=recording(ROAD, 9, loop=True),
         waits=recording(SLOW_ROAD, 3, realtime=True),
         ends=recording(ROAD, 3),
-        lacks=Recording(Path("/nowhere")),
+        lacks=RecordingOptions(Path("/nowhere")),
     ),
     "recording of a sensor": Case(
         "recording",
@@ -238,7 +240,7 @@ CASES = {
     "registers on a pty": Case("serial", gives=meter, waits=meter, lacks=register_at(NO_PORT)),
     "loop://": Case(  # nobody else can write to it
         "serial",
-        waits=plain(lambda _to: lines_at("loop://", silent_s=1000.0)),
+        waits=plain(lambda _to: lines_at("loop://", stale_after_s=1000.0)),
         is_mute=True,
     ),
 }

@@ -15,8 +15,8 @@ from edge_runtime.rules.build import open_rule
 LABELS = ("person", "bicycle", "car")
 PERSON, CAR = 0, 2
 LOWER_HALF: Polygon = ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0), (0.0, 1.0))
-ACROSS = options.Line(name="across", start=(0.0, 0.5), end=(1.0, 0.5))
-YARD = options.Zone(name="yard", polygon=LOWER_HALF)
+ACROSS = options.LineOptions(name="across", start=(0.0, 0.5), end=(1.0, 0.5))
+YARD = options.ZoneOptions(name="yard", polygon=LOWER_HALF)
 Live = tuple[TrackState, ...]
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from edge_runtime.clock import Stamp
 from edge_runtime.config import parse
-from edge_runtime.engine.adaptive import AdaptiveRate, Choice
 from edge_runtime.errors import ConfigError
-from edge_runtime.options import Motion
+from edge_runtime.options import MotionOptions
 from edge_runtime.raw import Frame
+from edge_runtime.stream.adaptive import AdaptiveRate, Choice
 from edge_runtime.track.tracker import Attention
 
 RATE_FPS = 10.0
@@ -33,7 +33,7 @@ def choices(
     rate: AdaptiveRate | None = None,
     start: int = 0,
 ) -> list[Choice]:
-    rate = rate or AdaptiveRate(Motion(still_s=5.0))
+    rate = rate or AdaptiveRate(MotionOptions(max_interval_s=5.0))
     return [rate.choose(frame(i, x), attention) for i, x in enumerate(squares)]
 
 
@@ -60,7 +60,7 @@ def test_a_track_out_of_sight_is_looked_for_though_nothing_moves() -> None:
 
 
 def test_a_scene_that_changes_at_once_is_looked_at() -> None:
-    rate = AdaptiveRate(Motion())
+    rate = AdaptiveRate(MotionOptions())
     choices([None] * 5, "nobody", rate)
     dark = Frame(5, np.zeros((120, 160, 3), np.uint8), Stamp(0.0, 1000.5))
     assert rate.choose(dark, "nobody") == "infer"

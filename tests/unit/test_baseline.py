@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.baseline import (
+from edge_runtime.jobs.learning import LearntSamples, Subject, conclude
+from edge_runtime.options import (
+    ColumnOptions,
+    LinesOptions,
+    SerialOptions,
+    StreamOptions,
+    ThresholdOptions,
+)
+from edge_runtime.raw import Doubles
+from edge_runtime.records import NO_MODEL, ModelRef
+from edge_runtime.stream.baseline import (
     Baseline,
     BaselineError,
     Baselines,
@@ -20,11 +30,7 @@ from edge_runtime.engine.baseline import (
     limit_of,
     past,
 )
-from edge_runtime.engine.build_sensor import Memory, build_sensor
-from edge_runtime.engine.learning import Heard, Subject, conclude
-from edge_runtime.options import Column, Lines, Serial, Stream, Threshold
-from edge_runtime.raw import Doubles
-from edge_runtime.records import NO_MODEL, ModelRef
+from edge_runtime.stream.build_sensor import SensorState, build_sensor
 from support.engine import Results, no_limit
 from support.learning import LEVEL, readings, steady
 
@@ -92,9 +98,9 @@ def test_a_value_that_never_moved_leaves_room_for_rounding(
 
 
 def test_a_rule_with_both_limits_gets_both() -> None:
-    level = readings(Threshold("level", "level", above=9.0, below=1.0))
+    level = readings(ThresholdOptions("level", "level", above=9.0, below=1.0))
     values = np.random.default_rng(3).normal(5.0, 0.1, 2000)
-    baseline = conclude(level, Heard(values, 60.0, 0), NOW)
+    baseline = conclude(level, LearntSamples(values, 60.0, 0), NOW)
     assert list(baseline.limits) == ["above", "below"]
     (rule,) = held_against(level, baseline).rules
     assert rule.above is not None
@@ -117,7 +123,7 @@ def held_against(subject: Subject, baseline: Baseline, model: ModelRef = NO_MODE
 def saved(folder: Path, subject: Subject | None = None) -> Baselines:
     baselines = Baselines(folder)
     baselines.prepare()
-    heard = Heard(steady(), 60.0, 1)
+    heard = LearntSamples(steady(), 60.0, 1)
     baselines.save(conclude(subject or readings(LEVEL), heard, NOW))
     return baselines
 
@@ -150,10 +156,12 @@ def test_a_baseline_of_other_weights_or_another_scale_is_refused_and_said(tmp_pa
     assert other.is_refused
     assert other.rules == (LEVEL,)
     assert "it was learnt with none@00000000, this is pump@abababab" in other.said
-    source = Serial("x", Lines((Column("level", "m", scale=0.01), Column("temp"))))
-    scaled = in_force(Stream("well", source=source, rules=(LEVEL,)), NO_MODEL, baselines)
+    source = SerialOptions(
+        "x", LinesOptions((ColumnOptions("level", "m", scale=0.01), ColumnOptions("temp")))
+    )
+    scaled = in_force(StreamOptions("well", source=source, rules=(LEVEL,)), NO_MODEL, baselines)
     assert "the sensor's channels were configured in another way" in scaled.said
-    below = readings(Threshold("dry", "level", below=1.0)).stream
+    below = readings(ThresholdOptions("dry", "level", below=1.0)).stream
     assert "it has no limit 'below'" in in_force(below, NO_MODEL, baselines).said
 
 
@@ -161,7 +169,7 @@ def test_the_stream_says_in_health_and_log_what_becomes_of_its_baseline(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = ManualClock()
-    memory = Memory(saved(tmp_path))
+    memory = SensorState(saved(tmp_path))
     stream = readings(LEVEL).stream
     task = build_sensor(stream, None, "auto", Results(), clock, no_limit(clock), memory)
     assert task.health.baseline == "of 2027-01-15"
@@ -185,7 +193,7 @@ def test_a_file_that_is_not_whole_is_said_and_the_configured_limits_hold(
 
 
 def test_limits_that_were_edited_into_nonsense_are_refused(tmp_path: Path) -> None:
-    subject = readings(Threshold("level", "level", above=9.0, below=1.0))
+    subject = readings(ThresholdOptions("level", "level", above=9.0, below=1.0))
     baselines = saved(tmp_path, subject)
     file = baselines.folder / "well.json"
     told = msgspec.json.decode(file.read_bytes())

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.cli import paths
+from support.http_server import Publisher, serving
 from support.paths import ROOT
-from support_http import Publisher, serving
 
 NAME = "vww-96"
 

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.config import load
 from edge_runtime.errors import ConfigError
-from edge_runtime.options import Camera, Motion, host_level
+from edge_runtime.options import CameraOptions, MotionOptions, host_level
 
 GOOD = """
 [device]
@@ -54,8 +54,8 @@ def test_the_documented_example_is_read_with_its_paths_beside_the_file(tmp_path:
     config = load(write(tmp_path, CONTRACT))
     assert config.broker.ca_file == tmp_path / "ca.pem"
     stream = config.streams[0]
-    assert stream.source == Camera("/dev/video0", 1280, 720, 10)
-    assert stream.gate == Motion()
+    assert stream.source == CameraOptions("/dev/video0", 1280, 720, 10)
+    assert stream.gate == MotionOptions()
     assert [rule.name for rule in stream.rules] == ["yard", "gate-line"]
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.engine.crashes import LASTED_S, CrashGuard
+from edge_runtime.stream.crash_guard import LASTED_S, CrashGuard
 
 # Two streams' threads; the one that is named crashes, or the process is killed from outside.
 PROGRAM = """
 import ctypes, os, signal, sys, threading
 from pathlib import Path
-from edge_runtime.engine.crashes import CrashGuard
+from edge_runtime.stream.crash_guard import CrashGuard
 
 guard = CrashGuard(Path(sys.argv[1]))
 guard.begin()

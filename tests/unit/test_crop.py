@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.boxes import FULL_FRAME, Box, Placement, iou
+from edge_runtime.boxes import FULL_FRAME, Box, InputPlacement, iou
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.kit import Kit, Model
-from edge_runtime.engine.models import open_pack_backend
 from edge_runtime.gate import MotionGate
+from edge_runtime.model.resolve import open_pack_backend
+from edge_runtime.model.runner import Model, ModelRunner
 from edge_runtime.motion import crop_around
-from edge_runtime.options import Motion, Track, Video
+from edge_runtime.options import MotionOptions, TrackOptions, VideoOptions
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Frame, Image
 from edge_runtime.records import Detection, Detections
@@ -33,7 +33,7 @@ def yard(index: int, *squares: tuple[int, int]) -> Frame:
 
 
 def regions(frames: list[Frame], *, crop: bool = True) -> list[Box]:
-    gate = MotionGate(Motion(crop=crop), settle_s=3.0)
+    gate = MotionGate(MotionOptions(crop=crop), hold_open_s=3.0)
     return [gate.region for frame in frames if gate.admits(frame)]
 
 
@@ -56,7 +56,7 @@ def test_motion_in_two_corners_is_the_whole_frame() -> None:
 
 def test_when_nothing_has_moved_for_a_while_the_whole_frame_is_looked_at() -> None:
     frames = [yard(0), yard(1, (400, 200)), yard(2, (408, 200))]
-    gate = MotionGate(Motion(crop=True, still_s=4.0), settle_s=0.0)
+    gate = MotionGate(MotionOptions(crop=True, max_interval_s=4.0), hold_open_s=0.0)
     for one in frames:
         gate.admits(one)
     assert gate.region != FULL_FRAME
@@ -82,7 +82,7 @@ def test_a_crop_never_reaches_over_the_frame() -> None:
 def tracker_of_two() -> Tracker:
     """One stands on the left, one on the right; both are confirmed at 1.0 s."""
     ids = itertools.count(1)
-    tracker = Tracker(Track(), high_score=0.5, new_id=lambda: next(ids))
+    tracker = Tracker(TrackOptions(), high_score=0.5, new_id=lambda: next(ids))
     for at_s in (0.8, 0.9, 1.0):
         tracker.update((LEFT, RIGHT), at_s)
     return tracker
@@ -112,7 +112,7 @@ def test_coasting_changes_nothing_until_a_track_is_lost() -> None:
 
 def test_attention_is_what_the_tracks_wait_for() -> None:
     ids = itertools.count(1)
-    tracker = Tracker(Track(), high_score=0.5, new_id=lambda: next(ids))
+    tracker = Tracker(TrackOptions(), high_score=0.5, new_id=lambda: next(ids))
     said = [tracker.attention()]
     for at_s in (0.8, 0.9, 1.0):
         tracker.update((LEFT,), at_s)
@@ -128,18 +128,18 @@ ENTRIES = (range(55, 75), range(220, 240), range(495, 515))  # frames in which t
 LATE_FRAMES = 3  # how much later or earlier, at 10 fps, the crop may show someone
 TIMES = 4  # as wide and as high as the clip is the scene in which it plays
 PLAYED = range(0, 460, 5)  # two people walk through
-PLACE = Placement(1 / TIMES, 1 / TIMES, 1 / TIMES, 1 / TIMES)
+PLACE = InputPlacement(1 / TIMES, 1 / TIMES, 1 / TIMES, 1 / TIMES)
 
 
 @pytest.fixture
-def kit(data: Path, tmp_path: Path) -> Kit:
+def kit(data: Path, tmp_path: Path) -> ModelRunner:
     pack = tmp_path / "pack"
     shutil.copytree(ROOT / "models" / "coco-ssd-mobilenet-v1", pack)
     shutil.copy(data / "models" / "coco_ssd_mobilenet_v1_1.0_quant.tflite", pack / "detect.tflite")
-    return Kit(Model(open_pack(pack), None, None, open_pack_backend("auto")))
+    return ModelRunner(Model(open_pack(pack), None, None, open_pack_backend("auto")))
 
 
-def person(kit: Kit, image: Image, region: Box = FULL_FRAME) -> Box | None:
+def person(kit: ModelRunner, image: Image, region: Box = FULL_FRAME) -> Box | None:
     """Return the box of the person that is surest."""
     seen = kit.run(image, 0.5, region)
     assert isinstance(seen, Detections)
@@ -148,15 +148,17 @@ def person(kit: Kit, image: Image, region: Box = FULL_FRAME) -> Box | None:
 
 def clip(data: Path) -> Iterator[Frame]:
     file = data / "video" / "one-by-one-person-detection.mp4"
-    source = VideoSource(Video(file, realtime=False), ManualClock())
+    source = VideoSource(VideoOptions(file, realtime=False), ManualClock())
     source.open()
     while (frame := source.read()) is not None:
         yield frame
     source.close()
 
 
-def test_who_comes_in_is_seen_with_the_crop_as_soon_as_without(data: Path, kit: Kit) -> None:
-    gate = MotionGate(Motion(crop=True), settle_s=3.0)
+def test_who_comes_in_is_seen_with_the_crop_as_soon_as_without(
+    data: Path, kit: ModelRunner
+) -> None:
+    gate = MotionGate(MotionOptions(crop=True), hold_open_s=3.0)
     wholes: list[int] = []
     crops: list[int] = []
     cropped = 0
@@ -173,9 +175,9 @@ def test_who_comes_in_is_seen_with_the_crop_as_soon_as_without(data: Path, kit: 
 
 
 def test_small_in_a_wide_scene_people_are_found_as_where_they_fill_the_frame(
-    data: Path, kit: Kit
+    data: Path, kit: ModelRunner
 ) -> None:
-    gate = MotionGate(Motion(crop=True), settle_s=3.0)
+    gate = MotionGate(MotionOptions(crop=True), hold_open_s=3.0)
     known = cropped = whole = 0
     for frame in itertools.islice(clip(data), PLAYED.start, PLAYED.stop, PLAYED.step):
         height, width = frame.image.shape[:2]

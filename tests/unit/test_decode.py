@@ -8,12 +8,12 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 
-from edge_runtime.boxes import WHOLE_FRAME, Placement
+from edge_runtime.boxes import WHOLE_FRAME, InputPlacement
 from edge_runtime.decode.base import KINDS, Decoder, open_decoder
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import OutputSection
 from edge_runtime.raw import TensorSpec
-from edge_runtime.records import MAX_CLASSES, Classification, ClassScore, Person, Pose
+from edge_runtime.records import MAX_CLASSES, BodyPose, Classification, ClassScore, Pose
 
 PICTURE = TensorSpec("in", (1, 64, 64, 3), "uint8")
 
@@ -126,7 +126,7 @@ BODY = np.stack(
 
 def test_movenet_keypoints_are_x_y_score_in_the_frame() -> None:
     reader = decoder("movenet", spec((1, 1, 17, 3)))
-    found = reader.decode([BODY[None, None]], Placement(0.5, 0.0, 0.5, 1.0), min_score=0.5)
+    found = reader.decode([BODY[None, None]], InputPlacement(0.5, 0.0, 0.5, 1.0), min_score=0.5)
     assert isinstance(found, Pose)
     (person,) = found.people
     assert person.score == 0.625
@@ -153,7 +153,7 @@ def test_movenet_quantised() -> None:
     output = spec((1, 1, 17, 3), "uint8", scale=1 / 128, zero_point=0)
     reader = decoder("movenet", output)
     found = reader.decode([np.full((1, 1, 17, 3), 96, np.uint8)], WHOLE_FRAME, min_score=0.5)
-    assert found == Pose((Person(0.75, ((0.75, 0.75, 0.75),) * 17),))
+    assert found == Pose((BodyPose(0.75, ((0.75, 0.75, 0.75),) * 17),))
 
 
 # What does not fit

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edge_runtime.boxes import Placement
+from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.base import open_decoder
 from edge_runtime.manifest import OutputSection
 from edge_runtime.raw import TensorSpec
@@ -35,8 +35,8 @@ MODELS: dict[str, tuple[Any, tuple[TensorSpec, ...]]] = {
     "classes int8": ("classification", (TensorSpec("out", (1, 3), "int8", 0.1, 3),)),
     "movenet": ("movenet", (TensorSpec("out", (1, 1, 17, 3), "float32"),)),
 }
-WILD = st.builds(Placement, *(st.floats(-1.0, 2.0) for _ in range(4)))
-PLACEMENTS = st.just(Placement()) | WILD
+WILD = st.builds(InputPlacement, *(st.floats(-1.0, 2.0) for _ in range(4)))
+PLACEMENTS = st.just(InputPlacement()) | WILD
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, 100.0], np.float32)
 
 
@@ -75,7 +75,7 @@ def test_any_output_decodes_to_numbers_within_bounds(name: str) -> None:
     kind, specs = MODELS[name]
     decoder = open_decoder(OutputSection(kind), specs, ("a", "b", "c"), input_spec=INPUT)
     blank = [np.zeros(spec.shape, spec.dtype) for spec in specs]
-    decoder.decode(blank, Placement(), min_score=0.5)  # what a YOLO's first output is held to
+    decoder.decode(blank, InputPlacement(), min_score=0.5)  # what a YOLO's first output is held to
     seen = 0
 
     @settings(max_examples=200, derandomize=True)
@@ -84,7 +84,7 @@ def test_any_output_decodes_to_numbers_within_bounds(name: str) -> None:
         placement=PLACEMENTS,
         min_score=st.floats(0.0, 1.0),
     )
-    def check(outputs: Any, placement: Placement, min_score: float) -> None:
+    def check(outputs: Any, placement: InputPlacement, min_score: float) -> None:
         nonlocal seen
         record = decoder.decode(outputs, placement, min_score=min_score)
         found = numbers(record)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.boxes import WHOLE_FRAME, Placement
+from edge_runtime.boxes import WHOLE_FRAME, InputPlacement
 from edge_runtime.decode.base import open_decoder
 from edge_runtime.manifest import OutputSection
 from edge_runtime.raw import TensorSpec
@@ -31,7 +31,7 @@ def decode(
     specs: tuple[TensorSpec, ...],
     outputs: list[Any],
     *,
-    placement: Placement = WHOLE_FRAME,
+    placement: InputPlacement = WHOLE_FRAME,
     min_score: float = 0.5,
 ) -> Detections:
     decoder = open_decoder(OutputSection("ssd"), specs, (), input_spec=PICTURE)
@@ -108,7 +108,7 @@ def test_keeps_the_best_of_too_many() -> None:
 
 
 def test_boxes_go_through_the_placement_and_are_clipped() -> None:
-    placement = Placement(x_offset=-0.25, y_offset=0.5, x_scale=1.5, y_scale=0.5)
+    placement = InputPlacement(x_offset=-0.25, y_offset=0.5, x_scale=1.5, y_scale=0.5)
     found = decode(specs_of(1), outputs_of([(3.0, 0.9, 0.0, 0.0, 0.5, 0.5)]), placement=placement)
     assert found.objects[0].xyxy == (0.0, 0.5, 0.5, 0.75)
 

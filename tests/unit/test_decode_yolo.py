@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.boxes import WHOLE_FRAME, Placement
+from edge_runtime.boxes import WHOLE_FRAME, InputPlacement
 from edge_runtime.decode.base import open_decoder
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import OutputSection
@@ -56,7 +56,7 @@ def decode(
     *,
     min_score: float = 0.3,
     iou: float | None = None,
-    placement: Placement = WHOLE_FRAME,
+    placement: InputPlacement = WHOLE_FRAME,
     **quantisation: Any,
 ) -> Detections:
     spec = TensorSpec("out", output.shape, output.dtype.name, **quantisation)
@@ -170,7 +170,7 @@ def test_empty_and_inverted_boxes_are_left_out(size: tuple[float, float]) -> Non
 
 def test_letterboxed_boxes_come_back_to_the_frame() -> None:
     # A square frame in the 640x320 input: it fills the middle half of the width.
-    found = decode(v8(PERSON), placement=Placement(x_offset=-0.5, x_scale=2.0))
+    found = decode(v8(PERSON), placement=InputPlacement(x_offset=-0.5, x_scale=2.0))
     assert_close(found, Detections((Detection(0, 0.75, (0.0, 0.25, 1.0, 0.75)),)))
 
 

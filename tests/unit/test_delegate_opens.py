@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.engine.delegate_opens import FILE, LASTED_S, MOST_CUTS, DelegateOpens
 from edge_runtime.errors import BackendError
+from edge_runtime.model.delegate_opens import FILE, LASTED_S, MOST_CUTS, DelegateOpens
 
 KEY, BOOT = "key", "this boot"
 # Opens in a process of its own; what comes then stands in for the accelerator's library.
 OPEN = """
 import os, signal, sys
 from pathlib import Path
-from edge_runtime.engine.delegate_opens import DelegateOpens
+from edge_runtime.model.delegate_opens import DelegateOpens
 opens = DelegateOpens(Path(sys.argv[1]), sys.argv[2])
 opens.take_stock()
 with opens.under_way("key", library="lib.so", pack="road@1"):

@@ -9,13 +9,13 @@ import pytest
 
 from edge_runtime.board.drivers import driver_versions
 from edge_runtime.board.libraries import library_files
-from edge_runtime.engine.trial import try_pack
-from edge_runtime.engine.trial_ledger import FILE, TrialLedger
 from edge_runtime.errors import BackendError
 from edge_runtime.infer.child import TimedOutError
 from edge_runtime.infer.litert import AcceleratorMissingError
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Delegate
+from edge_runtime.model.trial import try_pack
+from edge_runtime.model.trial_ledger import FILE, TrialLedger
+from edge_runtime.options import DelegateOptions
 from edge_runtime.packs.manifest_file import open_pack
 from support.daemon import command
 from support.delegates import ABORTS, HANGS, build_library, pack_without_golden
@@ -30,7 +30,7 @@ def pack() -> Pack:
     return open_pack(PACK)
 
 
-def refusal(pack: Pack, delegate: Delegate, timeout_s: float = 60.0) -> BackendError:
+def refusal(pack: Pack, delegate: DelegateOptions, timeout_s: float = 60.0) -> BackendError:
     """Return why a trial on a delegate is refused: one line that names the library."""
     with pytest.raises(BackendError) as error:
         try_pack(pack, delegate=delegate, timeout_s=timeout_s)
@@ -66,35 +66,35 @@ def test_a_library_that_ends_its_process_takes_only_the_child(
     pack: Pack, tmp_path: Path, on_create: str, said: str
 ) -> None:
     library = build_library(tmp_path / "libdelegate.so", on_create=on_create)
-    assert said in str(refusal(pack, Delegate(str(library))))
+    assert said in str(refusal(pack, DelegateOptions(str(library))))
 
 
 def test_a_library_that_hangs_is_ended_in_time(pack: Pack, tmp_path: Path) -> None:
     library = build_library(tmp_path / "libdelegate.so", on_create=HANGS)
-    error = refusal(pack, Delegate(str(library)), timeout_s=3.0)
+    error = refusal(pack, DelegateOptions(str(library)), timeout_s=3.0)
     assert isinstance(error, TimedOutError)
     assert "did not run within 3 s and was ended; the delegate's library" in str(error)
     assert processes_of(library) == []
 
 
 def test_what_is_not_there_is_told_from_what_does_not_work(pack: Pack, tmp_path: Path) -> None:
-    missing = refusal(pack, Delegate("libnowhere.so"))
+    missing = refusal(pack, DelegateOptions("libnowhere.so"))
     assert isinstance(missing, AcceleratorMissingError)
     library = build_library(tmp_path / "libdelegate.so", on_create=MISSING)
-    unplugged = refusal(pack, Delegate(str(library)))
+    unplugged = refusal(pack, DelegateOptions(str(library)))
     assert isinstance(unplugged, AcceleratorMissingError)
     assert "no device found); is the accelerator plugged in" in str(unplugged)
 
     library.write_bytes(b"no library")
-    assert not isinstance(refusal(pack, Delegate(str(library))), AcceleratorMissingError)
-    assert "is no TFLite external delegate" in str(refusal(pack, Delegate("libm.so.6")))
+    assert not isinstance(refusal(pack, DelegateOptions(str(library))), AcceleratorMissingError)
+    assert "is no TFLite external delegate" in str(refusal(pack, DelegateOptions("libm.so.6")))
 
 
 def test_wrong_numbers_are_the_library_s_fault_where_the_cpu_has_the_right_ones(
     pack: Pack, tmp_path: Path
 ) -> None:
     library = build_library(tmp_path / "libdelegate.so")
-    why = str(refusal(pack, Delegate(str(library))))
+    why = str(refusal(pack, DelegateOptions(str(library))))
     assert "computes wrong: village-road@26623acb does not give its golden result on it" in why
     assert "and does so on the CPU" in why
 
@@ -105,7 +105,7 @@ def test_wrong_numbers_are_the_library_s_fault_where_the_cpu_has_the_right_ones(
 def test_a_library_that_passed_and_was_replaced_is_tried_in_the_child_again(tmp_path: Path) -> None:
     pack = open_pack(pack_without_golden(tmp_path))
     library = build_library(tmp_path / "libdelegate.so")
-    delegate = Delegate(str(library))
+    delegate = DelegateOptions(str(library))
     ledger = TrialLedger(tmp_path)
     assert ledger.is_due(pack, runtime="auto", delegate=delegate)
     ledger.ensure(pack, runtime="auto", delegate=delegate)
@@ -124,7 +124,7 @@ def test_a_library_that_passed_and_was_replaced_is_tried_in_the_child_again(tmp_
 def test_what_hung_is_left_to_its_own_stream_until_it_changes(tmp_path: Path) -> None:
     pack = open_pack(pack_without_golden(tmp_path))
     library = build_library(tmp_path / "libdelegate.so", on_create=HANGS)
-    delegate = Delegate(str(library))
+    delegate = DelegateOptions(str(library))
     ledger = TrialLedger(tmp_path, timeout_s=3.0)
     with pytest.raises(TimedOutError):
         ledger.ensure(pack, runtime="auto", delegate=delegate)

@@ -101,7 +101,7 @@ def look_at_port(tmp_path: Path, port: Path, **given: Any) -> Finding:
     stream = f"""
 [[streams]]
 name = "level"
-source = {{ kind = "serial", url = "{port}", silent_s = 0.1, framing = {FRAMING} }}
+source = {{ kind = "serial", url = "{port}", stale_after_s = 0.1, framing = {FRAMING} }}
 """
     config = configuration(tmp_path, stream)
     return only("serial", surroundings(tmp_path, config=config, clock=SystemClock(), **given))

@@ -15,6 +15,7 @@ import pytest
 from edge_runtime.clock import SystemClock
 from edge_runtime.doctor import Finding
 from support.broker import free_port
+from support.rtsp_camera import RtspCamera
 from support.serial_device import SerialDevice, repeating
 from support.surroundings import (
     NOW_S,
@@ -25,7 +26,6 @@ from support.surroundings import (
     surroundings,
     tree,
 )
-from support_rtsp import RtspCamera
 
 
 def camera(
@@ -217,8 +217,8 @@ def test_a_sensor_with_a_broken_probe(tmp_path: Path, device: SerialDevice) -> N
 
 def test_a_sensor_that_cannot_be_read_or_is_silent(tmp_path: Path, device: SerialDevice) -> None:
     with repeating(lambda _n: device.write(bytes(range(128, 160)) + b"\n")):
-        garbled = port(tmp_path, device.path, ", silent_s = 0.5")
-    silent = port(tmp_path, device.path, ", silent_s = 0.2")
+        garbled = port(tmp_path, device.path, ", stale_after_s = 0.5")
+    silent = port(tmp_path, device.path, ", stale_after_s = 0.2")
     assert (garbled.state, silent.state) == ("failed", "failed")
     assert garbled.text.startswith("what comes cannot be read (")
     assert silent.text.startswith("no row comes (")

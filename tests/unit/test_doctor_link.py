@@ -15,14 +15,14 @@ from edge_runtime.doctor import Finding
 from edge_runtime.doctor.network import open_link_doubt
 from edge_runtime.doctor.tls import judge
 from edge_runtime.enrolment.identity import (
+    EnrolmentOffice,
     IdentityFolder,
-    LastGood,
-    Office,
+    LastGoodBroker,
     Parts,
     provisioned,
 )
 from edge_runtime.language import Language
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.endpoint import Endpoint
 from support.broker import Mosquitto, free_port
@@ -281,7 +281,7 @@ def test_a_file_that_holds_no_certificate(tmp_path: Path, mosquitto: Mosquitto) 
     ],
 )
 def test_a_link_that_others_can_read_and_write_is_told(url: str, is_open: bool) -> None:
-    doubt = open_link_doubt(Broker(url))
+    doubt = open_link_doubt(BrokerOptions(url))
     assert (doubt is not None) == is_open
     assert doubt is None or "Use mqtts://" in doubt.said(Language("en"))
 
@@ -338,7 +338,7 @@ def test_a_provisioned_certificate_renews_itself(
     around = surroundings(tmp_path)
     folder = IdentityFolder(around.state_dir)
     files = (pair.key, pair.certificate, authority.certificate)
-    folder.stage(Parts(*(file.read_bytes() for file in files), Office("https://office")))
+    folder.stage(Parts(*(file.read_bytes() for file in files), EnrolmentOffice("https://office")))
     folder.swap()
     config = configuration(tmp_path, url="mqtts://127.0.0.1:1", broker=PROVISIONED)
     around = surroundings(tmp_path, config=provisioned(config, around.state_dir))
@@ -353,14 +353,14 @@ def test_a_broker_that_is_elsewhere_than_configured(
     ours = authority.sign("hill-gate", "DNS:device")
     place = IdentityFolder(surroundings(tmp_path).state_dir)
     files = (ours.key, ours.certificate, authority.certificate)
-    place.stage(Parts(*(file.read_bytes() for file in files), Office("https://office")))
+    place.stage(Parts(*(file.read_bytes() for file in files), EnrolmentOffice("https://office")))
     place.swap()
     lines = 'identity = "provisioned"\nserver_name = "localhost"'
     config = configuration(tmp_path, url=f"mqtts://127.0.0.1:{free_port()}", broker=lines)
     config = provisioned(config, tmp_path / "state")
     settings = "require_certificate true\nallow_anonymous true\n"
     with broker(tmp_path, with_tls(authority, server, settings)) as made:
-        place.keep_last_good(LastGood("127.0.0.1", made.port))
+        place.keep_last_good(LastGoodBroker("127.0.0.1", made.port))
         findings = found("broker", surroundings(tmp_path, config=config))
     assert [(one.check, one.state) for one in findings] == [
         ("broker", "warning"),

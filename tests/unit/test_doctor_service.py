@@ -20,9 +20,9 @@ from edge_runtime.doctor.daemon import STATES
 from edge_runtime.doctor.examine import any_hangs, bounded
 from edge_runtime.doctor.service import CONDITIONS, check_service
 from edge_runtime.doctor.unit import unit_facts
-from edge_runtime.engine.health import StreamState
 from edge_runtime.errors import EdgeError
 from edge_runtime.outbox.health import Condition
+from edge_runtime.stream.health import StreamState
 from support.surroundings import configuration, only, surroundings, tree
 from support.waiting import until
 

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 import pytest
 
 from edge_runtime.clock import Clock, SystemClock
-from edge_runtime.engine.capture import MAX_ABANDONED, Capture
-from edge_runtime.engine.kit import Kits
-from edge_runtime.engine.stream import StreamTask
-from edge_runtime.engine.watchdog import CAPTURE_LIMIT_S, INFERENCE_LIMIT_S, standstill
+from edge_runtime.daemon.watchdog import CAPTURE_LIMIT_S, INFERENCE_LIMIT_S, standstill
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.pool import Pool
-from edge_runtime.options import Fault, Synthetic
+from edge_runtime.model.runner import RunnerCache
+from edge_runtime.options import FaultOptions, SyntheticOptions
 from edge_runtime.raw import ModelFacts, Tensor, TensorSpec
 from edge_runtime.sources.synthetic import SyntheticSource
+from edge_runtime.stream.capture import MAX_ABANDONED, Capture
+from edge_runtime.stream.vision_task import VisionTask
 from support.engine import Results, canned, make_capture, make_task
 from support.waiting import until
 
@@ -30,7 +30,7 @@ class Bench:
 
     def __init__(self, workers: int = 1) -> None:
         self.pool = Pool(workers)
-        self.kits = Kits()
+        self.kits = RunnerCache()
         self.results = Results()
         self.captures: list[Capture] = []
 
@@ -41,13 +41,15 @@ class Bench:
         *,
         iou: float = 0.5,
         lossless: bool = False,
-    ) -> StreamTask:
+    ) -> VisionTask:
         return make_task(
             name, self.results, CLOCK, self.pool, self.kits, new_backend,
             iou=iou, lossless=lossless,
         )  # fmt: skip
 
-    def capture(self, task: StreamTask, *options: Synthetic, hang_limit_s: float = 60.0) -> Capture:
+    def capture(
+        self, task: VisionTask, *options: SyntheticOptions, hang_limit_s: float = 60.0
+    ) -> Capture:
         """Return a capture whose n-th source has the n-th options, and later ones the last."""
         left = list(options)
         capture = make_capture(
@@ -73,8 +75,8 @@ def bench(workers: int = 1) -> Iterator[Bench]:
         made.kits.close()
 
 
-def drawn(frames: int = 0, *faults: Fault, realtime: bool = False) -> Synthetic:
-    return Synthetic(
+def drawn(frames: int = 0, *faults: FaultOptions, realtime: bool = False) -> SyntheticOptions:
+    return SyntheticOptions(
         width=64, height=48, rate_fps=200.0, frames=frames, faults=faults, realtime=realtime
     )
 
@@ -103,7 +105,7 @@ def test_a_source_that_ends_has_given_every_frame_in_order() -> None:
 def test_a_source_that_fails_is_degraded_with_its_reason_and_comes_back() -> None:
     with bench() as made:
         task = made.task("road", lossless=True)
-        capture = made.capture(task, drawn(20, Fault(5, "fail", frames=2)))
+        capture = made.capture(task, drawn(20, FaultOptions(5, "fail", frames=2)))
         capture.start()
         until(lambda: "the camera is gone" in task.health.reason, "the reason", every_s=0.0005)
         assert capture.ended.wait(DONE_S)
@@ -120,7 +122,7 @@ def test_a_source_that_hangs_is_left_behind_and_another_stream_never_waits(
         hanging = made.task("gate")
         capture = made.capture(
             hanging,
-            drawn(0, Fault(2, "hang", hang_s=60.0), realtime=True),
+            drawn(0, FaultOptions(2, "hang", hang_s=60.0), realtime=True),
             drawn(0, realtime=True),
             hang_limit_s=5.0,
         )
@@ -145,7 +147,7 @@ def test_a_source_that_hangs_is_left_behind_and_another_stream_never_waits(
 def test_hanging_again_and_again_is_left_to_the_watchdog() -> None:
     with bench() as made:
         task = made.task("gate")
-        hang = drawn(0, Fault(0, "hang", hang_s=60.0), realtime=True)
+        hang = drawn(0, FaultOptions(0, "hang", hang_s=60.0), realtime=True)
         capture = made.capture(task, hang, hang_limit_s=5.0)
         capture.start()
         for times in range(MAX_ABANDONED):

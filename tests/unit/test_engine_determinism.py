@@ -9,31 +9,31 @@ import msgspec
 import pytest
 
 from edge_runtime.clock import ManualClock
-from edge_runtime.engine.build import build_streams
-from edge_runtime.engine.kit import Kits
-from edge_runtime.engine.trial_ledger import TrialLedger
 from edge_runtime.infer.pool import Pool
+from edge_runtime.model.runner import RunnerCache
+from edge_runtime.model.trial_ledger import TrialLedger
 from edge_runtime.options import (
-    Always,
-    Broker,
+    AlwaysOptions,
+    BrokerOptions,
     Config,
-    Device,
+    DeviceOptions,
     GateOptions,
-    Line,
-    ModelUse,
-    Motion,
-    Publish,
-    Stream,
-    Synthetic,
-    Track,
-    Video,
+    LineOptions,
+    ModelOptions,
+    MotionOptions,
+    PublishOptions,
+    StreamOptions,
+    SyntheticOptions,
+    TrackOptions,
+    VideoOptions,
 )
 from edge_runtime.records import Result
+from edge_runtime.stream.build import build_streams
 from support.engine import Results, no_limit, road_pack
 from support.road import CLIP, PACK
 
 DONE_S = 60.0
-LINE = Line("middle", (0.5, 0.0), (0.5, 1.0))
+LINE = LineOptions("middle", (0.5, 0.0), (0.5, 1.0))
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +42,11 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> TrialLedger:
     return TrialLedger(tmp_path_factory.mktemp("state"))
 
 
-def run(streams: tuple[Stream, ...], workers: int, ledger: TrialLedger) -> Results:
+def run(streams: tuple[StreamOptions, ...], workers: int, ledger: TrialLedger) -> Results:
     """Run streams to their ends in this process."""
-    clock, pool, kits, results = ManualClock(), Pool(workers), Kits(), Results()
+    clock, pool, kits, results = ManualClock(), Pool(workers), RunnerCache(), Results()
     made = build_streams(
-        Config(Device("test", "board"), Broker("mqtt://nowhere.example"), streams),
+        Config(DeviceOptions("test", "board"), BrokerOptions("mqtt://nowhere.example"), streams),
         {stream.name: road_pack() for stream in streams},
         pool=pool,
         kits=kits,
@@ -54,7 +54,7 @@ def run(streams: tuple[Stream, ...], workers: int, ledger: TrialLedger) -> Resul
         clock=clock,
         ledger=ledger,
         track_ids=itertools.count(1),
-        uplink=no_limit(clock),
+        publish_modes=no_limit(clock),
     )
     pool.start()
     results.healths = {one.task.name: one.task.health for one in made}
@@ -69,14 +69,14 @@ def run(streams: tuple[Stream, ...], workers: int, ledger: TrialLedger) -> Resul
     return results
 
 
-def road(name: str, gate: GateOptions, frames: int = 40) -> Stream:
-    return Stream(
+def road(name: str, gate: GateOptions, frames: int = 40) -> StreamOptions:
+    return StreamOptions(
         name,
-        Synthetic(rate_fps=5.0, frames=frames, realtime=False),
+        SyntheticOptions(rate_fps=5.0, frames=frames, realtime=False),
         gate=gate,
-        model=ModelUse(str(PACK)),
+        model=ModelOptions(str(PACK)),
         rules=(LINE,),
-        publish=Publish("every_inference"),
+        publish=PublishOptions("every_inference"),
     )
 
 
@@ -85,7 +85,7 @@ def plain(results: list[Result]) -> list[object]:
     return [(one.stamp, one.kind, one.model.sha256) for one in results]
 
 
-@pytest.mark.parametrize("gate", [Always(), Motion()], ids=["always", "motion"])
+@pytest.mark.parametrize("gate", [AlwaysOptions(), MotionOptions()], ids=["always", "motion"])
 def test_one_worker_and_three_make_the_same_records(gate: GateOptions, ledger: TrialLedger) -> None:
     alone = run((road("road", gate),), 1, ledger).kept
     assert len(alone) >= 10
@@ -94,20 +94,20 @@ def test_one_worker_and_three_make_the_same_records(gate: GateOptions, ledger: T
 
 
 def test_a_stream_s_records_do_not_depend_on_its_neighbours(ledger: TrialLedger) -> None:
-    alone = run((road("road", Always()),), 1, ledger).of("road")
-    neighbour = road("yard", Motion(), frames=25)
-    beside = run((road("road", Always()), neighbour), 3, ledger)
+    alone = run((road("road", AlwaysOptions()),), 1, ledger).of("road")
+    neighbour = road("yard", MotionOptions(), frames=25)
+    beside = run((road("road", AlwaysOptions()), neighbour), 3, ledger)
     assert plain(beside.of("road")) == plain(alone)
     assert len(beside.of("yard")) > 0
 
 
 def test_a_real_file_s_records_bear_its_own_time(ledger: TrialLedger, tmp_path: Path) -> None:
-    stream = Stream(
+    stream = StreamOptions(
         "clip",
-        Video(CLIP, realtime=False),
-        gate=Motion(),
-        model=ModelUse(str(PACK)),
-        publish=Publish("events"),
+        VideoOptions(CLIP, realtime=False),
+        gate=MotionOptions(),
+        model=ModelOptions(str(PACK)),
+        publish=PublishOptions("events"),
     )
     first, second = (run((stream,), workers, ledger).kept for workers in (1, 2))
     assert first == second
@@ -118,8 +118,8 @@ def test_a_real_file_s_records_bear_its_own_time(ledger: TrialLedger, tmp_path: 
 
 
 def test_each_frame_is_counted_as_what_became_of_it(ledger: TrialLedger) -> None:
-    road_stream = road("road", Always(), frames=60)
-    stream = msgspec.structs.replace(road_stream, rate="adaptive", track=Track())
+    road_stream = road("road", AlwaysOptions(), frames=60)
+    stream = msgspec.structs.replace(road_stream, rate="adaptive", track=TrackOptions())
     health = run((stream,), 1, ledger).healths["road"]
     assert health.coasted > 0
     assert health.captured == 60 == health.still + health.coasted + health.inferred

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 import pytest
 
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.build_picture import build_pipeline, low_score
-from edge_runtime.engine.pipeline import Pipeline
-from edge_runtime.options import Count, ModelUse, Publish, Stream, Track
+from edge_runtime.options import (
+    CountOptions,
+    ModelOptions,
+    PublishOptions,
+    StreamOptions,
+    TrackOptions,
+)
 from edge_runtime.records import (
     Body,
+    BodyPose,
     Classification,
     ClassScore,
     Counts,
@@ -20,10 +25,11 @@ from edge_runtime.records import (
     Detections,
     Event,
     LabelCount,
-    Person,
     Pose,
     Result,
 )
+from edge_runtime.stream.build_vision import build_pipeline, low_score
+from edge_runtime.stream.pipeline import Pipeline
 from support.engine import no_limit, road_pack
 
 PERSON, MOTORBIKE, CAR = 0, 1, 2
@@ -32,13 +38,13 @@ FAR = (0.7, 0.1, 0.9, 0.3)
 FRAME_S = 0.5
 
 
-def stream(mode: str, **options: object) -> Stream:
-    model = ModelUse("village-road", min_score=0.5, labels=options.pop("labels", ()))  # type: ignore[arg-type]
-    publish = Publish(mode, every_s=2.0)  # type: ignore[arg-type]
-    return Stream("road", model=model, publish=publish, **options)  # type: ignore[arg-type]
+def stream(mode: str, **options: object) -> StreamOptions:
+    model = ModelOptions("village-road", min_score=0.5, labels=options.pop("labels", ()))  # type: ignore[arg-type]
+    publish = PublishOptions(mode, every_s=2.0)  # type: ignore[arg-type]
+    return StreamOptions("road", model=model, publish=publish, **options)  # type: ignore[arg-type]
 
 
-def pipeline(options: Stream) -> Pipeline:
+def pipeline(options: StreamOptions) -> Pipeline:
     ids = iter(range(1, 100))
     return build_pipeline(options, road_pack(), lambda: next(ids), no_limit(ManualClock()))
 
@@ -47,7 +53,7 @@ def at(frame: int) -> Stamp:
     return Stamp(1_700_000_000.0 + frame * FRAME_S, 100.0 + frame * FRAME_S)
 
 
-def play(options: Stream, frames: Sequence[Decoded | None]) -> list[Result]:
+def play(options: StreamOptions, frames: Sequence[Decoded | None]) -> list[Result]:
     """Run frames (None: the gate let none through) to the stream's end."""
     made = pipeline(options)
     results: list[Result] = []
@@ -58,7 +64,7 @@ def play(options: Stream, frames: Sequence[Decoded | None]) -> list[Result]:
     return results + list(made.finish())
 
 
-def bodies(options: Stream, frames: Sequence[Decoded | None]) -> list[Body]:
+def bodies(options: StreamOptions, frames: Sequence[Decoded | None]) -> list[Body]:
     return [result.body for result in play(options, frames)]
 
 
@@ -72,7 +78,7 @@ def classes(*pairs: tuple[int, float]) -> Classification:
 
 def body_at(x: float, score: float = 0.9) -> Pose:
     points = ((x, 0.2, 0.9), (x + 0.1, 0.8, 0.9), (0.0, 0.0, 0.01))
-    return Pose((Person(score, points),))
+    return Pose((BodyPose(score, points),))
 
 
 def events(found: Sequence[Body]) -> list[str]:
@@ -99,7 +105,7 @@ def test_records_name_their_stream_their_moment_and_their_model() -> None:
 
 
 def test_a_tracker_adds_ids_and_its_weak_objects_stay_inside() -> None:
-    options = stream("every_inference", track=Track(low_score=0.2))
+    options = stream("every_inference", track=TrackOptions(low_score=0.2))
     assert low_score(options) == 0.2
     frames = [*[seen((PERSON, 0.9), (CAR, 0.3))] * 3, seen((PERSON, 0.3))]
     made = bodies(options, frames)
@@ -185,7 +191,7 @@ def test_a_body_below_the_score_is_no_event() -> None:
 
 def test_the_interval_of_a_detector_is_its_counts() -> None:
     frames = [seen((PERSON, 0.9), (CAR, 0.9))] * 9
-    found = bodies(stream("interval", track=Track()), frames)
+    found = bodies(stream("interval", track=TrackOptions()), frames)
     assert all(isinstance(one, Counts) and one.rule == -1 for one in found)
     first = found[0]
     assert isinstance(first, Counts)
@@ -197,7 +203,7 @@ def test_the_interval_of_a_detector_is_its_counts() -> None:
 
 def test_the_interval_s_counts_keep_to_the_labels() -> None:
     frames = [seen((PERSON, 0.9), (CAR, 0.9))] * 9
-    found = bodies(stream("interval", labels=("car",), track=Track()), frames)
+    found = bodies(stream("interval", labels=("car",), track=TrackOptions()), frames)
     lines: list[LabelCount] = [
         line for one in found if isinstance(one, Counts) for line in one.labels
     ]
@@ -211,7 +217,7 @@ def test_the_interval_of_others_is_the_latest(decoded: Decoded) -> None:
 
 
 def test_a_rule_of_counts_goes_beside_any_mode() -> None:
-    rule = Count("all", every_s=2.0)
+    rule = CountOptions("all", every_s=2.0)
     found = bodies(stream("every_inference", rules=(rule,)), [seen((PERSON, 0.9))] * 5)
     assert [type(one).__name__ for one in found].count("Detections") == 5
     assert [one.rule for one in found if isinstance(one, Counts)][:1] == [0]

@@ -11,15 +11,15 @@ from edge_runtime.framing import framing_of
 from edge_runtime.framing.checks import CHECKS
 from edge_runtime.framing.packets import uncobs, unslip
 from edge_runtime.framing.rows import Framing
-from edge_runtime.options import Binary, Cobs, Field, Slip
+from edge_runtime.options import BinaryOptions, CobsOptions, FieldOptions, SlipOptions
 from support.serial_device import SYNC, cobs, frame, slip, with_crc
 
-XYZ = (Field("x", scale=0.5), Field("y"), Field("z", offset=1.0))
+XYZ = (FieldOptions("x", scale=0.5), FieldOptions("y"), FieldOptions("z", offset=1.0))
 
 
-def binary(*fields: Field, check: str = "crc16-ccitt-false", **options: object) -> Framing:
+def binary(*fields: FieldOptions, check: str = "crc16-ccitt-false", **options: object) -> Framing:
     wanted = {"sync": "AA55", "check": check, **options}
-    return framing_of(Binary(fields=fields or XYZ, **wanted))  # type: ignore[arg-type]
+    return framing_of(BinaryOptions(fields=fields or XYZ, **wanted))  # type: ignore[arg-type]
 
 
 def rows(framing: Framing, data: bytes) -> list[list[float]]:
@@ -73,7 +73,7 @@ def test_every_number_type_in_both_orders() -> None:
     types = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
     values = (-1, 255, -2, 65535, -3, 4294967295, 1.5, -2.25)
     for endian, order in (("little", "<"), ("big", ">")):
-        fields = tuple(Field(name, type=name) for name in types)  # type: ignore[arg-type]
+        fields = tuple(FieldOptions(name, type=name) for name in types)  # type: ignore[arg-type]
         body = struct.pack(f"{order}bBhHiIfd", *values)
         data = SYNC + with_crc(body, "crc32", order)
         found = rows(binary(*fields, check="crc32", endian=endian), data)
@@ -82,7 +82,7 @@ def test_every_number_type_in_both_orders() -> None:
 
 def test_bytes_that_mean_nothing_are_skipped() -> None:
     framing = binary(
-        Field("a", type="uint8", skip=1), Field("b", type="uint8", skip=2),
+        FieldOptions("a", type="uint8", skip=1), FieldOptions("b", type="uint8", skip=2),
         rows=2, header_bytes=3, trailer_bytes=1,
     )  # fmt: skip
     body = b"HHH" + b"-\x01--\x02" + b"-\x03--\x04" + b"T"
@@ -130,7 +130,7 @@ def test_without_a_check_a_frame_is_believed_where_another_follows() -> None:
 
 
 def test_values_that_are_no_numbers_split_the_run_and_are_counted() -> None:
-    framing = binary(Field("a", type="float32", max=100.0), rows=6, check="crc32")
+    framing = binary(FieldOptions("a", type="float32", max=100.0), rows=6, check="crc32")
     values = struct.pack("<6f", 1.0, math.nan, math.inf, 2.0, 3.0, 101.0)
     runs = framing.feed(SYNC + with_crc(values, "crc32"))
     assert [(run.values[:, 0].tolist(), run.gap) for run in runs] == [
@@ -141,13 +141,13 @@ def test_values_that_are_no_numbers_split_the_run_and_are_counted() -> None:
 
 
 def test_a_signalling_nan_is_refused_as_any_other() -> None:
-    framing = binary(Field("a", type="float32"), check="crc32")
+    framing = binary(FieldOptions("a", type="float32"), check="crc32")
     assert rows(framing, SYNC + with_crc(bytes.fromhex("0100a07f"), "crc32")) == []
     assert framing.rows.tally.bad == {"range": 1}
 
 
 def test_a_value_that_scaling_makes_too_large_is_refused() -> None:
-    framing = binary(Field("a", type="float64", scale=1e10), check="crc32")
+    framing = binary(FieldOptions("a", type="float64", scale=1e10), check="crc32")
     assert rows(framing, SYNC + with_crc(struct.pack("<d", 1e305), "crc32")) == []
     assert rows(framing, SYNC + with_crc(struct.pack("<d", 1.0), "crc32")) == [[1e10]]
 
@@ -174,7 +174,9 @@ def test_slip_and_cobs_are_undone() -> None:
 
 @pytest.mark.parametrize("kind", ["slip", "cobs"])
 def test_packets_are_taken_and_garbage_between_them_costs_only_itself(kind: str) -> None:
-    options = (Slip if kind == "slip" else Cobs)(fields=XYZ, rows=2, check="crc16-xmodem")
+    options = (SlipOptions if kind == "slip" else CobsOptions)(
+        fields=XYZ, rows=2, check="crc16-xmodem"
+    )
     stuff, delimiter = (slip, b"\xc0") if kind == "slip" else (cobs, b"\0")
     framing = framing_of(options)
     one = stuff(with_crc(struct.pack("<3h", 0, -64, 219), "crc16-xmodem"))

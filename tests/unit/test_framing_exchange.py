@@ -11,18 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.framing.exchange import Exchange, Outcome
-from edge_runtime.framing.registers import Request
-from edge_runtime.framing.rtu import Answer, advice, refusal, telegram
+from edge_runtime.framing.registers import RegisterRequest
+from edge_runtime.framing.rtu import RtuReply, advice, refusal, telegram
 from support.serial_device import with_crc
 
 T = 0.5
 BYTE_S = 1e-4
 STEP_S = 0.004
 LOOK_S = 0.02
-VOLTAGE, CURRENT, ENERGY = Request(3, 0, 1), Request(3, 100, 1), Request(3, 200, 2)
+VOLTAGE, CURRENT, ENERGY = (
+    RegisterRequest(3, 0, 1),
+    RegisterRequest(3, 100, 1),
+    RegisterRequest(3, 200, 2),
+)
 
 
-def answer_to(request: Request, device: int = 1) -> bytes:
+def answer_to(request: RegisterRequest, device: int = 1) -> bytes:
     """Return an answer that says which registers it is of."""
     words = range(request.address, request.address + request.words)
     head = bytes((device, request.function, 2 * request.words))
@@ -63,7 +67,7 @@ class Bus:
             at_s = self._last_s = max(at_s, self._last_s + STEP_S)
         heapq.heappush(self.due, (at_s, data))
 
-    def ask(self, request: Request, late_s: float | None = 0.01) -> Outcome:
+    def ask(self, request: RegisterRequest, late_s: float | None = 0.01) -> Outcome:
         """Ask once the line is free, and wait for the outcome; None: no answer ever comes."""
         self.settle()
         sent = self.exchange.ask(request, self.now_s)
@@ -86,7 +90,7 @@ def exchanged(
         bus.pass_to(bus.now_s + pause_s)
         request = (VOLTAGE, CURRENT)[number % 2]
         outcome = bus.ask(request, None if number in lost else late * T)
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, RtuReply):
             right += outcome.words == (request.address,)
             wrong += outcome.words != (request.address,)
     return right, wrong, bus.exchange
@@ -143,7 +147,7 @@ def test_what_is_told_apart_by_its_count_costs_no_wait() -> None:
     assert bus.ask(VOLTAGE, None) == "unanswered"
     bus.settle()
     begun_s = bus.now_s
-    assert bus.ask(ENERGY) == Answer(3, (200, 201))
+    assert bus.ask(ENERGY) == RtuReply(3, (200, 201))
     assert bus.now_s - begun_s < T
 
 
@@ -155,7 +159,7 @@ def test_a_damaged_answer_is_no_late_one() -> None:
     bus.pass_to(bus.now_s + 1.1 * T)
     assert bus.exchange.outcome(bus.now_s) == "checksum"
     assert bus.exchange.ready_s() <= bus.now_s
-    assert bus.ask(CURRENT) == Answer(3, (100,))
+    assert bus.ask(CURRENT) == RtuReply(3, (100,))
 
 
 @pytest.mark.parametrize(
@@ -171,20 +175,20 @@ def test_other_devices_the_echo_and_noise_before_an_answer_change_nothing(before
         bus.send(before + answer_to(request), 0.01)
         bus.pass_to(bus.now_s + 0.1)
         outcome = bus.exchange.outcome(bus.now_s)
-        assert isinstance(outcome, Answer)
+        assert isinstance(outcome, RtuReply)
         assert outcome.words[0] == request.address
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4))
 def test_an_answer_may_come_in_pieces(sizes: list[int]) -> None:
-    request = Request(4, 7, 30)
+    request = RegisterRequest(4, 7, 30)
     data, bus = answer_to(request), Bus()
     bus.settle()
     bus.exchange.ask(request, bus.now_s)
     for size in [*sizes, len(data)]:
         bus.exchange.hear(data[:size], bus.now_s)
         data = data[size:]
-    assert bus.exchange.outcome(bus.now_s) == Answer(4, tuple(range(7, 37)))
+    assert bus.exchange.outcome(bus.now_s) == RtuReply(4, tuple(range(7, 37)))
 
 
 def test_an_answer_twice_in_one_window_is_not_believed() -> None:
@@ -220,7 +224,7 @@ def test_a_question_that_was_under_way_when_the_port_went_is_not_forgotten() -> 
     bus.exchange.reopened(bus.now_s)
     assert not bus.exchange.is_waiting
     bus.send(answer_to(VOLTAGE), 2.5 * T)
-    assert bus.ask(CURRENT) == Answer(3, (100,))
+    assert bus.ask(CURRENT) == RtuReply(3, (100,))
     assert bus.exchange.late == 1
 
 
@@ -229,7 +233,7 @@ def test_a_refusal_is_named_and_says_what_to_do() -> None:
     bus.settle()
     bus.exchange.ask(VOLTAGE, bus.now_s)
     bus.exchange.hear(with_crc(bytes((1, 0x83, 2))), bus.now_s)
-    assert bus.exchange.outcome(bus.now_s) == Answer(3, exception=2)
+    assert bus.exchange.outcome(bus.now_s) == RtuReply(3, exception=2)
     assert refusal(2) == "refused: exception 2 (illegal data address)"
     assert advice(2) == "check the registers' table and address"
     assert refusal(77) == "refused: exception 77 (a code of its own)"

@@ -15,11 +15,19 @@ from hypothesis import strategies as st
 from edge_runtime.framing import framing_of
 from edge_runtime.framing.packets import uncobs, unslip
 from edge_runtime.framing.rows import Framing
-from edge_runtime.options import Binary, Cobs, Column, Field, Lines, Nmea, Slip
+from edge_runtime.options import (
+    BinaryOptions,
+    CobsOptions,
+    ColumnOptions,
+    FieldOptions,
+    LinesOptions,
+    NmeaOptions,
+    SlipOptions,
+)
 from support.serial_device import SYNC, cobs, frame, sentence, slip, with_crc
 
-XY = (Field("x"), Field("y"))
-AB = (Column("a"), Column("b"))
+XY = (FieldOptions("x"), FieldOptions("y"))
+AB = (ColumnOptions("a"), ColumnOptions("b"))
 PLAIN_BYTES = 50_000
 LONG_BYTES = 1_000_000
 MAX_MEMORY_BYTES = 400_000  # the chunk, the frame in progress and the rows of one chunk
@@ -39,30 +47,30 @@ Kind = tuple[Callable[[], Framing], Callable[[int, int], bytes], bytes]
 # How each framing is made, a good frame of two numbers, and what ends any garbage before it.
 KINDS: dict[str, Kind] = {
     "csv": (
-        lambda: framing_of(Lines(columns=AB, max_line_bytes=256)),
+        lambda: framing_of(LinesOptions(columns=AB, max_line_bytes=256)),
         lambda x, y: f"{x},{y}\n".encode(), b"\n",
     ),
     "json": (
-        lambda: framing_of(Lines(columns=AB, format="json", max_line_bytes=256)),
+        lambda: framing_of(LinesOptions(columns=AB, format="json", max_line_bytes=256)),
         lambda x, y: f'{{"a":{x},"b":{y}}}\n'.encode(), b"\n",
     ),
-    "nmea": (lambda: framing_of(Nmea(values=("latitude", "longitude"))), gga, b"\n"),
+    "nmea": (lambda: framing_of(NmeaOptions(values=("latitude", "longitude"))), gga, b"\n"),
     "binary": (
-        lambda: framing_of(Binary(fields=XY, sync="aa55", check="crc32")),
+        lambda: framing_of(BinaryOptions(fields=XY, sync="aa55", check="crc32")),
         lambda x, y: frame((x, y), check="crc32"), b"",
     ),
     "binary with a length": (
         lambda: framing_of(
-            Binary(fields=XY, sync="aa55", check="crc32", rows=100, length="uint16")
+            BinaryOptions(fields=XY, sync="aa55", check="crc32", rows=100, length="uint16")
         ),
         lambda x, y: frame((x, y), check="crc32", head=b"\x04\0"), b"",
     ),
     "slip": (
-        lambda: framing_of(Slip(fields=XY, rows=100, check="crc32")),
+        lambda: framing_of(SlipOptions(fields=XY, rows=100, check="crc32")),
         lambda x, y: slip(packet(x, y)), b"\xc0",
     ),
     "cobs": (
-        lambda: framing_of(Cobs(fields=XY, rows=100, check="crc32")),
+        lambda: framing_of(CobsOptions(fields=XY, rows=100, check="crc32")),
         lambda x, y: cobs(packet(x, y)), b"\0",
     ),
 }  # fmt: skip
@@ -202,7 +210,8 @@ def test_stuffing_and_unstuffing_give_back_the_same(body: bytes) -> None:
 @given(st.lists(st.floats(width=64), min_size=1, max_size=30))
 def test_only_finite_numbers_come_through(values: list[float]) -> None:
     framing = framing_of(
-        Binary(fields=(Field("v", type="float64"),), sync="aa55", check="crc32", rows=30,
+        BinaryOptions(fields=(FieldOptions("v", type="float64"),), sync="aa55", check="crc32",
+                      rows=30,
                length="uint8")
     )  # fmt: skip
     body = struct.pack(f"<B{len(values)}d", 8 * len(values), *values)

@@ -8,25 +8,34 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import ConfigError
-from edge_runtime.options import Binary, Cobs, Field, Lines, Modbus, Nmea, Serial, Slip
+from edge_runtime.options import (
+    BinaryOptions,
+    CobsOptions,
+    FieldOptions,
+    LinesOptions,
+    ModbusOptions,
+    NmeaOptions,
+    SerialOptions,
+    SlipOptions,
+)
 from edge_runtime.toml_file import typed
 
 
-def parse(text: str) -> Serial:
-    return typed(tomllib.loads(text), Serial, Path("edge.toml"), ConfigError)
+def parse(text: str) -> SerialOptions:
+    return typed(tomllib.loads(text), SerialOptions, Path("edge.toml"), ConfigError)
 
 
 EXAMPLES = {
-    Lines: 'framing = { kind = "lines", columns = [{ name = "t", unit = "Cel", scale = 0.1 }] }',
-    Binary: """
+    LinesOptions: 'framing = { kind = "lines", columns = [{ name = "t", scale = 0.1 }] }',
+    BinaryOptions: """
 rate_hz = 3200.0
 framing = { kind = "binary", sync = "AA55", check = "crc16-ccitt-false", rows = 32, fields = [
   { name = "x", unit = "m/s2", scale = 0.000598 }, { name = "y", skip = 2, type = "float32" },
 ] }""",
-    Slip: 'framing = { kind = "slip", check = "crc32", fields = [{ name = "x", type = "uint8" }] }',
-    Cobs: 'framing = { kind = "cobs", endian = "big", fields = [{ name = "x" }] }',
-    Nmea: 'baud = 9600\nframing = { kind = "nmea", values = ["latitude", "longitude", "hdop"] }',
-    Modbus: """
+    SlipOptions: 'framing = { kind = "slip", fields = [{ name = "x", type = "uint8" }] }',
+    CobsOptions: 'framing = { kind = "cobs", endian = "big", fields = [{ name = "x" }] }',
+    NmeaOptions: 'baud = 9600\nframing = { kind = "nmea", values = ["latitude", "longitude"] }',
+    ModbusOptions: """
 parity = "even"
 framing = { kind = "modbus", device = 7, every_s = 2.0, registers = [
   { name = "power", unit = "W", address = 12, type = "float32", table = "input" },
@@ -76,7 +85,7 @@ def test_every_framing_can_be_configured(kind: type) -> None:
         ),
         (
             'kind = "modbus", every_s = 10.0, registers = [{ name = "a", address = 1 }]',
-            "silent_s must be longer than framing.every_s",
+            "stale_after_s must be longer than framing.every_s",
         ),
     ],
 )
@@ -94,23 +103,27 @@ def test_what_is_wrong_is_said_with_its_path(framing: str, text: str) -> None:
         ('parity = "E"', "parity: 'E' is not known; one of even, mark, none, odd, space"),
         ("stopbits = 3", "stopbits"),
         ("rate_hz = 10.0", "rate_hz is for sampled signals; remove it beside this framing"),
-        ("silent_s = 0.0", "silent_s: expected 'float' > 0.0"),
+        ("stale_after_s = 0.0", "stale_after_s: expected 'float' > 0.0"),
         ("boud = 9600", "boud: unknown key"),
     ],
 )
 def test_what_is_wrong_of_the_port_is_said(line: str, text: str) -> None:
     with pytest.raises(ConfigError) as told:
-        parse(f'url = "/dev/ttyUSB0"\n{line}\n{EXAMPLES[Nmea].splitlines()[1]}')
+        parse(f'url = "/dev/ttyUSB0"\n{line}\n{EXAMPLES[NmeaOptions].splitlines()[1]}')
     assert text in str(told.value)
 
 
 def test_a_byte_takes_its_time_on_the_wire() -> None:
-    port = parse('url = "x"\nbaud = 9600\nparity = "even"\n' + EXAMPLES[Slip])
+    port = parse('url = "x"\nbaud = 9600\nparity = "even"\n' + EXAMPLES[SlipOptions])
     assert port.byte_s == pytest.approx(11 / 9600)
 
 
 def test_a_row_is_as_long_as_its_fields() -> None:
-    fields = (Field("a", type="uint8", skip=3), Field("b", type="float64"), Field("c"))
-    layout = Slip(fields=fields, rows=3, header_bytes=2, trailer_bytes=1)
+    fields = (
+        FieldOptions("a", type="uint8", skip=3),
+        FieldOptions("b", type="float64"),
+        FieldOptions("c"),
+    )
+    layout = SlipOptions(fields=fields, rows=3, header_bytes=2, trailer_bytes=1)
     assert layout.row_bytes == 14
     assert layout.payload_bytes == 45

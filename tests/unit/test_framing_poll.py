@@ -9,33 +9,33 @@ import pytest
 
 from edge_runtime.framing.exchange import Outcome
 from edge_runtime.framing.poll import REFUSED_AGAIN_S, SILENT_AGAIN_S, Poll
-from edge_runtime.framing.registers import Request, places
-from edge_runtime.framing.rtu import Answer
-from edge_runtime.options import Register
+from edge_runtime.framing.registers import RegisterRequest, places
+from edge_runtime.framing.rtu import RtuReply
+from edge_runtime.options import RegisterOptions
 
-NEIGHBOURS = tuple(Register(name=f"r{i}", address=i) for i in range(4))
-APART = tuple(Register(name=f"r{i}", address=10 * i) for i in range(3))
+NEIGHBOURS = tuple(RegisterOptions(name=f"r{i}", address=i) for i in range(4))
+APART = tuple(RegisterOptions(name=f"r{i}", address=10 * i) for i in range(3))
 
 
 class Device:
     """Answers with each register's address; refuses or is silent where it is told to."""
 
-    def __init__(self, registers: tuple[Register, ...]) -> None:
+    def __init__(self, registers: tuple[RegisterOptions, ...]) -> None:
         self.poll = Poll(registers)
         self.refused: dict[int, int] = {}  # address: code
         self.silent: set[int] = set()
         self.most_words = 125
-        self.asked: list[Request] = []
+        self.asked: list[RegisterRequest] = []
         self.now_s = 0.0
 
-    def answer(self, request: Request) -> Outcome:
+    def answer(self, request: RegisterRequest) -> Outcome:
         addresses = range(request.address, request.address + request.words)
         codes = [self.refused[one] for one in addresses if one in self.refused]
         if not self.silent.isdisjoint(addresses):
             return "unanswered"
         if codes or request.words > self.most_words:
-            return Answer(request.function, exception=codes[0] if codes else 3)
-        return Answer(request.function, tuple(addresses))
+            return RtuReply(request.function, exception=codes[0] if codes else 3)
+        return RtuReply(request.function, tuple(addresses))
 
     def row(self, later_s: float = 1.0) -> list[float]:
         """Poll once."""
@@ -91,7 +91,7 @@ def test_a_device_that_is_busy_or_away_is_asked_as_before(code: int) -> None:
 
 
 def test_a_function_that_is_refused_costs_one_question() -> None:
-    device = Device((*NEIGHBOURS, Register(name="input", address=0, table="input")))
+    device = Device((*NEIGHBOURS, RegisterOptions(name="input", address=0, table="input")))
     device.refused = {0: 1}
     assert holes(device.row()) == [0, 1, 2, 3, 4]
     assert device.asked == [(3, 0, 4), (4, 0, 1)]
@@ -107,7 +107,10 @@ def test_where_a_block_is_too_long_for_a_device_less_is_asked_for_together() -> 
 
 
 def test_registers_that_lie_one_upon_the_other_are_told_apart() -> None:
-    wide, narrow = Register(name="w", address=5, type="int32"), Register(name="n", address=5)
+    wide, narrow = (
+        RegisterOptions(name="w", address=5, type="int32"),
+        RegisterOptions(name="n", address=5),
+    )
     device = Device((wide, narrow))
     device.refused = {6: 2}
     row = device.row()

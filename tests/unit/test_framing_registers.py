@@ -9,22 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.framing.registers import MAX_WORDS, plan, value
-from edge_runtime.options import Register
+from edge_runtime.options import RegisterOptions
 
 
 def test_neighbours_are_asked_for_together_and_holes_are_not_asked_for() -> None:
     registers = (
-        Register(name="c", address=20, type="float32"),
-        Register(name="a", address=10),
-        Register(name="b", address=11, type="uint32"),
-        Register(name="d", address=13, table="input"),
-        Register(name="again", address=10, type="uint16"),
+        RegisterOptions(name="c", address=20, type="float32"),
+        RegisterOptions(name="a", address=10),
+        RegisterOptions(name="b", address=11, type="uint32"),
+        RegisterOptions(name="d", address=13, table="input"),
+        RegisterOptions(name="again", address=10, type="uint16"),
     )
     assert plan(registers) == ((3, 10, 3), (3, 20, 2), (4, 13, 1))
 
 
 def test_no_request_is_longer_than_an_answer_may_be() -> None:
-    registers = tuple(Register(name=f"r{i}", address=2 * i, type="float32") for i in range(64))
+    registers = tuple(
+        RegisterOptions(name=f"r{i}", address=2 * i, type="float32") for i in range(64)
+    )
     assert plan(registers) == ((3, 0, MAX_WORDS), (3, MAX_WORDS, 128 - MAX_WORDS))
 
 
@@ -40,7 +42,7 @@ def test_every_type_in_both_orders(kind: str, form: str, expected: float, order:
     stored = struct.pack(form, expected)
     words = struct.unpack(f">{len(stored) // 2}H", stored)
     placed = words if order == "high-first" else words[::-1]
-    register = Register(name="a", address=7, type=kind, words=order)  # type: ignore[arg-type]
+    register = RegisterOptions(name="a", address=7, type=kind, words=order)  # type: ignore[arg-type]
     assert value(register, {(3, 7 + i): word for i, word in enumerate(placed)}) == expected
 
 
@@ -49,7 +51,7 @@ def test_each_wanted_word_is_asked_for_once_and_no_other(
     wanted: list[tuple[bool, int, bool]],
 ) -> None:
     registers = [
-        Register(
+        RegisterOptions(
             name="r", address=address, type="int32" if wide else "int16",
             table="input" if is_input else "holding",
         )

@@ -8,13 +8,13 @@ import pytest
 
 from edge_runtime.framing import framing_of
 from edge_runtime.framing.rows import Framing
-from edge_runtime.options import Column, Lines, Nmea
+from edge_runtime.options import ColumnOptions, LinesOptions, NmeaOptions
 from support.serial_device import sentence
 
 
-def lines_of(*columns: Column, **options: object) -> Framing:
+def lines_of(*columns: ColumnOptions, **options: object) -> Framing:
     """Return a framing that is past its first delimiter."""
-    framing = framing_of(Lines(columns=columns, **options))  # type: ignore[arg-type]
+    framing = framing_of(LinesOptions(columns=columns, **options))  # type: ignore[arg-type]
     assert framing.feed(b"\n") == []
     return framing
 
@@ -23,8 +23,8 @@ def rows(framing: Framing, data: bytes) -> list[list[float]]:
     return [row for run in framing.feed(data) for row in run.values.tolist()]
 
 
-T = Column("temperature", unit="Cel", scale=0.1, offset=-40.0)
-H = Column("humidity", unit="%RH", min=0.0, max=100.0)
+T = ColumnOptions("temperature", unit="Cel", scale=0.1, offset=-40.0)
+H = ColumnOptions("humidity", unit="%RH", min=0.0, max=100.0)
 
 
 def test_columns_are_named_scaled_and_bear_units() -> None:
@@ -36,18 +36,18 @@ def test_columns_are_named_scaled_and_bear_units() -> None:
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
 def test_each_end_of_line_will_do(ending: bytes) -> None:
-    assert rows(lines_of(Column("a")), b"1" + ending + b"2" + ending) == [[1.0], [2.0]]
+    assert rows(lines_of(ColumnOptions("a")), b"1" + ending + b"2" + ending) == [[1.0], [2.0]]
 
 
 def test_a_line_may_come_in_pieces() -> None:
-    framing = lines_of(Column("a"), Column("b"))
+    framing = lines_of(ColumnOptions("a"), ColumnOptions("b"))
     assert [rows(framing, piece) for piece in (b"1", b".5,", b"2\n3,", b"4", b"\n")] == [
         [], [], [[1.5, 2.0]], [], [[3.0, 4.0]],
     ]  # fmt: skip
 
 
 def test_the_end_of_a_line_whose_beginning_was_missed_is_no_reading() -> None:
-    framing = framing_of(Lines(columns=(Column("a"),)))
+    framing = framing_of(LinesOptions(columns=(ColumnOptions("a"),)))
     assert rows(framing, b"3.5\n24.5\n") == [[24.5]]  # it was "23.5" before the port was opened
     framing.feed(b"2")
     framing.reset()
@@ -63,7 +63,7 @@ def test_the_end_of_a_line_whose_beginning_was_missed_is_no_reading() -> None:
     ],
 )  # fmt: skip
 def test_a_bad_line_is_counted_by_reason_and_the_next_one_taken(line: bytes, reason: str) -> None:
-    framing = lines_of(Column("a"), H, max_line_bytes=64)
+    framing = lines_of(ColumnOptions("a"), H, max_line_bytes=64)
     runs = framing.feed(b"7,8\n" + line + b"\n9,10\n")
     assert [run.values.tolist() for run in runs] == [[[7.0, 8.0]], [[9.0, 10.0]]]
     assert [run.gap for run in runs] == [False, True]
@@ -81,7 +81,7 @@ def test_a_bad_line_is_counted_by_reason_and_the_next_one_taken(line: bytes, rea
     ],
 )  # fmt: skip
 def test_a_broken_probe_costs_its_own_value_alone(line: bytes, why: str) -> None:
-    framing = lines_of(Column("a", min=-40.0, max=85.0), H)
+    framing = lines_of(ColumnOptions("a", min=-40.0, max=85.0), H)
     (run,) = framing.feed(b"7,8\n" + line + b"\n")
     assert run.values.tolist() == [[7.0, 8.0], [pytest.approx(math.nan, nan_ok=True), 2.0]]
     assert run.missing == {"a": why}
@@ -100,20 +100,24 @@ def test_a_broken_probe_costs_its_own_value_alone(line: bytes, why: str) -> None
     ],
 )  # fmt: skip
 def test_a_key_without_a_number_costs_its_own_value_alone(line: bytes, why: str) -> None:
-    framing = framing_of(Lines(columns=(Column("a", max=85.0), H), format="json"))
+    framing = framing_of(LinesOptions(columns=(ColumnOptions("a", max=85.0), H), format="json"))
     (run,) = framing.feed(line + b"\n")
     assert run.values.tolist() == [[pytest.approx(math.nan, nan_ok=True), 2.0]]
     assert run.missing == {"a": why}
 
 
 def test_numbers_in_quotes_are_numbers() -> None:
-    assert rows(lines_of(Column("a"), Column("b", at=2)), b'"1.5","a, b", "2"\n') == [[1.5, 2.0]]
-    framing = framing_of(Lines(columns=(Column("a"), Column("b")), format="json"))
+    assert rows(lines_of(ColumnOptions("a"), ColumnOptions("b", at=2)), b'"1.5","a, b", "2"\n') == [
+        [1.5, 2.0]
+    ]
+    framing = framing_of(
+        LinesOptions(columns=(ColumnOptions("a"), ColumnOptions("b")), format="json")
+    )
     assert rows(framing, b'{"a": "1.5", "b": " -2e1 "}\n') == [[1.5, -20.0]]
 
 
 def test_why_a_row_had_no_value_at_all_is_kept_until_one_has() -> None:
-    framing = lines_of(Column("a", max=85.0))
+    framing = lines_of(ColumnOptions("a", max=85.0))
     assert rows(framing, b"120\n") == []
     assert framing.rows.said == "a: 120 is more than max (85)"
     assert rows(framing, b"none\n") == []
@@ -123,29 +127,35 @@ def test_why_a_row_had_no_value_at_all_is_kept_until_one_has() -> None:
 
 
 def test_empty_lines_are_nothing() -> None:
-    framing = lines_of(Column("a"))
+    framing = lines_of(ColumnOptions("a"))
     (run,) = framing.feed(b"\n\n1\n\r\n2\n")
     assert run.values.tolist() == [[1.0], [2.0]]
     assert framing.rows.tally.bad == {}
 
 
 def test_columns_are_picked_by_place() -> None:
-    framing = lines_of(Column("b", at=3), Column("a", at=1))
+    framing = lines_of(ColumnOptions("b", at=3), ColumnOptions("a", at=1))
     assert rows(framing, b"id7,1.5,ok,2.5,more\n") == [[2.5, 1.5]]
     assert rows(framing, b"id7,1.5,ok\n") == []
     assert framing.rows.tally.bad == {"parse": 1}
 
 
 def test_decimal_commas_and_other_separators() -> None:
-    assert rows(lines_of(Column("a"), Column("b"), separator=";", decimal=","), b"1,5; 2\n") == [
-        [1.5, 2.0]
+    assert rows(
+        lines_of(ColumnOptions("a"), ColumnOptions("b"), separator=";", decimal=","), b"1,5; 2\n"
+    ) == [[1.5, 2.0]]
+    assert rows(lines_of(ColumnOptions("a"), ColumnOptions("b"), separator="\t"), b"1\t2\n") == [
+        [1.0, 2.0]
     ]
-    assert rows(lines_of(Column("a"), Column("b"), separator="\t"), b"1\t2\n") == [[1.0, 2.0]]
-    assert rows(lines_of(Column("a"), Column("b"), separator=" "), b"  1    2 \n") == [[1.0, 2.0]]
+    assert rows(
+        lines_of(ColumnOptions("a"), ColumnOptions("b"), separator=" "), b"  1    2 \n"
+    ) == [[1.0, 2.0]]
 
 
 def test_json_lines_by_key_and_by_inner_key() -> None:
-    framing = framing_of(Lines(columns=(Column("t", at="air.temp"), Column("h")), format="json"))
+    framing = framing_of(
+        LinesOptions(columns=(ColumnOptions("t", at="air.temp"), ColumnOptions("h")), format="json")
+    )
     assert rows(framing, b'{"h": 40, "air": {"temp": 21.5}, "id": "x"}\n') == [[21.5, 40.0]]
 
 
@@ -157,13 +167,13 @@ def test_json_lines_by_key_and_by_inner_key() -> None:
     ],
 )  # fmt: skip
 def test_json_that_holds_no_reading_is_refused(line: bytes) -> None:
-    framing = framing_of(Lines(columns=(Column("a"),), format="json"))
+    framing = framing_of(LinesOptions(columns=(ColumnOptions("a"),), format="json"))
     assert rows(framing, line + b'\n{"a": 2}\n') == [[2.0]]
     assert framing.rows.tally.bad == {"parse": 1}
 
 
 def test_a_number_that_no_float_can_hold_is_refused() -> None:
-    framing = framing_of(Lines(columns=(Column("a"),), format="json"))
+    framing = framing_of(LinesOptions(columns=(ColumnOptions("a"),), format="json"))
     assert rows(framing, b'{"a": 1' + b"0" * 400 + b'}\n{"a": 2}\n') == [[2.0]]
     assert framing.rows.tally.bad.total() == 1
 
@@ -173,7 +183,7 @@ GGA = "GNGGA,123519,4807.038,N,01131.000,W,1,08,0.9,545.4,M,46.9,M,,"
 
 
 def test_rmc_and_gga_of_one_moment_become_one_row() -> None:
-    framing = framing_of(Nmea())
+    framing = framing_of(NmeaOptions())
     assert framing.rows.names == ("latitude", "longitude", "speed", "satellites")
     assert framing.rows.units == ("lat", "lon", "m/s", "count")
     assert sentence(RMC).endswith(b"*78\r\n")  # by hand: W (0x57) for E (0x45) in the known *6A
@@ -182,21 +192,21 @@ def test_rmc_and_gga_of_one_moment_become_one_row() -> None:
 
 
 def test_the_southern_hemisphere_and_other_values() -> None:
-    framing = framing_of(Nmea(values=("latitude", "altitude", "hdop")))
+    framing = framing_of(NmeaOptions(values=("latitude", "altitude", "hdop")))
     assert rows(framing, sentence(GGA.replace(",N,", ",S,"))) == [
         pytest.approx([-48.1173, 545.4, 0.9], abs=1e-4)
     ]
 
 
 def test_sentences_of_different_moments_are_not_joined() -> None:
-    framing = framing_of(Nmea())
+    framing = framing_of(NmeaOptions())
     later = GGA.replace("123519", "123520")
     assert rows(framing, sentence(RMC) + sentence(later)) == []
     assert len(rows(framing, sentence(RMC.replace("123519", "123520")))) == 1
 
 
 def test_one_moment_gives_one_row_however_often_it_is_told() -> None:
-    framing = framing_of(Nmea(values=("latitude", "longitude")))
+    framing = framing_of(NmeaOptions(values=("latitude", "longitude")))
     assert len(rows(framing, sentence(RMC) + sentence(GGA) + sentence(RMC))) == 1
 
 
@@ -204,7 +214,7 @@ def test_one_moment_gives_one_row_however_often_it_is_told() -> None:
     "body", ["GPRMC,123519,V,,,,,,,230394,,", "GPGGA,123519,,,,,0,00,99.9,,M,,M,,"]
 )
 def test_a_receiver_without_a_fix_gives_no_row_and_is_not_bad(body: str) -> None:
-    framing = framing_of(Nmea())
+    framing = framing_of(NmeaOptions())
     assert rows(framing, sentence(body)) == []
     assert framing.rows.tally.empty == 1
     assert framing.rows.tally.bad == {}
@@ -225,7 +235,7 @@ def test_a_receiver_without_a_fix_gives_no_row_and_is_not_bad(body: str) -> None
     ],
 )  # fmt: skip
 def test_a_bad_sentence_is_counted_and_a_good_one_after_it_taken(data: bytes, reason: str) -> None:
-    framing = framing_of(Nmea(values=("latitude", "longitude", "speed")))
+    framing = framing_of(NmeaOptions(values=("latitude", "longitude", "speed")))
     found = rows(framing, data + sentence(RMC.replace("123519", "123520")))
     assert len(found) == 1
     assert all(map(math.isfinite, found[0]))
@@ -233,13 +243,13 @@ def test_a_bad_sentence_is_counted_and_a_good_one_after_it_taken(data: bytes, re
 
 
 def test_garbage_before_a_sentence_costs_only_itself() -> None:
-    framing = framing_of(Nmea(values=("speed",)))
+    framing = framing_of(NmeaOptions(values=("speed",)))
     assert len(rows(framing, b"\xff$GPRM\x00" + sentence(RMC))) == 1
     assert framing.rows.tally.skipped == 7
 
 
 def test_what_a_receiver_with_a_fix_leaves_empty_is_missing() -> None:
-    framing = framing_of(Nmea(values=("latitude", "longitude", "speed")))
+    framing = framing_of(NmeaOptions(values=("latitude", "longitude", "speed")))
     (run,) = framing.feed(sentence(RMC.replace("022.4", "")))
     assert run.values[0, :2].tolist() == pytest.approx([48.1173, -11.516667])
     assert math.isnan(run.values[0, 2])
@@ -249,7 +259,7 @@ def test_what_a_receiver_with_a_fix_leaves_empty_is_missing() -> None:
 
 
 def test_other_sentences_change_nothing() -> None:
-    framing = framing_of(Nmea())
+    framing = framing_of(NmeaOptions())
     assert rows(framing, sentence("GPGSV,3,1,11,03,03,111,00")) == []
     assert framing.rows.tally.bad == {}
     assert framing.rows.tally.skipped == 0

@@ -10,7 +10,7 @@ import pytest
 
 from edge_runtime.clock import Stamp
 from edge_runtime.framing.quality import INTERVAL_S, Quality
-from edge_runtime.framing.rows import Run, Tally
+from edge_runtime.framing.rows import FramingCounts, RowRun
 from edge_runtime.framing.silence import Silence
 from edge_runtime.framing.timeline import BREAK_S, Timeline
 from edge_runtime.raw import Samples
@@ -19,8 +19,8 @@ BYTE_S = 1e-4
 WALL_S = 1_700_000_000.0
 
 
-def run(rows: int, *, gap: bool = False) -> Run:
-    return Run(np.zeros((rows, 1), np.float64), gap)
+def run(rows: int, *, gap: bool = False) -> RowRun:
+    return RowRun(np.zeros((rows, 1), np.float64), gap)
 
 
 def at(monotonic_s: float) -> Stamp:
@@ -118,7 +118,7 @@ def test_nothing_came_is_nothing() -> None:
 
 
 def test_silence_is_declared_after_its_time_and_ended_by_a_row() -> None:
-    tally = Tally()
+    tally = FramingCounts()
     silence = Silence(tally, 5.0)
     silence.restart(100.0)
     assert silence.reason(0, 104.9, "") == ""
@@ -143,7 +143,7 @@ def test_silence_is_declared_after_its_time_and_ended_by_a_row() -> None:
 def test_silence_says_what_it_may_be(
     bad: dict[str, int], empty: int, size: int, said: str, text: str
 ) -> None:
-    tally = Tally()
+    tally = FramingCounts()
     silence = Silence(tally, 5.0)
     silence.restart(100.0)
     tally.bad.update(bad)  # type: ignore[call-overload]
@@ -152,7 +152,7 @@ def test_silence_says_what_it_may_be(
 
 
 def test_quality_is_told_of_the_last_interval_alone() -> None:
-    tally = Tally(good=100)
+    tally = FramingCounts(good=100)
     tally.bad["parse"] = 50
     quality = Quality(tally, 0.0)
     quality.restart(100.0)
@@ -177,7 +177,7 @@ def test_quality_is_told_of_the_last_interval_alone() -> None:
     ],
 )  # fmt: skip
 def test_a_rate_that_is_not_the_one_asked_for_is_said(came: int, text: str) -> None:
-    tally = Tally()
+    tally = FramingCounts()
     quality = Quality(tally, 1000.0)
     quality.restart(100.0)
     tally.good += came

@@ -11,7 +11,13 @@ import pytest
 
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.gate import Gate, open_gate
-from edge_runtime.options import Always, GateOptions, Interval, Motion, Video
+from edge_runtime.options import (
+    AlwaysOptions,
+    GateOptions,
+    IntervalOptions,
+    MotionOptions,
+    VideoOptions,
+)
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources.video import VideoSource
 
@@ -54,13 +60,13 @@ def admitted(gate: Gate, images: Iterable[Image], rate_fps: float = RATE_FPS) ->
 
 
 def motion(**options: float) -> Gate:
-    return open_gate(Motion(**{"still_s": NEVER_STILL, **options}))  # type: ignore[arg-type]
+    return open_gate(MotionOptions(**{"max_interval_s": NEVER_STILL, **options}))  # type: ignore[arg-type]
 
 
 def clip_admitted(path: Path, grain: float = 0.0) -> list[bool]:
     rng = np.random.default_rng(5)
-    source = VideoSource(Video(path, realtime=False), ManualClock())
-    gate = open_gate(Motion())
+    source = VideoSource(VideoOptions(path, realtime=False), ManualClock())
+    gate = open_gate(MotionOptions())
     source.open()
     given = []
     while (frame := source.read()) is not None:
@@ -74,19 +80,19 @@ def share(flags: list[bool]) -> float:
     return sum(flags) / len(flags)
 
 
-@pytest.mark.parametrize("options", [Always(), Interval(), Motion()])
+@pytest.mark.parametrize("options", [AlwaysOptions(), IntervalOptions(), MotionOptions()])
 @pytest.mark.parametrize("shape", [(360, 640, 3), (360, 640), (16, 16, 3), (640, 90, 3)])
 def test_the_first_frame_is_always_admitted(options: GateOptions, shape: tuple[int, ...]) -> None:
     image = np.full(shape, 80, np.uint8)
     flags = admitted(open_gate(options), [image] * 3)
-    assert flags == [True, isinstance(options, Always), isinstance(options, Always)]
+    assert flags == [True, isinstance(options, AlwaysOptions), isinstance(options, AlwaysOptions)]
 
 
 @pytest.mark.parametrize(
     ("every_s", "rate_fps", "expected"), [(1.0, 10.0, 10), (0.25, 10.0, 40), (1.0, 0.5, 100)]
 )
 def test_an_interval_is_kept_in_media_time(every_s: float, rate_fps: float, expected: int) -> None:
-    flags = admitted(open_gate(Interval(every_s)), [street()] * 100, rate_fps)
+    flags = admitted(open_gate(IntervalOptions(every_s)), [street()] * 100, rate_fps)
     assert sum(flags) == pytest.approx(expected, abs=1)
     assert flags[0]
 
@@ -193,13 +199,13 @@ def test_absorbing_goes_by_the_stamps_and_not_by_the_number_of_frames() -> None:
 def test_the_gate_stays_open_for_a_while_after_the_last_motion() -> None:
     still = street()
     passing = [with_box(still, 100 * i, 200) for i in range(1, 4)]
-    gate = open_gate(Motion(still_s=NEVER_STILL), settle_s=2.0)
+    gate = open_gate(MotionOptions(max_interval_s=NEVER_STILL), hold_open_s=2.0)
     flags = admitted(gate, [still] * 5 + passing + [still] * 50)
     assert flags == [True] + [False] * 4 + [True] * (3 + 20) + [False] * 30
 
 
 def test_where_nothing_moves_one_frame_in_still_s_passes() -> None:
-    flags = admitted(open_gate(Motion(still_s=2.0)), [street()] * 100)
+    flags = admitted(open_gate(MotionOptions(max_interval_s=2.0)), [street()] * 100)
     assert [index for index, flag in enumerate(flags) if flag] == [0, 20, 40, 60, 80]
 
 

@@ -16,20 +16,20 @@ from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.files import replace_file, shred, write_private
 from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.enrolment.identity import (
+    EnrolmentOffice,
     IdentityFolder,
-    LastGood,
-    Office,
+    LastGoodBroker,
     Parts,
-    Waiting,
+    PendingEnrolment,
     provisioned,
 )
 from edge_runtime.errors import IdentityError
-from edge_runtime.options import Broker, Config, Device, Stream
+from edge_runtime.options import BrokerOptions, Config, DeviceOptions, StreamOptions
 from support.kills import forks, killed_at
 
-OFFICE = Office("https://office.example:8443", "claim-1")
-WAITING = Waiting("edge-claim-1:secret", 1_000.0)
-PROVISIONED = Broker("mqtts://b:8883", identity="provisioned", server_name="b")
+OFFICE = EnrolmentOffice("https://office.example:8443", "claim-1")
+WAITING = PendingEnrolment("edge-claim-1:secret", 1_000.0)
+PROVISIONED = BrokerOptions("mqtts://b:8883", identity="provisioned", server_name="b")
 
 
 def parts(number: int) -> Parts:
@@ -82,7 +82,7 @@ def test_a_kill_while_an_enrolment_begins_never_leaves_a_claim_with_another_s_ke
     change = 0
     while True:
         change += 1
-        mine = Waiting(f"claim {change}", 1.0)
+        mine = PendingEnrolment(f"claim {change}", 1.0)
         lived = not killed_at(change, partial(folder.begin, mine, mine.claim.encode()))
         waiting = folder.waiting()
         if waiting is not None:
@@ -98,7 +98,7 @@ def test_all_is_private_whatever_the_umask(tmp_path: Path) -> None:
     try:
         install(folder, 1)
         folder.begin(WAITING, b"key")
-        folder.keep_last_good(LastGood("10.0.0.1", 8883))
+        folder.keep_last_good(LastGoodBroker("10.0.0.1", 8883))
     finally:
         os.umask(before)
     for path in [folder.folder, *folder.folder.rglob("*")]:
@@ -195,9 +195,9 @@ def test_why_a_try_failed_is_written_once(tmp_path: Path) -> None:
 
 def test_the_identity_stands_in_for_the_files_where_the_broker_asks_for_it(tmp_path: Path) -> None:
     folder = IdentityFolder(tmp_path)
-    plain = Broker("mqtts://b:8883")
+    plain = BrokerOptions("mqtts://b:8883")
     assert folder.applied(plain) is plain
-    config = Config(Device("hill"), PROVISIONED, (Stream("road"),))
+    config = Config(DeviceOptions("hill"), PROVISIONED, (StreamOptions("road"),))
     assert provisioned(config, tmp_path).broker == PROVISIONED
     install(folder, 1)
     files = folder.files()
@@ -213,7 +213,7 @@ def test_the_identity_stands_in_for_the_files_where_the_broker_asks_for_it(tmp_p
 def test_the_last_good_address_is_a_hint_that_may_be_damaged(tmp_path: Path) -> None:
     folder = IdentityFolder(tmp_path)
     assert folder.last_good() is None
-    address = LastGood("10.0.0.1", 8883)
+    address = LastGoodBroker("10.0.0.1", 8883)
     folder.keep_last_good(address)
     assert folder.is_empty, "a hint is no identity"
     inode = (folder.folder / "last-good.json").stat().st_ino
@@ -252,7 +252,7 @@ def test_nothing_secret_is_in_what_a_traceback_shows() -> None:
 
 def test_the_daemon_never_loads_the_office_s_tools() -> None:
     program = (
-        "import sys, edge_runtime.engine.runner, edge_runtime.publish.mqtt; "
+        "import sys, edge_runtime.daemon.daemon, edge_runtime.publish.mqtt; "
         "sys.exit(any(name in sys.modules for name in ('cryptography', 'zeroconf')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -263,9 +263,11 @@ def test_a_board_counts_its_starts_from_where_its_claim_says(tmp_path: Path) -> 
     claim = Claim("site", "gate", *urls, "0" * 64, "id", "secret", 2_000_000_000, 100_001)
     folder = IdentityFolder(tmp_path)
     assert first_boot(tmp_path) == 1
-    folder.begin(Waiting(claim.text(), claim.expires_at), b"key")
+    folder.begin(PendingEnrolment(claim.text(), claim.expires_at), b"key")
     assert first_boot(tmp_path) == 100_001  # results that wait for the link bear it already
-    folder.stage(Parts(b"key", b"chain", b"ca", Office(claim.est_url, claim.claim_id, 100_001)))
+    folder.stage(
+        Parts(b"key", b"chain", b"ca", EnrolmentOffice(claim.est_url, claim.claim_id, 100_001))
+    )
     folder.swap()
     folder.end_waiting()
     assert first_boot(tmp_path) == 100_001

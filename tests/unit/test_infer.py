@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.engine.trial import try_pack
 from edge_runtime.errors import BackendError, EdgeError
 from edge_runtime.infer.litert import (
     MODULES,
@@ -20,6 +19,7 @@ from edge_runtime.infer.litert import (
     open_backend,
     runtime_name,
 )
+from edge_runtime.model.trial import try_pack
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import TensorSpec
 from support.road import PACK, copy_pack

@@ -14,14 +14,14 @@ import pytest
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
 from edge_runtime.isolation.children import ChildFactory
-from edge_runtime.options import Camera, Images, Synthetic, Video
+from edge_runtime.options import CameraOptions, ImagesOptions, SyntheticOptions, VideoOptions
 from edge_runtime.sources import open_source
 from edge_runtime.sources.capture_messages import ForeignOptions
 from edge_runtime.sources.isolated import IsolatedSource, is_foreign
 from support.hostile import EndlessDescription, write_bomb
+from support.media import read_all, read_some, write_clip, write_pictures
+from support.rtsp_camera import RtspCamera
 from support.waiting import until
-from support_media import read_all, read_some, write_clip, write_pictures
-from support_rtsp import RtspCamera
 
 DONE_S = 20.0
 CLOCK = SystemClock()
@@ -46,12 +46,12 @@ def process_of(source: IsolatedSource) -> int:
 
 
 def test_only_what_strangers_made_is_isolated(tmp_path: Path) -> None:
-    assert is_foreign(Camera("rtsp://camera.local/yard"))
-    assert is_foreign(Video(tmp_path))
-    assert is_foreign(Images(tmp_path))
-    assert not is_foreign(Camera("/dev/video0"))
-    assert not is_foreign(Camera(0))
-    assert not is_foreign(Synthetic())
+    assert is_foreign(CameraOptions("rtsp://camera.local/yard"))
+    assert is_foreign(VideoOptions(tmp_path))
+    assert is_foreign(ImagesOptions(tmp_path))
+    assert not is_foreign(CameraOptions("/dev/video0"))
+    assert not is_foreign(CameraOptions(0))
+    assert not is_foreign(SyntheticOptions())
 
 
 @pytest.mark.parametrize("kind", ["video", "images"])
@@ -60,9 +60,9 @@ def test_a_file_gives_the_same_frames_as_inside(
 ) -> None:
     options: ForeignOptions
     if kind == "video":
-        options = Video(write_clip(tmp_path / "clip.avi"), realtime=False)
+        options = VideoOptions(write_clip(tmp_path / "clip.avi"), realtime=False)
     else:
-        options = Images(write_pictures(tmp_path / "pictures", 20), realtime=False)
+        options = ImagesOptions(write_pictures(tmp_path / "pictures", 20), realtime=False)
     inside = read_all(open_source(options, CLOCK))
     outside = read_all(isolated(children, options, slots=32))
     assert len(outside) == len(inside) == 20
@@ -79,7 +79,9 @@ def test_a_file_gives_the_same_frames_as_inside(
 def test_media_time_goes_on_where_a_file_is_opened_again(
     children: ChildFactory, tmp_path: Path
 ) -> None:
-    source = isolated(children, Video(write_clip(tmp_path / "clip.avi"), realtime=False), slots=64)
+    source = isolated(
+        children, VideoOptions(write_clip(tmp_path / "clip.avi"), realtime=False), slots=64
+    )
     first, second = read_all(source), read_all(source)
     assert second[0].index == 20
     assert second[0].stamp.monotonic_s > first[-1].stamp.monotonic_s
@@ -88,7 +90,9 @@ def test_media_time_goes_on_where_a_file_is_opened_again(
 def test_a_source_that_may_lose_nothing_waits_for_room(
     children: ChildFactory, tmp_path: Path
 ) -> None:
-    source = isolated(children, Video(write_clip(tmp_path / "clip.avi"), realtime=False), slots=3)
+    source = isolated(
+        children, VideoOptions(write_clip(tmp_path / "clip.avi"), realtime=False), slots=3
+    )
     source.open()
     kept = read_some(source, 3)
     later: list[int] = []
@@ -113,7 +117,7 @@ def test_a_source_that_may_lose_nothing_waits_for_room(
 
 def test_a_network_camera_is_read_and_left(children: ChildFactory) -> None:
     with RtspCamera() as camera:
-        source = isolated(children, Camera(camera.url, rate_fps=25.0), slots=8)
+        source = isolated(children, CameraOptions(camera.url, rate_fps=25.0), slots=8)
         source.open()
         frames = read_some(source, 5)
         assert {frame.image.shape for frame in frames} == {(240, 320, 3)}
@@ -127,7 +131,7 @@ def test_a_network_camera_is_read_and_left(children: ChildFactory) -> None:
 
 def test_a_pending_read_ends_with_the_source(children: ChildFactory) -> None:
     with RtspCamera() as camera:
-        source = isolated(children, Camera(camera.url, read_timeout_s=60.0))
+        source = isolated(children, CameraOptions(camera.url, read_timeout_s=60.0))
         source.open()
         camera.stalled.set()
         errors: list[Exception] = []
@@ -152,7 +156,9 @@ def test_a_process_that_hangs_is_ended_and_another_can_be_opened(
     children: ChildFactory, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "clip.avi")
-    source = isolated(children, Video(clip, loop=True, realtime=False), slots=3, patience_s=2.0)
+    source = isolated(
+        children, VideoOptions(clip, loop=True, realtime=False), slots=3, patience_s=2.0
+    )
     source.open()
     read_some(source, 1)
     os.kill(process_of(source), signal.SIGSTOP)
@@ -171,7 +177,7 @@ def test_a_process_that_dies_is_the_sources_fault(
     children: ChildFactory, tmp_path: Path, number: signal.Signals, reason: str
 ) -> None:
     clip = write_clip(tmp_path / "clip.avi")
-    source = isolated(children, Video(clip, loop=True, realtime=False), slots=3)
+    source = isolated(children, VideoOptions(clip, loop=True, realtime=False), slots=3)
     source.open()
     os.kill(process_of(source), number)
     with pytest.raises(SourceError, match=reason):
@@ -182,7 +188,7 @@ def test_a_process_that_dies_is_the_sources_fault(
 def test_a_decompression_bomb_costs_a_picture(children: ChildFactory, tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "pictures", 2)
     write_bomb(folder / "000-bomb.png")
-    source = isolated(children, Images(folder, realtime=False))
+    source = isolated(children, ImagesOptions(folder, realtime=False))
     frames = read_all(source)
     assert [int(frame.image[0, 0, 0]) for frame in frames] == [0, 10]
     assert "000-bomb.png: cannot be read" in source.notice
@@ -190,14 +196,14 @@ def test_a_decompression_bomb_costs_a_picture(children: ChildFactory, tmp_path: 
 
 def test_a_description_without_end_costs_the_source(children: ChildFactory) -> None:
     with EndlessDescription() as camera:
-        source = isolated(children, Camera(camera.url, open_timeout_s=1.0))
+        source = isolated(children, CameraOptions(camera.url, open_timeout_s=1.0))
         with pytest.raises(SourceError, match="sent no video"):
             source.open()
         source.close()
 
 
 def test_what_is_not_there_is_said_as_inside(children: ChildFactory, tmp_path: Path) -> None:
-    options = Video(tmp_path / "none.mp4")
+    options = VideoOptions(tmp_path / "none.mp4")
     with pytest.raises(SourceError) as inside:
         open_source(options, CLOCK).open()
     with pytest.raises(SourceError) as outside:

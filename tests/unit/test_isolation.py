@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.isolation.channel import Channel, ChannelClosedError
+from edge_runtime.isolation.channel import ChannelClosedError, MessageChannel
 from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError
 from edge_runtime.isolation.frames import FramePool, SharedMemoryError
 from edge_runtime.isolation.limits import MIB, ChildLimits
@@ -241,8 +241,8 @@ def test_tensors_that_no_model_has_are_refused(spec: TensorSpec) -> None:
 
 
 def test_a_closed_end_tells_the_one_that_waits() -> None:
-    ours, theirs = Channel.pair()
-    other = Channel(theirs)
+    ours, theirs = MessageChannel.pair()
+    other = MessageChannel(theirs)
     other.close()
     with pytest.raises(ChannelClosedError):
         ours.receive(DONE_S)

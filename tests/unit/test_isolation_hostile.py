@@ -19,13 +19,13 @@ from edge_runtime.infer import isolated as isolated_model
 from edge_runtime.infer.isolated import IsolatedBackend, open_isolated
 from edge_runtime.isolation.children import Child, ChildFactory
 from edge_runtime.isolation.limits import MIB, ChildLimits
-from edge_runtime.options import Camera, Video
+from edge_runtime.options import CameraOptions, VideoOptions
 from edge_runtime.sources import isolated as isolated_source
 from edge_runtime.sources.isolated import IsolatedSource
 from support.child_entries import ODD_TENSORS
 from support.hostile import DrippingCamera, HugePictures
+from support.media import read_some, write_clip
 from support.waiting import until
-from support_media import read_some, write_clip
 
 DONE_S = 20.0
 TESTS = Path(__file__).parent.parent
@@ -42,7 +42,9 @@ def children() -> Iterator[ChildFactory]:
 
 
 def camera(children: ChildFactory, url: str, *, patience_s: float = DONE_S) -> IsolatedSource:
-    return IsolatedSource(Camera(url), SystemClock(), children, slots=4, patience_s=patience_s)
+    return IsolatedSource(
+        CameraOptions(url), SystemClock(), children, slots=4, patience_s=patience_s
+    )
 
 
 @pytest.fixture
@@ -184,7 +186,7 @@ def test_what_libraries_say_is_kept_from_the_log(tmp_path: Path) -> None:
 def test_a_file_that_waits_says_so_and_one_that_hangs_is_noticed(
     children: ChildFactory, tmp_path: Path
 ) -> None:
-    clip = Video(write_clip(tmp_path / "slow.avi", frames=4, fps=0.4))
+    clip = VideoOptions(write_clip(tmp_path / "slow.avi", frames=4, fps=0.4))
     source = IsolatedSource(clip, SystemClock(), children, slots=4, patience_s=1.0)
     source.open()
     assert len(read_some(source, 2)) == 2  # 2.5 s apart

@@ -11,7 +11,7 @@ from edge_runtime.boxes import Box
 from edge_runtime.decode.nms import without_doubles
 from edge_runtime.errors import PackError
 from edge_runtime.label_groups import LabelGroups
-from edge_runtime.options import Count, Dwell, Line, RuleOptions, Zone
+from edge_runtime.options import CountOptions, DwellOptions, LineOptions, RuleOptions, ZoneOptions
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.records import Counts, Detection, Detections
 from support.drives import LABELS, found, told, tracks, watched
@@ -19,8 +19,8 @@ from support.road import PACK
 from support.walks import LOWER_HALF
 
 COCO = ("person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "cat", "dog")
-GATE = Line(name="gate", start=(0.0, 0.5), end=(1.0, 0.5))
-COUNT = Count(name="n", every_s=60)
+GATE = LineOptions(name="gate", start=(0.0, 0.5), end=(1.0, 0.5))
+COUNT = CountOptions(name="n", every_s=60)
 FRAMES = 60
 
 
@@ -71,10 +71,10 @@ def test_a_vehicle_of_two_labels_crosses_and_is_counted_once(
 @pytest.mark.parametrize(
     "rule",
     [
-        lambda label: Line("l", (0.0, 0.5), (1.0, 0.5), labels=(label,)),
-        lambda label: Zone("z", LOWER_HALF, labels=(label,)),
-        lambda label: Dwell("d", LOWER_HALF, after_s=0.5, labels=(label,)),
-        lambda label: Count("c", 60, labels=(label,)),
+        lambda label: LineOptions("l", (0.0, 0.5), (1.0, 0.5), labels=(label,)),
+        lambda label: ZoneOptions("z", LOWER_HALF, labels=(label,)),
+        lambda label: DwellOptions("d", LOWER_HALF, after_s=0.5, labels=(label,)),
+        lambda label: CountOptions("c", 60, labels=(label,)),
     ],
     ids=["line", "zone", "dwell", "count"],
 )

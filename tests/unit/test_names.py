@@ -19,7 +19,7 @@ from edge_runtime.encode import Encoder, StreamNames, Topics
 from edge_runtime.encode.reader import Reader
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox, Pacing
-from edge_runtime.outbox.rows import LANES, SEQ_BITS, Table, boot_of, seal, unseal
+from edge_runtime.outbox.rows import LANES, SEQ_BITS, RowTable, boot_of, seal, unseal
 from edge_runtime.records import (
     NO_MODEL,
     Body,
@@ -284,12 +284,12 @@ def make_format_1(database: Path) -> None:
     connection = sqlite3.connect(database)
     for key, data in connection.execute("SELECT row, data FROM model").fetchall():
         old = msgspec.msgpack.decode(unseal(key, data)[1], type=Format1)
-        sealed = seal(Table.MODEL, key, msgspec.msgpack.encode(old))
+        sealed = seal(RowTable.MODEL, key, msgspec.msgpack.encode(old))
         connection.execute("UPDATE model SET data = ? WHERE row = ?", (sealed, key))
     for row, data in connection.execute("SELECT row, data FROM alarm").fetchall():
         values = msgspec.msgpack.decode(unseal(row, data)[1])
         values[5] = values[5][:-1]  # an event ended with its measure
-        sealed = seal(Table.ALARM, row, msgspec.msgpack.encode(values))
+        sealed = seal(RowTable.ALARM, row, msgspec.msgpack.encode(values))
         connection.execute("UPDATE alarm SET data = ? WHERE row = ?", (sealed, row))
     connection.execute("PRAGMA user_version=1")
     connection.commit()

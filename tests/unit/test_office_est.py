@@ -23,14 +23,14 @@ from edge_runtime.enrolment.words import six_words
 from edge_runtime.errors import UsageError
 from edge_runtime.office.authority import name_of
 from edge_runtime.office.claims import cancel, listed
-from edge_runtime.office.enrolling import MAX_RENEWALS_A_DAY, RefusedError
+from edge_runtime.office.enrolling import MAX_RENEWALS_A_DAY, EnrolmentRefusedError
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import all_devices, last_events
 from edge_runtime.office.revoking import revoke
 from support.certificates import Pair
 from support.office import (
     DAY_S,
-    EstClient,
+    EstTestClient,
     claim_for,
     enrolled,
     enrolment_of,
@@ -46,7 +46,9 @@ def reported(office: OfficeFolder) -> str:
     return last_events(office.registry, 1)[0].what
 
 
-def test_anybody_may_ask_for_the_ca_that_claims_pin(office: OfficeFolder, est: EstClient) -> None:
+def test_anybody_may_ask_for_the_ca_that_claims_pin(
+    office: OfficeFolder, est: EstTestClient
+) -> None:
     answer = est.ca_certs()
     assert answer.headers["Content-Type"] == "application/pkcs7-mime; smime-type=certs-only"
     assert answer.headers["Content-Transfer-Encoding"] == "base64"
@@ -55,7 +57,7 @@ def test_anybody_may_ask_for_the_ca_that_claims_pin(office: OfficeFolder, est: E
 
 
 def test_a_claim_gets_a_certificate_that_is_right_for_a_device(
-    office: OfficeFolder, est: EstClient
+    office: OfficeFolder, est: EstTestClient
 ) -> None:
     claim, key = claim_for(office, "gate-1"), new_key()
     certificate = est.enroll(claim, body_for("site/gate-1", key)).certificate
@@ -73,7 +75,9 @@ def test_a_claim_gets_a_certificate_that_is_right_for_a_device(
     assert (device.claim, device.words) == ("used", six_words(public_der(key.public_key())))
 
 
-def test_what_else_a_request_asks_for_is_left_aside(office: OfficeFolder, est: EstClient) -> None:
+def test_what_else_a_request_asks_for_is_left_aside(
+    office: OfficeFolder, est: EstTestClient
+) -> None:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site/greedy")])
     csr = (
         x509.CertificateSigningRequestBuilder()
@@ -91,7 +95,7 @@ def test_what_else_a_request_asks_for_is_left_aside(office: OfficeFolder, est: E
 
 
 def test_the_same_key_gets_the_same_answer_another_key_none(
-    office: OfficeFolder, est: EstClient
+    office: OfficeFolder, est: EstTestClient
 ) -> None:
     claim, key = claim_for(office, "twice"), new_key()
     first = est.enroll(claim, body_for("site/twice", key)).certificate
@@ -103,7 +107,7 @@ def test_the_same_key_gets_the_same_answer_another_key_none(
 
 
 def test_a_claim_that_ran_out_or_was_cancelled_gets_nothing(
-    office: OfficeFolder, est: EstClient
+    office: OfficeFolder, est: EstTestClient
 ) -> None:
     late = est.enroll(claim_for(office, "late", age_s=7200.0), body_for("site/late"))
     assert (late.status, "has expired" in late.text) == (403, True)
@@ -115,7 +119,9 @@ def test_a_claim_that_ran_out_or_was_cancelled_gets_nothing(
     assert (states["late"], states["never"]) == ("expired", "cancelled")
 
 
-def test_without_the_right_secret_one_is_asked_for_it(office: OfficeFolder, est: EstClient) -> None:
+def test_without_the_right_secret_one_is_asked_for_it(
+    office: OfficeFolder, est: EstTestClient
+) -> None:
     claim, other = claim_for(office, "locked"), claim_for(office, "other")
     asked = est.ask(SIMPLE_ENROLL, body_for("site/locked"), Content_Type="application/pkcs10")
     assert asked.status == 401
@@ -127,7 +133,7 @@ def test_without_the_right_secret_one_is_asked_for_it(office: OfficeFolder, est:
 
 
 def test_a_request_for_another_name_or_with_a_weak_key_gets_nothing(
-    office: OfficeFolder, est: EstClient
+    office: OfficeFolder, est: EstTestClient
 ) -> None:
     claim = claim_for(office, "strict")
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site/strict")])
@@ -154,7 +160,7 @@ def test_a_request_for_another_name_or_with_a_weak_key_gets_nothing(
 
 
 def test_a_device_renews_with_its_certificate(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     old = enrolled(office, "renews", tmp_path, age_s=200 * DAY_S)
     key = new_key()
@@ -167,7 +173,7 @@ def test_a_device_renews_with_its_certificate(
 
 
 def test_renewal_takes_a_certificate_that_is_ours_and_good(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     expired = enrolled(office, "old", tmp_path, age_s=400 * DAY_S)
     gone = enrolled(office, "gone", tmp_path)
@@ -192,12 +198,12 @@ def test_renewal_without_end_is_refused(office: OfficeFolder, tmp_path: Path) ->
     enrolment = enrolment_of(office)
     for _ in range(MAX_RENEWALS_A_DAY - 1):
         enrolment.by_certificate(shown, body_for("site/wild"), time.time())
-    with pytest.raises(RefusedError, match="too often"):
+    with pytest.raises(EnrolmentRefusedError, match="too often"):
         enrolment.by_certificate(shown, body_for("site/wild"), time.time())
 
 
 def test_a_revoked_device_comes_back_with_a_new_claim_alone(
-    office: OfficeFolder, est: EstClient
+    office: OfficeFolder, est: EstTestClient
 ) -> None:
     old, key = claim_for(office, "back"), new_key()
     waiting = claim_for(office, "back")
@@ -256,7 +262,7 @@ openssl verify -CAfile ca.pem -purpose sslclient first.pem second.pem
 
 
 def test_curl_and_openssl_alone_can_enrol(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     for program in ("curl", "openssl"):
         if shutil.which(program) is None:

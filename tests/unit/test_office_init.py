@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.office.authority import Authority, AuthorityError, name_of
 from edge_runtime.office.claims import new_claim
-from edge_runtime.office.folder import OfficeFolder, Owner, open_folder
+from edge_runtime.office.folder import FileOwner, OfficeFolder, open_folder
 from edge_runtime.office.listing import all_devices, dropped_events, last_events
 from edge_runtime.office.members import read_rights
 from edge_runtime.office.registry import MAX_EVENTS, MAX_EVENTS_OF_ONE, Registry, RegistryError
@@ -282,7 +282,7 @@ def test_a_folder_without_an_office_says_how_to_make_one(tmp_path: Path) -> None
 
 
 def test_a_parent_that_shuts_the_broker_out_is_found(tmp_path: Path) -> None:
-    owner = Owner()
+    owner = FileOwner()
     owner.uid, owner.gid = 54321, 54321
     tmp_path.chmod(0o755)
     inner = tmp_path / "shut" / "office"

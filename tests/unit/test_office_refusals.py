@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.office.broker import Reporter, follow
-from edge_runtime.office.broker_log import KEPT_ID, LONGEST_LINE, BrokerLog, Client, Refusal
+from edge_runtime.office.broker import RefusalReporter, follow
+from edge_runtime.office.broker_log import KEPT_ID, LONGEST_LINE, BrokerLog, Client, LoggedRefusal
 from edge_runtime.office.denials import AGAIN_AFTER_S, LONGEST_S, MAX_CLIENTS, Denials
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import last_events
@@ -55,10 +55,10 @@ def broker_log() -> BrokerLog:
     return BrokerLog()
 
 
-def heard(broker_log: BrokerLog, *lines: str) -> list[Refusal]:
+def heard(broker_log: BrokerLog, *lines: str) -> list[LoggedRefusal]:
     """Return what was refused by some lines, which Mosquitto cuts like these."""
     whole = (f"1795331752: {line}".encode()[:LONGEST_LINE] for line in lines)
-    return [one for line in whole if isinstance(one := broker_log.take(line), Refusal)]
+    return [one for line in whole if isinstance(one := broker_log.take(line), LoggedRefusal)]
 
 
 def came(client_id: str, name: str) -> str:
@@ -77,7 +77,9 @@ def test_what_is_kept_of_a_real_log(broker_log: BrokerLog, time: str) -> None:
             assert broker_log.take(line) is None, marked
         elif marked.startswith("!"):
             client = Client("dev-a", "site/a", "127.0.0.1")
-            assert broker_log.take(line) == Refusal(client, "may not write 'edge/v1/site/b/s'")
+            assert broker_log.take(line) == LoggedRefusal(
+                client, "may not write 'edge/v1/site/b/s'"
+            )
         else:
             assert broker_log.take(line) == line
 
@@ -96,7 +98,9 @@ def test_a_client_is_known_whatever_its_id_and_topic_look_like(
 ) -> None:
     heard(broker_log, came("victim", "site/victim"), came(client_id, "site/a"))
     (told,) = heard(broker_log, denied(client_id, topic))
-    assert told == Refusal(Client(client_id, "site/a", "192.0.2.9"), f"may not write {topic!r}")
+    assert told == LoggedRefusal(
+        Client(client_id, "site/a", "192.0.2.9"), f"may not write {topic!r}"
+    )
 
 
 def test_an_id_that_fills_the_line_hides_the_name_but_not_the_address(
@@ -206,7 +210,7 @@ def test_nothing_that_does_not_print_is_told(raw: bytes, text: str) -> None:
     )
     for line in lines:
         told = broker_log.take(line)
-        assert isinstance(told, Refusal)
+        assert isinstance(told, LoggedRefusal)
         assert f"{told.client}{told.what}".isprintable()
         assert len(told.what) < 2500, "backslashes and all"
 
@@ -214,8 +218,8 @@ def test_nothing_that_does_not_print_is_told(raw: bytes, text: str) -> None:
 # How often
 
 
-def from_client(name: str, address: str = "192.0.2.9") -> Refusal:
-    return Refusal(Client("id", name, address), "may not write 'x'")
+def from_client(name: str, address: str = "192.0.2.9") -> LoggedRefusal:
+    return LoggedRefusal(Client("id", name, address), "may not write 'x'")
 
 
 def test_what_goes_on_is_told_ever_more_rarely() -> None:
@@ -302,7 +306,7 @@ def test_a_reporter_that_has_nothing_to_tell_ends(
     office: OfficeFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    with Reporter(office.registry):
+    with RefusalReporter(office.registry):
         pass
     assert caplog.messages == []
 

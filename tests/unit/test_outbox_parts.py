@@ -12,7 +12,7 @@ from edge_runtime.outbox.budget import LEAST_PAGES, PAGE_BYTES, Budget
 from edge_runtime.outbox.declared import MAX_HOLES, Declared
 from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.pacing import Bucket, Pacing
-from edge_runtime.outbox.rows import Damaged, Row, Table, key, pack, unpack
+from edge_runtime.outbox.rows import Damaged, ResultRow, RowTable, key, pack, unpack
 from edge_runtime.outbox.spans import Spans, runs
 from edge_runtime.outbox.summaries import Aggregate, summarise
 from edge_runtime.records import (
@@ -72,8 +72,8 @@ def test_declaring_twice_counts_once_and_reasons_stay_apart() -> None:
 
 def row(
     number: int, monotonic_s: float, body: Body, rules: tuple[str, ...] = ()
-) -> tuple[int, Row, Revision]:
-    record = Row(len(rules), "gate", 1_800_000_000.0 + monotonic_s, monotonic_s, True, body)
+) -> tuple[int, ResultRow, Revision]:
+    record = ResultRow(len(rules), "gate", 1_800_000_000.0 + monotonic_s, monotonic_s, True, body)
     return key(1, number), record, Revision(ModelRef("m", "0" * 64, ("person", "car")), rules)
 
 
@@ -90,7 +90,7 @@ def test_a_summary_says_what_each_label_did_in_its_minute() -> None:
 
 
 def test_counts_of_different_rules_are_not_mixed_in_one_summary() -> None:
-    def counted(number: int, place: int, rules: tuple[str, ...]) -> tuple[int, Row, Revision]:
+    def counted(number: int, place: int, rules: tuple[str, ...]) -> tuple[int, ResultRow, Revision]:
         body = Counts(1.0, (LabelCount(0, 10**number, 1, 1.0),), place)
         return row(number, 60.0 + number, body, rules)
 
@@ -135,7 +135,7 @@ def test_summaries_of_summaries_keep_count_extremes_and_mean(values: list[float]
 def test_every_flipped_bit_of_a_row_is_noticed() -> None:
     body = Detections((Detection(1, 0.5, (0.0, 0.25, 0.5, 0.75), 7),))
     number, record, _ = row(5, 12.0, body)
-    data = pack(Table.PLAIN, number, record)
+    data = pack(RowTable.PLAIN, number, record)
     assert unpack(number, data) == record
     for bit in range(8 * len(data)):
         broken = bytearray(data)

@@ -17,7 +17,7 @@ from edge_runtime.cli.paths import MARK
 from edge_runtime.provision.owner import acting_as_owner, in_owners_process
 from support.owners import OWNER, SECRET, as_root, as_typed, inventory, planted, python_for_all
 from support.owners_child import CLAIM
-from support_packs import WEIGHTS
+from support.pack_files import WEIGHTS
 
 CONFIG = """
 [device]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.engine.trial import try_pack
 from edge_runtime.errors import PackError
+from edge_runtime.model.trial import try_pack
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import read_labels, read_manifest
 from edge_runtime.packs.pull import import_file

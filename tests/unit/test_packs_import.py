@@ -13,8 +13,8 @@ from edge_runtime.errors import PackError
 from edge_runtime.manifest import Manifest
 from edge_runtime.packs.manifest_file import read_manifest
 from edge_runtime.packs.pull import import_file
+from support.pack_files import WEIGHTS, make_pack, sha256, zipped
 from support.small_disk import small_disk
-from support_packs import WEIGHTS, make_pack, sha256, zipped
 
 SIZE = len(WEIGHTS)
 

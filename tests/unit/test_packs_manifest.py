@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.errors import PackError
 from edge_runtime.packs.manifest_file import open_pack, read_manifest
-from support_packs import WEIGHTS, make_pack, sha256
+from support.pack_files import WEIGHTS, make_pack, sha256
 
 GOLDEN = '[golden]\ninput = "golden/a.png"\nexpected = "golden/b.json"\n'
 

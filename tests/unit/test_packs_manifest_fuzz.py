@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.engine.baseline import Baseline, BaselineError, Baselines, Limit
-from edge_runtime.engine.golden import check_golden_file
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import Manifest, Pack
+from edge_runtime.model.golden import check_golden_file
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack, read_labels, read_manifest
 from edge_runtime.packs.store import PackStore
 from edge_runtime.records import Classification, ClassScore, Detection, Detections
+from edge_runtime.stream.baseline import Baseline, BaselineError, Baselines, Limit
 from support.fuzzing import (
     HOSTILE_TEXTS,
     SECRET,
@@ -30,8 +30,8 @@ from support.fuzzing import (
     spoilt,
     toml_of,
 )
+from support.pack_files import make_pack
 from support.paths import ROOT
-from support_packs import make_pack
 
 SHIPPED = sorted((ROOT / "models").glob("*/pack.toml"))
 WHOLE = ROOT / "models" / "village-road"

@@ -18,9 +18,9 @@ from edge_runtime.packs.download import PullError
 from edge_runtime.packs.manifest_file import read_manifest
 from edge_runtime.packs.pull import pull
 from support.broker import free_port
+from support.http_server import Publisher, serving
+from support.pack_files import WEIGHTS, make_pack, sha256, zipped
 from support.small_disk import small_disk
-from support_http import Publisher, serving
-from support_packs import WEIGHTS, make_pack, sha256, zipped
 
 SIZE = len(WEIGHTS)
 

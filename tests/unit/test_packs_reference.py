@@ -13,8 +13,8 @@ from edge_runtime import manifest
 from edge_runtime.manifest import Manifest
 from edge_runtime.options import Kind, Section
 from edge_runtime.packs.manifest_file import read_manifest
+from support.pack_files import make_pack
 from support.paths import ROOT
-from support_packs import make_pack
 
 PAGE = (ROOT / "models" / "README.md").read_text()
 SECTIONS = {

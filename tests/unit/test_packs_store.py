@@ -15,8 +15,8 @@ from edge_runtime.errors import EdgeError, PackError
 from edge_runtime.manifest import Pack
 from edge_runtime.packs.files import put_in_place
 from edge_runtime.packs.store import PackStore
-from support_http import Publisher, serving
-from support_packs import WEIGHTS, make_pack, sha256
+from support.http_server import Publisher, serving
+from support.pack_files import WEIGHTS, make_pack, sha256
 
 OTHER = b"other weights" * 1000
 

@@ -10,15 +10,15 @@ from edge_runtime.errors import BackendError
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.litert import open_backend
 from edge_runtime.infer.placement import (
+    DelegatePlacement,
     Operator,
-    Placement,
     check_share,
     is_compiled,
     macs_of,
     percent,
     placement_of,
 )
-from edge_runtime.options import Delegate
+from edge_runtime.options import DelegateOptions
 from support.delegates import build_library
 from support.road import PACK
 
@@ -27,7 +27,7 @@ POST_PROCESSING = b"TFLite_Detection_PostProcess"  # SSD's custom operator, the 
 
 
 def opened(library: Path, weights: Path = WEIGHTS, *, min_share: float = 0.95) -> Backend:
-    delegate = Delegate(str(library), min_share=min_share)
+    delegate = DelegateOptions(str(library), min_share=min_share)
     return open_backend(weights, runtime="auto", delegate=delegate)
 
 
@@ -62,14 +62,14 @@ def test_a_delegate_that_takes_half_is_refused_unless_that_is_allowed(tmp_path: 
 
 def test_what_xnnpack_takes_is_never_taken_for_the_accelerator_s(tmp_path: Path) -> None:
     library = build_library(tmp_path / "libhalf.so", takes=50)
-    delegate = Delegate(str(library), min_share=0.0)
+    delegate = DelegateOptions(str(library), min_share=0.0)
     alone = open_backend(WEIGHTS, runtime="auto", delegate=delegate, default_delegates=False)
     assert alone.placement == opened(library, min_share=0.0).placement
 
 
 def test_a_delegate_that_takes_all(tmp_path: Path) -> None:
     placement = opened(build_library(tmp_path / "liball.so")).placement
-    assert placement == Placement("liball.so", 46, 46, 1, macs_share=1.0)
+    assert placement == DelegatePlacement("liball.so", 46, 46, 1, macs_share=1.0)
     assert open_backend(WEIGHTS, runtime="auto", delegate=None).placement is None
 
 
@@ -144,11 +144,11 @@ def test_two_partitions_and_a_model_without_multiply_adds() -> None:
         Operator("DELEGATE", [3, 11], [4]),
     ]
     placement = placement_of("lib.so", graph, {})
-    assert placement == Placement("lib.so", 4, 3, 2)
+    assert placement == DelegatePlacement("lib.so", 4, 3, 2)
     assert placement.share == 0.75
-    check_share(placement, Delegate("lib.so", min_share=0.75))
+    check_share(placement, DelegateOptions("lib.so", min_share=0.75))
     with pytest.raises(BackendError, match="3 of 4 operators; the model has no multiply-adds"):
-        check_share(placement, Delegate("lib.so", min_share=0.76))
+        check_share(placement, DelegateOptions("lib.so", min_share=0.76))
 
 
 def test_a_share_is_never_rounded_up_to_what_is_asked_for() -> None:

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from edge_runtime.clock import Stamp
-from edge_runtime.engine.order import LONGEST, InOrder, Slot
 from edge_runtime.infer import pool as pool_module
 from edge_runtime.infer.pool import Pool
 from edge_runtime.records import Detections
+from edge_runtime.stream.reorder import LONGEST, ReorderBuffer, Slot
 from support.waiting import until
 
 DONE_S = 20.0
@@ -115,7 +115,7 @@ def slot(number: int, *, skipped: bool = False) -> Slot:
 
 def test_samples_come_back_in_order_whoever_finishes_first() -> None:
     seen: list[float] = []
-    order = InOrder(lambda one: seen.append(one.stamp.wall_s))
+    order = ReorderBuffer(lambda one: seen.append(one.stamp.wall_s))
     slots = [slot(0), slot(1), slot(2, skipped=True), slot(3)]
     for one in slots:
         order.add(one, wait=False)
@@ -131,7 +131,7 @@ def test_samples_come_back_in_order_whoever_finishes_first() -> None:
 
 def test_a_dropped_sample_holds_nobody_up_and_is_not_concluded() -> None:
     seen: list[float] = []
-    order = InOrder(lambda one: seen.append(one.stamp.wall_s))
+    order = ReorderBuffer(lambda one: seen.append(one.stamp.wall_s))
     first, second = slot(0), slot(1)
     order.add(first, wait=False)
     order.add(second, wait=False)
@@ -142,7 +142,7 @@ def test_a_dropped_sample_holds_nobody_up_and_is_not_concluded() -> None:
 
 
 def test_the_line_behind_a_hung_worker_stays_bounded() -> None:
-    order = InOrder(lambda _one: None)
+    order = ReorderBuffer(lambda _one: None)
     order.add(slot(0), wait=False)
     for number in range(3 * LONGEST):
         order.add(slot(number, skipped=True), wait=False)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from edge_runtime.cli.provision import provision as provision_command
 from edge_runtime.clock import Clock
 from edge_runtime.config import load
-from edge_runtime.engine.status import StatusSocket
+from edge_runtime.daemon.status_socket import StatusSocket
 from edge_runtime.enrolment.claim import Claim, ClaimError
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.enrolment.keys import read_key, request
@@ -31,13 +31,13 @@ from edge_runtime.packs.store import PackStore
 from edge_runtime.provision.claims import read_claim
 from edge_runtime.provision.decommission import Decommission
 from edge_runtime.provision.enrolling import begin, finish, is_done
-from edge_runtime.provision.errors import ProvisionError, RefusedError
+from edge_runtime.provision.errors import OfficeRefusalError, ProvisionError
 from edge_runtime.provision.flow import Outcome, Provisioning, Wishes
 from edge_runtime.provision.proof import Proof, proof_of
 from edge_runtime.provision.renewal import Renewal
 from edge_runtime.provision.service import SERVICE, TIMER, NoService, Systemd
 from support.broker import free_port
-from support.office import EstClient, enrolment_of, est_server
+from support.office import EstTestClient, enrolment_of, est_server
 from support.provisioning import claim_at
 from support.publishing import BoardClock
 from support.waiting import until
@@ -95,7 +95,7 @@ def words_of(office: OfficeFolder, device: str) -> str:
 
 
 def test_a_board_is_enrolled_configured_and_started(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     units = Units()
     outcome = provision(claim_at(office, "one", est.port), tmp_path, units=units)
@@ -115,7 +115,7 @@ def test_a_board_is_enrolled_configured_and_started(
 
 
 def test_a_second_run_with_the_same_claim_goes_on_where_the_first_one_ended(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     claim = claim_at(office, "again", est.port)
     first = provision(claim, tmp_path)
@@ -126,12 +126,12 @@ def test_a_second_run_with_the_same_claim_goes_on_where_the_first_one_ended(
 
 
 def test_a_claim_that_was_used_gives_nothing_to_another_board(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     claim = claim_at(office, "twice", est.port)
     provision(claim, tmp_path / "right")
     units = Units()
-    with pytest.raises(RefusedError, match="used already, with another key"):
+    with pytest.raises(OfficeRefusalError, match="used already, with another key"):
         provision(claim, tmp_path / "thief", units=units)
     folder = IdentityFolder(tmp_path / "thief" / "state")
     assert not folder.is_enrolled
@@ -148,7 +148,7 @@ def test_a_claim_that_was_used_gives_nothing_to_another_board(
     ],
 )
 def test_what_is_wrong_here_costs_no_claim(
-    office: OfficeFolder, est: EstClient, tmp_path: Path, streams: str,
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path, streams: str,
     error: type[UsageError], said: str,
 ) -> None:  # fmt: skip
     claim = claim_at(office, "careful", est.port)
@@ -185,7 +185,7 @@ def test_without_a_link_all_is_prepared_and_finishes_by_itself(
 
 
 def test_an_answer_that_was_lost_is_asked_for_again(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     claim = claim_at(office, "lost", est.port)
     folder = IdentityFolder(tmp_path)
@@ -196,7 +196,7 @@ def test_an_answer_that_was_lost_is_asked_for_again(
 
 
 def test_what_a_bad_card_damaged_can_be_provisioned_again(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     folder = IdentityFolder(tmp_path)
     claim = claim_at(office, "card", est.port)
@@ -212,7 +212,7 @@ def test_what_a_bad_card_damaged_can_be_provisioned_again(
 
 
 def test_a_power_cut_right_after_the_swap_needs_no_office(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     claim = claim_at(office, "cut", est.port)
     folder = IdentityFolder(tmp_path)
@@ -227,19 +227,19 @@ def test_a_power_cut_right_after_the_swap_needs_no_office(
 
 
 def test_an_expired_claim_is_told_before_anything_is_done(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     claim = claim_at(office, "late", est.port, lasts_s=-1.0)
     with pytest.raises(ProvisionError, match="the claim expired on"):
         provision(claim, tmp_path)
     assert not (tmp_path / "state").exists()
     # A clock that nobody has set judges nothing; the office does.
-    with pytest.raises(RefusedError, match="has expired"):
+    with pytest.raises(OfficeRefusalError, match="has expired"):
         provision(claim, tmp_path, clock=BoardClock(trusted=False))
 
 
 def test_a_service_that_does_not_start_is_said(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     with pytest.raises(ProvisionError, match=r"'systemctl restart .*' failed: Job failed\.; `jou"):
         provision(claim_at(office, "sick", est.port), tmp_path, units=Units("restart"))
@@ -308,7 +308,7 @@ def test_a_claim_in_the_command_itself_is_refused_and_not_repeated() -> None:
 
 
 def test_without_a_link_the_end_wipes_all_the_same_and_says_what_is_left(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     provision(claim_at(office, "gone", est.port), tmp_path)
     state = tmp_path / "state"

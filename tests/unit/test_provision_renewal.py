@@ -19,9 +19,9 @@ from edge_runtime.cli.renew import connect
 from edge_runtime.cli.status import status
 from edge_runtime.clock import Stamp
 from edge_runtime.config import parse
+from edge_runtime.daemon.daemon import warn_of_damage
 from edge_runtime.doctor import Surroundings
 from edge_runtime.doctor.certificate import check_certificate
-from edge_runtime.engine.runner import warn_of_damage
 from edge_runtime.enrolment.identity import Files, IdentityFolder, provisioned
 from edge_runtime.enrolment.keys import key_pem, new_key
 from edge_runtime.errors import EdgeError, IdentityError
@@ -30,7 +30,7 @@ from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.revoking import revoke
 from edge_runtime.provision.certificate import ends_s, name_of, read_certificate
 from edge_runtime.provision.configuration import fresh
-from edge_runtime.provision.errors import ProvisionError, RefusedError
+from edge_runtime.provision.errors import OfficeRefusalError, ProvisionError
 from edge_runtime.provision.renewal import Renewal
 from edge_runtime.publish.reasons import LinkError
 from support.kills import forks, killed_at
@@ -224,7 +224,7 @@ def test_without_an_office_the_old_one_stays(device: IdentityFolder) -> None:
 def test_a_revoked_device_is_told_so(office: OfficeFolder, device: IdentityFolder) -> None:
     name = name_of_device(device)
     revoke(office, "hill", name, time.time())
-    with pytest.raises(RefusedError, match="was revoked; ask the office for a new claim"):
+    with pytest.raises(OfficeRefusalError, match="was revoked; ask the office for a new claim"):
         look(device, taken)
     assert device.is_enrolled
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.enrolment.identity import IdentityFolder, LastGood
-from edge_runtime.options import Broker
+from edge_runtime.enrolment.identity import IdentityFolder, LastGoodBroker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.candidates import (
     AT_ONCE,
     FOUND_TIMEOUT_S,
@@ -21,8 +21,8 @@ from edge_runtime.publish.discover import Sample
 from edge_runtime.publish.endpoint import Endpoint
 
 NAME = "broker.example"
-PROVISIONED = Broker("mqtts://broker.example:8883", identity="provisioned", server_name=NAME)
-DISCOVER = Broker("discover", ca_file=Path("ca.pem"), server_name=NAME)
+PROVISIONED = BrokerOptions("mqtts://broker.example:8883", identity="provisioned", server_name=NAME)
+DISCOVER = BrokerOptions("discover", ca_file=Path("ca.pem"), server_name=NAME)
 CONFIGURED = Endpoint("broker.example", 8883, True, NAME)
 
 
@@ -31,7 +31,7 @@ def found(number: int, name: str = "false.local") -> Endpoint:
 
 
 def candidates(
-    broker: Broker,
+    broker: BrokerOptions,
     folder: Path,
     discover: Callable[[], list[Endpoint]] = list,
 ) -> Candidates:
@@ -62,7 +62,7 @@ def test_the_network_is_asked_only_once_the_known_addresses_have_failed(tmp_path
     def discover() -> list[Endpoint]:
         pytest.fail("nobody tried the last good address before")
 
-    IdentityFolder(tmp_path).keep_last_good(LastGood("10.9.9.9", 8883))
+    IdentityFolder(tmp_path).keep_last_good(LastGoodBroker("10.9.9.9", 8883))
     first = next(candidates(DISCOVER, tmp_path, discover).next_round())
     assert first.endpoint.host == "10.9.9.9"
 
@@ -73,8 +73,8 @@ def test_the_address_decides_nothing_about_the_name_to_be_proved(tmp_path: Path)
 
 
 def test_a_broker_that_is_not_provisioned_stays_where_it_is_configured(tmp_path: Path) -> None:
-    IdentityFolder(tmp_path).keep_last_good(LastGood("10.9.9.9", 8883))
-    plain = Broker("mqtts://broker.example", server_name="other.example")
+    IdentityFolder(tmp_path).keep_last_good(LastGoodBroker("10.9.9.9", 8883))
+    plain = BrokerOptions("mqtts://broker.example", server_name="other.example")
     one = candidates(plain, tmp_path, lambda: [found(1)])
     for _ in range(LOOK_AFTER_ROUNDS + 1):
         assert round_of(one) == [Endpoint("broker.example", 8883, True, "other.example")]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edge_runtime.clock import SystemClock
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.endpoint import endpoint_of
 from edge_runtime.publish.once import Delivered, deliver_once
 from edge_runtime.publish.reasons import LinkError
@@ -22,7 +22,7 @@ OURS = msgspec.structs.replace(IDENTITY, client_id="edge:hill:gate:doctor")
 
 
 def delivered(broker: ScriptedBroker, ack_timeout_s: float = 10.0) -> Delivered:
-    options = Broker(url=broker.url, connect_timeout_s=5.0)
+    options = BrokerOptions(url=broker.url, connect_timeout_s=5.0)
     return deliver_once(
         options,
         endpoint_of(broker.url),

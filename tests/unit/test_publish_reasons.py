@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.endpoint import Endpoint, endpoint_of
 from edge_runtime.publish.reasons import LinkError, dismissed, refused, unreachable
@@ -84,8 +84,8 @@ def test_no_two_devices_and_no_command_beside_one_have_the_same_client_id(
 def test_the_password_loses_its_newline_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(" pass word \r\n")
-    assert password_of(Broker("mqtt://b", username="u", password_file=file)) == " pass word "
-    assert password_of(Broker("mqtt://b")) is None
+    assert password_of(BrokerOptions("mqtt://b", username="u", password_file=file)) == " pass word "
+    assert password_of(BrokerOptions("mqtt://b")) is None
 
 
 @pytest.mark.parametrize("content", [None, b"not a certificate"])
@@ -94,12 +94,12 @@ def test_a_wrong_ca_file_is_named(tmp_path: Path, content: bytes | None) -> None
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(LinkError, match=f"^{file}"):
-        context_for(Broker("mqtts://b", ca_file=file), "b", clock_trusted=True)
+        context_for(BrokerOptions("mqtts://b", ca_file=file), "b", clock_trusted=True)
 
 
 @pytest.mark.parametrize("trusted", [True, False])
 def test_tls_is_1_2_at_least_and_always_checks_name_and_chain(trusted: bool) -> None:
-    context = context_for(Broker("mqtts://b"), "b", clock_trusted=trusted)
+    context = context_for(BrokerOptions("mqtts://b"), "b", clock_trusted=trusted)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.check_hostname
     assert context.verify_mode == ssl.CERT_REQUIRED

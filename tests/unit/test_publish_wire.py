@@ -7,9 +7,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge_runtime.publish.extras import MAX_REPLIES, Extra, Extras
-from edge_runtime.publish.ledger import Ledger
+from edge_runtime.publish.ledger import PublishCounters
 from edge_runtime.publish.properties import publish_properties
-from edge_runtime.publish.window import Sent, Window
+from edge_runtime.publish.window import SendWindow, Sent
 from edge_runtime.publish.wire import Alias, AliasTable, varint_bytes, wire_bytes
 from edge_runtime.records import Message
 
@@ -55,7 +55,7 @@ def test_aliases_are_given_first_come_and_never_beyond_the_maximum() -> None:
 
 
 def test_the_ledger_counts_by_kind() -> None:
-    ledger = Ledger()
+    ledger = PublishCounters()
     for kind, size in (("event", 60), ("event", 58), ("status", 200)):
         ledger.count(kind, size)
     assert ledger.by_kind() == {"event": (2, 118), "status": (1, 200)}
@@ -96,7 +96,7 @@ def test_replies_are_bounded_and_the_oldest_go() -> None:
 
 
 def test_the_oldest_message_has_its_time_from_when_it_became_the_oldest() -> None:
-    window = Window(3, ack_timeout_s=20.0)
+    window = SendWindow(3, ack_timeout_s=20.0)
     assert window.overdue_at_s() is None
     for packet_id in (1, 2, 3):
         window.add(packet_id, Sent(), now_s=100.0)

@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_runtime.engine.kit import Kit, Model
-from edge_runtime.engine.models import open_pack_backend
-from edge_runtime.engine.window_kit import WindowKit
 from edge_runtime.errors import PackError
 from edge_runtime.infer.litert import open_backend
 from edge_runtime.manifest import (
@@ -23,6 +20,9 @@ from edge_runtime.manifest import (
     PackSection,
     StatisticLevels,
 )
+from edge_runtime.model.resolve import open_pack_backend
+from edge_runtime.model.runner import Model, ModelRunner
+from edge_runtime.model.window_runner import WindowRunner
 from edge_runtime.normalise import Normalisation, normalisation_of
 from edge_runtime.preprocess import Preprocessor
 from edge_runtime.raw import TensorSpec
@@ -160,7 +160,7 @@ def test_a_model_that_no_decoder_reads_is_refused_with_what_to_do(
     (weights,) = (data / "zoo" / folder).glob("*.tflite")
     model = model_of(weights, InputSection(), "a", "b", decoder=decoder)
     with pytest.raises(PackError, match=said):
-        Kit(model)
+        ModelRunner(model)
 
 
 # One value
@@ -176,7 +176,7 @@ def test_a_regression_is_no_classification(data: Path) -> None:
     weights = data / "zoo" / "openmv-force-regress" / "force_int_quant.tflite"
     for labels in (("force",), ("weak", "strong")):
         with pytest.raises(PackError, match=r"one value that is not known for a probability") as no:
-            WindowKit(model_of(weights, window(36), *labels))
+            WindowRunner(model_of(weights, window(36), *labels))
         assert "(float32 from FULLY_CONNECTED); a measurement (regression)" in str(no.value)
 
 
@@ -188,7 +188,7 @@ def test_the_one_value_of_a_sigmoid_is_a_score(tmp_path: Path) -> None:
         (("loud",), [(0, 1.0)], [(0, 0.0)]),
         (("quiet", "loud"), [(1, 1.0), (0, 0.0)], [(0, 1.0), (1, 0.0)]),
     ):
-        kit = WindowKit(model_of(weights, window(64, LEVEL), *labels))
+        kit = WindowRunner(model_of(weights, window(64, LEVEL), *labels))
         for values, expected in ((loud, high), (quiet, low)):
             found = kit.run(values)
             assert isinstance(found, Classification)
@@ -199,7 +199,7 @@ def test_one_value_of_a_softmax_or_of_something_else_is_no_score(tmp_path: Path)
     one = window(64, LEVEL)
     weights = write_model(tmp_path / "softmax.tflite", "SOFTMAX", (1, 1))
     with pytest.raises(PackError, match="softmax of one value, which is 1 whatever the input"):
-        WindowKit(model_of(weights, one, "loud"))
+        WindowRunner(model_of(weights, one, "loud"))
     weights = write_model(tmp_path / "tanh.tflite", "TANH", (1, 1))
     with pytest.raises(PackError, match=r"not known for a probability \(float32 from TANH\)"):
-        WindowKit(model_of(weights, one, "loud"))
+        WindowRunner(model_of(weights, one, "loud"))

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from edge_runtime.cli.check import check
 from edge_runtime.cli.models import ran_on
-from edge_runtime.engine.fingerprint import fingerprint
-from edge_runtime.engine.kit import Model
-from edge_runtime.engine.models import open_pack_backend
-from edge_runtime.engine.trial import try_pack
 from edge_runtime.errors import EdgeError
+from edge_runtime.model.fingerprint import fingerprint
+from edge_runtime.model.resolve import open_pack_backend
+from edge_runtime.model.runner import Model
+from edge_runtime.model.trial import try_pack
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.records import Detections
 from support.crafted import Network

@@ -11,17 +11,23 @@ import pytest
 from edge_runtime.boxes import WHOLE_FRAME
 from edge_runtime.clock import ManualClock
 from edge_runtime.decode.base import open_decoder
-from edge_runtime.engine.build_sensor import build_sensor
-from edge_runtime.engine.kit import Model
-from edge_runtime.engine.models import open_pack_backend
-from edge_runtime.engine.trial import try_pack
-from edge_runtime.engine.window_kit import WindowKit
 from edge_runtime.errors import BackendError, PackError
 from edge_runtime.manifest import OutputSection, Pack
-from edge_runtime.options import ModelUse, Publish, Stream, Threshold, Vibration
+from edge_runtime.model.resolve import open_pack_backend
+from edge_runtime.model.runner import Model
+from edge_runtime.model.trial import try_pack
+from edge_runtime.model.window_runner import WindowRunner
+from edge_runtime.options import (
+    ModelOptions,
+    PublishOptions,
+    StreamOptions,
+    ThresholdOptions,
+    VibrationOptions,
+)
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import TensorSpec
 from edge_runtime.records import Anomaly, Event
+from edge_runtime.stream.build_sensor import build_sensor
 from support.engine import Results, no_limit
 from support.learning import blocks, toycar_pack
 
@@ -65,7 +71,7 @@ def toycar(data: Path, tmp_path: Path) -> Path:
 def test_the_reference_autoencoder_runs_as_it_is(toycar: Path) -> None:
     pack = open_pack(toycar)
     try_pack(pack)
-    kit = WindowKit(model(pack))
+    kit = WindowRunner(model(pack))
     quiet = noise(1.0, 3072).astype(np.float32)[:, np.newaxis]
     tone = np.sin(np.arange(3072, dtype=np.float32))[:, np.newaxis]
     noisy, tonal = kit.run(quiet), kit.run(tone)
@@ -80,9 +86,10 @@ def test_a_sound_goes_through_the_whole_stream_of_the_reference_autoencoder(toyc
     squeal = 0.5 * np.sin(2.0 * np.pi * 3000.0 * np.arange(len(hum)) / rate_hz)
     squeal[: len(squeal) // 2] = 0.0
     sound = np.rint((hum + squeal) * 32_767.0).astype("<i2")  # as in a WAV file
-    rule = Threshold("odd", "score", above=95.0, min_s=0.5)
-    stream = Stream("fan", source=Vibration(rate_hz=rate_hz), model=ModelUse(str(toycar)),
-                    rules=(rule,), publish=Publish("every_inference"))  # fmt: skip
+    rule = ThresholdOptions("odd", "score", above=95.0, min_s=0.5)
+    stream = StreamOptions("fan", source=VibrationOptions(rate_hz=rate_hz),
+                    model=ModelOptions(str(toycar)),
+                    rules=(rule,), publish=PublishOptions("every_inference"))  # fmt: skip
     clock, sink = ManualClock(), Results()
     task = build_sensor(stream, open_pack(toycar), "auto", sink, clock, no_limit(clock))
     for block in blocks(sound / 32_768.0, rate_hz):

@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.build import hang_limit_s
-from edge_runtime.engine.recordings import Recordings, default_name
-from edge_runtime.engine.replay import check_fit
 from edge_runtime.errors import EdgeError, SourceError, UsageError
+from edge_runtime.jobs.recordings import Recordings, default_name
+from edge_runtime.jobs.replay import check_fit
 from edge_runtime.options import (
-    Recording,
-    Stream,
-    Synthetic,
-    Vibration,
-    Video,
+    RecordingOptions,
+    StreamOptions,
+    SyntheticOptions,
+    VibrationOptions,
+    VideoOptions,
 )
 from edge_runtime.options.recorded import DATA, MANIFEST, read_recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from edge_runtime.sources.record_pictures import KEY_EVERY
-from edge_runtime.sources.recorder import Limits, Origin, Recorder
+from edge_runtime.sources.recorder import Origin, Recorder, RecordingLimits
+from edge_runtime.stream.build import hang_limit_s
 from support.recordings import (
     ROOM,
     all_same,
@@ -39,7 +39,7 @@ from support.recordings import (
 )
 from support.sources import take
 
-LARGER = Synthetic(width=320, height=240, realtime=False)
+LARGER = SyntheticOptions(width=320, height=240, realtime=False)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_pictures_come_back_bit_for_bit_whatever_their_size_and_colours(folder: 
 def test_a_real_clip_comes_back_bit_for_bit_over_several_whole_pictures(
     folder: Path, data: Path
 ) -> None:
-    clip = Video(data / "video" / "one-by-one-person-detection.mp4", realtime=False)
+    clip = VideoOptions(data / "video" / "one-by-one-person-detection.mp4", realtime=False)
     source = open_source(clip, ManualClock())
     source.open()
     pictures = take(source, KEY_EVERY + 10)
@@ -100,7 +100,7 @@ def test_it_is_for_its_owner_s_eyes_alone(folder: Path) -> None:
 def test_it_never_grows_past_its_bytes(
     folder: Path, samples: list[Frame | Samples], most: int
 ) -> None:
-    recorder, recorded = keep(folder, samples, Limits(most, reserve_bytes=0))
+    recorder, recorded = keep(folder, samples, RecordingLimits(most, reserve_bytes=0))
     size = sum(one.stat().st_size for one in folder.iterdir())
     assert most / 2 < size <= most
     assert recorded.ended == f"its {most / 1e6:g} MB are full"
@@ -113,9 +113,11 @@ def test_it_never_grows_past_its_bytes(
 
 
 def test_it_ends_after_its_time_and_leaves_room_on_the_disk(folder: Path) -> None:
-    _, recorded = keep(folder, rows(100), Limits(10**9, 30.0, 0))
+    _, recorded = keep(folder, rows(100), RecordingLimits(10**9, 30.0, 0))
     assert (recorded.samples, recorded.ended) == (30, "0.5 minutes are recorded")
-    _, recorded = keep(folder.with_name("two"), rows(100), Limits(10**9, reserve_bytes=10**18))
+    _, recorded = keep(
+        folder.with_name("two"), rows(100), RecordingLimits(10**9, reserve_bytes=10**18)
+    )
     assert recorded.samples == 0
     assert recorded.ended.endswith("of the disk are left, which stay free")
 
@@ -230,7 +232,7 @@ def test_in_real_time_it_takes_as_long_as_it_did_and_gives_the_same(folder: Path
         assert clock.monotonic() - begun_s == pytest.approx(number)
     source.close()
     assert source.lossless
-    assert hang_limit_s(Recording(folder, realtime=True)) == float("inf")
+    assert hang_limit_s(RecordingOptions(folder, realtime=True)) == float("inf")
 
 
 def test_while_it_is_recorded_it_neither_plays_nor_goes_away(folder: Path) -> None:
@@ -286,14 +288,14 @@ def test_a_recording_of_another_format_is_refused(folder: Path) -> None:
 
 
 def test_a_recording_must_hold_what_the_stream_takes(folder: Path) -> None:
-    pump = Stream("pump", Vibration())
+    pump = StreamOptions("pump", VibrationOptions())
     _, pictures = keep(folder, drawn(2))
     with pytest.raises(UsageError, match="holds pictures 160x120, and stream 'pump' takes rows of"):
         check_fit(pump, folder, pictures)
     _, readings = keep(folder.with_name("two"), rows(2))
     with pytest.raises(UsageError, match="holds rows of a, b, and stream 'gate' takes pictures"):
-        check_fit(Stream("gate"), folder, readings)
+        check_fit(StreamOptions("gate"), folder, readings)
     with pytest.raises(UsageError, match=r"rows of a, b, .*rows of acceleration at 12000 Hz"):
         check_fit(pump, folder, readings)
-    _, vibration = keep(folder.with_name("three"), drawn(2, Vibration(realtime=False)))
+    _, vibration = keep(folder.with_name("three"), drawn(2, VibrationOptions(realtime=False)))
     check_fit(pump, folder, vibration)

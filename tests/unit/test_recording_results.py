@@ -12,34 +12,34 @@ import pytest
 
 from edge_runtime.clock import ManualClock, SystemClock
 from edge_runtime.config import opened_recording
-from edge_runtime.engine.build import build_streams
-from edge_runtime.engine.kit import Kits
-from edge_runtime.engine.record import origin_of
-from edge_runtime.engine.replay import Replay
-from edge_runtime.engine.trial_ledger import TrialLedger
-from edge_runtime.engine.wants import Wants
+from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.errors import EdgeError
 from edge_runtime.infer.pool import Pool
+from edge_runtime.jobs.record import origin_of
+from edge_runtime.jobs.replay import RecordingReplay
 from edge_runtime.manifest import Pack
+from edge_runtime.model.runner import RunnerCache
+from edge_runtime.model.trial_ledger import TrialLedger
 from edge_runtime.options import (
-    Broker,
+    BrokerOptions,
     Config,
-    Device,
-    Line,
-    ModelUse,
-    Motion,
-    Publish,
-    Recording,
-    Stream,
-    Synthetic,
-    Threshold,
-    Vibration,
+    DeviceOptions,
+    LineOptions,
+    ModelOptions,
+    MotionOptions,
+    PublishOptions,
+    RecordingOptions,
+    StreamOptions,
+    SyntheticOptions,
+    ThresholdOptions,
+    VibrationOptions,
 )
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.records import Reading
 from edge_runtime.sources import open_source
+from edge_runtime.stream.build import build_streams
 from support.engine import Results, no_limit, road_pack
 from support.recordings import (
     ROAD,
@@ -65,13 +65,15 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("state")
 
 
-def config_of(stream: Stream) -> Config:
-    return Config(Device("test", "board"), Broker("mqtt://nowhere.example"), (stream,))
+def config_of(stream: StreamOptions) -> Config:
+    return Config(
+        DeviceOptions("test", "board"), BrokerOptions("mqtt://nowhere.example"), (stream,)
+    )
 
 
-def direct(stream: Stream, state: Path) -> Results:
+def direct(stream: StreamOptions, state: Path) -> Results:
     """Run a stream on its own source, in this process."""
-    clock, pool, kits, results = ManualClock(), Pool(2), Kits(), Results()
+    clock, pool, kits, results = ManualClock(), Pool(2), RunnerCache(), Results()
     (one,) = build_streams(
         config_of(stream),
         packs_of(stream),
@@ -81,7 +83,7 @@ def direct(stream: Stream, state: Path) -> Results:
         clock=clock,
         ledger=TrialLedger(state),
         track_ids=itertools.count(1),
-        uplink=no_limit(clock),
+        publish_modes=no_limit(clock),
     )
     pool.start()
     one.capture.start()
@@ -93,23 +95,25 @@ def direct(stream: Stream, state: Path) -> Results:
     return results
 
 
-def packs_of(stream: Stream) -> dict[str, Pack]:
+def packs_of(stream: StreamOptions) -> dict[str, Pack]:
     if stream.name == "road":
         return {stream.name: road_pack()}
     return {stream.name: open_pack(BEARING)} if stream.has_model else {}
 
 
-def replayed(stream: Stream, folder: Path, state: Path, *, realtime: bool = False) -> Results:
+def replayed(
+    stream: StreamOptions, folder: Path, state: Path, *, realtime: bool = False
+) -> Results:
     results, clock = Results(), ManualClock()
-    feed = opened_recording(Recording(folder, realtime))
-    replay = Replay(
+    feed = opened_recording(RecordingOptions(folder, realtime))
+    replay = RecordingReplay(
         config_of(stream), packs_of(stream), feed, sink=results, clock=clock, state_dir=state
     )
-    assert replay.run(Wants())
+    assert replay.run(ControlRequests())
     return results
 
 
-def until_its_end(stream: Stream) -> Iterator[Frame | Samples]:
+def until_its_end(stream: StreamOptions) -> Iterator[Frame | Samples]:
     source = open_source(stream.source, ManualClock())
     source.open()
     while (sample := source.read()) is not None:
@@ -117,25 +121,25 @@ def until_its_end(stream: Stream) -> Iterator[Frame | Samples]:
     source.close()
 
 
-ROAD_SCENE = Stream(
+ROAD_SCENE = StreamOptions(
     "road",
-    Synthetic(rate_fps=5.0, frames=60, realtime=False),
-    gate=Motion(),
-    model=ModelUse(str(PACK)),
-    rules=(Line("milestone", (0.5, 0.0), (0.5, 1.0)),),
-    publish=Publish("every_inference"),
+    SyntheticOptions(rate_fps=5.0, frames=60, realtime=False),
+    gate=MotionOptions(),
+    model=ModelOptions(str(PACK)),
+    rules=(LineOptions("milestone", (0.5, 0.0), (0.5, 1.0)),),
+    publish=PublishOptions("every_inference"),
 )
-PUMP = Stream(
+PUMP = StreamOptions(
     "pump",
-    Vibration(seconds=4.0, fault_after_s=2.0, realtime=False),
-    model=ModelUse("bearing-vibration"),
-    rules=(Threshold("bearing", "healthy", below=0.2, min_s=0.3),),
+    VibrationOptions(seconds=4.0, fault_after_s=2.0, realtime=False),
+    model=ModelOptions("bearing-vibration"),
+    rules=(ThresholdOptions("bearing", "healthy", below=0.2, min_s=0.3),),
 )
-METER = Stream(
+METER = StreamOptions(
     "meter",
-    Vibration(seconds=1.0, realtime=False),
-    rules=(Threshold("knock", "acceleration", above=1.5),),
-    publish=Publish("every_inference"),
+    VibrationOptions(seconds=1.0, realtime=False),
+    rules=(ThresholdOptions("knock", "acceleration", above=1.5),),
+    publish=PublishOptions("every_inference"),
 )
 
 
@@ -150,12 +154,14 @@ METER = Stream(
     ids=["pictures", "windows", "thresholds"],
 )
 def test_a_replay_gives_the_same_results_in_the_same_order_at_the_same_moments(
-    stream: Stream, kinds: set[str], folder: Path, state: Path, realtime: bool
+    stream: StreamOptions, kinds: set[str], folder: Path, state: Path, realtime: bool
 ) -> None:
     live = direct(stream, state).kept
     keep(folder, list(until_its_end(stream)), origin=origin_of(stream, ManualClock()))
     assert replayed(stream, folder, state, realtime=realtime).kept == live
-    named = msgspec.structs.replace(stream, source=opened_recording(Recording(folder, realtime)))
+    named = msgspec.structs.replace(
+        stream, source=opened_recording(RecordingOptions(folder, realtime))
+    )
     assert direct(named, state).kept == live
     assert {one.kind for one in live} == kinds
 
@@ -166,11 +172,11 @@ def test_what_came_over_a_serial_line_gives_the_same_alarms_again(
     """The same blocks go to the stream and to the recording."""
     levels = [2.0, 2.1, 3.2, math.nan, 3.3, 2.5, math.nan, 2.4]
     with SerialDevice(tmp_path) as device:
-        stream = Stream(
+        stream = StreamOptions(
             "well",
             lines_at(device.path),
-            rules=(Threshold("flood", "t", above=3.0, hysteresis=0.1),),
-            publish=Publish("every_inference"),
+            rules=(ThresholdOptions("flood", "t", above=3.0, hysteresis=0.1),),
+            publish=PublishOptions("every_inference"),
         )
         source = open_source(stream.source, SystemClock())
         source.open()
@@ -180,9 +186,10 @@ def test_what_came_over_a_serial_line_gives_the_same_alarms_again(
         source.close()
         results = Results()
         live = build_streams(
-            config_of(stream), {}, pool=Pool(1), kits=Kits(), sink=results, clock=ManualClock(),
+            config_of(stream), {}, pool=Pool(1), kits=RunnerCache(), sink=results,
+            clock=ManualClock(),
             ledger=TrialLedger(state), track_ids=itertools.count(1),
-            uplink=no_limit(ManualClock()),
+            publish_modes=no_limit(ManualClock()),
         )[0].task  # fmt: skip
         for block in blocks:
             live.offer(block)
@@ -198,11 +205,11 @@ def test_a_model_that_cannot_run_ends_a_replay(folder: Path, state: Path, tmp_pa
     keep(folder, drawn(3))
     pack = open_pack(PACK)
     gone = msgspec.structs.replace(pack, folder=tmp_path)
-    stream = Stream("road", ROAD, model=ModelUse(str(PACK)))
-    feed = Recording(folder)
-    replay = Replay(
+    stream = StreamOptions("road", ROAD, model=ModelOptions(str(PACK)))
+    feed = RecordingOptions(folder)
+    replay = RecordingReplay(
         config_of(stream), {"road": gone}, feed, sink=Results(), clock=ManualClock(),
         state_dir=state,
     )  # fmt: skip
     with pytest.raises(EdgeError, match="stream road: "):
-        replay.run(Wants())
+        replay.run(ControlRequests())

@@ -32,7 +32,9 @@ def test_a_stream_without_rules_reports_who_comes_and_goes() -> None:
 
 
 def test_rules_stand_in_the_order_of_their_options_and_know_their_place() -> None:
-    rules = open_rules((YARD, options.Zone(name="b", polygon=LOWER_HALF, settle_s=0.0)), LABELS)
+    rules = open_rules(
+        (YARD, options.ZoneOptions(name="b", polygon=LOWER_HALF, debounce_s=0.0)), LABELS
+    )
     records = rules[1].update((at(0.5, 0.8),), stamp(0))
     assert [record.rule for record in records] == [1]
     assert rules[0].update((at(0.5, 0.8),), stamp(0)) == ()
@@ -84,7 +86,7 @@ def test_the_end_of_a_stream_closes_a_zone() -> None:
 
 
 def test_dwell_speaks_once_a_stay() -> None:
-    rule = opened(options.Dwell(name="loiter", polygon=LOWER_HALF, after_s=1.0))
+    rule = opened(options.DwellOptions(name="loiter", polygon=LOWER_HALF, after_s=1.0))
     records = play(rule, path(*[(0.5, 0.8)] * 20, *[(0.5, 0.2)] * 5, *[(0.5, 0.8)] * 12))
     assert said(records) == [(10, "dwell"), (35, "dwell")]
     ages = [record.age_s for _, record in records if isinstance(record, Event)]
@@ -93,7 +95,7 @@ def test_dwell_speaks_once_a_stay() -> None:
 
 
 def test_dwell_waits_for_a_sighting() -> None:
-    rule = opened(options.Dwell(name="loiter", polygon=LOWER_HALF, after_s=1.0))
+    rule = opened(options.DwellOptions(name="loiter", polygon=LOWER_HALF, after_s=1.0))
     unseen = [(at(0.5, 0.8, visible=False),)] * 10
     frames = [*path(*[(0.5, 0.8)] * 5), *unseen, *path((0.5, 0.8))]
     assert said(play(rule, frames)) == [(15, "dwell")]
@@ -102,9 +104,11 @@ def test_dwell_waits_for_a_sighting() -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        options.Zone(name="z", polygon=LOWER_HALF, labels=("car",), settle_s=0.0),
-        options.Line(name="l", start=(0.0, 0.5), end=(1.0, 0.5), labels=("car",)),
-        options.Dwell(name="d", polygon=LOWER_HALF, labels=("car",), settle_s=0.0, after_s=0.1),
+        options.ZoneOptions(name="z", polygon=LOWER_HALF, labels=("car",), debounce_s=0.0),
+        options.LineOptions(name="l", start=(0.0, 0.5), end=(1.0, 0.5), labels=("car",)),
+        options.DwellOptions(
+            name="d", polygon=LOWER_HALF, labels=("car",), debounce_s=0.0, after_s=0.1
+        ),
     ],
 )
 def test_a_rule_sees_the_labels_it_asked_for_alone(rule: RuleOptions) -> None:
@@ -116,14 +120,14 @@ def test_a_rule_sees_the_labels_it_asked_for_alone(rule: RuleOptions) -> None:
 
 
 def test_an_unknown_label_is_an_error_that_says_what_would_be_right() -> None:
-    zone = options.Zone(name="z", polygon=LOWER_HALF, labels=("car", "persn"))
+    zone = options.ZoneOptions(name="z", polygon=LOWER_HALF, labels=("car", "persn"))
     with pytest.raises(ConfigError) as error:
         open_rule(zone, 1, LABELS)
     assert str(error.value) == (
         "rules[1].labels[1]: the model has no 'persn'; it knows person and 2 more"
     )
     with pytest.raises(ConfigError, match=r"it knows person, bicycle, car$"):
-        open_rule(options.Zone(name="z", polygon=LOWER_HALF, labels=("zzz",)), 0, LABELS)
+        open_rule(options.ZoneOptions(name="z", polygon=LOWER_HALF, labels=("zzz",)), 0, LABELS)
 
 
 COORDINATES = st.sampled_from([0.1, 0.45, 0.49, 0.5, 0.51, 0.55, 0.9, 1.0])
@@ -141,11 +145,11 @@ FRAMES = st.lists(
 
 
 @settings(max_examples=150)
-@given(frames=FRAMES, settle_s=st.sampled_from([0.0, 0.3, 1.0]))
+@given(frames=FRAMES, debounce_s=st.sampled_from([0.0, 0.3, 1.0]))
 def test_whatever_they_do_enter_and_exit_alternate_and_are_closed(
-    frames: list[tuple[float, list[tuple[int, float, float, bool]]]], settle_s: float
+    frames: list[tuple[float, list[tuple[int, float, float, bool]]]], debounce_s: float
 ) -> None:
-    zone = options.Zone(name="z", polygon=LOWER_HALF, settle_s=settle_s)
+    zone = options.ZoneOptions(name="z", polygon=LOWER_HALF, debounce_s=debounce_s)
     rules: tuple[Rule, ...] = (Presence(), opened(zone))
     seconds = 0.0
     records: list[RuleRecord] = []

@@ -16,7 +16,7 @@ def rounded(body: Counts) -> tuple[LabelCount, ...]:
 
 
 def test_counts_are_weighted_by_time_and_cover_it_without_a_hole() -> None:
-    rule = opened(options.Count(name="all", every_s=1.0))
+    rule = opened(options.CountOptions(name="all", every_s=1.0))
     one, other = at(0.2, 0.5), at(0.8, 0.5, id_=2)
     frames: list[Live] = [*[()] * 5, *[(one,)] * 10, *[(one, other)] * 5, *[()] * 15]
     records = play(rule, frames)
@@ -34,17 +34,17 @@ def test_counts_are_weighted_by_time_and_cover_it_without_a_hole() -> None:
 
 
 def test_zero_is_said_for_the_labels_that_were_asked_for() -> None:
-    rule = opened(options.Count(name="cars", every_s=1.0, labels=("car", "person")))
+    rule = opened(options.CountOptions(name="cars", every_s=1.0, labels=("car", "person")))
     ((_, body),) = play(rule, [()] * 11)
     assert isinstance(body, Counts)
     assert body.labels == (LabelCount(PERSON, 0, 0, 0.0), LabelCount(CAR, 0, 0, 0.0))
-    ((_, empty),) = play(opened(options.Count(name="all", every_s=1.0)), [()] * 11)
+    ((_, empty),) = play(opened(options.CountOptions(name="all", every_s=1.0)), [()] * 11)
     assert isinstance(empty, Counts)
     assert empty.labels == ()
 
 
 def test_counts_after_a_silence_stay_on_their_grid_and_say_how_long_it_was() -> None:
-    rule = opened(options.Count(name="all", every_s=1.0))
+    rule = opened(options.CountOptions(name="all", every_s=1.0))
     bodies = [record for t in (0, 0.9, 3.7, 4.0) for record in rule.update((), stamp(t))]
     assert [body.span_s for body in bodies if isinstance(body, Counts)] == [
         pytest.approx(3.7),
@@ -53,7 +53,7 @@ def test_counts_after_a_silence_stay_on_their_grid_and_say_how_long_it_was() -> 
 
 
 def test_an_area_counts_who_stands_in_it_once_an_interval() -> None:
-    rule = opened(options.Count(name="yard", every_s=10.0, polygon=LOWER_HALF))
+    rule = opened(options.CountOptions(name="yard", every_s=10.0, polygon=LOWER_HALF))
     inside, outside = (at(0.5, 0.8),), (at(0.5, 0.2),)
     ((_, body),) = play(rule, ([inside] * 5 + [outside] * 5) * 10 + [outside])
     assert isinstance(body, Counts)
@@ -61,7 +61,7 @@ def test_an_area_counts_who_stands_in_it_once_an_interval() -> None:
 
 
 def test_more_classes_than_one_record_takes_share_the_interval_in_several() -> None:
-    rule = Count(options.Count(name="all", every_s=1.0), 0, frozenset(range(400)))
+    rule = Count(options.CountOptions(name="all", every_s=1.0), 0, frozenset(range(400)))
     rule.update((), stamp(0.0))
     records = rule.update((), stamp(1.0))
     assert [len(one.labels) for one in records] == [180, 180, 40]

@@ -18,7 +18,7 @@ def test_down_the_picture_over_a_line_drawn_from_left_to_right_is_in() -> None:
 
 
 def test_a_line_drawn_downwards_has_its_right_on_the_left_of_the_picture() -> None:
-    down = options.Line(name="down", start=(0.5, 0.0), end=(0.5, 1.0))
+    down = options.LineOptions(name="down", start=(0.5, 0.0), end=(0.5, 1.0))
     leftwards = [(0.8 - 0.1 * step, 0.5) for step in range(7)]
     assert [word for _, word in said(play(opened(down), path(*leftwards)))] == ["in"]
 
@@ -37,14 +37,14 @@ def test_over_and_back_and_over_again_alternates() -> None:
 
 
 def test_round_the_end_of_a_line_is_no_crossing() -> None:
-    short = options.Line(name="short", start=(0.4, 0.5), end=(0.6, 0.5))
+    short = options.LineOptions(name="short", start=(0.4, 0.5), end=(0.6, 0.5))
     assert said(play(opened(short), path((0.8, 0.3), (0.8, 0.7), (0.5, 0.7)))) == []
     round_and_through = path((0.8, 0.3), (0.8, 0.7), (0.5, 0.7), (0.5, 0.3))
     assert said(play(opened(short), round_and_through)) == [(3, "out")]
 
 
 def test_a_step_from_far_to_far_counts_where_it_meets_the_line() -> None:
-    short = options.Line(name="short", start=(0.4, 0.5), end=(0.6, 0.5))
+    short = options.LineOptions(name="short", start=(0.4, 0.5), end=(0.6, 0.5))
     assert said(play(opened(short), path((0.2, 0.2), (0.8, 0.8)))) == [(1, "in")]
     assert said(play(opened(short), path((0.2, 0.2), (0.5, 0.9)))) == []
 

@@ -23,25 +23,25 @@ from edge_runtime.errors import (
     located,
     row,
 )
-from edge_runtime.framing.rows import Tally
+from edge_runtime.framing.rows import FramingCounts
 from edge_runtime.framing.silence import Silence
 from edge_runtime.language import SYSTEM_SAYS
-from edge_runtime.options import Camera
+from edge_runtime.options import CameraOptions
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.packs.store import PackStore
 from edge_runtime.publish.dialer import by_address, together
 from edge_runtime.publish.reasons import BROKER_SAYS, LinkError, dismissed, refused
 from edge_runtime.sources import open_source
 from support.broker import free_port
+from support.pack_files import make_pack
 from support.saying import EN, VI, in_vietnamese, raised, untold
 from support.sensors import lines_at
 from support.surroundings import HEAD, ROAD, VILLAGE_ROAD, configuration, only, surroundings
-from support_packs import make_pack
 
 METER = """
 [[streams]]
 name = "meter"
-source = { kind = "serial", url = "loop://", silent_s = 0.2, \
+source = { kind = "serial", url = "loop://", stale_after_s = 0.2, \
 framing = { kind = "lines", columns = [{ name = "level" }] } }
 """
 GATE = f"""
@@ -115,7 +115,7 @@ def test_what_nobody_here_has_said_stays_as_it_is() -> None:
     "device", ["/dev/no-camera", "/dev/null", "/etc/hostname", "rtsp://127.0.0.1:{port}/live"]
 )
 def test_cameras(device: str) -> None:
-    source = open_source(Camera(device.format(port=free_port())), CLOCK)
+    source = open_source(CameraOptions(device.format(port=free_port())), CLOCK)
     in_vietnamese(raised(SourceError, source.open))
 
 
@@ -142,7 +142,7 @@ def test_serial_ports(url: str) -> None:
     ],
 )
 def test_sensors_that_are_silent(heard: dict[str, Any], size: int, said: str) -> None:
-    tally = Tally()
+    tally = FramingCounts()
     silence = Silence(tally, 3.0)
     tally.empty += heard.get("empty", 0)
     tally.bad.update(heard.get("bad", {}))
@@ -264,7 +264,7 @@ def test_what_the_daemon_may_say_is_known(told: str, said: str) -> None:
 
 
 def test_what_the_running_daemon_says_is_told_again(tmp_path: Path) -> None:
-    error = raised(SourceError, open_source(Camera("/dev/no-camera"), CLOCK).open)
+    error = raised(SourceError, open_source(CameraOptions("/dev/no-camera"), CLOCK).open)
     told = {"state": "degraded", "reason": str(error), "captured": 0, "restarts": 3}
     around = surroundings(
         tmp_path,

@@ -9,15 +9,15 @@ import pytest
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.enrolment.claim import Claim, parse_claim
-from edge_runtime.enrolment.identity import IdentityFolder, Waiting
+from edge_runtime.enrolment.identity import IdentityFolder, PendingEnrolment
 from edge_runtime.enrolment.keys import new_key, read_key, request
 from edge_runtime.errors import EdgeError, Heard, Text
 from edge_runtime.office.claims import cancel
 from edge_runtime.office.folder import OfficeFolder
-from edge_runtime.options import Broker
+from edge_runtime.options import BrokerOptions
 from edge_runtime.provision.claims import read_claim
-from edge_runtime.provision.errors import NoLinkError, ProvisionError, RefusedError
-from edge_runtime.provision.est import Office
+from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError, ProvisionError
+from edge_runtime.provision.est import EstClient
 from edge_runtime.publish.dialer import by_address
 from edge_runtime.publish.endpoint import endpoint_of
 from edge_runtime.publish.once import deliver_once
@@ -25,7 +25,7 @@ from edge_runtime.publish.reasons import BROKER_SAYS, LinkError, dismissed, refu
 from edge_runtime.publish.tls import password_of
 from edge_runtime.records import Message
 from support.broker import free_port
-from support.office import EstClient, new_office
+from support.office import EstTestClient, new_office
 from support.provisioning import claim_at
 from support.publishing import IDENTITY
 from support.saying import VI, in_vietnamese, raised
@@ -38,7 +38,7 @@ CLOCK = SystemClock()
 
 def send(url: str, **options: Any) -> None:
     message = Message(f"{IDENTITY.root}/reply/doctor", b"{}", "application/json")
-    broker = Broker(url=url, connect_timeout_s=5.0, **options)
+    broker = BrokerOptions(url=url, connect_timeout_s=5.0, **options)
     deliver_once(broker, endpoint_of(url, broker.server_name), IDENTITY, message, clock=CLOCK)
 
 
@@ -48,7 +48,7 @@ def test_a_broker_that_is_not_there() -> None:
 
 
 def test_a_broker_with_the_certificate_of_another_ca(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
     url = f"mqtts://127.0.0.1:{est.port}"  # any server that speaks TLS will do
     assert "CA tin cậy" in in_vietnamese(raised(LinkError, lambda: send(url)))
@@ -65,7 +65,7 @@ def test_what_brokers_answer(code: int) -> None:
 
 
 def test_a_password_that_cannot_be_read(tmp_path: Path) -> None:
-    broker = Broker("mqtt://b", username="u", password_file=tmp_path / "secret")
+    broker = BrokerOptions("mqtt://b", username="u", password_file=tmp_path / "secret")
     assert "mật khẩu của broker" in in_vietnamese(raised(LinkError, lambda: password_of(broker)))
 
 
@@ -83,7 +83,7 @@ def test_claims(office: OfficeFolder, tmp_path: Path) -> None:
 def test_an_identity_that_is_not_there_waits_or_is_damaged(tmp_path: Path) -> None:
     folder = IdentityFolder(tmp_path)
     in_vietnamese(raised(EdgeError, folder.files))
-    folder.begin(Waiting("edge-claim-1:x", 1_000.0, "HTTP 500"), b"no key")
+    folder.begin(PendingEnrolment("edge-claim-1:x", 1_000.0, "HTTP 500"), b"no key")
     expired = raised(EdgeError, lambda: folder.files(1_001.0))
     assert "đã hết hạn ngày 1970-01-01" in in_vietnamese(expired)
     refusal = NoLinkError("the office at {address} cannot be reached ({why})",
@@ -108,36 +108,36 @@ def test_a_disk_that_cannot_be_written(tmp_path: Path) -> None:
 def ask_for(office: OfficeFolder, claim: Claim) -> None:
     key = request(new_key(), claim.name)
     ca = office.ca.read_bytes()
-    Office(claim.est_url, clock_trusted=True).enroll(key, ca, claim.claim_id, claim.secret)
+    EstClient(claim.est_url, clock_trusted=True).enroll(key, ca, claim.claim_id, claim.secret)
 
 
-def test_what_the_office_answers(office: OfficeFolder, est: EstClient) -> None:
+def test_what_the_office_answers(office: OfficeFolder, est: EstTestClient) -> None:
     used = claim_at(office, "used", est.port)
     ask_for(office, used)
     assert "đã được dùng với một khóa khác" in in_vietnamese(
-        raised(RefusedError, lambda: ask_for(office, used))
+        raised(OfficeRefusalError, lambda: ask_for(office, used))
     )
     gone = claim_at(office, "gone", est.port)
     cancel(office.registry, gone.claim_id, CLOCK.now().wall_s)
-    assert "đã bị hủy" in in_vietnamese(raised(RefusedError, lambda: ask_for(office, gone)))
+    assert "đã bị hủy" in in_vietnamese(raised(OfficeRefusalError, lambda: ask_for(office, gone)))
     old = claim_at(office, "old", est.port, lasts_s=-1.0)
-    assert "đã hết hạn" in in_vietnamese(raised(RefusedError, lambda: ask_for(office, old)))
+    assert "đã hết hạn" in in_vietnamese(raised(OfficeRefusalError, lambda: ask_for(office, old)))
 
 
 def test_an_office_that_is_another_one_or_away(
-    office: OfficeFolder, est: EstClient, tmp_path: Path
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
-    here = Office(f"https://127.0.0.1:{est.port}", clock_trusted=True)
+    here = EstTestClient(f"https://127.0.0.1:{est.port}", clock_trusted=True)
     in_vietnamese(raised(ProvisionError, lambda: here.ca("0" * 64)))
     ours, theirs = request(new_key(), "hill/gate"), new_office(tmp_path / "theirs").ca.read_bytes()
     stranger = raised(ProvisionError, lambda: here.enroll(ours, theirs, "claim", "secret"))
     assert "không phải văn phòng đã cấp phiếu" in in_vietnamese(stranger)
-    away = Office(f"https://127.0.0.1:{free_port()}", clock_trusted=True)
+    away = EstTestClient(f"https://127.0.0.1:{free_port()}", clock_trusted=True)
     assert "kết nối bị từ chối" in in_vietnamese(raised(NoLinkError, lambda: away.ca("0" * 64)))
 
 
 def test_another_makers_office_is_quoted() -> None:
-    error = RefusedError(
+    error = OfficeRefusalError(
         "the office at {address} refuses: {text}", address="o:1", text=Heard("Go away; now")
     )
     assert error.said(VI) == "văn phòng ở o:1 từ chối: Go away; now"

@@ -10,12 +10,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.health import StreamHealth
-from edge_runtime.engine.missing import MOST_TOLD, MissingChannels
-from edge_runtime.engine.reporting import Reporter
-from edge_runtime.engine.sensor import SensorTask
-from edge_runtime.options import Publish, PublishMode
-from edge_runtime.options import Threshold as Options
+from edge_runtime.options import PublishMode, PublishOptions
+from edge_runtime.options import ThresholdOptions as Options
 from edge_runtime.raw import Samples
 from edge_runtime.records import (
     NO_MODEL,
@@ -27,6 +23,10 @@ from edge_runtime.records import (
     Reading,
     Result,
 )
+from edge_runtime.stream.health import StreamHealth
+from edge_runtime.stream.missing_channels import MOST_TOLD, MissingChannels
+from edge_runtime.stream.sensor_reporter import SensorReporter
+from edge_runtime.stream.sensor_task import SensorTask
 from support.engine import Results
 
 # Readings
@@ -40,17 +40,17 @@ class Sensor:
         *rules: Options,
         mode: PublishMode = "events",
         rate_hz: float = 0.0,
-        singles: frozenset[str] = frozenset(),
+        float32_channels: frozenset[str] = frozenset(),
         alarms: Mapping[str, Stamp] | None = None,
         **publish: Any,
     ) -> None:
         self.results: list[Result] = []
         self._rate_hz = rate_hz
         self._index = 0
-        self._reporter = Reporter(
+        self._reporter = SensorReporter(
             "well", NO_MODEL, ("level", "temp"), ("m", "Cel"),
-            publish=Publish(mode, **publish), rules=rules, mode=lambda: mode,
-            singles=singles, alarms=alarms or {},
+            publish=PublishOptions(mode, **publish), rules=rules, mode=lambda: mode,
+            float32_channels=float32_channels, alarms=alarms or {},
         )  # fmt: skip
 
     def row(self, at_s: float, *rows: tuple[float, float], gap: bool = False) -> list[Result]:
@@ -75,7 +75,9 @@ def sent(sensor: Sensor, values: Sequence[float], every_s: float = 1.0) -> list[
 def test_the_first_reading_is_sent_with_names_and_units_as_short_as_the_sensor_gave_it() -> None:
     scaled = 3 * 0.1
     assert str(scaled) == "0.30000000000000004"
-    (first,) = Sensor(singles=frozenset({"temp"})).row(0.0, (scaled, float(np.float32(20.1))))
+    (first,) = Sensor(float32_channels=frozenset({"temp"})).row(
+        0.0, (scaled, float(np.float32(20.1)))
+    )
     assert isinstance(first.body, Reading)
     assert [(m.name, m.unit, m.value) for m in first.body.measures] == [
         ("level", "m", 0.3),
@@ -178,9 +180,9 @@ def test_health_names_what_has_no_value_and_the_log_says_when_it_is_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    well = Reporter(
+    well = SensorReporter(
         "well", NO_MODEL, ("level", "temp"), ("m", "Cel"),
-        publish=Publish("every_inference"), rules=(), mode=lambda: "every_inference",
+        publish=PublishOptions("every_inference"), rules=(), mode=lambda: "every_inference",
     )  # fmt: skip
     task = SensorTask("well", reporter=well, look=None, sink=Results(), clock=ManualClock())
 
@@ -253,10 +255,13 @@ def test_where_a_clock_was_not_set_a_resumed_alarm_has_no_since() -> None:
 MODEL = ModelRef("bearing", "ab" * 32, ("healthy", "ball", "inner"))
 
 
-def reporter(model: ModelRef, channels: tuple[str, ...], *rules: Options, **more: Any) -> Reporter:
-    return Reporter(
+def reporter(
+    model: ModelRef, channels: tuple[str, ...], *rules: Options, **more: Any
+) -> SensorReporter:
+    return SensorReporter(
         "pump", model, channels, [""] * len(channels),
-        publish=Publish("every_inference"), rules=rules, mode=lambda: "every_inference", **more,
+        publish=PublishOptions("every_inference"), rules=rules, mode=lambda: "every_inference",
+        **more,
     )  # fmt: skip
 
 
@@ -295,9 +300,9 @@ def test_what_raises_is_told_once_and_the_stream_works_again_after_it() -> None:
             super().append(result)
 
     sink = Full()
-    well = Reporter(
+    well = SensorReporter(
         "well", NO_MODEL, ("level",), ("m",),
-        publish=Publish("every_inference"), rules=(), mode=lambda: "every_inference",
+        publish=PublishOptions("every_inference"), rules=(), mode=lambda: "every_inference",
     )  # fmt: skip
     task = SensorTask("well", reporter=well, look=None, sink=sink, clock=ManualClock())
     told: list[Exception] = []

@@ -13,30 +13,31 @@ import pytest
 
 from edge_runtime.clock import ManualClock, Stamp, SystemClock
 from edge_runtime.config import load
-from edge_runtime.engine.build import build_encoder, hang_limit_s, listed_labels, load_checked
-from edge_runtime.engine.build_sensor import NO_MEMORY, build_sensor, model_reporter
-from edge_runtime.engine.capture import Capture
-from edge_runtime.engine.kit import Model
-from edge_runtime.engine.models import check_input, check_labels, open_pack_backend
-from edge_runtime.engine.trial import try_pack
-from edge_runtime.engine.watchdog import CAPTURE_LIMIT_S, standstill
-from edge_runtime.engine.window_kit import WindowLook
+from edge_runtime.daemon.build import build_encoder, listed_labels
+from edge_runtime.daemon.watchdog import CAPTURE_LIMIT_S, standstill
 from edge_runtime.errors import ConfigError, UsageError
 from edge_runtime.manifest import Pack
+from edge_runtime.model.resolve import check_input, check_labels, open_pack_backend
+from edge_runtime.model.runner import Model
+from edge_runtime.model.trial import try_pack
+from edge_runtime.model.window_runner import PackWindowModel
 from edge_runtime.options import (
-    Modbus,
-    ModelUse,
-    Publish,
-    Register,
-    Serial,
-    Stream,
-    Threshold,
-    Vibration,
+    ModbusOptions,
+    ModelOptions,
+    PublishOptions,
+    RegisterOptions,
+    SerialOptions,
+    StreamOptions,
+    ThresholdOptions,
+    VibrationOptions,
 )
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.packs.store import PackStore
 from edge_runtime.records import Classification, ClassScore, Event, Measure
+from edge_runtime.stream.build import hang_limit_s, load_checked
+from edge_runtime.stream.build_sensor import NO_MEMORY, build_sensor, model_reporter
+from edge_runtime.stream.capture import Capture
 from support.engine import Results, no_limit
 from support.learning import blocks, toycar_pack
 from support.paths import ROOT
@@ -76,7 +77,7 @@ def test_each_example_is_good_with_its_packs(file: Path, tmp_path: Path) -> None
 
 def test_there_is_an_example_for_each_sort_of_sensor() -> None:
     sources = [load(file).streams[0].source for file in EXAMPLES]
-    kinds = {s.framing.__struct_config__.tag for s in sources if isinstance(s, Serial)}
+    kinds = {s.framing.__struct_config__.tag for s in sources if isinstance(s, SerialOptions)}
     assert kinds == {"binary", "lines", "modbus", "nmea"}
 
 
@@ -88,12 +89,12 @@ def test_a_threshold_names_a_long_label_whole_or_as_the_wire_shows_it(form: str)
     names = [f"{word}, {'as the mechanics of the district say ' * 2}" for word in ("good", "worn")]
     pack = msgspec.structs.replace(bearing(), labels=(*names, *bearing().labels[2:]))
     channel = {"whole": names[0], "wire": "good"}[form]
-    stream = Stream(
+    stream = StreamOptions(
         "pump",
-        Vibration(),
-        model=ModelUse(labels=(channel,)),
-        rules=(Threshold(name="bearing", channel=channel, below=0.2),),
-        publish=Publish("events", dead_band={channel: 0.1}),
+        VibrationOptions(),
+        model=ModelOptions(labels=(channel,)),
+        rules=(ThresholdOptions(name="bearing", channel=channel, below=0.2),),
+        publish=PublishOptions("events", dead_band={channel: 0.1}),
     )
     check_input(stream, "streams[0]", pack)
     check_labels(stream, 0, pack)
@@ -200,7 +201,7 @@ def test_the_bundled_pack_passes_its_trial() -> None:
 
 
 def test_no_window_spans_a_gap_and_what_was_thrown_away_is_counted() -> None:
-    look = WindowLook(model(bearing()))
+    look = PackWindowModel(model(bearing()))
     made = list(blocks(noise(1.0, 8000), 8000.0))
     whole = [stamp for block in made for stamp, _ in look.windows(block)]
     assert len(whole) == 1 + (8000 - 2048) // 1024
@@ -213,8 +214,10 @@ def test_no_window_spans_a_gap_and_what_was_thrown_away_is_counted() -> None:
 
 
 def test_a_missing_value_is_a_gap_to_a_model_and_is_said_to_be() -> None:
-    stream = Stream(
-        "pump", Vibration(seconds=1.0, realtime=False), model=ModelUse("bearing-vibration")
+    stream = StreamOptions(
+        "pump",
+        VibrationOptions(seconds=1.0, realtime=False),
+        model=ModelOptions("bearing-vibration"),
     )
     results = Results()
     clock = ManualClock()
@@ -231,11 +234,11 @@ def test_a_missing_value_is_a_gap_to_a_model_and_is_said_to_be() -> None:
 
 
 def test_a_dead_sensor_is_a_fault_and_no_quiet_machine() -> None:
-    stream = Stream(
+    stream = StreamOptions(
         "pump",
-        source=Serial("x", Modbus((Register("a", address=0),))),
-        model=ModelUse("bearing-vibration"),
-        rules=(Threshold("bearing", "healthy", below=0.2),),
+        source=SerialOptions("x", ModbusOptions((RegisterOptions("a", address=0),))),
+        model=ModelOptions("bearing-vibration"),
+        rules=(ThresholdOptions("bearing", "healthy", below=0.2),),
     )
     clock, sink = ManualClock(), Results()
     task = build_sensor(stream, bearing(), "auto", sink, clock, no_limit(clock))
@@ -259,11 +262,11 @@ def test_a_dead_sensor_is_a_fault_and_no_quiet_machine() -> None:
 
 
 def test_a_meter_that_is_asked_rarely_is_neither_hung_nor_at_a_standstill() -> None:
-    rarely = Modbus((Register("a", address=0),), every_s=600.0, timeout_s=5.0)
-    source = Serial("x", rarely, silent_s=1800.0)
+    rarely = ModbusOptions((RegisterOptions("a", address=0),), every_s=600.0, timeout_s=5.0)
+    source = SerialOptions("x", rarely, stale_after_s=1800.0)
     assert hang_limit_s(source) > 1800.0 + 600.0 + 5.0
     clock = ManualClock()
-    stream = Stream("meter", source=source)
+    stream = StreamOptions("meter", source=source)
     task = build_sensor(stream, None, "auto", Results(), clock, no_limit(clock))
     task.health.state = "running"
     capture = Capture(task, lambda: None, clock, None, hang_limit_s=hang_limit_s(source))  # type: ignore[arg-type,return-value]
@@ -275,7 +278,7 @@ def test_a_meter_that_is_asked_rarely_is_neither_hung_nor_at_a_standstill() -> N
 def test_a_model_on_windows_runs_without_opencv() -> None:
     program = (
         'import sys; sys.modules["cv2"] = None; from pathlib import Path; '
-        "from edge_runtime.engine.trial import run_trial; "
+        "from edge_runtime.model.trial import run_trial; "
         "from edge_runtime.packs.manifest_file import open_pack; "
         'run_trial(open_pack(Path(sys.argv[1])), "auto", None)'
     )

@@ -52,7 +52,7 @@ def test_the_service_is_notified_watched_and_runs_as_a_user_of_its_own() -> None
 
 
 def test_a_start_gets_the_time_that_the_daemon_counts_on() -> None:
-    from edge_runtime.engine.starts import FIRST_WAIT_S, START_TIMEOUT_S
+    from edge_runtime.daemon.crash_loop import FIRST_WAIT_S, START_TIMEOUT_S
 
     service = read(UNIT)["Service"]
     assert float(service["TimeoutStartSec"]) == START_TIMEOUT_S

@@ -13,12 +13,12 @@ import pytest
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
-from edge_runtime.options import Camera
+from edge_runtime.options import CameraOptions
 from edge_runtime.sources.camera import CameraSource, Schedule
 from edge_runtime.sources.v4l2 import explain
 from support.broker import free_port
-from support_media import read_some
-from support_rtsp import RtspCamera
+from support.media import read_some
+from support.rtsp_camera import RtspCamera
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def served() -> Iterator[RtspCamera]:
 
 
 def source_of(url: str, *, width: int = 0, height: int = 0, timeout_s: float = 5.0) -> CameraSource:
-    options = Camera(
+    options = CameraOptions(
         device=url, width=width, height=height, rate_fps=100.0,
         open_timeout_s=timeout_s, read_timeout_s=timeout_s,
     )  # fmt: skip
@@ -151,21 +151,21 @@ def test_a_silent_camera_does_not_keep_another_from_opening(served: RtspCamera) 
 
 
 def test_a_missing_index_is_a_missing_device_file() -> None:
-    source = CameraSource(Camera(device=63), SystemClock())
+    source = CameraSource(CameraOptions(device=63), SystemClock())
     with pytest.raises(SourceError, match=r"/dev/video63: no such camera; check its cable"):
         source.open()
 
 
 def test_a_device_that_is_no_camera_is_told_apart() -> None:
     with pytest.raises(SourceError, match="/dev/null is not a camera; name one that"):
-        CameraSource(Camera(device="/dev/null"), SystemClock()).open()
+        CameraSource(CameraOptions(device="/dev/null"), SystemClock()).open()
 
 
 def test_a_file_is_no_camera(tmp_path: Path) -> None:
     path = tmp_path / "video0"
     path.touch()
     with pytest.raises(SourceError, match="is not a camera but a file or folder; name one"):
-        CameraSource(Camera(device=str(path)), SystemClock()).open()
+        CameraSource(CameraOptions(device=str(path)), SystemClock()).open()
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ def device(tmp_path: Path) -> Iterator[SerialDevice]:
         yield made
 
 
-def lines_source(url: object, silent_s: float = 10.0) -> SerialSource:
-    return SerialSource(lines_at(url, silent_s), SystemClock())
+def lines_source(url: object, stale_after_s: float = 10.0) -> SerialSource:
+    return SerialSource(lines_at(url, stale_after_s), SystemClock())
 
 
 def sampled_source(url: object) -> SerialSource:
@@ -134,7 +134,7 @@ def open_files() -> int:
 
 
 def test_a_silent_sensor_is_said_to_be_silent(device: SerialDevice) -> None:
-    source = lines_source(device.path, silent_s=0.3)
+    source = lines_source(device.path, stale_after_s=0.3)
     source.open()
     with pytest.raises(SourceError, match=r"nothing came for 0\.3 s; check the sensor's power"):
         source.read()
@@ -142,7 +142,7 @@ def test_a_silent_sensor_is_said_to_be_silent(device: SerialDevice) -> None:
 
 
 def test_a_sensor_that_talks_nonsense_is_told_from_a_silent_one(device: SerialDevice) -> None:
-    source = lines_source(device.path, silent_s=0.3)
+    source = lines_source(device.path, stale_after_s=0.3)
     source.open()
     with (
         repeating(lambda _number: device.write(b"\xf3\x9c\n")),
@@ -153,7 +153,7 @@ def test_a_sensor_that_talks_nonsense_is_told_from_a_silent_one(device: SerialDe
 
 
 def test_a_loop_port_opens_and_is_silent() -> None:
-    source = lines_source("loop://", silent_s=0.3)
+    source = lines_source("loop://", stale_after_s=0.3)
     source.open()
     with pytest.raises(SourceError, match="loop://: nothing came"):
         source.read()

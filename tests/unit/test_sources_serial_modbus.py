@@ -19,16 +19,18 @@ from serial import rfc2217
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
 from edge_runtime.framing import poll
-from edge_runtime.options import Modbus, Register, Serial
+from edge_runtime.options import ModbusOptions, RegisterOptions, SerialOptions
 from edge_runtime.raw import Samples
 from edge_runtime.sources.serial_port import SerialSource
 from support.serial_device import Line, ModbusSlave, SerialDevice, repeating, with_crc
 from support.waiting import until
 
 REGISTERS = (
-    Register(name="voltage", unit="V", scale=0.1, address=0, type="uint16", table="input"),
-    Register(name="power", unit="W", address=1, type="int32", table="input"),
-    Register(name="frequency", unit="Hz", address=40, type="float32", words="low-first", max=70.0),
+    RegisterOptions(name="voltage", unit="V", scale=0.1, address=0, type="uint16", table="input"),
+    RegisterOptions(name="power", unit="W", address=1, type="int32", table="input"),
+    RegisterOptions(
+        name="frequency", unit="Hz", address=40, type="float32", words="low-first", max=70.0
+    ),
 )
 
 
@@ -55,10 +57,12 @@ def set_frequency(slave: ModbusSlave, value: float) -> None:
 
 
 def meter(
-    device: SerialDevice, *, number: int = 7, silent_s: float = 10.0, timeout_s: float = 0.3
+    device: SerialDevice, *, number: int = 7, stale_after_s: float = 10.0, timeout_s: float = 0.3
 ) -> SerialSource:
-    framing = Modbus(registers=REGISTERS, device=number, every_s=0.02, timeout_s=timeout_s)
-    options = Serial(url=str(device.path), framing=framing, baud=115_200, silent_s=silent_s)
+    framing = ModbusOptions(registers=REGISTERS, device=number, every_s=0.02, timeout_s=timeout_s)
+    options = SerialOptions(
+        url=str(device.path), framing=framing, baud=115_200, stale_after_s=stale_after_s
+    )
     return SerialSource(options, SystemClock())
 
 
@@ -130,7 +134,7 @@ def test_a_value_out_of_its_range_is_missing(
 
 
 def test_a_device_that_does_not_answer_is_said(device: SerialDevice, slave: ModbusSlave) -> None:
-    source = meter(device, number=8, silent_s=1.0, timeout_s=0.1)
+    source = meter(device, number=8, stale_after_s=1.0, timeout_s=0.1)
     source.open()
     with pytest.raises(SourceError, match=r"gave no answer for 1 s; check device, baud, power"):
         take(source)
@@ -160,7 +164,7 @@ def test_a_device_without_any_of_the_registers_is_said(
     device: SerialDevice, slave: ModbusSlave
 ) -> None:
     slave.words = {}
-    source = meter(device, silent_s=1.0)
+    source = meter(device, stale_after_s=1.0)
     source.open()
     text = r"nothing valid for 1 s: the device refused: exception 2 .*; check the registers' table"
     with pytest.raises(SourceError, match=text):
@@ -171,13 +175,18 @@ def test_a_device_without_any_of_the_registers_is_said(
 
 # Answers that come late: two registers, told apart by nothing but their address
 
-TWO = (Register(name="voltage", address=0, scale=0.1), Register(name="current", address=100))
+TWO = (
+    RegisterOptions(name="voltage", address=0, scale=0.1),
+    RegisterOptions(name="current", address=100),
+)
 TIMEOUT_S = 0.05
 
 
-def two(url: object, *, silent_s: float = 60.0, device: int = 1) -> SerialSource:
-    framing = Modbus(registers=TWO, device=device, every_s=0.01, timeout_s=TIMEOUT_S)
-    return SerialSource(Serial(url=str(url), framing=framing, silent_s=silent_s), SystemClock())
+def two(url: object, *, stale_after_s: float = 60.0, device: int = 1) -> SerialSource:
+    framing = ModbusOptions(registers=TWO, device=device, every_s=0.01, timeout_s=TIMEOUT_S)
+    return SerialSource(
+        SerialOptions(url=str(url), framing=framing, stale_after_s=stale_after_s), SystemClock()
+    )
 
 
 def rows_until(source: SerialSource, enough: Callable[[int], bool]) -> list[list[float]]:
@@ -220,7 +229,7 @@ def test_an_answer_that_is_late_now_and_then_goes_to_no_other_register(
 def test_a_device_that_is_always_late_is_told_how_late(device: SerialDevice) -> None:
     slave = late_slave(device)
     slave.late_s = lambda _number: 2.0 * TIMEOUT_S
-    source = two(device.path, silent_s=1.0)
+    source = two(device.path, stale_after_s=1.0)
     source.open()
     text = r"answers come up to 0\.1\d* s after the question, later than framing\.timeout_s"
     with repeating(slave.step), pytest.raises(SourceError, match=text):

@@ -11,16 +11,16 @@ import pytest
 
 from edge_runtime.clock import ManualClock
 from edge_runtime.errors import SourceError
-from edge_runtime.options import Fault, Synthetic
+from edge_runtime.options import FaultOptions, SyntheticOptions
 from edge_runtime.sources.scene import Scene
 from edge_runtime.sources.synthetic import SyntheticSource
-from support_media import read_all, read_some
+from support.media import read_all, read_some
 
-SMALL = Synthetic(width=160, height=96, frames=6, realtime=False)
+SMALL = SyntheticOptions(width=160, height=96, frames=6, realtime=False)
 
 
-def with_faults(*faults: Fault) -> SyntheticSource:
-    options = Synthetic(width=160, height=96, frames=6, realtime=False, faults=faults)
+def with_faults(*faults: FaultOptions) -> SyntheticSource:
+    options = SyntheticOptions(width=160, height=96, frames=6, realtime=False, faults=faults)
     return SyntheticSource(options, ManualClock())
 
 
@@ -44,7 +44,7 @@ def test_the_truth_is_that_of_the_picture() -> None:
 def test_in_real_time_it_is_stamped_and_paced_like_a_camera() -> None:
     clock = ManualClock()
     start_s = clock.monotonic()
-    source = SyntheticSource(Synthetic(width=64, height=48, rate_fps=5.0), clock)
+    source = SyntheticSource(SyntheticOptions(width=64, height=48, rate_fps=5.0), clock)
     source.open()
     read_some(source, 3)
     assert clock.monotonic() - start_s == pytest.approx(0.4)
@@ -57,7 +57,7 @@ def test_in_real_time_it_is_stamped_and_paced_like_a_camera() -> None:
 
 
 def test_fail_raises_once_and_goes_on_with_the_same_frame_after_reopening() -> None:
-    source = with_faults(Fault(at=2, kind="fail"))
+    source = with_faults(FaultOptions(at=2, kind="fail"))
     source.open()
     read_some(source, 2)
     with pytest.raises(SourceError, match="scripted fault at frame 2"):
@@ -69,7 +69,7 @@ def test_fail_raises_once_and_goes_on_with_the_same_frame_after_reopening() -> N
 
 
 def test_hang_lasts_until_close() -> None:
-    source = with_faults(Fault(at=1, kind="hang", hang_s=3600.0))
+    source = with_faults(FaultOptions(at=1, kind="hang", hang_s=3600.0))
     source.open()
     read_some(source, 1)
     told: list[SourceError] = []
@@ -90,12 +90,12 @@ def test_hang_lasts_until_close() -> None:
 
 
 def test_hang_that_ends_by_itself_only_delays() -> None:
-    source = with_faults(Fault(at=1, kind="hang", hang_s=0.01))
+    source = with_faults(FaultOptions(at=1, kind="hang", hang_s=0.01))
     assert len(read_all(source)) == 6
 
 
 def test_freeze_repeats_a_picture_and_its_truth() -> None:
-    source = with_faults(Fault(at=2, kind="freeze", frames=3))
+    source = with_faults(FaultOptions(at=2, kind="freeze", frames=3))
     frames = read_all(source)
     scene = Scene(1, 160, 96, 10.0)
     shown = [1 if index in (2, 3, 4) else index for index in range(6)]
@@ -106,7 +106,7 @@ def test_freeze_repeats_a_picture_and_its_truth() -> None:
 
 
 def test_resize_changes_the_size_for_a_while() -> None:
-    frames = read_all(with_faults(Fault(at=2, kind="resize", frames=2)))
+    frames = read_all(with_faults(FaultOptions(at=2, kind="resize", frames=2)))
     sizes = [frame.image.shape[:2] for frame in frames]
     assert sizes == [(96, 160)] * 2 + [(48, 80)] * 2 + [(96, 160)] * 2
 

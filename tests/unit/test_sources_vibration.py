@@ -8,19 +8,25 @@ import numpy as np
 import pytest
 
 from edge_runtime.clock import ManualClock
-from edge_runtime.engine.build_sensor import build_sensor
-from edge_runtime.engine.kit import Model
-from edge_runtime.engine.models import open_pack_backend
-from edge_runtime.engine.window_kit import WindowLook
 from edge_runtime.features.envelope import envelope_spectrum
 from edge_runtime.features.spectrum import frequencies_hz
-from edge_runtime.options import ModelUse, Publish, Stream, Threshold, Vibration
+from edge_runtime.model.resolve import open_pack_backend
+from edge_runtime.model.runner import Model
+from edge_runtime.model.window_runner import PackWindowModel
+from edge_runtime.options import (
+    ModelOptions,
+    PublishOptions,
+    StreamOptions,
+    ThresholdOptions,
+    VibrationOptions,
+)
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Doubles, Samples
 from edge_runtime.records import Classification, Event, Reading
 from edge_runtime.sources.machine import OUTER_RACE_ORDER, Machine
 from edge_runtime.sources.vibration import VibrationSource
+from edge_runtime.stream.build_sensor import build_sensor
 from support.engine import Results, no_limit
 
 PACK = bundled_models() / "bearing-vibration"
@@ -28,7 +34,7 @@ FAULT_S = 10.0
 WINDOW_S = 0.256
 
 
-def blocks(options: Vibration) -> Iterator[Samples]:
+def blocks(options: VibrationOptions) -> Iterator[Samples]:
     source = VibrationSource(options, ManualClock())
     source.open()
     while (block := source.read()) is not None:
@@ -36,12 +42,12 @@ def blocks(options: Vibration) -> Iterator[Samples]:
 
 
 def signal(seconds: float, seed: int = 1, fault_after_s: float | None = None) -> Doubles:
-    machine = Machine(Vibration(seed, fault_after_s=fault_after_s))
+    machine = Machine(VibrationOptions(seed, fault_after_s=fault_after_s))
     return machine.take(int(seconds * 12_000))[:, 0]
 
 
 def test_a_machine_is_the_same_for_its_seed_in_whatever_pieces_it_is_taken() -> None:
-    options = Vibration(seed=7, fault_after_s=0.2)
+    options = VibrationOptions(seed=7, fault_after_s=0.2)
     whole = Machine(options).take(6000)
     again = Machine(options)
     pieces = np.concatenate([again.take(size) for size in (1, 599, 2400, 3000)])
@@ -59,7 +65,7 @@ def test_a_fault_adds_strikes_of_the_outer_race_and_changes_nothing_else() -> No
 
 def test_as_fast_as_it_goes_rows_are_counted_in_media_time_to_the_end() -> None:
     start = ManualClock().now()
-    made = list(blocks(Vibration(seconds=0.12, realtime=False)))
+    made = list(blocks(VibrationOptions(seconds=0.12, realtime=False)))
     assert [len(block.values) for block in made] == [600, 600, 240]
     assert [block.stamp for block in made] == [start.later(n * 0.05) for n in range(3)]
 
@@ -67,7 +73,7 @@ def test_as_fast_as_it_goes_rows_are_counted_in_media_time_to_the_end() -> None:
 def test_in_real_time_a_block_comes_once_it_was_measured() -> None:
     clock = ManualClock()
     begun_s = clock.monotonic()
-    source = VibrationSource(Vibration(), clock)
+    source = VibrationSource(VibrationOptions(), clock)
     source.open()
     for number in range(3):
         block = source.read()
@@ -79,7 +85,7 @@ def test_in_real_time_a_block_comes_once_it_was_measured() -> None:
 
 def test_what_nobody_took_in_time_is_a_gap_and_no_burst() -> None:
     clock = ManualClock()
-    source = VibrationSource(Vibration(), clock)
+    source = VibrationSource(VibrationOptions(), clock)
     source.open()
     source.read()
     clock.advance(100.0)
@@ -95,8 +101,10 @@ def test_what_nobody_took_in_time_is_a_gap_and_no_burst() -> None:
 def test_the_bundled_model_takes_it_for_healthy_and_then_for_an_outer_race(
     seed: int, rate_hz: int
 ) -> None:
-    options = Vibration(seed, rate_hz, fault_after_s=FAULT_S, seconds=2 * FAULT_S, realtime=False)
-    look = WindowLook(Model(open_pack(PACK), None, None, open_pack_backend("auto")))
+    options = VibrationOptions(
+        seed, rate_hz, fault_after_s=FAULT_S, seconds=2 * FAULT_S, realtime=False
+    )
+    look = PackWindowModel(Model(open_pack(PACK), None, None, open_pack_backend("auto")))
     start_s = ManualClock().monotonic()
     before, after = [], []
     for block in blocks(options):
@@ -116,16 +124,16 @@ def test_the_bundled_model_takes_it_for_healthy_and_then_for_an_outer_race(
 
 
 def test_its_fault_is_one_alarm_within_a_second() -> None:
-    stream = Stream(
+    stream = StreamOptions(
         "pump",
-        source=Vibration(fault_after_s=FAULT_S, seconds=2 * FAULT_S, realtime=False),
-        model=ModelUse("bearing-vibration"),
-        rules=(Threshold("bearing", "healthy", below=0.2, min_s=0.35),),
-        publish=Publish(heartbeat_s=1000.0),
+        source=VibrationOptions(fault_after_s=FAULT_S, seconds=2 * FAULT_S, realtime=False),
+        model=ModelOptions("bearing-vibration"),
+        rules=(ThresholdOptions("bearing", "healthy", below=0.2, min_s=0.35),),
+        publish=PublishOptions(heartbeat_s=1000.0),
     )
     clock, sink = ManualClock(), Results()
     task = build_sensor(stream, open_pack(PACK), "auto", sink, clock, no_limit(clock))
-    assert isinstance(stream.source, Vibration)
+    assert isinstance(stream.source, VibrationOptions)
     for block in blocks(stream.source):
         task.offer(block)
     first, alarm = sink.kept
@@ -136,10 +144,10 @@ def test_its_fault_is_one_alarm_within_a_second() -> None:
 
 
 def test_without_a_model_its_acceleration_is_a_reading() -> None:
-    stream = Stream("pump", source=Vibration(seconds=0.1, realtime=False))
+    stream = StreamOptions("pump", source=VibrationOptions(seconds=0.1, realtime=False))
     clock, sink = ManualClock(), Results()
     task = build_sensor(stream, None, "auto", sink, clock, no_limit(clock))
-    assert isinstance(stream.source, Vibration)
+    assert isinstance(stream.source, VibrationOptions)
     for block in blocks(stream.source):
         task.offer(block)
     (reading,) = sink.kept

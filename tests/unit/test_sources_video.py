@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.build import hang_limit_s
 from edge_runtime.errors import SourceError
-from edge_runtime.options import Video
+from edge_runtime.options import VideoOptions
 from edge_runtime.sources.media_time import MediaTime
 from edge_runtime.sources.video import VideoSource
+from edge_runtime.stream.build import hang_limit_s
 from support.containers import damage, write_matroska, write_raw_h264
-from support_media import read_all, read_some, write_clip
+from support.media import read_all, read_some, write_clip
 
 
 def passed_s(moments: Iterable[Stamp], start: Stamp) -> list[float]:
@@ -29,7 +29,7 @@ def passed_s(moments: Iterable[Stamp], start: Stamp) -> list[float]:
 def placed_s(path: Path) -> tuple[list[float], str]:
     """Return when a file's frames come, in seconds from its beginning, and what is said of it."""
     clock = ManualClock()
-    source = VideoSource(Video(path, realtime=False), clock)
+    source = VideoSource(VideoOptions(path, realtime=False), clock)
     moments = [frame.stamp for frame in read_all(source)]
     return passed_s(moments, clock.now()), source.notice
 
@@ -43,7 +43,7 @@ def test_every_frame_of_a_real_clip_comes_once_in_media_time(
 ) -> None:
     clock = ManualClock()
     start = clock.now()
-    source = VideoSource(Video(data / "video" / name, realtime=False), clock)
+    source = VideoSource(VideoOptions(data / "video" / name, realtime=False), clock)
     source.open()
     moments: list[Stamp] = []
     while (frame := source.read()) is not None:
@@ -60,7 +60,7 @@ def test_every_frame_of_a_real_clip_comes_once_in_media_time(
 def test_a_clip_that_loops_goes_on_in_media_time(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.avi", frames=5)
     clock = ManualClock()
-    source = VideoSource(Video(clip, loop=True, realtime=False), clock)
+    source = VideoSource(VideoOptions(clip, loop=True, realtime=False), clock)
     source.open()
     frames = read_some(source, 12)
     source.close()
@@ -72,7 +72,7 @@ def test_a_clip_that_loops_goes_on_in_media_time(tmp_path: Path) -> None:
 def test_in_real_time_frames_come_at_the_files_own_rate(tmp_path: Path) -> None:
     clock = ManualClock()
     start = clock.now()
-    source = VideoSource(Video(write_clip(tmp_path / "clip.avi", frames=10)), clock)
+    source = VideoSource(VideoOptions(write_clip(tmp_path / "clip.avi", frames=10)), clock)
     frames = read_all(source)
     assert not source.lossless
     assert len(frames) == 10
@@ -82,7 +82,7 @@ def test_in_real_time_frames_come_at_the_files_own_rate(tmp_path: Path) -> None:
 def test_in_real_time_late_frames_are_left_out_and_the_stamp_says_which(tmp_path: Path) -> None:
     clock = ManualClock()
     start = clock.now()
-    source = VideoSource(Video(write_clip(tmp_path / "clip.avi", frames=10)), clock)
+    source = VideoSource(VideoOptions(write_clip(tmp_path / "clip.avi", frames=10)), clock)
     source.open()
     read_some(source, 1)
     clock.advance(0.55)
@@ -95,7 +95,7 @@ def test_in_real_time_late_frames_are_left_out_and_the_stamp_says_which(tmp_path
 
 def test_a_board_that_is_always_too_slow_still_gets_frames(tmp_path: Path) -> None:
     clock = ManualClock()
-    source = VideoSource(Video(write_clip(tmp_path / "clip.avi"), loop=True), clock)
+    source = VideoSource(VideoOptions(write_clip(tmp_path / "clip.avi"), loop=True), clock)
     source.open()
     given = []
     for _ in range(3):
@@ -111,7 +111,7 @@ def test_a_clip_whose_end_is_missing_gives_what_is_there_and_says_so(
     whole = (data / "video" / "car-detection.mp4").read_bytes()
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole[: len(whole) * 6 // 10])
-    source = VideoSource(Video(cut, realtime=False), ManualClock())
+    source = VideoSource(VideoOptions(cut, realtime=False), ManualClock())
     frames = read_all(source)
     assert 200 < len(frames) < 240
     assert source.notice == (
@@ -125,7 +125,7 @@ def test_a_clip_with_a_hole_goes_on_behind_it_and_says_so(data: Path, tmp_path: 
     holed[middle : middle + 60_000] = bytes(60_000)
     clip = tmp_path / "holed.mp4"
     clip.write_bytes(holed)
-    source = VideoSource(Video(clip, realtime=False), ManualClock())
+    source = VideoSource(VideoOptions(clip, realtime=False), ManualClock())
     assert 360 < len(read_all(source)) < 377
     assert source.notice.startswith("damaged after frame 1")
 
@@ -136,7 +136,7 @@ def test_a_file_without_a_usable_rate_is_read_at_an_assumed_one(tmp_path: Path) 
     scale_and_rate = avi.index(b"strh") + 8 + 20
     avi[scale_and_rate : scale_and_rate + 8] = b"\x01\x00\x00\x00\xff\xff\xff\x7f"
     clip.write_bytes(avi)
-    source = VideoSource(Video(clip, realtime=False), ManualClock())
+    source = VideoSource(VideoOptions(clip, realtime=False), ManualClock())
     frames = read_all(source)
     assert len(frames) == 20
     assert source.notice == (
@@ -181,7 +181,7 @@ def test_a_file_without_stamps_comes_at_a_rate_and_says_so(tmp_path: Path) -> No
 
 def test_in_real_time_the_pauses_of_a_file_are_waited_for(tmp_path: Path) -> None:
     stamps_s = [0, 0.1, 0.2, 60.2, 120.2]
-    options = Video(write_matroska(tmp_path / "a.mkv", stamps_s))
+    options = VideoOptions(write_matroska(tmp_path / "a.mkv", stamps_s))
     clock = ManualClock()
     start_s = clock.monotonic()
     source = VideoSource(options, clock)
@@ -197,7 +197,9 @@ def test_in_real_time_the_pauses_of_a_file_are_waited_for(tmp_path: Path) -> Non
 
 def test_in_real_time_a_late_frame_is_given_unless_the_next_one_is_due(tmp_path: Path) -> None:
     clock = ManualClock()
-    source = VideoSource(Video(write_matroska(tmp_path / "a.mkv", [0, 0.1, 0.2, 60.2])), clock)
+    source = VideoSource(
+        VideoOptions(write_matroska(tmp_path / "a.mkv", [0, 0.1, 0.2, 60.2])), clock
+    )
     source.open()
     read_some(source, 1)
     clock.advance(30.0)
@@ -231,7 +233,7 @@ def test_a_file_that_is_no_video_is_refused(tmp_path: Path, content: bytes) -> N
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
     with pytest.raises(SourceError, match=r"clip\.mp4: not a video that can be read; check it"):
-        VideoSource(Video(path), ManualClock()).open()
+        VideoSource(VideoOptions(path), ManualClock()).open()
 
 
 def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
@@ -240,7 +242,7 @@ def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:
     frame = avi.index(b"00dc", avi.index(b"movi"))
     path.write_bytes(avi[: frame + 8] + bytes(64))
     with pytest.raises(SourceError, match=r"clip\.avi: (holds no frame|not a video)"):
-        VideoSource(Video(path), ManualClock()).open()
+        VideoSource(VideoOptions(path), ManualClock()).open()
 
 
 def test_a_damaged_file_leaves_standard_error_to_us(data: Path, tmp_path: Path) -> None:

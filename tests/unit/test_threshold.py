@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.options import Threshold as Options
+from edge_runtime.options import ThresholdOptions as Options
 from edge_runtime.rules.threshold import Threshold
 
 ZERO_S = 1000.0

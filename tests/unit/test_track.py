@@ -17,10 +17,10 @@ from edge_runtime.track import Tracker, TrackerOutput
 
 PERSON, CAR = 0, 2
 Scene = Callable[[float], tuple[Detection, ...]]
-DEFAULTS = options.Track()
+DEFAULTS = options.TrackOptions()
 
 
-def tracker(track: options.Track = DEFAULTS) -> Tracker:
+def tracker(track: options.TrackOptions = DEFAULTS) -> Tracker:
     ids = itertools.count(1)
     return Tracker(track, high_score=0.5, new_id=lambda: next(ids))
 
@@ -56,7 +56,7 @@ def test_a_track_is_confirmed_by_its_third_sighting_and_says_since_when() -> Non
 
 
 def test_a_track_is_given_up_max_lost_s_after_it_was_last_seen() -> None:
-    one = tracker(options.Track(max_lost_s=1.0))
+    one = tracker(options.TrackOptions(max_lost_s=1.0))
     outputs = play(one, lambda t: (thing(0.5),) if t < 1 else (), fps=10, seconds=3)
     gone = [number for number, output in enumerate(outputs) if output.exited]
     assert gone == [20]  # last seen in frame 9
@@ -80,7 +80,7 @@ def test_a_low_score_keeps_a_track_alive_but_never_begins_one() -> None:
 
 
 def test_what_scores_below_low_score_is_passed_through_untouched() -> None:
-    one = tracker(options.Track(low_score=0.3))
+    one = tracker(options.TrackOptions(low_score=0.3))
     outputs = play(one, lambda t: (thing(0.5, score=0.9 if t < 1 else 0.2),), fps=10, seconds=2)
     assert outputs[-1].objects == (thing(0.5, score=0.2),)
     assert outputs[-1].live[0].visible is False
@@ -234,7 +234,7 @@ FRAMES = st.lists(
 def test_whatever_is_seen_the_books_balance(
     frames: list[tuple[float, tuple[Detection, ...]]], min_hits: int
 ) -> None:
-    one = tracker(options.Track(min_hits=min_hits))
+    one = tracker(options.TrackOptions(min_hits=min_hits))
     at_s, there, ever, sure = 10.0, set[int](), set[int](), 0
     for dt, objects in frames:
         at_s += dt

@@ -58,8 +58,8 @@ def detection(box: Iterable[float], class_id: float, score: float) -> Detection:
 
 def assert_six_people_walk_through(seen: list[tuple[int, tuple[Detection, ...]]]) -> None:
     ids = itertools.count(1)
-    tracker = Tracker(options.Track(), high_score=0.5, new_id=lambda: next(ids))
-    to_the_right = options.Line(name="right", start=(0.7, 1.0), end=(0.7, 0.0))
+    tracker = Tracker(options.TrackOptions(), high_score=0.5, new_id=lambda: next(ids))
+    to_the_right = options.LineOptions(name="right", start=(0.7, 1.0), end=(0.7, 0.0))
     presence, line = Presence(), open_rule(to_the_right, 0, ("person",))
     events: list[RuleRecord] = []
     states: list[TrackState] = []

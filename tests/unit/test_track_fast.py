@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from edge_runtime.cli.status import stream_text
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.kit import Kits
-from edge_runtime.engine.pace import Pace
 from edge_runtime.infer.pool import Pool
+from edge_runtime.model.runner import RunnerCache
 from edge_runtime.raw import Frame
 from edge_runtime.records import Detection
+from edge_runtime.stream.pace import PaceMonitor
 from support.drives import ACROSS, LABELS, SIZE_M, drive, found, frames, told, tracks, watched
 from support.engine import Results, canned, make_task
 
@@ -33,7 +33,7 @@ def test_a_vehicle_that_is_seen_three_times_crosses_once_and_else_it_is_said(lab
     wrong = []
     for kmh, fps in ((kmh, fps) for name, kmh, fps in CELLS if name == label):
         seen = frames(drive(label, kmh), fps=fps, seconds=16)
-        pace = Pace()
+        pace = PaceMonitor()
         bodies = watched(seen, ACROSS, fps=fps, pace=pace)
         sightings = sum(map(bool, seen))
         right = [("cross", "out", label)] if sightings >= 3 else []
@@ -43,7 +43,7 @@ def test_a_vehicle_that_is_seen_three_times_crosses_once_and_else_it_is_said(lab
 
 
 def test_what_is_through_in_two_frames_is_said_with_the_rate_that_was_measured() -> None:
-    pace = Pace()
+    pace = PaceMonitor()
     seen = frames(drive("motorbike", 80), fps=3) + frames(drive("motorbike", 40), fps=3)
     assert told(watched(seen, ACROSS, fps=3, pace=pace)) == [("cross", "out", "motorbike")]
     assert pace.missed == 1
@@ -58,7 +58,7 @@ def test_what_is_through_in_two_frames_is_said_with_the_rate_that_was_measured()
 
 
 def test_boxes_at_random_are_no_traffic_that_is_too_fast() -> None:
-    noise, pace = random.Random(4), Pace()
+    noise, pace = random.Random(4), PaceMonitor()
 
     def flash() -> Detection:
         x, y = noise.uniform(0.1, 0.9), noise.uniform(0.2, 0.8)
@@ -128,9 +128,9 @@ def test_a_crowd_of_fast_vehicles_is_counted_one_by_one() -> None:
 def test_a_running_stream_says_in_health_and_once_in_the_log_that_things_are_too_fast(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    clock, results, pace = ManualClock(), Results(), Pace()
+    clock, results, pace = ManualClock(), Results(), PaceMonitor()
     pool = Pool(1)
-    task = make_task("road", results, clock, pool, Kits(), canned, iou=0.45, pace=pace)
+    task = make_task("road", results, clock, pool, RunnerCache(), canned, iou=0.45, pace=pace)
     picture = np.zeros((8, 8, 3), np.uint8)
     for number in range(4):
         if number % 2:

@@ -10,12 +10,19 @@ import pytest
 
 from edge_runtime.boxes import Box
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.engine.build_picture import build_pipeline, ready_for_less
-from edge_runtime.engine.uplink import FILE, SAVE_EVERY_S, Uplink
+from edge_runtime.daemon.uplink import FILE, SAVE_EVERY_S, Uplink
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Line, ModelUse, Publish, PublishMode, Stream, UplinkOptions
+from edge_runtime.options import (
+    LineOptions,
+    ModelOptions,
+    PublishMode,
+    PublishOptions,
+    StreamOptions,
+    UplinkOptions,
+)
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.records import Detection, Detections, Event, Lane
+from edge_runtime.stream.build_vision import build_pipeline, ready_for_less
 from support.paths import ROOT
 
 MIDNIGHT_S = 1_700_006_400.0  # 2023-11-15T00:00:00Z
@@ -242,10 +249,12 @@ def pack() -> Pack:
 
 
 def publish(
-    uplink: Uplink, pack: Pack, mode: PublishMode, *, rules: tuple[Line, ...] = ()
+    uplink: Uplink, pack: Pack, mode: PublishMode, *, rules: tuple[LineOptions, ...] = ()
 ) -> dict[str, int]:
     """Let somebody walk across the picture for two seconds; return how many records of a kind."""
-    stream = Stream("road", model=ModelUse("x"), rules=rules, publish=Publish(mode, every_s=1.0))
+    stream = StreamOptions(
+        "road", model=ModelOptions("x"), rules=rules, publish=PublishOptions(mode, every_s=1.0)
+    )
     pipeline = build_pipeline(ready_for_less(stream), pack, iter(range(1, 99)).__next__, uplink)
     found = []
     for frame in range(21):
@@ -272,14 +281,14 @@ def test_each_step_sends_less_of_a_stream_without_rules(meter: Meter, pack: Pack
 @pytest.mark.parametrize("used", [0, 800_000, 950_000, 5_000_000])
 def test_events_of_the_rules_are_always_sent(used: int, meter: Meter, pack: Pack) -> None:
     meter.send(used)
-    across = Line(name="milestone", start=(0.5, 0.0), end=(0.5, 1.0))
+    across = LineOptions(name="milestone", start=(0.5, 0.0), end=(0.5, 1.0))
     for mode in ("every_inference", "events"):
         assert publish(meter.uplink, pack, mode, rules=(across,))["event"] == 1
 
 
 def test_a_step_in_mid_stream_keeps_the_tracks(meter: Meter, pack: Pack) -> None:
     """Who is in the picture when the mode changes is not taken for somebody new."""
-    stream = ready_for_less(Stream("road", publish=Publish("every_inference")))
+    stream = ready_for_less(StreamOptions("road", publish=PublishOptions("every_inference")))
     pipeline = build_pipeline(stream, pack, iter(range(1, 99)).__next__, meter.uplink)
     seen = Detections((Detection(0, 0.9, (0.2, 0.4, 0.4, 0.7)),))
     found = []

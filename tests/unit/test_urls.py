@@ -23,12 +23,12 @@ from edge_runtime.cli.check import describe, doubtful_logins
 from edge_runtime.cli.logs import JournalFormatter, LogFormatter
 from edge_runtime.clock import SystemClock
 from edge_runtime.config import parse
-from edge_runtime.engine.task import describe as described
 from edge_runtime.errors import ConfigError, SourceError, UsageError
 from edge_runtime.packs.download import phrase_of, why_broken
 from edge_runtime.provision.claims import read_claim
 from edge_runtime.sources.camera import why_unreached
 from edge_runtime.sources.serial_port import SerialSource, open_port
+from edge_runtime.stream.task import describe as described
 from edge_runtime.toml_file import read_toml
 from edge_runtime.urls import login_doubt, shown_url, without_urls
 from support.broker import free_port

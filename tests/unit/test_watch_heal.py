@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.cli.heal import ASK_AGAIN_S, Healer
-from edge_runtime.cli.holes import Hole, Holes
+from edge_runtime.cli.holes import Holes, SequenceHole
 from edge_runtime.encode.reader import Decoded
 from support.broker import Mosquitto
 from support.device import Device
@@ -203,7 +203,7 @@ def test_nonsense_for_an_answer_is_passed_over() -> None:
 
 
 def test_a_hole_says_what_it_is() -> None:
-    assert str(Hole("hill", "gate", 3, 7, 7)) == "hill/gate: seq 7 of boot 3"
+    assert str(SequenceHole("hill", "gate", 3, 7, 7)) == "hill/gate: seq 7 of boot 3"
 
 
 def test_watch_heals_what_it_missed_while_its_own_link_was_down(

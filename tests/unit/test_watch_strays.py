@@ -19,7 +19,7 @@ from edge_runtime.cli.heal import COMMAND
 from edge_runtime.cli.holes import MOST_BOOTS, MOST_DEVICES, Holes
 from edge_runtime.cli.printable import UNPRINTABLE
 from edge_runtime.cli.strays import FIRST_AFTER_S, Strays
-from edge_runtime.cli.view import SHOWN_ROWS, LinesView, Listener, TableView, View
+from edge_runtime.cli.view import SHOWN_ROWS, LinesView, MessageListener, MessageView, TableView
 from edge_runtime.encode.reader import Decoded, PayloadError, Reader
 from edge_runtime.publish.subscriber import Received
 
@@ -119,13 +119,15 @@ class Nobody:
 
 
 @contextmanager
-def listening(view: View) -> Iterator[tuple[Listener, Nobody, io.StringIO, io.StringIO]]:
+def listening(
+    view: MessageView,
+) -> Iterator[tuple[MessageListener, Nobody, io.StringIO, io.StringIO]]:
     nobody = Nobody()
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err, view:
-        yield Listener(view, nobody, heal=True, grace_s=1.0), nobody, out, err  # type: ignore[arg-type]
+        yield MessageListener(view, nobody, heal=True, grace_s=1.0), nobody, out, err  # type: ignore[arg-type]
 
 
-def come(listener: Listener, topic: str, payload: bytes, now_s: float) -> int:
+def come(listener: MessageListener, topic: str, payload: bytes, now_s: float) -> int:
     fresh = listener.take(Received(f"edge/v1/s/d/{topic}", payload, retained=False), now_s)
     listener.tick(now_s)
     return fresh

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.clock import Stamp
 from edge_runtime.errors import ConfigError
-from edge_runtime.raw import Samples, Window
+from edge_runtime.raw import Samples, SignalWindow
 from edge_runtime.window import Resampler, Windower, in_samples, low_pass, rate_ratio, whole_parts
 
 START = Stamp(1_700_000_000.0, 500.0)
@@ -39,11 +39,11 @@ def blocks(values: Values, sizes: Sequence[int], rate_hz: float = 100.0) -> list
     return out
 
 
-def pushed(windower: Windower, stream: Iterable[Samples]) -> list[Window]:
+def pushed(windower: Windower, stream: Iterable[Samples]) -> list[SignalWindow]:
     return [window for samples in stream for window in windower.push(samples)]
 
 
-def firsts(windows: Iterable[Window]) -> list[float]:
+def firsts(windows: Iterable[SignalWindow]) -> list[float]:
     return [float(window.values[0, 0]) for window in windows]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from edge_runtime.boxes import WHOLE_FRAME
 from edge_runtime.decode.base import ModelTensors, open_decoder
-from edge_runtime.decode.yolo_layouts import END_TO_END, Layout, find_layout
+from edge_runtime.decode.yolo_layouts import END_TO_END, YoloLayout, find_layout
 from edge_runtime.errors import PackError
 from edge_runtime.manifest import OutputSection
 from edge_runtime.raw import NO_FACTS, ModelFacts, TensorSpec
@@ -32,10 +32,10 @@ HEADS = {
 STRIDES = st.sampled_from(list(HEADS.values()))
 # What a YOLO of so many classes gives for so many cells, and the layout in which it is read.
 READ = {
-    "v8": (lambda n, c: [(1, 4 + c, n)], Layout(1, 4)),
-    "v8 transposed": (lambda n, c: [(1, n, 4 + c)], Layout(2, 4)),
-    "v5": (lambda n, c: [(1, 3 * n, 5 + c)], Layout(2, 5)),
-    "v5 transposed": (lambda n, c: [(1, 5 + c, 3 * n)], Layout(1, 5)),
+    "v8": (lambda n, c: [(1, 4 + c, n)], YoloLayout(1, 4)),
+    "v8 transposed": (lambda n, c: [(1, n, 4 + c)], YoloLayout(2, 4)),
+    "v5": (lambda n, c: [(1, 3 * n, 5 + c)], YoloLayout(2, 5)),
+    "v5 transposed": (lambda n, c: [(1, 5 + c, 3 * n)], YoloLayout(1, 5)),
 }
 OTHERS = {
     "OBB": lambda n, c: [(1, 5 + c, n)],
@@ -135,7 +135,7 @@ def test_where_a_grid_has_as_many_the_graph_tells() -> None:
     size, shape = (192, 320), (1, 300, 6)  # heads of strides 16 and 32 have 300 cells
     picks = ModelFacts(picks_best=True)
     assert find_layout(model_of([shape], 2, size, picks)) == END_TO_END
-    assert find_layout(model_of([shape], 2, size)) == Layout(2, 4)
+    assert find_layout(model_of([shape], 2, size)) == YoloLayout(2, 4)
     assert "2 classes, labels.txt 80 labels" in refusal(model_of([shape], 80, size))
 
 
@@ -150,8 +150,8 @@ def test_an_end_to_end_model_s_file_says_how_many_classes_it_has(labels: int) ->
 def test_heads_that_are_known_and_an_output_of_none() -> None:
     for strides in HEADS.values():
         boxes = cells((640, 640), strides)
-        assert find_layout(model_of([(1, 7, boxes)], 3)) == Layout(1, 4)
-        assert find_layout(model_of([(1, 3 * boxes, 8)], 3)) == Layout(2, 5)
+        assert find_layout(model_of([(1, 7, boxes)], 3)) == YoloLayout(1, 4)
+        assert find_layout(model_of([(1, 3 * boxes, 8)], 3)) == YoloLayout(2, 5)
     text = refusal(model_of([(1, 7, 8)], 3))
     assert "[1, 7, 8]; for an input of 640 rows and 640 columns a YOLOv8 gives 8400 boxes" in text
     assert "a YOLOv5 25200" in text

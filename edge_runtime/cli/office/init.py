@@ -16,7 +16,7 @@ from edge_runtime.cli.extras import extra
 from edge_runtime.cli.office.common import DEFAULT_FOLDER, at, folder_option
 from edge_runtime.cli.printable import say
 from edge_runtime.errors import UsageError
-from edge_runtime.office.folder import OfficeFolder, Owner, open_folder
+from edge_runtime.office.folder import FileOwner, OfficeFolder, open_folder
 from edge_runtime.office.registry import Settings
 
 BROKER_PORT, EST_PORT = 8883, 8443
@@ -168,7 +168,7 @@ def differing(there: Settings, wanted: Settings) -> list[str]:
 def tell_next(office: OfficeFolder, settings: Settings) -> None:
     """Say in a few lines what comes after `init`."""
     folder = "" if office.path == DEFAULT_FOLDER else f" --folder {office.path}"
-    shut = Owner().shut_out_by(office.path)
+    shut = FileOwner().shut_out_by(office.path)
     if shut is not None:
         say(
             f"! Mosquitto's user cannot pass through {shut}: use another folder, or chmod o+x it",

@@ -1,0 +1,1 @@
+"""The process on the board: lifecycle, supervision, commands, status, health, uplink."""

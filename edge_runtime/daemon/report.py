@@ -1,0 +1,191 @@
+"""What the device says of itself: birth, will, health, the status line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from edge_runtime import __version__
+from edge_runtime.board.throttle import Throttle
+from edge_runtime.board.vitals import Board
+from edge_runtime.clock import Clock
+from edge_runtime.daemon.crash_loop import CrashLoopGuard
+from edge_runtime.daemon.uplink import Uplink
+from edge_runtime.encode import Encoder, Topics
+from edge_runtime.encode.encoder import JSON, offline, stopped
+from edge_runtime.outbox import Outbox, OutboxHealth
+from edge_runtime.publish.contract import LinkHealth, LinkState
+from edge_runtime.records import Message
+from edge_runtime.stream.capture import RunningStream
+
+LONGEST_REASON = 240  # characters of a reason that cross the link; the log has all
+
+
+def state_of(
+    streams: Sequence[RunningStream],
+    outbox_state: str,
+    uplink: Uplink,
+    throttle: Throttle,
+    link_state: LinkState,
+    config_fault: str = "",
+) -> str:
+    """Return `ok`, or `degraded` where any part has declared itself so."""
+    states = [link_state, *(stream.task.health.state for stream in streams)]
+    degraded = "degraded" in states
+    less = uplink.step or throttle.step
+    return "degraded" if degraded or outbox_state != "ok" or less or config_fault else "ok"
+
+
+class HealthReport:
+    """Gathers the health of all parts; any thread.
+
+    `config_fault` is what is wrong with the configuration's file while the last good one is at
+    work; the supervisor sets it.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[RunningStream],
+        outbox: Outbox,
+        board: Board,
+        clock: Clock,
+        uplink: Uplink,
+        throttle: Throttle,
+        link: Callable[[], LinkHealth],
+        starts: CrashLoopGuard,
+    ) -> None:
+        self.config_fault = ""
+        self._streams = streams
+        self._outbox = outbox
+        self._board = board
+        self._clock = clock
+        self._uplink = uplink
+        self._throttle = throttle
+        self._link = link
+        self._starts = starts
+
+    def health(self) -> dict[str, Any]:
+        """Return the health record, ready for JSON."""
+        outbox = self._outbox.health()
+        link = self._link()
+        fields = self._fields(outbox, link)
+        fields["outbox"] = outbox_fields(outbox)
+        fields["link"] = link_fields(link)
+        if self._uplink.step:
+            fields["uplink"] = self._uplink.fields()
+        return fields
+
+    def everything(self) -> dict[str, Any]:
+        """Return all that is known, ready for JSON: for those who ask on the board itself."""
+        now_s = self._clock.monotonic()
+        outbox, link = self._outbox.health(), self._link()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            **self._fields(outbox, link),
+            "outbox": msgspec.to_builtins(outbox),
+            "link": {**msgspec.to_builtins(link), "since_s": round(now_s - link.since_s, 1)},
+            "uplink": {**self._uplink.fields(), "by_kind": self._uplink.by_kind()},
+        }
+
+    def config(self) -> dict[str, str]:
+        """Return that the last good configuration is at work and why; nothing where all is well."""
+        reason = self.config_fault
+        return {"state": "fallback", "reason": reason[:LONGEST_REASON]} if reason else {}
+
+    def _fields(self, outbox: OutboxHealth, link: LinkHealth) -> dict[str, Any]:
+        stamp = self._clock.now()
+        config, short_starts = self.config(), self._starts.short
+        return {
+            "ts": round(stamp.wall_s, 3),
+            "boot": self._outbox.boot,
+            "state": state_of(
+                self._streams,
+                outbox.state,
+                self._uplink,
+                self._throttle,
+                link.state,
+                self.config_fault,
+            ),
+            "clock": "synced" if stamp.trusted else "unsynced",
+            "streams": {s.task.name: msgspec.to_builtins(s.task.health) for s in self._streams},
+            "board": msgspec.to_builtins(self._board.vitals()),
+            **({"throttle": self._throttle.fields()} if self._throttle.step else {}),
+            **({"config": config} if config else {}),
+            **({"short_starts": short_starts} if short_starts else {}),
+        }
+
+    def line(self) -> str:
+        """Return one line for `systemctl status`."""
+        streams = ", ".join(
+            f"{s.task.name} {s.task.health.state}"
+            + (f" ({s.task.health.reason})" if s.task.health.reason else "")
+            for s in self._streams
+        )
+        text = f"{streams}; link {self._link().state}; {self._outbox.pending()} to go"
+        fault = self.config_fault
+        return f"last good configuration at work ({fault}); {text}" if fault else text
+
+
+def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:
+    """Return how the outbox stands; what is nothing is left out, for health crosses the link."""
+    fields: dict[str, Any] = {"state": outbox.state, "pending": outbox.pending}
+    optional = {
+        "reason": outbox.reason,
+        "oldest_ts": outbox.oldest_pending_ts,
+        "dropped": outbox.dropped,
+        "summarised": outbox.summarised,
+        "rejected": outbox.rejected,
+    }
+    fields.update({key: value for key, value in optional.items() if value})
+    fields["bytes"] = outbox.bytes_used
+    return fields
+
+
+def link_fields(link: LinkHealth) -> dict[str, Any]:
+    """Return what an office wants to know of a link, no more: health crosses it too."""
+    fields: dict[str, Any] = {
+        "sent": link.sent,
+        "acknowledged": link.acknowledged,
+        "bytes_out": link.bytes_out,
+        "attempts": link.attempts,
+    }
+    if link.rejected:
+        fields["rejected"] = link.rejected
+    if link.state == "degraded":
+        fields |= {"state": link.state, "reason": link.reason[:LONGEST_REASON]}
+    return fields
+
+
+class DeviceStatus:
+    """The device's retained messages, made afresh at each call."""
+
+    def __init__(self, topics: Topics, encoder: Encoder, boot: int, report: HealthReport) -> None:
+        self._topics = topics
+        self._boot = boot
+        self._report = report
+        self.encoder = encoder
+
+    def birth(self) -> Message:
+        """What runs here, and the names that its records refer to."""
+        return self._retained(
+            self._topics.status, self.encoder.birth(self._boot, self._report.config())
+        )
+
+    def will(self) -> Message:
+        """What the broker says when the device falls silent."""
+        return self._retained(self._topics.status, offline(self._boot))
+
+    def stopped(self) -> Message:
+        """What a clean stop leaves behind."""
+        return self._retained(self._topics.status, stopped(self._boot))
+
+    def health(self) -> Message:
+        """How all parts are."""
+        return self._retained(self._topics.health, msgspec.json.encode(self._report.health()))
+
+    def _retained(self, topic: str, payload: bytes) -> Message:
+        return Message(topic, payload, JSON, retain=True)

@@ -1,1 +1,0 @@
-"""Puts the stages together and runs them: pipeline, threads, restarts, health."""

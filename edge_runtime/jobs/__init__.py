@@ -1,0 +1,1 @@
+"""What single commands run, never the daemon: learn, record, replay, draw."""

@@ -1,0 +1,291 @@
+"""Listens to a machine that runs well, and makes a baseline of what its alarm would look at."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from edge_runtime.clock import Clock, Stamp
+from edge_runtime.errors import ConfigError, SourceError
+from edge_runtime.labels import wire_name
+from edge_runtime.manifest import Pack
+from edge_runtime.model.resolve import SCORE, channels_of
+from edge_runtime.options import SensorOptions, StreamOptions, ThresholdOptions
+from edge_runtime.raw import Doubles, Samples
+from edge_runtime.records import NO_MODEL
+from edge_runtime.sources.base import Source
+from edge_runtime.stream.baseline import (
+    LEAST_VALUES,
+    Baseline,
+    BaselineError,
+    Limit,
+    Side,
+    limit_of,
+    past,
+    quantiles_of,
+    sensor_ref,
+    sides,
+)
+from edge_runtime.stream.sensor_reporter import read
+from edge_runtime.stream.sensor_task import WindowModel
+
+MOST_VALUES = 200_000  # kept; of more every second one is let go, then every fourth …
+BEARABLE = 0.01  # of one half, past the limit learnt from the other; a single value proves nothing
+MOST_LOSSES = 5
+REOPEN_S = 1.0
+ROOM = 0.05  # that scores must leave between the limit and 0 or 1: there is where faults lie
+
+Progress = Callable[[float, int, float], None]  # seconds, values, the latest value
+Values = Callable[[Samples], Iterable[float]]
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What is learnt: a channel of a stream, and the rules about it."""
+
+    stream: StreamOptions
+    pack: Pack | None
+    channel: str
+    rules: tuple[ThresholdOptions, ...]
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the values are a classifier's scores, from 0 to 1."""
+        return self.pack is not None and self.channel != SCORE
+
+    @property
+    def place(self) -> int:
+        """The channel's place in a row, or among what the model says."""
+        assert isinstance(self.stream.source, SensorOptions)
+        if self.pack is None:
+            return self.stream.source.channels.index(self.channel)
+        return channels_of(self.pack).index(wire_name(self.channel, self.pack.labels))
+
+
+class LearntSamples(msgspec.Struct, frozen=True):
+    """What was heard: values in their order, how long it took, how often data was missing.
+
+    `notices`: what the source said of itself meanwhile.
+    """
+
+    values: Doubles
+    seconds: float
+    gaps: int
+    notices: tuple[str, ...] = ()
+
+
+class LearningSamples:
+    """Values in the order in which they came, in bounded memory."""
+
+    def __init__(self, most: int = MOST_VALUES) -> None:
+        self._most = most
+        self._every = 1
+        self._kept: list[float] = []
+        self.count = 0
+
+    def add(self, value: float) -> None:
+        """Take the next value."""
+        if self.count % self._every == 0:
+            if len(self._kept) == self._most:
+                del self._kept[1::2]
+                self._every *= 2
+            if self.count % self._every == 0:
+                self._kept.append(value)
+        self.count += 1
+
+    def values(self) -> Doubles:
+        """Return what is kept."""
+        return np.array(self._kept, np.float64)
+
+
+def subject_of(stream: StreamOptions, pack: Pack | None, channel: str | None) -> Subject:
+    """Return what is to be learnt of a stream. Raises ConfigError."""
+    if not isinstance(stream.source, SensorOptions):
+        raise ConfigError(f"stream '{stream.name}' gives pictures; name one of a sensor")
+    named = list(dict.fromkeys(rule.channel for rule in stream.thresholds))
+    if not named:
+        raise ConfigError(
+            f"stream '{stream.name}' has no rule of kind threshold, so that no alarm could use "
+            "what is learnt; add one to its rules"
+        )
+    if channel is None and len(named) > 1:
+        raise ConfigError(f"rules are about {', '.join(named)}; choose one with --channel")
+    chosen = channel or named[0]
+    if chosen not in named:
+        raise ConfigError(f"no rule is about the channel '{chosen}'; rules are about {named[0]}")
+    rules = tuple(rule for rule in stream.thresholds if rule.channel == chosen)
+    return Subject(stream, pack, chosen, rules)
+
+
+def values_of(subject: Subject, look: WindowModel | None) -> Values:
+    """Return what gives the values of a block that the alarm would look at."""
+    place = subject.place
+    if look is None:
+        return lambda block: present(block.values[:, place])
+    assert subject.pack is not None
+    channels = len(channels_of(subject.pack))
+
+    def windows(block: Samples) -> Iterator[float]:
+        for _stamp, decoded in look.windows(block):
+            yield read(decoded, channels)[0][place]
+
+    return windows
+
+
+def present(values: Doubles) -> list[float]:
+    """Return the values that are not missing."""
+    found: list[float] = values[~np.isnan(values)].tolist()
+    return found
+
+
+def samples(source: Source, clock: Clock, on_loss: Callable[[str], None]) -> Iterator[Samples]:
+    """Yield a source's blocks to its end. Raises SourceError where it does not open, or is gone.
+
+    One that is lost while it is listened to is opened again a few times: a plug may be loose.
+    """
+    losses = -1
+    while True:
+        try:
+            source.open()
+            losses = max(losses, 0)
+            while (block := source.read()) is not None:
+                assert isinstance(block, Samples)
+                yield block
+        except SourceError as error:
+            if losses < 0 or losses == MOST_LOSSES:
+                raise
+            losses += 1
+            on_loss(str(error))
+        else:
+            return
+        finally:
+            source.close()
+        clock.sleep(REOPEN_S)
+
+
+def listen(
+    blocks: Iterable[Samples], values: Values, seconds: float, on_progress: Progress
+) -> LearntSamples:
+    """Take blocks until so many seconds of data have come, or their source has ended."""
+    gathered, gaps, passed_s, latest = LearningSamples(), 0, 0.0, np.nan
+    begun_s: float | None = None
+    for block in blocks:
+        begun_s = block.stamp.monotonic_s if begun_s is None else begun_s
+        passed_s = block.stamp.monotonic_s - begun_s
+        if passed_s >= seconds:
+            break
+        gaps += block.gap
+        for latest in values(block):
+            gathered.add(latest)
+        on_progress(passed_s, gathered.count, latest)
+    return LearntSamples(gathered.values(), min(passed_s, seconds), gaps)
+
+
+def conclude(subject: Subject, heard: LearntSamples, made: Stamp) -> Baseline:
+    """Make a baseline of what was heard. Raises BaselineError where it says too little."""
+    values = heard.values
+    check_enough(heard)
+    limits = limits_of(subject, values)
+    for side, one in limits.items():
+        check_reach(subject, values, side, one)
+    halves = np.array_split(values, 2)
+    first, second = (limits_of(subject, half) for half in halves)
+    source = subject.stream.source
+    assert isinstance(source, SensorOptions)
+    return Baseline(
+        stream=subject.stream.name,
+        channel=subject.channel,
+        model=(NO_MODEL if subject.pack is None else subject.pack.ref).full_name,
+        sensor=sensor_ref(source),
+        date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(made.wall_s)),
+        clock="synced" if made.trusted else "unsynced",
+        seconds=round(heard.seconds, 1),
+        windows=len(values),
+        gaps=heard.gaps,
+        quantiles=quantiles_of(values),
+        past=(past(halves[0], second), past(halves[1], first)),
+        limits=limits,
+    )
+
+
+def limits_of(subject: Subject, values: Doubles) -> dict[Side, Limit]:
+    """Return the limits on the sides that the rules have."""
+    return {
+        side: limit_of(values, side, is_share=subject.is_share) for side in sides(subject.rules)
+    }
+
+
+def check_enough(heard: LearntSamples) -> None:
+    """Raise BaselineError where there are too few values for the quantile that is asked for."""
+    count = len(heard.values)
+    if count >= LEAST_VALUES:
+        return
+    advice = ""
+    if count:
+        minutes = math.ceil(heard.seconds / 60.0 * LEAST_VALUES / count * 10.0) / 10.0
+        advice = f"; at this pace --minutes {minutes:g} gives them"
+    raise BaselineError(
+        f"{count} values in {heard.seconds:.0f} s are too few: {LEAST_VALUES} are needed, so that "
+        f"1 in 100 can lie past the quantile that the limit is drawn from{advice}"
+    )
+
+
+def check_reach(subject: Subject, values: Doubles, side: Side, limit: Limit) -> None:
+    """Raise BaselineError for a limit that could not tell a fault."""
+    low, high = float(values.min()), float(values.max())
+    if limit.limit == limit.clear:
+        raise BaselineError(
+            f"'{subject.channel}' was 0 all the time; a limit cannot be drawn from that"
+        )
+    if subject.is_share and not ROOM <= limit.limit <= 1.0 - ROOM:
+        raise BaselineError(
+            f"'{subject.channel}' lay between {low:.2f} and {high:.2f}, which leaves no score "
+            f"{side} that for a fault: the model does not know this machine as healthy; train it "
+            "with recordings of this machine"
+        )
+
+
+def doubts(heard: LearntSamples, baseline: Baseline) -> list[str]:
+    """Return what speaks against a baseline, each as one line."""
+    found = list(heard.notices)
+    if heard.gaps:
+        found.append(f"data was missing {heard.gaps} times; what spans a gap was left out")
+    first, second = np.array_split(heard.values, 2)
+    if has_moved(first, second) or has_moved(second, first):
+        found.append(
+            f"the machine was not steady: the median of the first half is {np.median(first):.4g}, "
+            f"of the second {np.median(second):.4g}; let it warm up, and learn for longer"
+        )
+    for half, count, size in zip(("first", "second"), baseline.past, (first, second), strict=True):
+        if count > max(1.0, BEARABLE * len(size)):
+            found.append(
+                f"{count} of {len(size)} values of the {half} half lie past the limit learnt from "
+                "the other half: alarms without cause are to be expected"
+            )
+    return found
+
+
+def has_moved(values: Doubles, other: Doubles) -> bool:
+    """Say whether the median of some values lies outside what four fifths of the others are."""
+    low, high = np.quantile(other, (0.1, 0.9))
+    return not low <= float(np.median(values)) <= high
+
+
+def describe(baseline: Baseline) -> Sequence[str]:
+    """Return a baseline as lines for people."""
+    limits = [
+        f"alarm {side} {one.limit:.4g}, clear once back at {one.clear:.4g}"
+        for side, one in baseline.limits.items()
+    ]
+    quantiles = ", ".join(f"{name} {value:.4g}" for name, value in baseline.quantiles.items())
+    return (
+        f"{baseline.stream}: channel {baseline.channel} of {baseline.model}, learnt on "
+        f"{baseline.day} from {baseline.windows} values in {baseline.seconds / 60.0:.1f} minutes, "
+        f"{baseline.gaps} gaps",
+        f"  quantiles: {quantiles}",
+        *(f"  {line}" for line in limits),
+        f"  past the other half's limit: {baseline.past[0]} and {baseline.past[1]} values",
+    )

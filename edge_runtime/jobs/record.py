@@ -1,0 +1,137 @@
+"""Records a stream: its source as the daemon opens it, and nothing else of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from edge_runtime.clock import Clock
+from edge_runtime.daemon.control_requests import ControlRequests
+from edge_runtime.errors import EdgeError, SourceError
+from edge_runtime.options import SensorOptions, StreamOptions
+from edge_runtime.options.recorded import Recorded
+from edge_runtime.raw import Frame, Samples
+from edge_runtime.sources import open_source
+from edge_runtime.sources.base import Sensor
+from edge_runtime.sources.recorder import Origin, Recorder
+from edge_runtime.stream.build import build_capture
+from edge_runtime.stream.capture import Capture
+from edge_runtime.stream.health import Progress, StreamHealth
+
+TICK_S = 0.25
+SYNC_EVERY_S = 5.0  # what a power cut may cost
+STOP_TIMEOUT_S = 10.0
+
+Show = Callable[[Recorder], None]
+
+
+class RecordTask:
+    """Appends what its source gives to a recording. Fills in `task.Task`."""
+
+    def __init__(self, name: str, recorder: Recorder, clock: Clock, wants: ControlRequests) -> None:
+        self.name = name
+        self.health = StreamHealth()
+        self.progress = Progress(clock.monotonic())
+        self.on_failure: Callable[[Exception], None] = lambda _error: None
+        self.full = ""
+        self.fault = ""
+        self._recorder = recorder
+        self._wants = wants
+
+    @property
+    def worked(self) -> int:
+        return self._recorder.samples
+
+    def offer(self, sample: Frame | Samples) -> None:
+        if self.full or self.fault:
+            return
+        try:
+            self.full = self._recorder.add(sample)
+        except OSError as error:
+            self.fault = f"{self._recorder.folder}: cannot be written ({error.strerror})"
+        if self.full or self.fault:
+            self._wants.ask("stop")
+
+    def failed(self) -> bool:
+        return False
+
+    def recover(self) -> None: ...
+
+    def finish(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits
+        return True
+
+    def close(self) -> None: ...
+
+
+def origin_of(stream: StreamOptions, clock: Clock) -> Origin:
+    """Return what a manifest says of a stream's source."""
+    source = stream.source
+    kind = str(source.__struct_config__.tag)
+    if not isinstance(source, SensorOptions):
+        return Origin(stream.name, kind)
+    units = cast(Sensor, open_source(source, clock)).units
+    return Origin(stream.name, kind, units, tuple(sorted(source.float32_channels)))
+
+
+def record(
+    stream: StreamOptions, recorder: Recorder, clock: Clock, wants: ControlRequests, show: Show
+) -> tuple[Recorded, bool]:
+    """Record until the recording is full, the source has ended, or somebody wants it to stop.
+
+    Returns the manifest, and False where a thread was left behind that hangs in a native call.
+    Raises SourceError where the source cannot be opened, EdgeError where the disk fails.
+    """
+    task = RecordTask(stream.name, recorder, clock, wants)
+    capture = build_capture(task, stream.source, clock, lambda: None)
+    ended = "it failed"
+    capture.start()
+    try:
+        ended = watch(task, capture, recorder, clock, wants, show)
+    finally:
+        all_ended = capture.stop(STOP_TIMEOUT_S)
+        recorded = close(recorder, task.fault or ended)
+    if task.fault:
+        raise EdgeError(task.fault)
+    if recorded is None:
+        raise EdgeError(f"nothing was recorded of '{stream.name}': no sample came")
+    return recorded, all_ended
+
+
+def watch(
+    task: RecordTask,
+    capture: Capture,
+    recorder: Recorder,
+    clock: Clock,
+    wants: ControlRequests,
+    show: Show,
+) -> str:
+    """Look after a recording; return why it ends."""
+    begun_s = synced_s = clock.monotonic()
+    while True:
+        is_asked = wants.wait(TICK_S) == "stop"
+        if task.full or task.fault or is_asked:
+            return task.full or task.fault or "it was stopped"
+        if capture.ended.is_set():
+            return "the source has ended"
+        now_s = clock.monotonic()
+        capture.check(now_s)
+        if task.health.state == "degraded":
+            # What was there and is lost may come back; what never was there is a mistake.
+            if not recorder.samples or capture.stuck:
+                raise SourceError(task.health.reason)
+            if now_s - begun_s >= recorder.limits.max_s:
+                return "its time is over"
+        if now_s - synced_s >= SYNC_EVERY_S:
+            recorder.sync()
+            synced_s = now_s
+        show(recorder)
+
+
+def close(recorder: Recorder, ended: str) -> Recorded | None:
+    """End a recording. Raises EdgeError where the disk fails; what is there plays all the same."""
+    try:
+        return recorder.close(ended)
+    except OSError as error:
+        raise EdgeError(
+            f"{recorder.folder}: its end cannot be written ({error.strerror})"
+        ) from None

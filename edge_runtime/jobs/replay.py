@@ -1,0 +1,173 @@
+"""Runs a recording through a stream's pipeline and prints what comes of it; nothing is sent."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from edge_runtime.clock import Clock
+from edge_runtime.config import opened_recording, stream_named
+from edge_runtime.daemon.build import build_encoder
+from edge_runtime.daemon.control_requests import ControlRequests
+from edge_runtime.daemon.uplink import Uplink
+from edge_runtime.encode import Encoder
+from edge_runtime.errors import EdgeError, PackError, UsageError
+from edge_runtime.infer.pool import Pool
+from edge_runtime.manifest import Pack
+from edge_runtime.model.resolve import find_packs
+from edge_runtime.model.runner import RunnerCache
+from edge_runtime.model.trial_ledger import TrialLedger
+from edge_runtime.options import Config, RecordingOptions, SensorOptions, StreamOptions
+from edge_runtime.options.recorded import Recorded, read_recorded
+from edge_runtime.packs.store import PackStore
+from edge_runtime.publish.stdout import line_of
+from edge_runtime.records import Result, Stored
+from edge_runtime.stream.baseline import Baselines
+from edge_runtime.stream.build import build_streams, worker_count
+from edge_runtime.stream.build_sensor import SensorState
+from edge_runtime.stream.pipeline import Sink
+
+TICK_S = 0.25
+STOP_TIMEOUT_S = 10.0
+BOOT = 1  # boots and seqs of a replay are its own: the device's counters stay as they are
+
+
+class Printer:
+    """Prints results as JSON lines, in the order in which they were made. One caller at a time.
+
+    There is no outbox: what is late or mended depends on a link and a clock, not on the recording.
+    """
+
+    def __init__(self, encoder: Encoder, out: TextIO) -> None:
+        self._encoder = encoder
+        self._out = out
+        self._seq = 0
+
+    def append(self, result: Result) -> None:
+        self._seq += 1
+        stored = Stored(
+            self._seq, BOOT, self._seq, result.stream, result.stamp, result.body, result.model,
+            rules=result.rules,
+        )  # fmt: skip
+        self._out.write(line_of(self._encoder.encode(stored)))
+        self._out.flush()
+
+
+class RecordingReplay:
+    """One stream at work on a recording; of the state it writes which trials passed, no more."""
+
+    def __init__(
+        self,
+        config: Config,
+        packs: dict[str, Pack],
+        feed: RecordingOptions,
+        *,
+        sink: Sink,
+        clock: Clock,
+        state_dir: Path,
+    ) -> None:
+        self._clock = clock
+        self._pool = Pool(worker_count(config))
+        self._kits = RunnerCache()
+        # The day's bytes are not the recording's: its folder holds no ledger, and none is saved.
+        uplink = Uplink(feed.path, clock)
+        uplink.begin(config.uplink)
+        (self._stream,) = build_streams(
+            config,
+            packs,
+            pool=self._pool,
+            kits=self._kits,
+            sink=sink,
+            clock=clock,
+            ledger=TrialLedger(state_dir),
+            track_ids=itertools.count(1),
+            publish_modes=uplink,
+            memory=SensorState(Baselines(state_dir)),
+            feed=feed,
+        )
+
+    def run(self, wants: ControlRequests) -> bool:
+        """Play to the end, or until somebody wants it to stop. Raises EdgeError where a part fails.
+
+        Returns False where a thread was left behind that hangs in a native call.
+        """
+        self._pool.start()
+        self._stream.capture.start()
+        try:
+            self._work(wants)
+        finally:
+            ended = self._stream.capture.stop(STOP_TIMEOUT_S)
+            if self._pool.stop(STOP_TIMEOUT_S):
+                self._kits.close()
+            else:
+                ended = False
+        return ended
+
+    def _work(self, wants: ControlRequests) -> None:
+        task, capture = self._stream.task, self._stream.capture
+        while not capture.ended.is_set():
+            if self._is_over(wants):
+                return
+        while not task.finish(TICK_S):
+            if self._is_over(wants):
+                return
+        self._check()
+
+    def _is_over(self, wants: ControlRequests) -> bool:
+        """Look after the stream once; say whether it is to stop."""
+        if wants.wait(TICK_S) == "stop":
+            return True
+        self._stream.capture.check(self._clock.monotonic())
+        self._check()
+        return False
+
+    def _check(self) -> None:
+        task = self._stream.task
+        if task.health.state == "degraded" or task.failed():
+            # The daemon tries again; here it would be another result than that of the recording.
+            raise EdgeError(f"stream {task.name}: {task.health.reason}")
+
+
+def replay(
+    config: Config,
+    name: str,
+    recording: RecordingOptions,
+    *,
+    store: PackStore,
+    state_dir: Path,
+    clock: Clock,
+    out: TextIO,
+    wants: ControlRequests,
+) -> bool:
+    """Run a recording through stream `name` of a configuration. See `Replay.run`."""
+    index, stream = stream_named(config, name)
+    check_fit(stream, recording.path, read_recorded(recording.path))
+    readable = msgspec.structs.replace(stream.publish, encoding="json")
+    alone = (msgspec.structs.replace(stream, publish=readable),)
+    config = msgspec.structs.replace(config, streams=alone)
+    try:
+        packs = find_packs(config, store)
+    except UsageError as error:
+        raise PackError(str(error).replace("streams[0]", f"streams[{index}]", 1)) from None
+    feed = opened_recording(recording)
+    sink = Printer(build_encoder(config, packs), out)
+    return RecordingReplay(config, packs, feed, sink=sink, clock=clock, state_dir=state_dir).run(
+        wants
+    )
+
+
+def check_fit(stream: StreamOptions, folder: Path, recorded: Recorded) -> None:
+    """Raise UsageError where a recording holds other things than a stream takes."""
+    wanted = "pictures"
+    if isinstance(stream.source, SensorOptions):
+        wanted = f"rows of {', '.join(stream.source.channels)}"
+        if stream.source.rate_hz:
+            wanted += f" at {stream.source.rate_hz:g} Hz"
+    if wanted != ("pictures" if recorded.holds == "pictures" else recorded.what):
+        raise UsageError(
+            f"{folder}: holds {recorded.what}, and stream '{stream.name}' takes {wanted}; "
+            "name another recording or another stream"
+        )

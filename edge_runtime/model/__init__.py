@@ -1,0 +1,1 @@
+"""From a pack to a model that runs: found, tried in a child process, opened, fed, decoded."""

@@ -1,0 +1,200 @@
+"""From a stream's `model` table to a checked pack, its label ids and its interpreters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+
+from edge_runtime.config import check_channels
+from edge_runtime.errors import ConfigError, PackError, located
+from edge_runtime.infer.base import Backend
+from edge_runtime.infer.litert import Runtime
+from edge_runtime.isolation.children import ChildFactory
+from edge_runtime.labels import class_ids, wire_name
+from edge_runtime.manifest import Pack
+from edge_runtime.model.delegate_opens import DelegateOpens
+from edge_runtime.model.fingerprint import fingerprint
+from edge_runtime.model.runner import Model
+from edge_runtime.options import (
+    Config,
+    DelegateOptions,
+    SensorOptions,
+    StreamOptions,
+    ThresholdOptions,
+)
+from edge_runtime.packs.store import PackStore
+from edge_runtime.window import rate_ratio
+
+SCORE = "score"  # the one channel of a model that says how far from healthy a window is
+
+
+def open_pack_backend(
+    runtime: Runtime, opens: DelegateOpens | None = None, children: ChildFactory | None = None
+) -> Callable[[Pack, DelegateOptions | None], Backend]:
+    """Return what makes an interpreter for a pack's weights, in a process of its own or in this.
+
+    `opens`, the daemon's: remembers that an accelerator is being opened, in case that takes the
+    board's power.
+    """
+
+    def open_here(pack: Pack, delegate: DelegateOptions | None) -> Backend:
+        if children is not None:
+            from edge_runtime.infer.isolated import open_isolated
+
+            return open_isolated(children, pack.weights, runtime=runtime, delegate=delegate)
+        from edge_runtime.infer.litert import open_backend
+
+        return open_backend(pack.weights, runtime=runtime, delegate=delegate)
+
+    def open_one(pack: Pack, delegate: DelegateOptions | None) -> Backend:
+        if delegate is None or opens is None:
+            return open_here(pack, delegate)
+        key = fingerprint(pack, runtime, delegate)
+        with opens.under_way(key, library=delegate.library, pack=pack.ref.full_name):
+            backend = open_here(pack, delegate)
+            # Some prepare the model only now, and crash only now.
+            backend.infer(np.zeros(backend.input.shape, backend.input.dtype))
+        return backend
+
+    return open_one
+
+
+def find_packs(config: Config, store: PackStore) -> dict[str, Pack]:
+    """Return the pack of each stream that has a model, hash checked. Raises UsageError."""
+    packs: dict[str, Pack] = {}
+    for index, stream in enumerate(config.streams):
+        if not stream.has_model:
+            continue
+        try:
+            pack = store.find(stream.model_use.pack, config.folder)
+        except PackError as error:
+            raise PackError(located(f"streams[{index}].model.pack", error)) from None
+        check_labels(stream, index, pack)
+        check_input(stream, f"streams[{index}]", pack)
+        packs[stream.name] = pack
+    return packs
+
+
+def check_input(stream: StreamOptions, where: str, pack: Pack) -> None:
+    """Raise ConfigError where the pack does not take what the source gives."""
+    spec = pack.manifest.input
+    name = pack.manifest.pack.name
+    if not isinstance(stream.source, SensorOptions):
+        if spec.kind != "image":
+            raise ConfigError(
+                "{at}.model.pack: {name} takes a sensor's windows, not pictures",
+                at=where,
+                name=name,
+            )
+        return
+    if spec.kind != "window" or spec.rate_hz is None or spec.size is None:
+        raise ConfigError(
+            "{at}.model.pack: {name} does not take a sensor's windows", at=where, name=name
+        )
+    channels = channels_of(pack)
+    if not channels:
+        raise ConfigError(
+            "{at}.model.pack: {name} has no labels; name its classes in the pack",
+            at=where,
+            name=name,
+        )
+    check_channels(with_wire_names(stream, pack), channels, where)
+    check_reach(stream, channels, where)
+    if SCORE in channels and not stream.thresholds:
+        raise ConfigError(
+            "{at}.rules: {name} gives a score alone; add a rule of kind threshold about its "
+            "channel '{channel}'",
+            at=where,
+            name=name,
+            channel=SCORE,
+        )
+    try:
+        rate_ratio(stream.source.rate_hz, spec.rate_hz)
+    except ConfigError as error:
+        raise ConfigError(located(f"{where}.source.rate_hz", error)) from None
+
+
+def check_reach(stream: StreamOptions, channels: tuple[str, ...], where: str) -> None:
+    """Check that a score can pass a rule's limits, and can come back: else it never clears."""
+    most = math.inf if SCORE in channels else 1.0
+    for index, rule in enumerate(stream.thresholds):
+        at = f"{where}.rules[{index}]"
+        for key, limit in (("above", rule.above), ("below", rule.below)):
+            if limit is not None and not (limit < most if key == "above" else limit > 0.0):
+                raise ConfigError(
+                    "{at}.{key}: no score is {key} {limit:g}; give a limit in reach",
+                    at=at,
+                    key=key,
+                    limit=limit,
+                )
+        backs = (rule.above, -rule.hysteresis, ">= 0"), (rule.below, rule.hysteresis, "<= 1")
+        for limit, hysteresis, needed in backs:
+            if limit is not None and not 0.0 <= limit + hysteresis <= most:
+                raise ConfigError(
+                    "{at}.hysteresis: the alarm would never clear, at a score of {score:g}; that "
+                    "must be {needed}",
+                    at=at,
+                    score=limit + hysteresis,
+                    needed=needed,
+                )
+
+
+def channels_of(pack: Pack) -> tuple[str, ...]:
+    """Return what rules can be about, of a model that takes windows, as it goes on the wire."""
+    return (SCORE,) if pack.manifest.output.decoder == "reconstruction" else pack.ref.labels
+
+
+def with_wire_names(stream: StreamOptions, pack: Pack) -> StreamOptions:
+    """Return a stream whose thresholds and dead bands name a model's labels as the wire does."""
+    bands = stream.publish.dead_band
+    rules = tuple(
+        msgspec.structs.replace(rule, channel=wire_name(rule.channel, pack.labels))
+        if isinstance(rule, ThresholdOptions)
+        else rule
+        for rule in stream.rules
+    )
+    publish = msgspec.structs.replace(
+        stream.publish,
+        dead_band={wire_name(name, pack.labels): band for name, band in bands.items()},
+    )
+    return msgspec.structs.replace(stream, rules=rules, publish=publish)
+
+
+def check_labels(stream: StreamOptions, index: int, pack: Pack) -> None:
+    """Raise ConfigError for a label that the pack does not know."""
+    asked = [("model.labels", stream.model_use.labels)]
+    asked += [(f"rules[{n}].labels", rule.labels) for n, rule in enumerate(stream.picture_rules)]
+    for key, labels in asked:
+        for label in labels:
+            if not class_ids((label,), pack.labels):
+                known = ", ".join(pack.labels[:8]) + (" …" if len(pack.labels) > 8 else "")
+                raise ConfigError(
+                    "streams[{index}].{key}: '{label}' is not a label of {pack}; it knows {known}",
+                    index=index,
+                    key=key,
+                    label=label,
+                    pack=pack.manifest.pack.name,
+                    known=known,
+                )
+
+
+def model_of(
+    stream: StreamOptions,
+    pack: Pack,
+    runtime: Runtime,
+    opens: DelegateOpens | None = None,
+    children: ChildFactory | None = None,
+) -> Model:
+    """Return how a stream's model is run."""
+    use = stream.model_use
+    return Model(pack, use.iou, use.accelerator, open_pack_backend(runtime, opens, children))
+
+
+def label_ids(labels: tuple[str, ...], pack: Pack) -> frozenset[int] | None:
+    """Return the class ids of a filter; None where there is none."""
+    if not labels:
+        return None
+    return class_ids(labels, pack.labels)

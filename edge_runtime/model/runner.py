@@ -1,0 +1,144 @@
+"""What one worker needs to run one model: interpreter, preprocessor, buffer, decoder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from edge_runtime.boxes import FULL_FRAME, Box
+from edge_runtime.decode.base import Decoder, open_decoder
+from edge_runtime.errors import PackError, located
+from edge_runtime.infer.base import Backend
+from edge_runtime.infer.placement import DelegatePlacement
+from edge_runtime.manifest import Pack
+from edge_runtime.normalise import normalisation_of
+from edge_runtime.options import DelegateOptions
+from edge_runtime.raw import Image, TensorSpec
+from edge_runtime.records import Decoded
+
+
+class Costs(msgspec.Struct, frozen=True):
+    """Seconds that one sample took in each stage of a worker."""
+
+    resize_s: float = 0.0
+    invoke_s: float = 0.0
+    decode_s: float = 0.0
+
+
+NO_COSTS = Costs()
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A checked pack and how it is run. Streams that agree on all of it share kits."""
+
+    pack: Pack
+    iou: float | None
+    delegate: DelegateOptions | None
+    open_backend: Callable[[Pack, DelegateOptions | None], Backend]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Name what a kit depends on: two packs may read the same weights in two ways."""
+        manifest = self.pack.manifest
+        told = (self.delegate, self.iou, manifest.output)
+        return (str(self.pack.folder), manifest.model.sha256, *map(repr, told))
+
+
+class ModelRunner:
+    """One interpreter and what is reused around it from frame to frame. One thread at a time."""
+
+    def __init__(self, model: Model) -> None:
+        from edge_runtime.preprocess import Preprocessor, check_input  # imports OpenCV
+
+        self._backend = model.open_backend(model.pack, model.delegate)
+        manifest, tensor = model.pack.manifest, self._backend.input
+        with naming(model.pack):
+            # Mean and std last: they are no use to a model that cannot be read.
+            check_input(manifest.input, tensor)
+            self._decoder = decoder_of(model, self._backend)
+            normalisation = normalisation_of(manifest.input, manifest.output, tensor)
+        self._preprocessor = Preprocessor(manifest.input, tensor, normalisation)
+        self._buffer = self._backend.new_input()
+        self.costs = NO_COSTS  # of the latest run
+        self.notes = self._decoder.notes
+
+    @property
+    def input(self) -> TensorSpec:
+        """The model's input tensor."""
+        return self._backend.input
+
+    @property
+    def placement(self) -> DelegatePlacement | None:
+        """What the accelerator has taken of the model; None: it runs on the CPU."""
+        return self._backend.placement
+
+    def run(self, image: Image, min_score: float, region: Box = FULL_FRAME) -> Decoded:
+        """Say what the model sees in a picture, or in a region of it."""
+        begun_s = time.monotonic()
+        placement = self._preprocessor.fill(image, self._buffer, region)
+        resized_s = time.monotonic()
+        outputs = self._backend.infer(self._buffer)
+        invoked_s = time.monotonic()
+        decoded = self._decoder.decode(outputs, placement, min_score=min_score)
+        self.costs = Costs(resized_s - begun_s, invoked_s - resized_s, time.monotonic() - invoked_s)
+        return decoded
+
+    def close(self) -> None:
+        """Let the interpreter go."""
+        self._backend.close()
+
+
+def decoder_of(model: Model, backend: Backend) -> Decoder:
+    """Return what reads the outputs of an opened model. Raises PackError."""
+    return open_decoder(
+        model.pack.manifest.output,
+        backend.outputs,
+        model.pack.labels,
+        input_spec=backend.input,
+        facts=backend.facts,
+        iou=model.iou,
+    )
+
+
+@contextmanager
+def naming(pack: Pack) -> Iterator[None]:
+    """Name the pack's manifest in each PackError."""
+    try:
+        yield
+    except PackError as error:
+        raise PackError(located(pack.folder / "pack.toml", error)) from None
+
+
+class RunnerCache:
+    """The kits of all workers, made where they are first needed: a worker only meets its own."""
+
+    def __init__(self) -> None:
+        self._kits: dict[tuple[int, tuple[str, ...]], ModelRunner] = {}
+
+    def get(self, worker: int, model: Model) -> ModelRunner:
+        """Return the worker's kit for a model; opening it may raise PackError, BackendError."""
+        place = (worker, model.key)
+        kit = self._kits.get(place)
+        if kit is None:
+            kit = self._kits[place] = ModelRunner(model)
+        return kit
+
+    def drop(self, worker: int, model: Model) -> None:
+        """Let a kit that failed go: an accelerator that comes back needs a fresh one."""
+        kit = self._kits.pop((worker, model.key), None)
+        if kit is not None:
+            kit.close()
+
+    def retire(self, worker: int) -> None:
+        """Let the interpreters of a worker go that has ended."""
+        # A copy: other workers open theirs meanwhile.
+        for place in [place for place in list(self._kits) if place[0] == worker]:
+            self._kits.pop(place).close()
+
+    def close(self) -> None:
+        """Let all interpreters go; no worker may be running."""
+        while self._kits:
+            self._kits.popitem()[1].close()

@@ -1,0 +1,1 @@
+"""What happens to one stream: capture, gate, inference by any worker, order, decisions, results."""

@@ -1,0 +1,224 @@
+"""Wires one configuration into running parts: the only place that names concrete classes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_runtime.backoff import Backoff
+from edge_runtime.board.throttle import Throttle
+from edge_runtime.clock import Clock
+from edge_runtime.config import load
+from edge_runtime.errors import ConfigError, SourceError, UsageError, located
+from edge_runtime.infer.pool import Pool
+from edge_runtime.isolation.children import ChildFactory
+from edge_runtime.manifest import Pack
+from edge_runtime.model.resolve import find_packs
+from edge_runtime.model.runner import RunnerCache
+from edge_runtime.model.trial_ledger import TrialLedger
+from edge_runtime.options import (
+    CameraOptions,
+    Config,
+    FramingOptions,
+    ImagesOptions,
+    ModbusOptions,
+    RecordingOptions,
+    SensorOptions,
+    SerialOptions,
+    SourceOptions,
+    StreamOptions,
+    SyntheticOptions,
+    VideoOptions,
+)
+from edge_runtime.packs.store import PackStore
+from edge_runtime.sources import open_source
+from edge_runtime.sources.base import Source
+from edge_runtime.sources.isolated import LONGEST_CALL_S, IsolatedSource, is_foreign
+from edge_runtime.stream.build_sensor import NO_MEMORY, SensorState, build_sensor
+from edge_runtime.stream.build_vision import build_picture
+from edge_runtime.stream.capture import Capture, RunningStream
+from edge_runtime.stream.children import prepare_children
+from edge_runtime.stream.crash_guard import WorksFor, nobody
+from edge_runtime.stream.pipeline import PublishModes, Sink
+from edge_runtime.stream.task import StreamTask
+from edge_runtime.stream.vision_task import Observe
+
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 30.0
+FILE_HANG_LIMIT_S = 15.0  # a file on a dying card; a camera's own timeouts are configured
+GRACE_S = 2.0
+# Pictures in use at once: one a worker, and those that are decoded, gated, waiting, looked at.
+SLOTS_BESIDE_WORKERS = 4
+
+
+def worker_count(config: Config) -> int:
+    """Return how many inference workers there are: as configured, or one a usable core."""
+    return config.engine.workers or len(os.sched_getaffinity(0))
+
+
+def build_streams(
+    config: Config,
+    packs: dict[str, Pack],
+    *,
+    pool: Pool,
+    kits: RunnerCache,
+    sink: Sink,
+    clock: Clock,
+    ledger: TrialLedger,
+    track_ids: itertools.count[int],
+    publish_modes: PublishModes,
+    throttle: Throttle | None = None,
+    observe: Observe | None = None,
+    memory: SensorState = NO_MEMORY,
+    feed: RecordingOptions | None = None,
+    children: ChildFactory | None = None,
+    works_for: WorksFor = nobody,
+) -> list[RunningStream]:
+    """Make every stream's task and capture; nothing is started.
+
+    A `feed` is played to the stream in place of its source. Without `children` strangers' bytes
+    are decoded and models are run in this process.
+    """
+    slots = worker_count(config) + SLOTS_BESIDE_WORKERS
+
+    def build(stream: StreamOptions) -> RunningStream:
+        pack = packs.get(stream.name)
+        source = feed or stream.source
+        task: StreamTask
+        if isinstance(stream.source, SensorOptions):
+            runtime = config.engine.runtime
+            opens = ledger.opens
+            task = build_sensor(
+                stream, pack, runtime, sink, clock, publish_modes, memory, opens, children
+            )
+        else:
+            task = build_picture(
+                stream,
+                packs[stream.name],
+                config,
+                lossless=open_source(source, clock).lossless,
+                pool=pool,
+                kits=kits,
+                children=children,
+                sink=sink,
+                clock=clock,
+                new_track_id=lambda: next(track_ids),
+                publish_modes=publish_modes,
+                throttle=throttle,
+                observe=observe,
+                opens=ledger.opens,
+                works_for=works_for,
+            )
+        prepare = trial_of(stream, pack, config, ledger)
+        capture = build_capture(task, source, clock, prepare, children, slots, works_for)
+        return RunningStream(task, capture)
+
+    return [build(stream) for stream in config.streams]
+
+
+def source_opener(
+    options: SourceOptions, clock: Clock, children: ChildFactory | None, slots: int
+) -> Callable[[], Source]:
+    """Return what makes a stream's source, in a process of its own where strangers feed it."""
+    if children is None or not is_foreign(options):
+        return lambda: open_source(options, clock)
+    # A file's process says when it waits for the next frame's moment.
+    patience_s = FILE_HANG_LIMIT_S if isinstance(options, VideoOptions) else hang_limit_s(options)
+    return lambda: IsolatedSource(options, clock, children, slots=slots, patience_s=patience_s)
+
+
+def build_capture(
+    task: StreamTask,
+    options: SourceOptions,
+    clock: Clock,
+    prepare: Callable[[], None],
+    children: ChildFactory | None = None,
+    slots: int = SLOTS_BESIDE_WORKERS,
+    works_for: WorksFor = nobody,
+) -> Capture:
+    """Make what keeps a stream's source going."""
+    return Capture(
+        task,
+        source_opener(options, clock, children, slots),
+        clock,
+        Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, random.Random()),  # noqa: S311 - no secret
+        # A source in a process of its own ends that where it hangs, and says so.
+        hang_limit_s=hang_limit_s(options) + (LONGEST_CALL_S if is_foreign(options) else 0.0),
+        prepare=prepare,
+        works_for=works_for,
+    )
+
+
+def trial_of(
+    stream: StreamOptions, pack: Pack | None, config: Config, ledger: TrialLedger
+) -> Callable[[], None]:
+    """Return what sees to it that a stream's model has passed its trial."""
+    if pack is None:
+        return lambda: None
+    return lambda: ledger.ensure(
+        pack, runtime=config.engine.runtime, delegate=stream.model_use.accelerator
+    )
+
+
+def load_checked(
+    file: Path, store: PackStore, clock: Clock, children: ChildFactory | None = None
+) -> tuple[Config, dict[str, Pack]]:
+    """Read a configuration and all files that it names. Raises UsageError that names the place."""
+    config = load(file)
+    return config, check_named(config, file, store, clock, children)
+
+
+def check_named(
+    config: Config, file: Path, store: PackStore, clock: Clock, children: ChildFactory | None = None
+) -> dict[str, Pack]:
+    """Check all files that a configuration names; return its packs. Raises UsageError as above."""
+    try:
+        packs = find_packs(config, store)
+        check_files(config, clock, children)
+    except UsageError as error:
+        raise type(error)(located(file, error)) from None
+    return packs
+
+
+def check_files(config: Config, clock: Clock, children: ChildFactory | None = None) -> None:
+    """Open each file that is a source once. Raises ConfigError: waiting would not mend it."""
+    if children is not None:
+        prepare_children(children, config)
+    for index, stream in enumerate(config.streams):
+        if isinstance(stream.source, VideoOptions | ImagesOptions | RecordingOptions):
+            source = source_opener(stream.source, clock, children, SLOTS_BESIDE_WORKERS)()
+            try:
+                source.open()
+            except SourceError as error:
+                raise ConfigError(located(f"streams[{index}].source.path", error)) from None
+            finally:
+                source.close()
+
+
+def hang_limit_s(source: SourceOptions) -> float:
+    """Return after which time a call of a source is given up for hung.
+
+    A camera's read may rightly last its timeout and the wait for the next frame that is due; an
+    RTSP open up to twice its timeout (FFmpeg connects, then probes) and a look-up of the name.
+    """
+    if isinstance(source, CameraOptions):
+        waits_s = 2 * source.open_timeout_s + source.read_timeout_s + 1.0 / source.rate_fps
+        return waits_s + GRACE_S
+    if isinstance(source, SyntheticOptions):
+        return 1.0 / source.rate_fps + FILE_HANG_LIMIT_S
+    if isinstance(source, RecordingOptions | VideoOptions) and source.realtime:
+        return math.inf  # it may rightly wait as long as nothing came when it was recorded
+    if isinstance(source, SerialOptions):
+        return source.stale_after_s + longest_take_s(source.framing) + FILE_HANG_LIMIT_S
+    return FILE_HANG_LIMIT_S
+
+
+def longest_take_s(framing: FramingOptions) -> float:
+    """Return how long a serial source may wait before it looks whether the sensor is silent."""
+    if not isinstance(framing, ModbusOptions):
+        return 0.0
+    return framing.every_s + framing.timeout_s

@@ -1,0 +1,165 @@
+"""Wires a stream of pictures: gate, pool, tracker, rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge_runtime.board.throttle import Thinning, Throttle
+from edge_runtime.clock import Clock
+from edge_runtime.infer.pool import Pool
+from edge_runtime.isolation.children import ChildFactory
+from edge_runtime.label_groups import LabelGroups
+from edge_runtime.manifest import Pack
+from edge_runtime.model.delegate_opens import DelegateOpens
+from edge_runtime.model.resolve import label_ids, model_of
+from edge_runtime.model.runner import RunnerCache
+from edge_runtime.options import (
+    Config,
+    CountOptions,
+    MotionOptions,
+    PublishMode,
+    StreamOptions,
+    TrackOptions,
+)
+from edge_runtime.rules.build import open_rule, open_rules
+from edge_runtime.stream.crash_guard import WorksFor
+from edge_runtime.stream.pace import PaceMonitor
+from edge_runtime.stream.pipeline import Pipeline, PublishModes, RuleUse, Sink
+from edge_runtime.stream.vision_task import Observe, VisionTask
+from edge_runtime.track import Tracker
+
+if TYPE_CHECKING:
+    from edge_runtime.stream.adaptive import AdaptiveRate
+
+NO_RULE = -1  # the interval's counts belong to no configured rule
+
+
+def build_picture(
+    stream: StreamOptions,
+    pack: Pack,
+    config: Config,
+    *,
+    lossless: bool,
+    pool: Pool,
+    kits: RunnerCache,
+    children: ChildFactory | None,
+    sink: Sink,
+    clock: Clock,
+    new_track_id: Callable[[], int],
+    publish_modes: PublishModes,
+    throttle: Throttle | None,
+    observe: Observe | None,
+    opens: DelegateOpens | None,
+    works_for: WorksFor,
+) -> VisionTask:
+    """Make the task of a stream of pictures, and let it take part in the pool."""
+    import cv2
+
+    from edge_runtime.gate import open_gate
+
+    # One core a worker: OpenCV's own threads would take the cores from the other workers.
+    cv2.setNumThreads(1)
+    if config.uplink.daily_mb:
+        stream = ready_for_less(stream)
+    model = model_of(stream, pack, config.engine.runtime, opens, children)
+    pace = PaceMonitor()
+    task = VisionTask(
+        stream.name,
+        model=model,
+        low_score=low_score(stream),
+        gate=open_gate(stream.gate, hold_open_s=hold_open_s(stream)),
+        new_pipeline=lambda: build_pipeline(stream, pack, new_track_id, publish_modes, pace),
+        kits=kits,
+        sink=sink,
+        clock=clock,
+        wake_pool=pool.notify,
+        lossless=lossless,
+        adaptive=adaptive_rate(stream),
+        # A file is worked off whole, however hot it gets: nobody waits for it.
+        thinning=Thinning(throttle) if throttle and not lossless else None,
+        observe=observe,
+        pace=pace,
+        works_for=works_for,
+    )
+    pool.add(task)
+    return task
+
+
+def ready_for_less(stream: StreamOptions) -> StreamOptions:
+    """Return a stream with a tracker: with less to send it comes to publish events or counts."""
+    return msgspec.structs.replace(stream, track=stream.tracking or TrackOptions())
+
+
+def build_pipeline(
+    stream: StreamOptions,
+    pack: Pack,
+    new_id: Callable[[], int],
+    publish_modes: PublishModes,
+    pace: PaceMonitor | None = None,
+) -> Pipeline:
+    """Make a stream's pure part."""
+    options = stream.tracking
+    return Pipeline(
+        stream.name,
+        pack.ref,
+        publish=stream.publish,
+        min_score=confident_score(stream),
+        class_ids=label_ids(stream.model_use.labels, pack),
+        tracker=Tracker(options, high_score=confident_score(stream), new_id=new_id)
+        if options is not None
+        else None,
+        rules=build_rules(stream, pack.labels, publish_modes.modes(stream.publish.mode)),
+        rule_names=stream.rule_names,
+        mode=lambda: publish_modes.mode(stream.publish.mode),
+        groups=LabelGroups(pack.labels, pack.manifest.output.groups),
+        pace=pace,
+    )
+
+
+def build_rules(
+    stream: StreamOptions, labels: tuple[str, ...], modes: tuple[PublishMode, ...]
+) -> tuple[RuleUse, ...]:
+    """Make the configured rules, and those that the publish modes imply that it may come to."""
+    rules = stream.picture_rules
+    uses = [RuleUse(rule) for rule in open_rules(rules, labels)] if rules else []
+    if "events" in modes and not rules:
+        uses = [RuleUse(rule, "events") for rule in open_rules((), labels)]
+    if "interval" in modes:
+        per_interval = CountOptions(
+            "interval", stream.publish.every_s, labels=stream.model_use.labels
+        )
+        uses.append(RuleUse(open_rule(per_interval, NO_RULE, labels), "interval"))
+    return tuple(uses)
+
+
+def confident_score(stream: StreamOptions) -> float:
+    """Return the least score that counts: the next number above `min_score`.
+
+    Quantised scores often lie on the threshold itself, so that "above" must mean above.
+    """
+    return math.nextafter(stream.model_use.min_score, 2.0)
+
+
+def low_score(stream: StreamOptions) -> float:
+    """Return the least score that is decoded: a tracker makes use of weak objects too."""
+    track = stream.tracking
+    return min(confident_score(stream), track.low_score) if track else confident_score(stream)
+
+
+def hold_open_s(stream: StreamOptions) -> float:
+    """Return how long after the last motion a gate stays open, so that every track is settled."""
+    track = stream.tracking
+    return track.max_lost_s + 1.0 if track else 0.0
+
+
+def adaptive_rate(stream: StreamOptions) -> AdaptiveRate | None:
+    """Return what chooses a stream's frames in place of the gate, where that is asked for."""
+    from edge_runtime.stream.adaptive import AdaptiveRate  # imports OpenCV
+
+    if stream.rate == "full":
+        return None
+    return AdaptiveRate(stream.gate if isinstance(stream.gate, MotionOptions) else MotionOptions())

@@ -1,0 +1,63 @@
+"""What each part says of itself: states with reasons, and counters."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edge_runtime.infer.placement import DelegatePlacement
+
+StreamState = Literal["starting", "running", "degraded", "ended"]
+
+
+class StreamHealth(msgspec.Struct, omit_defaults=True):
+    """One stream's state and counters. Each counter has one writer; readers may lag.
+
+    `still` counts frames in which nothing moved, `coasted` those left out by the adaptive rate, or
+    because the board is hot. Of a sensor `captured` counts rows, `inferred` windows, and `dropped`
+    the samples that were thrown away at gaps; `baseline` says from when the learnt limits are that
+    it is held against, or why they are not used, `channels` which of them have no value at present,
+    and why. `too_fast` counts things that were through the picture before they could be tracked;
+    `tracking` says so while it goes for more than a few. `accelerator` is what that has taken of
+    the model, measured as the daemon opened it.
+    """
+
+    state: StreamState = "starting"
+    reason: str = ""
+    notice: str = ""
+    captured: int = 0
+    still: int = 0
+    coasted: int = 0
+    inferred: int = 0
+    dropped: int = 0
+    results: int = 0
+    restarts: int = 0
+    baseline: str = ""
+    too_fast: int = 0
+    tracking: str = ""
+    accelerator: DelegatePlacement | None = None
+    channels: dict[str, str] = {}
+
+
+class Progress:
+    """When each part of a stream last moved, in monotonic seconds: what feeds the watchdog."""
+
+    def __init__(self, now_s: float) -> None:
+        self.captured_s = now_s
+        self.inferred_s = now_s
+        self.oldest_job_s: dict[int, float] = {}
+
+    def job_started(self, worker: int, now_s: float) -> None:
+        """Note that a worker entered native code for this stream."""
+        self.oldest_job_s[worker] = now_s
+
+    def job_ended(self, worker: int, now_s: float) -> None:
+        """Note that it came back."""
+        self.oldest_job_s.pop(worker, None)
+        self.inferred_s = now_s
+
+    def hung_for_s(self, now_s: float) -> float:
+        """Return how long the longest running inference has been at it."""
+        started = list(self.oldest_job_s.values())
+        return now_s - min(started) if started else 0.0

@@ -1,0 +1,226 @@
+"""A sensor's decisions: values by channel in, readings and alarms out. Pure, as `pipeline` is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.clock import Stamp
+from edge_runtime.options import PublishMode, PublishOptions, ThresholdOptions
+from edge_runtime.raw import Doubles, Samples
+from edge_runtime.records import (
+    Anomaly,
+    Body,
+    Classification,
+    Decoded,
+    Detection,
+    Event,
+    Measure,
+    ModelRef,
+    Reading,
+    Result,
+    whole_frame,
+)
+from edge_runtime.rules.base import TIME_TOLERANCE_S
+from edge_runtime.rules.threshold import Threshold
+
+NONE_ON: Mapping[str, Stamp] = {}
+
+
+class ActiveThreshold(msgspec.Struct, frozen=True):
+    """A rule at work: its place in the stream's list, and that of its channel.
+
+    `begun`: since when an alarm is on that was told before a restart.
+    """
+
+    rule: int
+    channel: int
+    name: str
+    threshold: Threshold
+    limit: float
+    begun: Stamp | None
+
+    def age_s(self, moment: Stamp) -> float | None:
+        """Return how long before a moment the state began; None: no clock can tell any more."""
+        if not math.isnan(self.threshold.since_s):
+            return max(0.0, moment.monotonic_s - self.threshold.since_s)
+        if self.begun is None or not (self.begun.trusted and moment.trusted):
+            return None
+        return max(0.0, moment.wall_s - self.begun.wall_s)
+
+
+def watch_of(
+    options: ThresholdOptions, number: int, channels: Sequence[str], begun: Stamp | None
+) -> ActiveThreshold:
+    """Put a rule to work, where its alarm is on as it was left."""
+    threshold = Threshold(options)
+    if begun is not None:
+        threshold.resume()
+    place = channels.index(options.channel)
+    return ActiveThreshold(number, place, options.name, threshold, options.limits[0], begun)
+
+
+class SensorReporter:
+    """Chooses what is published of one sensor. One thread; blocks or windows in order of time.
+
+    `channels` are what rules and dead bands refer to: the sensor's own, or what a model gives.
+    `alarms` are those that are on, by rule, since when.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        model: ModelRef,
+        channels: Sequence[str],
+        units: Sequence[str],
+        *,
+        publish: PublishOptions,
+        rules: Sequence[ThresholdOptions],
+        mode: Callable[[], PublishMode],
+        min_score: float = 0.0,
+        class_ids: frozenset[int] | None = None,
+        float32_channels: frozenset[str] = frozenset(),
+        alarms: Mapping[str, Stamp] = NONE_ON,
+    ) -> None:
+        self._stream = stream
+        self._model = model
+        self._channels = tuple(channels)
+        self._units = tuple(units)
+        self._watches = tuple(
+            watch_of(rule, i, self._channels, alarms.get(rule.name)) for i, rule in enumerate(rules)
+        )
+        self._rule_names = tuple(rule.name for rule in rules)
+        self._due = Due(self._channels, publish, mode)
+        self._min_score = min_score
+        self._class_ids = class_ids
+        self._shortest = [single if name in float32_channels else double for name in self._channels]
+
+    def block(self, block: Samples) -> tuple[Result, ...]:
+        """Take a sensor's rows: each is held against the rules, the last may be published."""
+        row_s = 1.0 / block.rate_hz if block.rate_hz else 0.0
+        if block.gap:
+            self.lose_sight()
+        results: list[Result] = []
+        if self._watches:
+            for number, row in enumerate(block.values.tolist()):
+                results += self._judge(row, block.stamp, number * row_s)
+        row = block.values[-1].tolist()
+        last = [short(value) for short, value in zip(self._shortest, row, strict=True)]
+        stamp = block.stamp.later((len(block.values) - 1) * row_s)
+        if self._due.take(last, stamp.monotonic_s):
+            measures = map(Measure, self._channels, self._units, last)
+            there = tuple(one for one in measures if not math.isnan(one.value))
+            results.append(self._result(stamp, Reading(there)))
+        return tuple(results)
+
+    def window(self, stamp: Stamp, decoded: Decoded) -> tuple[Result, ...]:
+        """Take what a model says of a window."""
+        values, about = read(decoded, len(self._channels))
+        results = self._judge(values, stamp, 0.0, about)
+        if self._due.take(values, stamp.monotonic_s):
+            results.append(self._result(stamp, self._told(decoded)))
+        return tuple(results)
+
+    def lose_sight(self) -> None:
+        """Data is missing from here on."""
+        for watch in self._watches:
+            watch.threshold.lose_sight()
+
+    def _judge(
+        self, row: Sequence[float], stamp: Stamp, later_s: float, about: Detection | None = None
+    ) -> list[Result]:
+        results = []
+        at_s = stamp.monotonic_s + later_s
+        for watch in self._watches:
+            value = row[watch.channel]
+            turn = watch.threshold.update(value, at_s)
+            if turn is not None:
+                moment = stamp.later(later_s)
+                name, unit = self._channels[watch.channel], self._units[watch.channel]
+                measure = Measure(name, unit, value)
+                age_s = watch.age_s(moment)
+                event = Event(turn, about, watch.rule, age_s=age_s, measure=measure)
+                results.append(self._result(moment, event, watch.name))
+        return results
+
+    def _told(self, decoded: Decoded) -> Decoded:
+        """Return a model's record as it is published."""
+        if isinstance(decoded, Anomaly):
+            watch = self._watches[0]
+            return Anomaly(decoded.score, watch.limit, watch.threshold.on)
+        assert isinstance(decoded, Classification)
+        wanted = self._class_ids
+        return Classification(
+            tuple(
+                one
+                for one in decoded.classes
+                if one.score > self._min_score and (wanted is None or one.class_id in wanted)
+            )
+        )
+
+    def _result(self, stamp: Stamp, body: Body, alarm: str = "") -> Result:
+        return Result(self._stream, stamp, body, self._model, alarm, self._rule_names)
+
+
+def read(decoded: Decoded, channels: int) -> tuple[list[float], Detection | None]:
+    """Return the value of each channel of a model, and what it takes the window for."""
+    if isinstance(decoded, Anomaly):
+        return [decoded.score], None
+    assert isinstance(decoded, Classification)
+    values = [0.0] * channels
+    for found in decoded.classes:
+        values[found.class_id] = found.score
+    best = decoded.classes[0]
+    return values, whole_frame(best.class_id, best.score)
+
+
+def double(value: float) -> float:
+    """Return a value without its scaling's noise, 0.30000000000000004: 15 digits always hold."""
+    return float(f"{value:.15g}")
+
+
+def single(value: float) -> float:
+    """Return a value that came as float32 as short as it was written there."""
+    return float(str(np.float32(value)))
+
+
+class Due:
+    """Says which values are published, by the publish mode of the moment.
+
+    Each channel is held against what was last sent of it: a value that was missing then (NaN) is
+    due as soon as it is back, where its heartbeat is over, or it has left its dead band meanwhile.
+    """
+
+    def __init__(
+        self, channels: Sequence[str], publish: PublishOptions, mode: Callable[[], PublishMode]
+    ) -> None:
+        self._bands = [(channels.index(name), band) for name, band in publish.dead_band.items()]
+        self._heartbeat_s = publish.heartbeat_s
+        self._every_s = publish.every_s
+        self._mode = mode
+        self._sent = np.full(len(channels), np.nan)
+        self._sent_s = np.full(len(channels), -np.inf)
+
+    def take(self, values: Sequence[float], at_s: float) -> bool:
+        """Say whether these values are to be sent, and remember them if so."""
+        row = np.array(values)
+        is_there = ~np.isnan(row)
+        due = bool(is_there.any()) and self._is_due(row, is_there, at_s + TIME_TOLERANCE_S)
+        if due:
+            self._sent[is_there], self._sent_s[is_there] = row[is_there], at_s
+        return due
+
+    def _is_due(self, row: Doubles, is_there: NDArray[np.bool_], at_s: float) -> bool:
+        mode = self._mode()
+        if mode == "every_inference":
+            return True
+        if mode == "interval":
+            return at_s - float(self._sent_s.max()) >= self._every_s
+        oldest_s = float(self._sent_s[is_there].min())
+        return at_s - oldest_s >= self._heartbeat_s or any(
+            abs(row[place] - self._sent[place]) > band for place, band in self._bands
+        )

@@ -1,0 +1,121 @@
+"""One sensor's stream at run time: blocks in, results out, all in the capture thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from edge_runtime.clock import Clock, Stamp
+from edge_runtime.infer.placement import DelegatePlacement
+from edge_runtime.language import mark
+from edge_runtime.raw import Samples
+from edge_runtime.records import Decoded, Result
+from edge_runtime.stream.health import Progress, StreamHealth
+from edge_runtime.stream.missing_channels import MissingChannels
+from edge_runtime.stream.pipeline import Sink
+from edge_runtime.stream.sensor_reporter import SensorReporter
+
+NO_WINDOW = mark("the model gets no window without it")
+OWN_THREAD = 0  # of the workers that `Progress` tells apart there is one
+
+
+class WindowModel(Protocol):
+    """A model that looks at a sensor's windows. One thread; opens what it needs at first use."""
+
+    discarded: int
+
+    @property
+    def placement(self) -> DelegatePlacement | None:
+        """What an accelerator has taken of the model, once that is open."""
+        ...
+
+    def windows(self, block: Samples) -> Iterator[tuple[Stamp, Decoded]]:
+        """Yield what the model says of each window that a block completes. Raises EdgeError."""
+        ...
+
+    def restart(self) -> None:
+        """Let go of a model that failed and of the samples that wait."""
+        ...
+
+
+class SensorTask:
+    """Concludes each block where it is captured: a sensor's work is small, and in order.
+
+    Fills in `task.Task`. Rules keep their state over a failure, so that an alarm that was told is
+    cleared, and told once.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        reporter: SensorReporter,
+        look: WindowModel | None,
+        sink: Sink,
+        clock: Clock,
+    ) -> None:
+        self.name = name
+        self.health = StreamHealth()
+        self.progress = Progress(clock.monotonic())
+        self.on_failure: Callable[[Exception], None] = lambda _error: None
+        self._reporter = reporter
+        self._look = look
+        self._sink = sink
+        self._clock = clock
+        self._failed = threading.Event()
+        self._missing = MissingChannels(name, NO_WINDOW if look is not None else "")
+        self.worked = 0
+
+    def offer(self, block: Samples) -> None:
+        """Take the next rows of the sensor."""
+        begun_s = self._clock.monotonic()
+        self.health.captured += len(block.values)
+        self.progress.captured_s = begun_s
+        self.progress.job_started(OWN_THREAD, begun_s)
+        is_missing = self._missing.look(block)
+        if is_missing or self.health.channels:
+            self.health.channels = self._missing.shown()
+        try:
+            if self._look is None:
+                self._deliver(self._reporter.block(block))
+            else:
+                self._see(self._look, block, is_cut=block.gap or is_missing)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self.progress.job_ended(OWN_THREAD, self._clock.monotonic())
+
+    def failed(self) -> bool:
+        return self._failed.is_set()
+
+    def recover(self) -> None:
+        if self._look is not None:
+            self._look.restart()
+        self._reporter.lose_sight()
+        self._failed.clear()
+
+    def finish(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits
+        return True
+
+    def close(self) -> None: ...
+
+    def _see(self, look: WindowModel, block: Samples, *, is_cut: bool) -> None:
+        if is_cut:
+            self._reporter.lose_sight()
+        for stamp, decoded in look.windows(block):
+            self.health.inferred += 1
+            self._deliver(self._reporter.window(stamp, decoded))
+        self.health.dropped = look.discarded
+        self.health.accelerator = look.placement
+
+    def _deliver(self, results: tuple[Result, ...]) -> None:
+        for result in results:
+            self._sink.append(result)
+            self.health.results += 1
+        self.worked += 1
+
+    def _fail(self, error: Exception) -> None:
+        self._failed.set()
+        self.health.accelerator = None
+        self.on_failure(error)

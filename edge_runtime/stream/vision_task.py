@@ -1,0 +1,212 @@
+"""One stream at run time: gate, mailbox, inference by any worker, conclusions in order."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from edge_runtime.board.throttle import Thinning
+from edge_runtime.clock import Clock
+from edge_runtime.mailbox import Mailbox
+from edge_runtime.model.runner import Model, RunnerCache
+from edge_runtime.raw import Frame
+from edge_runtime.records import Result
+from edge_runtime.stream.crash_guard import WorksFor, nobody
+from edge_runtime.stream.health import Progress, StreamHealth
+from edge_runtime.stream.pace import PaceMonitor
+from edge_runtime.stream.pipeline import Pipeline, Sink
+from edge_runtime.stream.reorder import ReorderBuffer, Slot
+
+if TYPE_CHECKING:  # both import OpenCV, which a device without a camera does without
+    from edge_runtime.gate import Gate
+    from edge_runtime.stream.adaptive import AdaptiveRate, Choice
+
+log = logging.getLogger("edge_runtime.stream")
+
+Observe: TypeAlias = Callable[[str, Slot], None]
+"""Told of each sample of a stream when it is concluded, in order: what a benchmark reads."""
+
+PACE_LOG_S = 3600.0  # that things move too fast is logged once in so long
+
+PATIENCE_S = 1.0  # for a worker, where the next choice depends on what it finds
+
+
+class VisionTask:
+    """Takes frames from the capture thread, does them on the pool, hands results to the sink.
+
+    The gate runs in the capture thread: a still scene wakes no worker, and the gate sees every
+    frame, whatever is dropped later. What raises here stops this stream alone: `on_failure` is
+    told once and the capture starts the stream again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: Model,
+        low_score: float,
+        gate: Gate,
+        new_pipeline: Callable[[], Pipeline],
+        kits: RunnerCache,
+        sink: Sink,
+        clock: Clock,
+        wake_pool: Callable[[], None],
+        lossless: bool,
+        adaptive: AdaptiveRate | None = None,
+        thinning: Thinning | None = None,
+        observe: Observe | None = None,
+        pace: PaceMonitor | None = None,
+        works_for: WorksFor = nobody,
+    ) -> None:
+        self.name = name
+        self.health = StreamHealth()
+        self.progress = Progress(clock.monotonic())
+        self.on_failure: Callable[[Exception], None] = lambda _error: None
+        self._model = model
+        self._low_score = low_score
+        self._gate = gate
+        self._new_pipeline = new_pipeline
+        self._pipeline = new_pipeline()
+        self._kits = kits
+        self._sink = sink
+        self._clock = clock
+        self._wake_pool = wake_pool
+        self._lossless = lossless
+        self._adaptive = adaptive
+        self._thinning = thinning
+        self._observe = observe
+        self._pace = pace or PaceMonitor()
+        self._paced_s = -math.inf  # when the log last had it
+        self._works_for = works_for
+        # One waits, and of a file the capture thread has the next one in hand.
+        self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
+        self._order = ReorderBuffer(self._conclude)
+        self._failed = threading.Event()
+
+    @property
+    def worked(self) -> int:
+        return self.health.inferred
+
+    def offer(self, frame: Frame) -> None:
+        """Take a captured frame. With a lossless source this waits for room."""
+        self.health.captured += 1
+        self.progress.captured_s = offered_s = self._clock.monotonic()
+        choice = self._choose(frame)
+        slot = Slot(
+            frame.stamp,
+            frame if choice == "infer" else None,
+            region=(self._adaptive or self._gate).region,
+            still=choice == "still",
+            offered_s=offered_s,
+            gated_s=self._clock.monotonic(),
+        )
+        self._order.add(slot, wait=self._lossless)
+        if choice != "infer":
+            if choice == "still":
+                self.health.still += 1
+            else:
+                self.health.coasted += 1
+            self._drain()
+            return
+        dropped = self._mailbox.put(slot)
+        if dropped is not None:
+            dropped.settle(None)
+            self.health.dropped += 1
+            self._drain()
+        self._wake_pool()
+
+    def _choose(self, frame: Frame) -> Choice:
+        choice: Choice
+        if self._adaptive is None:
+            choice = "infer" if self._gate.admits(frame) else "still"
+        else:
+            if self._lossless:  # what a file gives must not depend on how fast it is read
+                self._order.wait_empty(PATIENCE_S)
+            choice = self._adaptive.choose(frame, self._pipeline.attention())
+        if choice == "infer" and self._thinning is not None and not self._thinning.admits():
+            return "coast"
+        return choice
+
+    def ready(self) -> bool:
+        return len(self._mailbox) > 0
+
+    def step(self, worker: int) -> None:
+        slot = self._mailbox.take()
+        if slot is None or slot.frame is None:
+            return
+        slot.taken_s = self._clock.monotonic()
+        self.progress.job_started(worker, slot.taken_s)
+        self._works_for(self.name)
+        try:
+            kit = self._kits.get(worker, self._model)
+            self.health.accelerator = kit.placement
+            decoded = kit.run(slot.frame.image, self._low_score, slot.region)
+            slot.costs = kit.costs
+            slot.settle(decoded)
+        except Exception as error:
+            slot.settle(None)
+            self._kits.drop(worker, self._model)
+            self._fail(error)
+        finally:
+            self.progress.job_ended(worker, self._clock.monotonic())
+        self._drain()
+
+    def finish(self, timeout_s: float) -> bool:
+        """Conclude all that was captured and close the tracks; False where a worker hangs."""
+        if not self._order.wait_empty(timeout_s):
+            return False
+        self._deliver(self._pipeline.finish())
+        return True
+
+    def failed(self) -> bool:
+        """Say whether a stage raised since the last `recover`."""
+        return self._failed.is_set()
+
+    def recover(self) -> None:
+        """Begin again with fresh tracks after a failure: old ones would be guesses."""
+        self._pipeline = self._new_pipeline()
+        self._failed.clear()
+
+    def close(self) -> None:
+        """Let a waiting capture thread go."""
+        self._mailbox.close()
+
+    def _drain(self) -> None:
+        try:
+            self._order.drain()
+        except Exception as error:
+            self._fail(error)
+
+    def _conclude(self, slot: Slot) -> None:
+        if slot.decoded is None:
+            skipped = self._pipeline.skipped if slot.still else self._pipeline.coasted
+            results = skipped(slot.stamp)
+        else:
+            self.health.inferred += 1  # here, where one thread at a time comes by
+            results = self._pipeline.inferred(slot.stamp, slot.decoded, slot.region)
+            self._note_pace(slot.stamp.monotonic_s)
+        self._deliver(results)
+        if self._observe is not None:
+            slot.results = len(results)
+            self._observe(self.name, slot)
+
+    def _note_pace(self, at_s: float) -> None:
+        notice = self._pace.notice
+        self.health.too_fast, self.health.tracking = self._pace.missed, notice
+        if notice and at_s - self._paced_s >= PACE_LOG_S:
+            self._paced_s = at_s
+            log.warning("stream %s: %s", self.name, notice)
+
+    def _deliver(self, results: tuple[Result, ...]) -> None:
+        for result in results:
+            self._sink.append(result)
+            self.health.results += 1
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failed.is_set():
+            self._failed.set()
+            self.health.accelerator = None
+            self.on_failure(error)
