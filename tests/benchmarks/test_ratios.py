@@ -13,6 +13,8 @@ import pytest
 from cases import Cases
 from support.broker import Mosquitto
 
+pytestmark = pytest.mark.long  # they measure, and want the machine for themselves
+
 FRAMES = 60
 MOST_CPU = 1.20  # 0.95 measured
 MOST_MEMORY = 2.0  # 1.77, of all processes: template, capture and inference have their own

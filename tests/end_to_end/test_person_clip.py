@@ -40,6 +40,7 @@ def bare_boxes(data: Path) -> Iterator[list[tuple[int, float, list[float]]]]:
         ]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_every_frame_gives_a_bare_interpreters_boxes(
     data: Path, packs: Path, daemon: Callable[..., Daemon], ear: Ear
@@ -75,7 +76,7 @@ def presence(payloads: list[Any]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("encoding", ["json", "cbor"])
+@pytest.mark.parametrize("encoding", ["json", pytest.param("cbor", marks=pytest.mark.long)])
 def test_six_people_come_and_go_with_the_shipped_example(
     encoding: str,
     data: Path,
@@ -104,6 +105,7 @@ def test_six_people_come_and_go_with_the_shipped_example(
     assert ear.upstream_bytes() < (2048 if encoding == "cbor" else 4096)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_example_of_the_contract_counts_six_people_in_its_zone(
     data: Path, packs: Path, daemon: Callable[..., Daemon], ear: Ear

@@ -49,7 +49,7 @@ def stubborn(channel: MessageChannel, request: bytes) -> None:
 
 def greedy(channel: MessageChannel, request: bytes) -> None:
     """Take as many bytes as it is asked to."""
-    np.ones(int(request), np.uint8)
+    np.empty(int(request), np.uint8)
     channel.send(b"got them")
 
 

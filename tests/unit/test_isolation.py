@@ -95,10 +95,10 @@ def own_data_bytes() -> int:
 
 
 def test_memory_is_bounded(children: ChildFactory) -> None:
-    limit = own_data_bytes() + 128 * MIB  # a forked child begins with all that this process has
+    limit = own_data_bytes() + 128 * MIB  # a forked child has what this process has
     modest = start(children, "greedy", b"%d" % (32 * MIB), data_bytes=limit)
     assert heard(modest) == b"got them"
-    greedy = start(children, "greedy", b"%d" % (512 * MIB), data_bytes=limit)
+    greedy = start(children, "greedy", b"%d" % (8192 * MIB), data_bytes=limit)
     assert greedy.ended(DONE_S) == OUT_OF_MEMORY
     modest.close(DONE_S)
     greedy.close()

@@ -81,7 +81,7 @@ def assert_six_people_walk_through(seen: list[tuple[int, tuple[Detection, ...]]]
     ]
 
 
-@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_six_people_are_six_tracks_at_5_and_2_5_fps(data: Path, every: int) -> None:
     assert_six_people_walk_through(people_seen(data, 2)[::every])
 
