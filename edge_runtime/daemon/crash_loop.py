@@ -13,7 +13,7 @@ import msgspec
 
 from edge_runtime.board.notify import Notifier
 from edge_runtime.daemon.control_requests import ControlRequests
-from edge_runtime.enrolment.files import replace_file
+from edge_runtime.durable import replace_file
 
 log = logging.getLogger("edge_runtime.daemon")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.config import parse
-from edge_runtime.enrolment.files import replace_file
+from edge_runtime.durable import replace_file
 from edge_runtime.errors import ConfigError
 from edge_runtime.options import Config
 from edge_runtime.toml_file import read_toml

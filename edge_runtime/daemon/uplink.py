@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias, get_args
 import msgspec
 
 from edge_runtime.clock import Clock, Stamp
+from edge_runtime.durable import replace_file
 from edge_runtime.options import PublishMode, UplinkOptions
 
 log = logging.getLogger("edge_runtime.daemon")
@@ -119,7 +119,7 @@ class Uplink:
         """Write the ledger, whole or not at all. A disk that fails is said once."""
         self._saved_s = self._clock.monotonic()
         try:
-            write_whole(self._path, msgspec.json.encode(self._day))
+            replace_file(self._path, msgspec.json.encode(self._day))
         except OSError as error:
             if str(error) != self._save_fault:
                 self._save_fault = str(error)
@@ -172,13 +172,3 @@ def load(path: Path) -> Day:
         log.warning("uplink: %s cannot be read (%s): the day is counted from zero", path, error)
         return Day()
     return day
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file so that a power cut leaves the old one or the new one."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

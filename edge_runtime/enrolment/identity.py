@@ -16,15 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.enrolment.files import (
-    read_json,
-    replace_file,
-    shred,
-    sync_folder,
-    take,
-    there,
-    write_private,
-)
+from edge_runtime.durable import replace_file, shred, sync_folder, write_new
+from edge_runtime.enrolment.files import read_json, take, there
 from edge_runtime.enrolment.pem import certificate_fault, key_fault
 from edge_runtime.errors import Heard, IdentityError, Text, because
 from edge_runtime.options import BrokerOptions, Config
@@ -178,10 +171,10 @@ class IdentityFolder:
         self._sweep(self._current)
         dated = time.strftime("%Y-%m-%dT%H-%M-%SZ-", time.gmtime())
         files = Files.of(Path(tempfile.mkdtemp(prefix=dated, dir=self.folder)))
-        write_private(files.key, parts.key)
-        write_private(files.certificate, parts.chain)
-        write_private(files.ca, parts.ca)
-        write_private(files.office, msgspec.json.encode(parts.office))
+        write_new(files.key, parts.key)
+        write_new(files.certificate, parts.chain)
+        write_new(files.ca, parts.ca)
+        write_new(files.office, msgspec.json.encode(parts.office))
         sync_folder(files.folder)
         self._next.unlink(missing_ok=True)
         self._next.symlink_to(files.folder.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from edge_runtime.clock import Stamp
+from edge_runtime.durable import try_lock
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.options.recorded import DATA, NO_RECORDING, Recorded, read_recorded
 
@@ -120,9 +120,6 @@ def is_held(folder: Path) -> bool:
     """Say whether a recording is being written or played."""
     try:
         with (folder / DATA).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not try_lock(file)
     except FileNotFoundError:
         return False
-    return False

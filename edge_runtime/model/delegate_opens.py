@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.enrolment.files import replace_file
+from edge_runtime.durable import replace_file
 from edge_runtime.errors import BackendError
 
 log = logging.getLogger("edge_runtime.model")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_runtime.durable import replace_file
 from edge_runtime.infer.child import TimedOutError
 from edge_runtime.infer.litert import Runtime
 from edge_runtime.infer.placement import DelegatePlacement
@@ -108,12 +109,10 @@ class TrialLedger:
             return {}
 
     def _note(self, key: str, tried: Tried) -> None:
-        fresh = self._file.with_suffix(".new")
         with self._lock:
             rows = {name: one for name, one in self._read().items() if name != key}
             kept = dict([*rows.items(), (key, tried)][-MOST_ROWS:])
             try:
-                fresh.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1))
-                fresh.replace(self._file)
+                replace_file(self._file, msgspec.json.format(msgspec.json.encode(kept), indent=1))
             except OSError:
                 return  # a cache: without it the next start takes the trial again

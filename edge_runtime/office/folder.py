@@ -19,7 +19,7 @@ import pwd
 import ssl
 from pathlib import Path
 
-from edge_runtime.enrolment.files import sync_folder, write_private
+from edge_runtime.durable import replace_file
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.office.registry import Registry
 
@@ -120,13 +120,7 @@ class FileOwner:
 
 def put(path: Path, data: bytes, mode: int, *, uid: int = -1, gid: int = -1) -> None:
     """Put a file in place in one step, readable as `mode` says at most. Raises EdgeError."""
-    new = path.with_name(f".{path.name}.new")
     try:
-        new.unlink(missing_ok=True)
-        write_private(new, data)
-        os.chown(new, uid, gid)
-        new.chmod(mode)
-        new.replace(path)
-        sync_folder(path.parent)
+        replace_file(path, data, mode=mode, uid=uid, gid=gid)
     except OSError as error:
         raise EdgeError(f"{path}: cannot be written ({error.strerror}); try again") from None

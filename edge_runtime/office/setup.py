@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from edge_runtime.durable import sync_tree
 from edge_runtime.enrolment.keys import key_pem, new_key, read_key
 from edge_runtime.errors import EdgeError, IdentityError, UsageError
 from edge_runtime.office.authority import CA_DAYS, Authority, pem
@@ -19,7 +20,6 @@ from edge_runtime.office.members import KEEPER, member_names, write_members
 from edge_runtime.office.mosquitto import take_over, write_broker_files
 from edge_runtime.office.registry import Settings
 from edge_runtime.office.units import write_units
-from edge_runtime.packs.files import sync_tree
 
 SERVER_DAYS = 825  # what TLS stacks still take; 'office init --renew-broker' makes new ones
 OFFICE = "office"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +10,9 @@ from typing import Literal
 
 import msgspec
 
+from edge_runtime.durable import replace_folder, sync_tree, try_lock
 from edge_runtime.errors import EdgeError, PackError, Text, because, located
 from edge_runtime.manifest import Manifest, Pack
-from edge_runtime.packs.files import put_in_place, sync_tree
 from edge_runtime.packs.manifest_file import MANIFEST, open_pack, read_manifest
 from edge_runtime.toml_file import path_fault
 
@@ -92,13 +91,11 @@ class PackStore:
                 reason=because(error),
             ) from None
         with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not try_lock(lock):
                 raise EdgeError(
                     "{folder}: another 'models' command is at work; wait until it is done",
                     folder=self._folder,
-                ) from None
+                )
             for left in self._folder.glob(".new-*"):
                 shutil.rmtree(left)
             try:
@@ -201,3 +198,17 @@ def copy_declared(source: Path, target: Path, manifest: Manifest) -> None:
     for name in filter(None, inner):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, target / name)
+
+
+def put_in_place(new: Path, final: Path) -> None:
+    """Give a pack's folder its name, in one step. Raises EdgeError where that cannot be done."""
+    try:
+        replace_folder(new, final)
+    except OSError as error:
+        raise EdgeError(
+            "{folder}: cannot be replaced in one step here ({reason}); run "
+            "'edge-runtime models remove {name}' first",
+            folder=final,
+            reason=because(error),
+            name=final.name,
+        ) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.config import parse
+from edge_runtime.durable import replace_file
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.enrolment.files import sync_folder
 from edge_runtime.errors import ConfigError, because
 from edge_runtime.options import Config
 from edge_runtime.urls import without_urls
 
 BACKUP = ".before-provision"
+READABLE = 0o640  # by the service, which is in the group
 # What another way of proving oneself left in [broker]; the identity takes its place.
 REPLACED = ("ca_file", "cert_file", "key_file", "username", "password_file")
 HEADER = re.compile(r"^\s*\[\s*(?P<name>[A-Za-z0-9_-]+)\s*\]\s*(#.*)?$")
@@ -127,8 +127,9 @@ def write(path: Path, text: str, group: int) -> None:
         if old == text.encode():
             return
         if old is not None:
-            put(place.with_name(place.name + BACKUP), old, group)
-        put(place, text.encode(), group)
+            backup = place.with_name(place.name + BACKUP)
+            replace_file(backup, old, mode=READABLE, gid=group)
+        replace_file(place, text.encode(), mode=READABLE, gid=group)
     except OSError as error:
         raise ConfigError(
             "{file}: cannot be written ({reason}); run this as root, or name another file with "
@@ -136,19 +137,3 @@ def write(path: Path, text: str, group: int) -> None:
             file=path,
             reason=because(error),
         ) from None
-
-
-def put(path: Path, data: bytes, group: int) -> None:
-    """Write a file beside its place and rename it."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        if os.geteuid() == 0:
-            os.fchown(descriptor, -1, group)
-        os.fchmod(descriptor, 0o640)
-        os.fsync(descriptor)
-    new.replace(path)
-    sync_folder(path.parent)

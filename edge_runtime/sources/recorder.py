@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime import __version__
-from edge_runtime.enrolment.files import replace_file, sync_folder
+from edge_runtime.durable import replace_file, sync_folder
 from edge_runtime.options.recorded import DATA, FORMAT, MANIFEST, Recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.record_file import Entry, FrameEntry, RowsEntry, sealed

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from edge_runtime.enrolment.files import replace_file, sync_folder
+from edge_runtime.durable import replace_file, sync_folder
 from edge_runtime.errors import EdgeError
 from edge_runtime.options import SensorOptions, SerialOptions, StreamOptions, ThresholdOptions
 from edge_runtime.raw import Doubles

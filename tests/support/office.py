@@ -20,8 +20,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from edge_runtime.durable import write_new
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.enrolment.files import write_private
 from edge_runtime.enrolment.keys import key_pem, new_key, request
 from edge_runtime.enrolment.messages import (
     CA_CERTS,
@@ -98,7 +98,7 @@ def pair(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivate
     """Write a certificate and its key beside each other."""
     files = Pair(path.with_suffix(".pem"), path.with_suffix(".key"))
     files.certificate.write_bytes(pem(certificate))
-    write_private(files.key, key_pem(key))
+    write_new(files.key, key_pem(key))
     return files
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge_runtime.durable import replace_file, shred, write_new
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.enrolment.files import replace_file, shred, write_private
 from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.enrolment.identity import (
     EnrolmentOffice,
@@ -113,13 +113,13 @@ def test_a_private_file_follows_no_link_and_replaces_nothing(tmp_path: Path) -> 
     (tmp_path / "link").symlink_to(there)
     for name in ("there", "link"):
         with pytest.raises(FileExistsError):
-            write_private(tmp_path / name, b"secret")
+            write_new(tmp_path / name, b"secret")
     assert there.read_bytes() == b"old"
 
 
 def test_what_is_shred_is_overwritten_before_it_goes(tmp_path: Path) -> None:
     file = tmp_path / "key"
-    write_private(file, b"secret")
+    write_new(file, b"secret")
     with file.open("rb") as still_open:
         shred(file)
         assert still_open.read() == bytes(6)

@@ -13,8 +13,7 @@ import pytest
 
 from edge_runtime.errors import EdgeError, PackError
 from edge_runtime.manifest import Pack
-from edge_runtime.packs.files import put_in_place
-from edge_runtime.packs.store import PackStore
+from edge_runtime.packs.store import PackStore, put_in_place
 from support.http_server import Publisher, serving
 from support.pack_files import WEIGHTS, make_pack, sha256
 

@@ -11,8 +11,8 @@ import click
 from edge_runtime.cli.extras import extra
 from edge_runtime.cli.office.common import DAY_S, at, folder_option, show_table
 from edge_runtime.cli.printable import say
+from edge_runtime.durable import write_new
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.enrolment.files import write_private
 from edge_runtime.errors import UsageError
 from edge_runtime.office.claims import cancel, file_text, listed, new_claim
 from edge_runtime.office.folder import open_folder
@@ -81,7 +81,7 @@ def warn_of_namesake(registry: Registry, site: str, name: str) -> None:
 def write(path: Path, data: bytes) -> None:
     """Write a file with the secret in it, for its owner alone. Raises UsageError."""
     try:
-        write_private(path, data)
+        write_new(path, data)
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be written ({error.strerror}); cancel the claim and make another"
