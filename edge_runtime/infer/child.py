@@ -14,7 +14,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.board.libraries import library_files
 from edge_runtime.errors import BackendError, Text
+from edge_runtime.isolation.sandbox import Sandbox
+from edge_runtime.options import DelegateOptions
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -92,6 +95,14 @@ def end(child: Popen[bytes]) -> None:
         with contextlib.suppress(OSError):
             if pipe is not None:
                 pipe.close()
+
+
+def sandbox_of(files: tuple[str, ...], delegate: DelegateOptions | None) -> Sandbox:
+    """Return what a process that runs a model may open: its files, and an accelerator's."""
+    if delegate is None:
+        return Sandbox(read=files)
+    libraries = {str(one.parent) for one in library_files(delegate.library)}
+    return Sandbox(read=(*files, *sorted(libraries)), devices=True)
 
 
 def be_confined() -> int:

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.errors import BackendError, Heard
+from edge_runtime.infer.child import sandbox_of
 from edge_runtime.infer.litert import AcceleratorMissingError, ModelRefusedError, Runtime
 from edge_runtime.infer.process_messages import (
     RUN,
@@ -52,7 +53,13 @@ class IsolatedBackend:
     """A model that runs in another process; see `Backend`."""
 
     def __init__(
-        self, child: Child, loaded: ModelLoaded, shared: SharedTensors, limit: int
+        self,
+        child: Child,
+        loaded: ModelLoaded,
+        shared: SharedTensors,
+        limit: int,
+        *,
+        has_delegate: bool = False,
     ) -> None:
         self.input = loaded.input
         self.outputs = loaded.outputs
@@ -62,6 +69,7 @@ class IsolatedBackend:
         self._given, *self._places = shared.arrays
         shared.close()  # the arrays stay
         self._limit_bytes = limit
+        self._first_runs_s = FIRST_RUN_TIMEOUT_S if has_delegate else RUN_TIMEOUT_S
         self._runs = 0
 
     def new_input(self) -> Tensor:
@@ -72,7 +80,7 @@ class IsolatedBackend:
             raise BackendError("the model was closed")
         if tensor is not self._given:
             np.copyto(self._given, tensor, casting="no")
-        timeout_s = RUN_TIMEOUT_S if self._runs >= WARM_RUNS else FIRST_RUN_TIMEOUT_S
+        timeout_s = self._first_runs_s if self._runs < WARM_RUNS else RUN_TIMEOUT_S
         match ask(self._child, RUN, timeout_s, self._limit_bytes):
             case Inferred():
                 self._runs += 1
@@ -100,7 +108,9 @@ def open_isolated(
             msgspec.msgpack.encode(request),
             name="edge-inference",
             # An accelerator's driver opens many files.
-            limits=ChildLimits(limit_bytes, open_files=256),
+            limits=ChildLimits(
+                limit_bytes, open_files=256, sandbox=sandbox_of((str(weights),), delegate)
+            ),
         )
     except ChildStartError as error:
         raise BackendError(error.text) from None
@@ -109,7 +119,7 @@ def open_isolated(
     except BaseException:
         child.close()
         raise
-    return IsolatedBackend(child, loaded, shared, limit_bytes)
+    return IsolatedBackend(child, loaded, shared, limit_bytes, has_delegate=delegate is not None)
 
 
 def wait_loaded(child: Child, limit_bytes: int) -> tuple[ModelLoaded, SharedTensors]:

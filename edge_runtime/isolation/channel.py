@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -123,11 +124,24 @@ class MessageChannel:
         number = self._socket.fileno()
         if number < 0:
             raise ChannelClosedError("closed here")
-        poll = select.poll()
-        poll.register(number, event)
         if timeout_s is None or timeout_s > LONGEST_WAIT_S:
-            return bool(poll.poll())
-        return bool(poll.poll(max(0.0, timeout_s) * 1000.0))
+            return wait_for_event(number, event, None)
+        return wait_for_event(number, event, max(0.0, timeout_s))
+
+
+def wait_for_event(number: int, event: int, timeout_s: float | None) -> bool:
+    """Wait until a descriptor can be read (POLLIN) or written (POLLOUT); False: not in time."""
+    poll = select.poll()
+    poll.register(number, event)
+    try:
+        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000.0))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    # A process that may open nothing more may not poll(2) either. It has few descriptors.
+    wanted = [number]
+    reads, writes = (wanted, []) if event == select.POLLIN else ([], wanted)
+    return any(select.select(reads, writes, [], timeout_s))
 
 
 def close_all(descriptors: tuple[int, ...]) -> None:

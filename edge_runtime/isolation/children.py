@@ -13,6 +13,7 @@ import msgspec
 from edge_runtime.errors import EdgeError, because
 from edge_runtime.isolation.channel import ChannelClosedError, MessageChannel
 from edge_runtime.isolation.limits import ChildLimits
+from edge_runtime.isolation.sandbox import NO_SANDBOX, kept_by
 from edge_runtime.isolation.template import (
     EndAll,
     Ended,
@@ -97,6 +98,7 @@ class ChildFactory:
         self._lock = threading.Lock()
         self._template: TemplateProcess | None = None
         self._closed = False
+        self._told = False  # that the kernel has no sandbox
 
     def start(self, entry: str, request: bytes, *, name: str, limits: ChildLimits) -> Child:
         """Fork a child that runs `entry`. Raises ChildStartError."""
@@ -147,11 +149,17 @@ class ChildFactory:
             if self._closed:
                 raise ChildStartError("the daemon is stopping: no child is started any more")
             if self._template is None:
+                self._tell_once()
                 try:
                     self._template = start_template(self._shared, self._own)
                 except OSError as error:
                     raise not_started(because(error)) from error
             return self._template
+
+    def _tell_once(self) -> None:
+        if not self._told and not kept_by():
+            log.warning("isolation: %s", NO_SANDBOX)
+        self._told = True
 
     def _forget(self, template: TemplateProcess) -> None:
         """End a template, unless another thread has done that, and started another."""

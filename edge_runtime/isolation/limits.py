@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from edge_runtime.isolation.sandbox import Sandbox, enter
+
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
@@ -18,20 +20,34 @@ MIB = 1 << 20
 
 
 class ChildLimits(msgspec.Struct, frozen=True):
-    """Bounds of one child. `data_bytes`: private memory (not what is shared between processes)."""
+    """Bounds of one child. `data_bytes`: private memory (not what is shared between processes).
+
+    `sandbox`: what it may open where the kernel can hold it to that; None: anything.
+    """
 
     data_bytes: int
     open_files: int = 64
+    sandbox: Sandbox | None = None
 
 
 def confine(limits: ChildLimits) -> None:
-    """Bound what this process may do to the board, from now on."""
+    """Bound what this process may do to the board, from now on. Raises LandlockError."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is expected: no core on the card
     resource.setrlimit(resource.RLIMIT_DATA, (limits.data_bytes, limits.data_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits.open_files, limits.open_files))
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     sacrifice_first()
+    if limits.sandbox is not None:
+        enter(limits.sandbox)
+
+
+def open_no_more() -> None:
+    """Give up opening anything for good: no file, socket or shared memory; what is open stays.
+
+    On any kernel, unlike a sandbox. poll(2) is refused from then on, which a `Channel` knows.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
 def sacrifice_first() -> None:

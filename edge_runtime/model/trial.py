@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.errors import BackendError, EdgeError, Heard, PackError, Text, UsageError
-from edge_runtime.infer.child import ask_child, be_confined
+from edge_runtime.infer.child import ask_child, be_confined, sandbox_of
 from edge_runtime.infer.litert import (
     AcceleratorMissingError,
     ModelRefusedError,
@@ -25,6 +25,7 @@ from edge_runtime.infer.litert import (
     runtime_name,
 )
 from edge_runtime.infer.placement import DelegatePlacement, is_compiled
+from edge_runtime.isolation.sandbox import enter
 from edge_runtime.manifest import GoldenSection, Pack
 from edge_runtime.model.golden import WrongResultError, check_golden_file
 from edge_runtime.model.resolve import open_pack_backend
@@ -236,6 +237,7 @@ class Verdict(msgspec.Struct, frozen=True):
 def judge(request: TrialRequest) -> Verdict:
     """Run the trial (in the child)."""
     try:
+        enter(sandbox_of((request.folder,), request.delegate))
         pack = open_pack(Path(request.folder))
         return Verdict(tried=run_trial(pack, request.runtime, request.delegate))
     except EdgeError as problem:

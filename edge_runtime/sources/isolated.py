@@ -26,6 +26,7 @@ from edge_runtime.isolation.children import (
 )
 from edge_runtime.isolation.frames import FramePool, SharedMemoryError
 from edge_runtime.isolation.limits import MIB, ChildLimits, decoder_memory_bytes
+from edge_runtime.isolation.sandbox import Sandbox
 from edge_runtime.isolation.template import OUT_OF_MEMORY
 from edge_runtime.isolation.template_process import KILL_TIMEOUT_S
 from edge_runtime.options import CameraOptions, ImagesOptions, SourceOptions, VideoOptions
@@ -76,7 +77,7 @@ class IsolatedSource(BaseSource[Frame]):
         self._clock = clock
         self._children = children
         self._patience_s = patience_s
-        self._limits = ChildLimits(decoder_memory_bytes())
+        self._limits = ChildLimits(decoder_memory_bytes(), sandbox=sandbox_of(options))
         self._child: Child | None = None
         self._pool: FramePool | None = None
         self._generation = -1
@@ -184,6 +185,8 @@ class IsolatedSource(BaseSource[Frame]):
 
     def _adopt(self, word: NewPool, descriptor: int) -> None:
         """Take over a larger pool: only where its pictures have grown there is another."""
+        if word.slots != self._request.slots:
+            raise SharedMemoryError("a pool of another size than was asked for")
         if self._pool is not None:
             if word.slot_bytes <= self._pool.slot_bytes:
                 raise SharedMemoryError("a pool no larger than the last one")
@@ -259,6 +262,13 @@ def babble(what: str) -> SourceError:
     return SourceError(
         "its capture process does not speak as it should ({what}); it was ended", what=what
     )
+
+
+def sandbox_of(options: ForeignOptions) -> Sandbox:
+    """Return what the process of a source may open: the network, or its files alone."""
+    if isinstance(options, CameraOptions):
+        return Sandbox(network=True)
+    return Sandbox(read=(str(options.path),))
 
 
 def is_foreign(options: SourceOptions) -> TypeGuard[ForeignOptions]:

@@ -7,6 +7,8 @@ import gc
 import math
 import os
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from edge_runtime.infer.process_messages import Inferred, ModelLoaded
 from edge_runtime.infer.process_messages import decode_request as decode_model
 from edge_runtime.isolation.channel import MessageChannel
 from edge_runtime.isolation.frames import FramePool
+from edge_runtime.isolation.limits import open_no_more
 from edge_runtime.isolation.tensors import SharedTensors
 from edge_runtime.options import CameraOptions
 from edge_runtime.raw import ModelFacts, TensorSpec
@@ -69,6 +72,39 @@ def descriptors(channel: MessageChannel, request: bytes) -> None:
 def collects(channel: MessageChannel, request: bytes) -> None:
     """Say whether Python looks for garbage here."""
     channel.send(str(gc.isenabled()).encode())
+
+
+def opens(channel: MessageChannel, request: bytes) -> None:
+    """Say of each thing that it is asked to open whether it may, a line each."""
+    if request.startswith(b"no more\n"):
+        open_no_more()
+    for name in request.decode().splitlines():
+        try:
+            attempt(name)
+        except OSError as error:
+            channel.send(f"{name}: {type(error).__name__}".encode())
+        else:
+            channel.send(f"{name}: yes".encode())
+
+
+def attempt(name: str) -> None:
+    kind, _, what = name.partition(" ")
+    match kind:
+        case "read":
+            with Path(what).open("rb") as file:
+                file.read(1)
+        case "write":
+            Path(what).write_bytes(b"")
+        case "list":
+            list(Path(what).iterdir())
+        case "run":
+            subprocess.run([what], check=True)
+        case "signal":
+            os.kill(int(what), 0)
+        case "connect":
+            socket.create_connection(("127.0.0.1", int(what))).close()
+        case "share":
+            os.close(os.memfd_create("more"))
 
 
 def lying_camera(channel: MessageChannel, request: bytes) -> None:

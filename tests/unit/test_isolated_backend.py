@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -70,10 +71,16 @@ def test_outputs_are_the_callers_own(model: IsolatedBackend) -> None:
     assert all(np.array_equal(one, other) for one, other in zip(first, kept, strict=True))
 
 
+def test_its_process_can_open_nothing_once_the_model_is_open(model: IsolatedBackend) -> None:
+    limits = Path(f"/proc/{process_of(model)}/limits").read_text()
+    assert re.search(r"^Max open files +0 +0 ", limits, re.MULTILINE), limits
+    assert model.infer(model.new_input())
+
+
 def test_a_model_that_hangs_is_ended(
     model: IsolatedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(isolated, "FIRST_RUN_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(isolated, "RUN_TIMEOUT_S", 0.3)
     process = process_of(model)
     os.kill(process, signal.SIGSTOP)
     with pytest.raises(BackendError, match="inference hangs"):
