@@ -78,6 +78,10 @@ def running(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "config" in facts:
         yield "config", f"{facts['config']['state']}: {facts['config']['reason']}"
     yield from starts_lines(facts.get("short_starts", 0))
+    if facts.get("sandbox") == "":
+        from edge_runtime.isolation.sandbox import NO_SANDBOX
+
+        yield "isolation", NO_SANDBOX
     for name, stream in facts["streams"].items():
         yield "stream", f"{name}: {stream_text(stream)}"
     link = facts["link"]
@@ -130,8 +134,16 @@ def stream_text(stream: dict[str, Any]) -> str:
         why.append(f"baseline {stream['baseline']}")
     if "accelerator" in stream:
         why.append(accelerator_text(stream["accelerator"]))
+    if "last_fault" in stream:
+        why.append(last_fault_text(stream["last_fault"]))
     why += [f"{name}: {reason}" for name, reason in stream.get("channels", {}).items()]
     return ", ".join([stream.get("state", "starting"), *words]) + "".join(f"; {w}" for w in why)
+
+
+def last_fault_text(told: dict[str, Any]) -> str:
+    """Return the fault that a stream has come back from."""
+    ago_s = max(0.0, time.time() - told["ts"])
+    return f"back from a fault {ago_s:.0f} s ago: {told['reason']}"
 
 
 def accelerator_text(told: dict[str, Any]) -> str:

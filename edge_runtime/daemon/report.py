@@ -11,17 +11,21 @@ import msgspec
 from edge_runtime import __version__
 from edge_runtime.board.throttle import Throttle
 from edge_runtime.board.vitals import Board
-from edge_runtime.clock import Clock
+from edge_runtime.clock import Clock, Stamp
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
-from edge_runtime.daemon.uplink import Uplink
+from edge_runtime.daemon.uplink import HEALTH_EVERY_S, Uplink
 from edge_runtime.encode import Encoder, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
+from edge_runtime.isolation.sandbox import kept_by
 from edge_runtime.outbox import Outbox, OutboxHealth
 from edge_runtime.publish.contract import LinkHealth, LinkState
 from edge_runtime.records import Message
 from edge_runtime.stream.capture import RunningStream
+from edge_runtime.stream.health import StreamHealth
 
 LONGEST_REASON = 240  # characters of a reason that cross the link; the log has all
+# Every fault stands in one health at least: longer than the longest time between two.
+FAULT_TOLD_S = 2.0 * HEALTH_EVERY_S[-1]
 
 
 def state_of(
@@ -85,6 +89,7 @@ class HealthReport:
         return {
             "version": __version__,
             "pid": os.getpid(),
+            "sandbox": kept_by(),
             **self._fields(outbox, link),
             "outbox": msgspec.to_builtins(outbox),
             "link": {**msgspec.to_builtins(link), "since_s": round(now_s - link.since_s, 1)},
@@ -111,7 +116,7 @@ class HealthReport:
                 self.config_fault,
             ),
             "clock": "synced" if stamp.trusted else "unsynced",
-            "streams": {s.task.name: msgspec.to_builtins(s.task.health) for s in self._streams},
+            "streams": {s.task.name: stream_fields(s.task.health, stamp) for s in self._streams},
             "board": msgspec.to_builtins(self._board.vitals()),
             **({"throttle": self._throttle.fields()} if self._throttle.step else {}),
             **({"config": config} if config else {}),
@@ -128,6 +133,18 @@ class HealthReport:
         text = f"{streams}; link {self._link().state}; {self._outbox.pending()} to go"
         fault = self.config_fault
         return f"last good configuration at work ({fault}); {text}" if fault else text
+
+
+def stream_fields(health: StreamHealth, now: Stamp) -> dict[str, Any]:
+    """Return a stream's health, with the fault that it has recently come back from."""
+    fields: dict[str, Any] = msgspec.to_builtins(health)
+    fields.pop("last_fault", None)
+    fault = health.last_fault
+    if fault is None or health.state == "degraded":
+        return fields
+    if now.monotonic_s - fault.stamp.monotonic_s <= FAULT_TOLD_S:
+        fields["last_fault"] = {"reason": fault.reason, "ts": round(fault.stamp.wall_s, 3)}
+    return fields
 
 
 def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from edge_runtime.daemon.build import build_encoder
 from edge_runtime.daemon.commands import Commands, ReplayCommand
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
+from edge_runtime.daemon.health_schedule import HealthSchedule
 from edge_runtime.daemon.last_good import LastGoodConfig
 from edge_runtime.daemon.report import DeviceStatus, HealthReport
 from edge_runtime.daemon.status_socket import StatusSocket
@@ -149,7 +150,7 @@ class DaemonSession:
         self._make_publisher = context.make_publisher
         self._publisher: Publisher | None = None
         now_s = context.clock.monotonic()
-        self._next_health_s = now_s + self._uplink.health_every_s()
+        self._health_schedule = HealthSchedule(now_s)
         self._next_feed_s = self._next_look_s = now_s
         self._commit_progress = CommitProgress(outbox, now_s)
         self.all_ended = True  # False: a thread hangs in a native call
@@ -237,8 +238,8 @@ class DaemonSession:
             self._next_look_s = now_s + LOOK_S
             self._throttle.look(self._board.vitals())
         self._uplink.count(self._link_health().by_kind)
-        if now_s >= self._next_health_s:
-            self._next_health_s = now_s + self._uplink.health_every_s()
+        faults = {one.task.name: one.task.health.last_fault for one in self.streams}
+        if self._health_schedule.is_due(now_s, faults, self._uplink.health_every_s()):
             self._publish(self._status.health())
             self._notifier.status(self._report.line())
 

@@ -15,6 +15,7 @@ from edge_runtime.errors import EdgeError, one_line
 from edge_runtime.language import mark
 from edge_runtime.sources.base import Source
 from edge_runtime.stream.crash_guard import WorksFor, nobody
+from edge_runtime.stream.health import LastFault
 from edge_runtime.stream.task import StreamTask, describe, unexpected
 
 log = logging.getLogger("edge_runtime.stream")
@@ -179,6 +180,7 @@ class Capture:
         if self._stopping.is_set():
             return
         if health.state != "degraded" or health.reason != reason:
+            health.last_fault = LastFault(reason, self._clock.now())
             text = "stream %s: degraded: %s"
             if error is not None and unexpected(error):
                 log.error(text, self._task.name, reason, exc_info=error)

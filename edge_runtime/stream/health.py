@@ -6,9 +6,17 @@ from typing import Literal
 
 import msgspec
 
+from edge_runtime.clock import Stamp
 from edge_runtime.infer.placement import DelegatePlacement
 
 StreamState = Literal["starting", "running", "degraded", "ended"]
+
+
+class LastFault(msgspec.Struct, frozen=True):
+    """Why a stream was last degraded, and since when; it may be well again."""
+
+    reason: str
+    stamp: Stamp
 
 
 class StreamHealth(msgspec.Struct, omit_defaults=True):
@@ -20,7 +28,8 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     it is held against, or why they are not used, `channels` which of them have no value at present,
     and why. `too_fast` counts things that were through the picture before they could be tracked;
     `tracking` says so while it goes for more than a few. `accelerator` is what that has taken of
-    the model, measured as the daemon opened it.
+    the model, measured as the daemon opened it. `last_fault` stays when the stream is back: what
+    lasted seconds is told, too.
     """
 
     state: StreamState = "starting"
@@ -37,6 +46,7 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     too_fast: int = 0
     tracking: str = ""
     accelerator: DelegatePlacement | None = None
+    last_fault: LastFault | None = None
     channels: dict[str, str] = {}
 
 

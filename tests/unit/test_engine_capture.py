@@ -112,6 +112,8 @@ def test_a_source_that_fails_is_degraded_with_its_reason_and_comes_back() -> Non
         assert task.finish(DONE_S)
         assert task.health.restarts == 2
         assert (task.health.state, task.health.reason) == ("ended", "")
+        assert task.health.last_fault is not None
+        assert "the camera is gone" in task.health.last_fault.reason
         assert len(made.results.of("road")) == 20
 
 

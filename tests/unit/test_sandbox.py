@@ -16,7 +16,7 @@ from edge_runtime.isolation import landlock
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.isolation.limits import MIB, ChildLimits
 from edge_runtime.isolation.sandbox import NO_SANDBOX, Sandbox
-from edge_runtime.options import Camera, Video
+from edge_runtime.options import CameraOptions, VideoOptions
 from edge_runtime.sources.isolated import sandbox_of as sandbox_of_source
 from support.road import PACK
 
@@ -73,7 +73,7 @@ def test_a_source_opens_its_file_and_nothing_of_the_daemons(
     key, clip, daemon = state / "device.key", state / "clip.avi", os.getpid()
     allowed = {f"read {clip}", f"read {os.__file__}", "write /dev/null"}
     answers = tried(
-        children, sandbox_of_source(Video(clip)), *allowed, f"read {key}", f"write {clip}",
+        children, sandbox_of_source(VideoOptions(clip)), *allowed, f"read {key}", f"write {clip}",
         f"read {state / 'way-round'}", f"read /proc/self/root{key}", f"list {state}",
         f"write {state / 'outbox.db'}", f"write {state / 'new'}", "run /bin/true",
         f"read /proc/{daemon}/mem", f"read /proc/{daemon}/root{key}",
@@ -88,7 +88,7 @@ def test_only_a_network_camera_opens_connections(children: ChildFactory, state: 
     with socket.create_server(("127.0.0.1", 0)) as server:
         connect = f"connect {server.getsockname()[1]}"
         key = f"read {state / 'device.key'}"
-        camera = sandbox_of_source(Camera("rtsp://camera.local/yard"))
+        camera = sandbox_of_source(CameraOptions("rtsp://camera.local/yard"))
         answers = tried(children, camera, connect, key, "read /etc/hosts")
         assert answers == {connect: "yes", key: "PermissionError", "read /etc/hosts": "yes"}
         model = sandbox_of_model((str(next(PACK.glob("*.tflite"))),), None)
