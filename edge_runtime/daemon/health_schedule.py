@@ -54,4 +54,4 @@ class HealthSchedule:
         told_s = self._told_s.get(name)
         if told_s is None:
             return True
-        return fault.stamp.monotonic_s > told_s and now_s >= told_s + NEWS_EVERY_S
+        return fault.begun_s > told_s and now_s >= told_s + NEWS_EVERY_S

@@ -11,7 +11,7 @@ import msgspec
 from edge_runtime import __version__
 from edge_runtime.board.throttle import Throttle
 from edge_runtime.board.vitals import Board
-from edge_runtime.clock import Clock, Stamp
+from edge_runtime.clock import Clock
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
 from edge_runtime.daemon.uplink import HEALTH_EVERY_S, Uplink
 from edge_runtime.encode import Encoder, Topics
@@ -103,6 +103,7 @@ class HealthReport:
 
     def _fields(self, outbox: OutboxHealth, link: LinkHealth) -> dict[str, Any]:
         stamp = self._clock.now()
+        now_s = stamp.monotonic_s
         config, short_starts = self.config(), self._starts.short
         return {
             "ts": round(stamp.wall_s, 3),
@@ -116,7 +117,7 @@ class HealthReport:
                 self.config_fault,
             ),
             "clock": "synced" if stamp.trusted else "unsynced",
-            "streams": {s.task.name: stream_fields(s.task.health, stamp) for s in self._streams},
+            "streams": {s.task.name: stream_fields(s.task.health, now_s) for s in self._streams},
             "board": msgspec.to_builtins(self._board.vitals()),
             **({"throttle": self._throttle.fields()} if self._throttle.step else {}),
             **({"config": config} if config else {}),
@@ -135,15 +136,15 @@ class HealthReport:
         return f"last good configuration at work ({fault}); {text}" if fault else text
 
 
-def stream_fields(health: StreamHealth, now: Stamp) -> dict[str, Any]:
+def stream_fields(health: StreamHealth, now_s: float) -> dict[str, Any]:
     """Return a stream's health, with the fault that it has recently come back from."""
     fields: dict[str, Any] = msgspec.to_builtins(health)
     fields.pop("last_fault", None)
     fault = health.last_fault
     if fault is None or health.state == "degraded":
         return fields
-    if now.monotonic_s - fault.stamp.monotonic_s <= FAULT_TOLD_S:
-        fields["last_fault"] = {"reason": fault.reason, "ts": round(fault.stamp.wall_s, 3)}
+    if now_s - fault.begun_s <= FAULT_TOLD_S:
+        fields["last_fault"] = {"reason": fault.reason, "ts": fault.ts}
     return fields
 
 

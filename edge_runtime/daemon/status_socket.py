@@ -50,6 +50,7 @@ class DaemonTold(msgspec.Struct, frozen=True):
     outbox: OutboxHealth
     link: LinkHealth
     uplink: UplinkTold
+    sandbox: str | None = None
     short_starts: int = 0
     config: dict[str, str] | None = None
 

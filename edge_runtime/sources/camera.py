@@ -19,6 +19,7 @@ from edge_runtime.urls import login_doubt, shown_url
 
 RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
 MAX_UNDECODABLE = 30
+SILENT_SHARE = 0.9  # of the time to open: FFmpeg that gave up earlier was told something
 
 
 class CameraSource(BaseSource[Frame]):
@@ -58,12 +59,7 @@ class CameraSource(BaseSource[Frame]):
         left_s = options.open_timeout_s - (self._clock.monotonic() - started_s)
         opened = capture.open_network(self._device, max(0.1, left_s), options.read_timeout_s)
         if not opened.isOpened():
-            raise SourceError(
-                "{camera}: it can be reached, but sent no video within {seconds:g} s; check the "
-                "URL's path, user name and password",
-                camera=self._name,
-                seconds=options.open_timeout_s,
-            )
+            raise no_video(self._name, options, self._clock.monotonic() - started_s)
         if (size := capture.too_large(opened)) is not None:
             opened.release()
             raise SourceError(
@@ -141,6 +137,22 @@ class Schedule:
         is_behind = now_s - self._due_s >= self._period_s
         self._due_s = (now_s if is_behind else self._due_s) + self._period_s
         return True
+
+
+def no_video(name: str, options: CameraOptions, took_s: float) -> SourceError:
+    """Return the error for a camera that answers: it was silent, or what it said is no video."""
+    if took_s < SILENT_SHARE * options.open_timeout_s:
+        return SourceError(
+            "{camera}: it can be reached, but sent no video that can be read; check the URL's "
+            "path, user name and password, and that the address is the camera's",
+            camera=name,
+        )
+    return SourceError(
+        "{camera}: it can be reached, but sent no video within {seconds:g} s; check the URL's "
+        "path, user name and password",
+        camera=name,
+        seconds=options.open_timeout_s,
+    )
 
 
 def device_path(device: str | int) -> str:

@@ -180,7 +180,8 @@ class Capture:
         if self._stopping.is_set():
             return
         if health.state != "degraded" or health.reason != reason:
-            health.last_fault = LastFault(reason, self._clock.now())
+            now = self._clock.now()
+            health.last_fault = LastFault(reason, round(now.wall_s, 3), now.monotonic_s)
             text = "stream %s: degraded: %s"
             if error is not None and unexpected(error):
                 log.error(text, self._task.name, reason, exc_info=error)

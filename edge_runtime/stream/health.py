@@ -6,17 +6,21 @@ from typing import Literal
 
 import msgspec
 
-from edge_runtime.clock import Stamp
 from edge_runtime.infer.placement import DelegatePlacement
 
 StreamState = Literal["starting", "running", "degraded", "ended"]
 
 
 class LastFault(msgspec.Struct, frozen=True):
-    """Why a stream was last degraded, and since when; it may be well again."""
+    """Why a stream was last degraded; it may be well again.
+
+    When that began: `ts` in Unix seconds, `begun_s` on the daemon's monotonic clock, which stays
+    inside.
+    """
 
     reason: str
-    stamp: Stamp
+    ts: float
+    begun_s: float = 0.0
 
 
 class StreamHealth(msgspec.Struct, omit_defaults=True):

@@ -4,26 +4,37 @@
 
 A model that loops, one that takes 8 GB; a camera with pictures of 16000 x 16000, one with a
 description of 2 GB, one that drips; one whose decoder dies with SIGSEGV again and again. The two
-healthy streams go on, each of the six says what is wrong with it, and the daemon stays small.
+healthy streams go on, each of the six says what is wrong with it in `status` and in `health`, the
+daemon stays small, and nothing of it is left when it has stopped. Exits with 1 where a reason took
+longer than a minute.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import signal
+import sys
 import tempfile
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from consumer import Consumer
+from hostile_looks import (
+    Ledger,
+    Look,
+    Told,
+    client_of,
+    descendants,
+    left_behind,
+    shared_memory,
+    streams_of,
+)
 
-from edge_runtime.daemon.status_socket import ask
 from support.broker import Mosquitto
 from support.daemon import RUN, Daemon
 from support.hostile import DrippingCamera, EndlessDescription, HugePictures
@@ -39,12 +50,12 @@ REASONS = {
     "loops": "inference hangs",
     "fills": "failed as it ran",
     "huge": "16000x16000 are too large",
-    "endless": "sent no video",
-    "drips": "sent no video",
+    "endless": "sent no video that can be read",
+    "drips": "sent no video within",
     "dies": "crashed (SIGSEGV)",
 }
 WINDOW_S = 10.0
-LOOK_S = 0.5
+PROMISED_S = 60.0  # from a fault to its reason, in status and in health
 WATCHDOG_S = 20
 
 HEAD = """
@@ -71,52 +82,27 @@ SEEN = '{{ kind = "camera", device = "{url}", open_timeout_s = {patience}, read_
 
 
 class Outcome(msgspec.Struct):
-    """What came of a siege. `windows`: new results of each healthy stream, window by window."""
+    """What came of a siege. `windows`: new results of each healthy stream, window by window.
+
+    `in_status_s`, `in_health_s`: from each fault to its reason there. A fault begins where a camera
+    is first asked, a model gets its first picture, a decoder gets its signal.
+    """
 
     reasons: dict[str, str] = {}
+    in_status_s: dict[str, float] = {}
+    in_health_s: dict[str, float] = {}
+    healths: int = 0
     windows: list[dict[str, int]] = []
+    longest_holes_s: dict[str, float] = {}
+    dropped: dict[str, float] = {}
     restarts: dict[str, int] = {}
     holes: list[tuple[int, int]] = []
     declared: list[tuple[int, int, int, str]] = []
     most_rss_mb: float = 0.0
     fed: int = 0
     status: int = -1
+    left_behind: list[str] = []
     log: str = ""
-
-
-class Look:
-    """Looks at the daemon from outside, in a thread of its own, until it is left."""
-
-    def __init__(self, run: Daemon, manager: Manager, outcome: Outcome, window_s: float) -> None:
-        self._run = run
-        self._manager = manager
-        self._outcome = outcome
-        self._window_s = window_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work)
-
-    def __enter__(self) -> Look:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        before: dict[str, int] | None = None
-        end_s = 0.0
-        while not self._over.wait(LOOK_S):
-            self._outcome.fed += sum("WATCHDOG=1" in told for told in self._manager.waiting())
-            if time.monotonic() < end_s or not all_running(self._run):
-                continue
-            end_s = time.monotonic() + self._window_s
-            streams = streams_of(self._run)
-            now = {name: streams[name]["inferred"] for name in HEALTHY}
-            if before is not None:
-                self._outcome.windows.append({name: now[name] - before[name] for name in HEALTHY})
-            before = now
-            self._outcome.most_rss_mb = max(self._outcome.most_rss_mb, rss_mb(self._run))
 
 
 def besiege(
@@ -129,7 +115,7 @@ def besiege(
         broker = Mosquitto(folder)
         broker.start()
         stack.callback(broker.stop)
-        consumer = stack.enter_context(Consumer(broker.port))
+        ledger = stack.enter_context(Ledger(broker.port, REASONS))
         cameras = {
             "huge": HugePictures(),
             "endless": EndlessDescription(),
@@ -144,21 +130,46 @@ def besiege(
         environment = {"WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000)} | manager.environment
         process = run.start(**environment)
         stack.callback(run.stop)
-        with Look(run, manager, outcome, window_s):
-            until(lambda: all_running(run), "the healthy streams", within_s=60)
-            for _ in range(deaths):
-                outcome.reasons["dies"] = die(run, dying.port)
-            outcome.reasons = until(lambda: reasons(run, outcome.reasons), "six reasons",
-                                    within_s=90.0)  # fmt: skip
-            until(lambda: len(outcome.windows) >= 3, "three windows", within_s=60)
-            told = streams_of(run)
-            outcome.restarts = {name: told[name].get("restarts", 0) for name in HEALTHY}
+        with Look(run, manager, Told(REASONS), all_running, window_s) as look:
+            until(lambda: all_running(streams_of(run)), "the healthy streams", within_s=60)
+            begun_s = {"dies": die_often(run, dying.port, deaths)}
+            until(lambda: look.told.all_told, "six reasons in status", within_s=90.0)
+            until(lambda: ledger.told.all_told, "six reasons in health", within_s=90.0)
+            until(lambda: len(look.pictures) >= 4, "three windows", within_s=60)
+            begun_s |= {name: camera.met_s for name, camera in cameras.items()}
+            begun_s |= {name: look.first_picture_s[name] for name in ("loops", "fills")}
+            note_streams(outcome, streams_of(run))
             assert process.poll() is None, run.text()[-2000:]
-            outcome.status = run.stop()
-        books = consumer.of("board")
-        outcome.holes, outcome.declared = books.holes(), books.declared
+        processes = descendants(run)
+        memory = shared_memory([process.pid, *processes])
+        outcome.status = run.stop()
+        outcome.left_behind = left_behind(processes, memory)
+        note_told(outcome, begun_s, look, ledger)
         outcome.log = run.text()
     return outcome
+
+
+def note_streams(outcome: Outcome, told: Mapping[str, Any]) -> None:
+    """Note what the healthy streams say of themselves at the end."""
+    for name in HEALTHY:
+        outcome.restarts[name] = told[name].get("restarts", 0)
+        outcome.dropped[name] = told[name].get("dropped", 0) / told[name]["captured"]
+
+
+def note_told(outcome: Outcome, begun_s: Mapping[str, float], look: Look, ledger: Ledger) -> None:
+    """Note what was said when, by the daemon and by what it published."""
+    outcome.reasons = look.told.words
+    outcome.in_status_s = {name: at - begun_s[name] for name, at in look.told.at_s.items()}
+    outcome.in_health_s = {name: at - begun_s[name] for name, at in ledger.told.at_s.items()}
+    outcome.healths = ledger.healths
+    outcome.windows = [
+        {name: after[name] - before[name] for name in HEALTHY}
+        for before, after in itertools.pairwise(look.pictures)
+    ]
+    outcome.longest_holes_s = {name: ledger.longest_hole_s(name) for name in HEALTHY}
+    outcome.most_rss_mb, outcome.fed = look.most_rss_mb, look.fed
+    books = ledger.of("board")
+    outcome.holes, outcome.declared = books.holes(), books.declared
 
 
 def streams(folder: Path, urls: dict[str, str], patience_s: float) -> str:
@@ -175,72 +186,25 @@ def streams(folder: Path, urls: dict[str, str], patience_s: float) -> str:
     return "".join(made)
 
 
-def streams_of(run: Daemon) -> dict[str, Any]:
-    told = ask(run.state) if run.state.is_dir() else None
-    return told["streams"] if told is not None else {}
-
-
-def all_running(run: Daemon) -> bool:
-    told = streams_of(run)
+def all_running(told: Mapping[str, Any]) -> bool:
     return all(told.get(name, {}).get("state") == "running" for name in HEALTHY)
 
 
-def reasons(run: Daemon, known: dict[str, str]) -> dict[str, str]:
-    """Note what each of the six says; return it once all have said what is wrong."""
-    for name, one in streams_of(run).items():
-        if name in REASONS and REASONS[name] in (one.get("reason") or ""):
-            known[name] = one["reason"]
-    return known if len(known) == len(REASONS) else {}
+def die_often(run: Daemon, port: int, deaths: int) -> float:
+    """Have the process that decodes the camera at a port die so often; return when it first did."""
+    return min(die(run, port) for _ in range(deaths))
 
 
-def die(run: Daemon, port: int) -> str:
-    """Send SIGSEGV to the process that decodes the camera at a port; return what is said of it."""
+def die(run: Daemon, port: int) -> float:
+    """Send SIGSEGV to the process that decodes the camera at a port; return when, once it says so
+    and works again.
+    """
     child = until(lambda: client_of(run, port), "the process of the camera", within_s=60)
+    sent_s = time.monotonic()
     os.kill(child, signal.SIGSEGV)
-
-    def reason() -> str:
-        said: str = streams_of(run)["dies"].get("reason", "")
-        return said if REASONS["dies"] in said else ""
-
-    said = until(reason, "its reason")
+    until(lambda: REASONS["dies"] in streams_of(run)["dies"].get("reason", ""), "its reason")
     until(lambda: streams_of(run)["dies"]["state"] == "running", "it works again", within_s=60)
-    return said
-
-
-def client_of(run: Daemon, port: int) -> int | None:
-    """Return the child that is connected to a port; None: there is none yet."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    sockets = {row[9] for row in rows if row[2].endswith(f":{port:04X}") and row[3] == "01"}
-    for child in descendants(run):
-        try:
-            links = {str(one.readlink()) for one in Path(f"/proc/{child}/fd").iterdir()}
-        except OSError:
-            continue
-        if any(f"socket:[{inode}]" in links for inode in sockets):
-            return child
-    return None
-
-
-def descendants(run: Daemon) -> list[int]:
-    """Return the processes that a daemon has started, and those that they have."""
-    assert run.process is not None
-    by_parent: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        by_parent.setdefault(parent, []).append(int(stat.parent.name))
-    found = [run.process.pid]
-    for one in found:
-        found += by_parent.get(one, [])
-    return found[1:]
-
-
-def rss_mb(run: Daemon) -> float:
-    assert run.process is not None
-    pages = int(Path(f"/proc/{run.process.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return sent_s
 
 
 def main() -> None:
@@ -250,13 +214,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         outcome = besiege(Path(folder), deaths=options.deaths, window_s=WINDOW_S, patience_s=5.0)
     for name, reason in outcome.reasons.items():
-        print(f"{name:8} {reason}")
+        status_s, health_s = outcome.in_status_s[name], outcome.in_health_s[name]
+        print(f"{name:8} {status_s:5.1f} s to status, {health_s:5.1f} s to health: {reason}")
     for name in HEALTHY:
-        print(f"{name:8} results in {WINDOW_S:g} s each: {[one[name] for one in outcome.windows]}")
+        print(
+            f"{name:8} results in {WINDOW_S:g} s each: {[one[name] for one in outcome.windows]}; "
+            f"longest hole {outcome.longest_holes_s[name]:.1f} s; "
+            f"{outcome.dropped[name]:.1%} of the pictures left out"
+        )
     print(f"restarts of theirs  {outcome.restarts}")
     print(f"undeclared holes    {outcome.holes}; declared {outcome.declared}")
     print(f"most RSS of the daemon, MiB  {outcome.most_rss_mb:.0f}")
-    print(f"watchdog fed        {outcome.fed} times; exit status {outcome.status}")
+    print(f"watchdog fed        {outcome.fed} times; {outcome.healths} healths published")
+    print(f"exit status         {outcome.status}; left behind {outcome.left_behind}")
+    late = [name for name in REASONS if not said_in_time(outcome, name)]
+    if late or outcome.left_behind:
+        sys.exit(f"longer than {PROMISED_S:g} s to its reason: {late}")
+
+
+def said_in_time(outcome: Outcome, stream: str) -> bool:
+    """Say whether a reason stood in status and in health within the time that is promised."""
+    return max(outcome.in_status_s[stream], outcome.in_health_s[stream]) <= PROMISED_S
 
 
 if __name__ == "__main__":

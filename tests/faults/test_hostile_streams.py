@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile_streams import HEALTHY, REASONS, WINDOW_S, Outcome, besiege
+from hostile_streams import HEALTHY, REASONS, WINDOW_S, Outcome, besiege, said_in_time
 
 # As `edge-runtime run`, but with less patience for a model that loops.
 HASTY = (
@@ -19,7 +19,7 @@ SECRET = "secret"
 
 
 def hold(outcome: Outcome) -> None:
-    assert set(outcome.reasons) == set(REASONS)
+    assert set(outcome.reasons) == set(outcome.in_health_s) == set(REASONS)
     assert all(made > 0 for window in outcome.windows for made in window.values()), outcome.windows
     assert outcome.restarts == dict.fromkeys(HEALTHY, 0)
     assert (outcome.holes, outcome.declared) == ([], [])
@@ -27,6 +27,7 @@ def hold(outcome: Outcome) -> None:
     assert outcome.fed > 0
     assert "standing still" not in outcome.log
     assert outcome.status == 0
+    assert outcome.left_behind == []
     assert SECRET not in outcome.log + repr(outcome.reasons)
 
 
@@ -39,4 +40,6 @@ def test_two_healthy_streams_go_on_beside_six_hostile_ones(tmp_path: Path) -> No
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_whole_of_it(tmp_path: Path) -> None:
-    hold(besiege(tmp_path, deaths=10, window_s=WINDOW_S, patience_s=5.0))
+    outcome = besiege(tmp_path, deaths=10, window_s=WINDOW_S, patience_s=5.0)
+    hold(outcome)
+    assert all(said_in_time(outcome, name) for name in REASONS), outcome

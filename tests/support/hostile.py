@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,7 @@ class HostileCamera:
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._over = threading.Event()
+        self.met_s = float("nan")  # when the first client came, by the monotonic clock
 
     @property
     def url(self) -> str:
@@ -58,6 +61,8 @@ class HostileCamera:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if math.isnan(self.met_s):
+                    self.met_s = time.monotonic()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from edge_runtime.clock import Stamp
 from edge_runtime.daemon.health_schedule import NEWS_EVERY_S, NEWS_SPACING_S, HealthSchedule
 from edge_runtime.daemon.report import FAULT_TOLD_S, stream_fields
 from edge_runtime.daemon.uplink import HEALTH_EVERY_S
@@ -12,7 +11,7 @@ MINUTE_S = HEALTH_EVERY_S[0]
 
 
 def fault(at_s: float, reason: str = "the camera is gone") -> LastFault:
-    return LastFault(reason, Stamp(1_700_000_000.0 + at_s, at_s))
+    return LastFault(reason, 1_700_000_000.0 + at_s, at_s)
 
 
 def due_times(
@@ -54,8 +53,8 @@ def test_while_less_is_sent_nothing_is_told_early() -> None:
 def test_a_fault_stands_in_health_after_it_until_one_must_have_told_it() -> None:
     assert max(HEALTH_EVERY_S) < FAULT_TOLD_S
     health = StreamHealth("degraded", "gone", last_fault=fault(10.0, "gone"))
-    assert stream_fields(health, fault(11.0).stamp) == {"state": "degraded", "reason": "gone"}
+    assert stream_fields(health, 11.0) == {"state": "degraded", "reason": "gone"}
     health.state, health.reason = "running", ""
     told = {"reason": "gone", "ts": 1_700_000_010.0}
-    assert stream_fields(health, fault(12.0).stamp)["last_fault"] == told
-    assert "last_fault" not in stream_fields(health, fault(11.0 + FAULT_TOLD_S).stamp)
+    assert stream_fields(health, 12.0)["last_fault"] == told
+    assert "last_fault" not in stream_fields(health, 11.0 + FAULT_TOLD_S)

@@ -71,6 +71,14 @@ def test_systemd_finds_it_hardened_with_all_devices_too(drop_ins: bool, tmp_path
     assert ("char-81" in said) == drop_ins
 
 
+def test_children_may_ask_the_kernel_for_their_sandbox() -> None:
+    """No group of systemd 252 holds Landlock's calls: without their names the kernel has none."""
+    lines = re.findall(r"^SystemCallFilter=(?!~)(.*)$", UNIT.read_text(), re.MULTILINE)
+    assert {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"} <= set(
+        " ".join(lines).split()
+    )
+
+
 def test_what_ends_an_upgrade_is_root_and_can_do_little_else() -> None:
     said = analyze("security", "--offline=true", SETTLER)
     level = re.search(r"exposure level for \S+: (\d+\.\d+)", said)
