@@ -80,10 +80,10 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
     """Start a broker and the daemon, and show what a subscriber receives."""
     from edge_runtime.cli.broker import loopback_broker
     from edge_runtime.cli.view import TableView, show
-    from edge_runtime.encode.topics import ROOT
     from edge_runtime.errors import EdgeError
     from edge_runtime.options import BrokerOptions
     from edge_runtime.publish.subscriber import Subscriber
+    from edge_runtime.topics import ROOT
 
     with loopback_broker(folder, embedded=embedded) as (url, name):
         config = folder / "demo.toml"

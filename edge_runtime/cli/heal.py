@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_runtime.cli.holes import Holes, SequenceHole
-from edge_runtime.encode.topics import Topics
+from edge_runtime.topics import Topics
 
 ASK_AGAIN_S = 60.0  # a device that is not connected does not hear a command
 MOST_OPEN = 1000

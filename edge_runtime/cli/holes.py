@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.encode.reader import Decoded
-from edge_runtime.outbox.spans import Spans
+from edge_runtime.spans import Spans
 
 # Bounds for what a stranger may write; what is older is no longer looked for.
 MOST_DEVICES = 20_000

@@ -16,8 +16,8 @@ from edge_runtime.cli.printable import printable, printable_json, say
 from edge_runtime.cli.strays import Strays
 from edge_runtime.cli.summary import summarise
 from edge_runtime.encode.reader import Decoded, PayloadError, Reader
-from edge_runtime.encode.topics import parse_topic
 from edge_runtime.publish.subscriber import Received, Subscriber
+from edge_runtime.topics import parse_topic
 
 SHOWN_EVENTS = 12
 SHOWN_ROWS = 500  # no terminal is higher, and all are drawn five times a second

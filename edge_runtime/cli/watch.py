@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.encode.topics import ROOT
+from edge_runtime.topics import ROOT
 
 
 @click.command()

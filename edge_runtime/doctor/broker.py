@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.reasons import LinkError, says
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.network import CLOSE_LINK, OPEN_LINK, is_loopback
 from edge_runtime.doctor.tls import check_tls
@@ -19,9 +21,7 @@ from edge_runtime.options import BrokerOptions, Config
 from edge_runtime.publish.candidates import BrokerCandidate, Candidates
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.discover import find_brokers
-from edge_runtime.publish.endpoint import Endpoint
 from edge_runtime.publish.once import deliver_once
-from edge_runtime.publish.reasons import LinkError, says
 from edge_runtime.records import Message
 
 COMMAND = "doctor"  # the message goes to `…/reply/doctor`: readers of results ignore it

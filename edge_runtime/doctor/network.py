@@ -8,12 +8,12 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from edge_runtime.board.kernel import read
+from edge_runtime.broker.endpoint import endpoint_of
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.errors import Text, row
 from edge_runtime.language import mark
 from edge_runtime.options import BrokerOptions, Config
 from edge_runtime.publish.candidates import DISCOVER
-from edge_runtime.publish.endpoint import endpoint_of
 
 # Of a link without TLS to another machine.
 OPEN_LINK = mark(

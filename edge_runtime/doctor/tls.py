@@ -7,12 +7,8 @@ import socket
 import ssl
 import time
 
-from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.errors import Heard
-from edge_runtime.language import mark
-from edge_runtime.options import BrokerOptions
-from edge_runtime.publish.endpoint import Endpoint
-from edge_runtime.publish.reasons import (
+from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.reasons import (
     EXPIRED,
     NOT_YET_VALID,
     UNKNOWN_CA,
@@ -20,7 +16,11 @@ from edge_runtime.publish.reasons import (
     WRONG_PURPOSE,
     LinkError,
 )
-from edge_runtime.publish.tls import context_for
+from edge_runtime.broker.tls import context_for
+from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.errors import Heard
+from edge_runtime.language import mark
+from edge_runtime.options import BrokerOptions
 
 DAY_S = 86_400.0
 SOON_DAYS = 14.0

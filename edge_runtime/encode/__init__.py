@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from edge_runtime.encode.encoder import Encoder, RecordTooLargeError, StreamNames
-from edge_runtime.encode.topics import Topics
+from edge_runtime.topics import Topics
 
 __all__ = ["Encoder", "RecordTooLargeError", "StreamNames", "Topics"]

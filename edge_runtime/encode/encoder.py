@@ -12,7 +12,6 @@ from edge_runtime import SCHEMA_VERSION, __version__
 from edge_runtime.encode.cbor_form import cbor_fields
 from edge_runtime.encode.json_form import json_fields
 from edge_runtime.encode.senml import senml_cbor, senml_json
-from edge_runtime.encode.topics import Topics
 from edge_runtime.errors import EdgeError
 from edge_runtime.labels import LISTED_BYTES, listed_bytes, named
 from edge_runtime.records import (
@@ -26,6 +25,7 @@ from edge_runtime.records import (
     Summary,
     classes_in,
 )
+from edge_runtime.topics import Topics
 
 JSON = "application/json"
 CBOR = "application/cbor"

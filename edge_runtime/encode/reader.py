@@ -10,10 +10,10 @@ import msgspec
 
 from edge_runtime.encode import keys, shapes
 from edge_runtime.encode.keys import FRACTION, PERCENT, THOUSANDTH, Key
-from edge_runtime.encode.topics import Address, parse_topic
 from edge_runtime.errors import EdgeError
 from edge_runtime.labels import named
 from edge_runtime.records import DIRECTIONS, EVENTS, GAP_REASONS, KINDS
+from edge_runtime.topics import Address, parse_topic
 
 SHOWN = 200
 MOST_BIRTHS = 20_000

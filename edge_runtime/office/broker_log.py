@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from edge_runtime.encode.topics import ROOT
 from edge_runtime.office.open_files import OpenFiles
 from edge_runtime.office.retained import MOST_RETAINED, Retained
+from edge_runtime.topics import ROOT
 
 LONGEST_LINE = 999  # Mosquitto cuts a line there
 MAX_CLIENTS = 10_000

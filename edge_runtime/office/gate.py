@@ -18,6 +18,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from edge_runtime.broker.tls import X509_V_FLAG_NO_CHECK_TIME
 from edge_runtime.office.broker_log import Client, LoggedRefusal
 from edge_runtime.office.denials import LOOK_EVERY_S, Denials
 from edge_runtime.office.limits import (
@@ -27,7 +28,6 @@ from edge_runtime.office.limits import (
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
 )
-from edge_runtime.publish.tls import X509_V_FLAG_NO_CHECK_TIME
 
 log = logging.getLogger(__name__)
 

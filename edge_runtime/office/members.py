@@ -16,6 +16,7 @@ import msgspec
 from edge_runtime.errors import UsageError
 from edge_runtime.office.folder import FileOwner, OfficeFolder, put
 from edge_runtime.office.registry import Registry
+from edge_runtime.topics import ROOT
 
 Access: TypeAlias = Literal["read", "write", "readwrite"]
 ACCESSES: dict[str, Access] = {"read": "read", "write": "write", "readwrite": "readwrite"}
@@ -52,7 +53,7 @@ class Rights(msgspec.Struct, frozen=True):
         """Return the entries of one role: a user's of `acl`, a device's, or the keeper's."""
         grants = self.users.get(name, ())
         if name == KEEPER:
-            grants = (Grant("readwrite", f"{CONTROL}/#"), Grant("write", "edge/v1/#"))
+            grants = (Grant("readwrite", f"{CONTROL}/#"), Grant("write", f"{ROOT}/#"))
         found = [one for grant in grants for one in grant.entries(name, shared=True)]
         # Without a slash it is no device: '%u' would not be the two levels of its topics.
         return found + [

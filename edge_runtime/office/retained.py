@@ -6,7 +6,7 @@ them all. What was there before the broker started is not known.
 
 from __future__ import annotations
 
-from edge_runtime.encode.topics import ROOT
+from edge_runtime.topics import ROOT
 
 MOST_RETAINED = 32
 

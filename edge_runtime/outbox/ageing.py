@@ -11,9 +11,9 @@ from edge_runtime.outbox.front import Front
 from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.rows import LANES, Damaged, ResultRow, RowTable, boot_of, seq_of, unpack
-from edge_runtime.outbox.spans import runs
 from edge_runtime.outbox.summaries import SPANS_S, summarise
 from edge_runtime.records import Gap
+from edge_runtime.spans import runs
 
 STEP_ROWS = 512
 # Summaries may fill this part of the file before they are made coarser.

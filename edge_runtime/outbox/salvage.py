@@ -23,9 +23,9 @@ from edge_runtime.outbox.rows import (
     key,
     seq_of,
 )
-from edge_runtime.outbox.spans import Spans
 from edge_runtime.outbox.state import Old, State, unpack_state
 from edge_runtime.outbox.summaries import LEVEL_BITS, unpack_summary
+from edge_runtime.spans import Spans
 
 STEP_PAGES = 128
 # Left to what is made meanwhile.

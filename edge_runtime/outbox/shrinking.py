@@ -18,8 +18,8 @@ from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.faults import fault_of
 from edge_runtime.outbox.files import fresh_of
 from edge_runtime.outbox.ledger import OutboxLedger
-from edge_runtime.outbox.spans import runs
 from edge_runtime.outbox.store import Store
+from edge_runtime.spans import runs
 
 # A larger copy would keep the writer from its work too long.
 MOST_COPY_BYTES = 32_000_000

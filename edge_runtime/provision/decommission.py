@@ -10,7 +10,6 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.status_socket import ask
-from edge_runtime.encode.topics import Topics
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import EdgeError
 from edge_runtime.language import Language
@@ -24,6 +23,7 @@ from edge_runtime.provision.service import Service
 from edge_runtime.publish.discover import find_brokers
 from edge_runtime.publish.once import deliver
 from edge_runtime.records import Message
+from edge_runtime.topics import Topics
 
 JSON = "application/json"
 PURPOSE = "farewell"

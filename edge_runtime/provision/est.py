@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from edge_runtime.broker.tls import X509_V_FLAG_NO_CHECK_TIME
 from edge_runtime.enrolment.identity import Files
 from edge_runtime.enrolment.messages import (
     CA_CERTS,
@@ -30,7 +31,6 @@ from edge_runtime.enrolment.messages import (
 from edge_runtime.errors import Heard, Text, because
 from edge_runtime.language import mark
 from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError, ProvisionError
-from edge_runtime.publish.tls import X509_V_FLAG_NO_CHECK_TIME
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, CertificateSigningRequest

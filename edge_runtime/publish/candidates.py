@@ -16,9 +16,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from edge_runtime.broker.endpoint import Endpoint, endpoint_of
 from edge_runtime.enrolment.identity import IdentityFolder, LastGoodBroker
 from edge_runtime.options import BrokerOptions
-from edge_runtime.publish.endpoint import Endpoint, endpoint_of
 
 DISCOVER = "discover"
 AT_ONCE = 4

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from edge_runtime.records import Message, Stored, Topic
+from edge_runtime.topics import Topics
 
 MQTT_311 = 4
 MQTT_5 = 5
@@ -138,7 +139,7 @@ class Identity(msgspec.Struct, frozen=True):
     @property
     def root(self) -> str:
         """The topic level under which everything of the device lies."""
-        return f"edge/v1/{self.site}/{self.device}"
+        return Topics(self.site, self.device).base
 
     @property
     def command_root(self) -> str:

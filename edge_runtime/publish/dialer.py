@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from edge_runtime.broker.reasons import LinkError
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import IdentityError, Text, located, one_line, row
@@ -16,7 +17,6 @@ from edge_runtime.publish.candidates import BrokerCandidate, Candidates
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.link import BrokerLink
 from edge_runtime.publish.opening import Versions, open_link
-from edge_runtime.publish.reasons import LinkError
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 

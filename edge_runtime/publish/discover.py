@@ -7,10 +7,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.reasons import LinkError
 from edge_runtime.errors import because
 from edge_runtime.publish.candidates import MAX_FOUND
-from edge_runtime.publish.endpoint import Endpoint
-from edge_runtime.publish.reasons import LinkError
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, ServiceStateChange, Zeroconf

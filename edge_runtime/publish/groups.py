@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.errors import Text
-from edge_runtime.publish.reasons import HUNG_UP, RecordRefusal
+from edge_runtime.publish.record_refusal import HUNG_UP, RecordRefusal
 from edge_runtime.records import Event, Gap, Stored, Topic
 
 LARGE = Topic("", "large")  # no topic's name: what is larger than the broker takes

@@ -16,17 +16,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_runtime.clock import Clock
-from edge_runtime.options import BrokerOptions
-from edge_runtime.publish.bounded import BoundedClient
-from edge_runtime.publish.contract import MQTT_5, Identity
-from edge_runtime.publish.endpoint import Endpoint
-from edge_runtime.publish.properties import (
-    MAX_COMMAND_BYTES,
-    PublishProperties,
-    connect_properties,
-)
-from edge_runtime.publish.reasons import (
+from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.reasons import (
     NO_QOS_1,
     LinkError,
     closed_unanswered,
@@ -34,7 +25,16 @@ from edge_runtime.publish.reasons import (
     refused,
     unreachable,
 )
-from edge_runtime.publish.tls import context_for, password_of
+from edge_runtime.broker.tls import context_for, password_of
+from edge_runtime.clock import Clock
+from edge_runtime.options import BrokerOptions
+from edge_runtime.publish.bounded import BoundedClient
+from edge_runtime.publish.contract import MQTT_5, Identity
+from edge_runtime.publish.properties import (
+    MAX_COMMAND_BYTES,
+    PublishProperties,
+    connect_properties,
+)
 from edge_runtime.publish.waker import Waker
 from edge_runtime.publish.wire import Alias
 from edge_runtime.records import Message

@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 
+from edge_runtime.broker.reasons import ALIAS_INVALID, LinkError
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.language import mark
@@ -26,7 +27,6 @@ from edge_runtime.publish.discover import find_brokers
 from edge_runtime.publish.extras import Extra, Extras
 from edge_runtime.publish.ledger import PublishCounters
 from edge_runtime.publish.link import BrokerLink, Granted
-from edge_runtime.publish.reasons import ALIAS_INVALID, LinkError
 from edge_runtime.publish.redial import BRIEF_S, Redial
 from edge_runtime.publish.refusals import Refusals
 from edge_runtime.publish.session import Desk, LinkSession, SessionLimits

@@ -6,13 +6,13 @@ import contextlib
 
 import msgspec
 
+from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.reasons import LinkError, says
 from edge_runtime.clock import Clock
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import Identity
-from edge_runtime.publish.endpoint import Endpoint
 from edge_runtime.publish.link import BrokerLink
 from edge_runtime.publish.opening import open_link
-from edge_runtime.publish.reasons import LinkError, says
 from edge_runtime.publish.session import FAILURE
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.reasons import UNSUPPORTED_PROTOCOL, LinkError
 from edge_runtime.clock import Clock
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import MQTT_5, MQTT_311, Identity
-from edge_runtime.publish.endpoint import Endpoint
 from edge_runtime.publish.link import BrokerLink
-from edge_runtime.publish.reasons import UNSUPPORTED_PROTOCOL, LinkError
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 

@@ -22,6 +22,7 @@ import random
 from collections.abc import Sequence
 
 from edge_runtime.backoff import Backoff
+from edge_runtime.broker.reasons import PACKET_TOO_LARGE
 from edge_runtime.errors import row
 from edge_runtime.publish.contract import Queue
 from edge_runtime.publish.groups import (
@@ -32,10 +33,9 @@ from edge_runtime.publish.groups import (
     taken_again,
     why_it_waits,
 )
-from edge_runtime.publish.reasons import (
+from edge_runtime.publish.record_refusal import (
     HUNG_UP,
     NO_ROWS_FAULT,
-    PACKET_TOO_LARGE,
     RecordRefusal,
     refusal_of,
     too_large,

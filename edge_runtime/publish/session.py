@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from edge_runtime.backoff import Backoff
+from edge_runtime.broker.reasons import LinkError, says
 from edge_runtime.clock import Clock
 from edge_runtime.errors import Text, one_line
 from edge_runtime.language import mark
@@ -16,7 +17,7 @@ from edge_runtime.publish.contract import Encode, Identity, OnCommand, Queue, St
 from edge_runtime.publish.extras import Extra, Extras
 from edge_runtime.publish.ledger import PublishCounters
 from edge_runtime.publish.link import Ack, BrokerLink, Command, Granted
-from edge_runtime.publish.reasons import HUNG_UP, LinkError, RecordRefusal, refusal_of, says
+from edge_runtime.publish.record_refusal import HUNG_UP, RecordRefusal, refusal_of
 from edge_runtime.publish.refusals import Refusals
 from edge_runtime.publish.window import SendWindow, Sent
 from edge_runtime.publish.wire import Alias, AliasTable, kind_of, wire_bytes

@@ -12,9 +12,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_runtime.broker.reasons import LinkError, refused, unreachable
+from edge_runtime.broker.tls import context_for, password_of
 from edge_runtime.options import BrokerOptions
-from edge_runtime.publish.reasons import LinkError, refused, unreachable
-from edge_runtime.publish.tls import context_for, password_of
 
 QUEUE_LIMIT = 10_000  # a reader that has stopped reading: what is newer is dropped and counted
 NO_SUCH_PROTOCOL = (0x84, 0x01)

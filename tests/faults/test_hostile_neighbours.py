@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.identity import IdentityFolder, LastGoodBroker
@@ -26,7 +27,6 @@ from edge_runtime.provision.enrolling import begin, finish
 from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError
 from edge_runtime.provision.est import StepLimits
 from edge_runtime.publish.discover import SERVICE, find_brokers
-from edge_runtime.publish.endpoint import Endpoint
 from support.broker import free_port
 from support.certificates import Pair
 from support.memory_queue import MemoryQueue

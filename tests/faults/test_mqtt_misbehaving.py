@@ -201,7 +201,7 @@ def test_a_name_taken_over_is_said_and_not_fought_for() -> None:
 
 
 def test_taken_over_waits_a_minute_at_least() -> None:
-    from edge_runtime.publish.reasons import dismissed
+    from edge_runtime.broker.reasons import dismissed
 
     assert dismissed(0x8E).wait_at_least_s >= 60.0
     assert dismissed(0x8B).wait_at_least_s == 0.0

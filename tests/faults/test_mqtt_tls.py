@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.publish.discover import find_brokers
-from edge_runtime.publish.endpoint import Endpoint
 from support import packets
 from support.broker import Mosquitto, free_port
 from support.certificates import FUTURE, FUTURE_END, PAST, Authority, Pair

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.clock import SystemClock
 from edge_runtime.doctor import Finding
 from edge_runtime.doctor.network import open_link_doubt
@@ -24,7 +25,6 @@ from edge_runtime.enrolment.identity import (
 from edge_runtime.language import Language
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import Identity
-from edge_runtime.publish.endpoint import Endpoint
 from support.broker import Mosquitto, free_port
 from support.certificates import FUTURE, FUTURE_END, PAST, Authority, Pair
 from support.daemon import Ear

@@ -15,7 +15,6 @@ from edge_runtime.clock import Stamp
 from edge_runtime.encode import Encoder, RecordTooLargeError, StreamNames, Topics
 from edge_runtime.encode.encoder import BUDGET_BYTES
 from edge_runtime.encode.reader import PayloadError, Reader
-from edge_runtime.encode.topics import parse_topic
 from edge_runtime.labels import wire_labels
 from edge_runtime.records import (
     LINES_A_RECORD,
@@ -40,6 +39,7 @@ from edge_runtime.records import (
     Summary,
     SummaryLine,
 )
+from edge_runtime.topics import parse_topic
 
 SCHEMA = json.loads((files("edge_runtime") / "encode" / "schema-v1.json").read_text())
 MODEL = ModelRef("coco", "9f3c1a2b" + "0" * 56, ("person", *(f"thing-{n}" for n in range(79))))

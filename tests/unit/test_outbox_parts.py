@@ -13,7 +13,6 @@ from edge_runtime.outbox.declared import MAX_HOLES, Declared
 from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.pacing import Bucket, Pacing
 from edge_runtime.outbox.rows import Damaged, ResultRow, RowTable, key, pack, unpack
-from edge_runtime.outbox.spans import Spans, runs
 from edge_runtime.outbox.summaries import Aggregate, summarise
 from edge_runtime.records import (
     Body,
@@ -25,6 +24,7 @@ from edge_runtime.records import (
     ModelRef,
     Reading,
 )
+from edge_runtime.spans import Spans, runs
 
 RUNS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 20)), max_size=30)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from edge_runtime.broker.reasons import LinkError
 from edge_runtime.cli.renew import connect
 from edge_runtime.cli.status import status
 from edge_runtime.clock import Stamp
@@ -32,7 +33,6 @@ from edge_runtime.provision.certificate import ends_s, name_of, read_certificate
 from edge_runtime.provision.configuration import fresh
 from edge_runtime.provision.errors import OfficeRefusalError, ProvisionError
 from edge_runtime.provision.renewal import Renewal
-from edge_runtime.publish.reasons import LinkError
 from support.kills import forks, killed_at
 from support.office import DAY_S, OfficeMosquitto, est_server
 from support.paths import ROOT

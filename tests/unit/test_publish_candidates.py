@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.enrolment.identity import IdentityFolder, LastGoodBroker
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.candidates import (
@@ -18,7 +19,6 @@ from edge_runtime.publish.candidates import (
     Candidates,
 )
 from edge_runtime.publish.discover import Sample
-from edge_runtime.publish.endpoint import Endpoint
 
 NAME = "broker.example"
 PROVISIONED = BrokerOptions("mqtts://broker.example:8883", identity="provisioned", server_name=NAME)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from edge_runtime.broker.endpoint import Endpoint, endpoint_of
+from edge_runtime.broker.reasons import LinkError, dismissed, refused, unreachable
+from edge_runtime.broker.tls import context_for, password_of
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import Identity
-from edge_runtime.publish.endpoint import Endpoint, endpoint_of
-from edge_runtime.publish.reasons import LinkError, dismissed, refused, unreachable
-from edge_runtime.publish.tls import context_for, password_of
 from support.publishing import IDENTITY
 
 

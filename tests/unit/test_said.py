@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from edge_runtime.broker.reasons import BROKER_SAYS, LinkError, dismissed, refused
 from edge_runtime.cli.provision import provision
 from edge_runtime.clock import SystemClock
 from edge_runtime.config import load
@@ -30,7 +31,6 @@ from edge_runtime.options import CameraOptions
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.packs.store import PackStore
 from edge_runtime.publish.dialer import by_address, together
-from edge_runtime.publish.reasons import BROKER_SAYS, LinkError, dismissed, refused
 from edge_runtime.sources import open_source
 from support.broker import free_port
 from support.pack_files import make_pack

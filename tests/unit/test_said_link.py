@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.broker.endpoint import endpoint_of
+from edge_runtime.broker.reasons import BROKER_SAYS, LinkError, dismissed, refused
+from edge_runtime.broker.tls import password_of
 from edge_runtime.clock import SystemClock
 from edge_runtime.enrolment.claim import Claim, parse_claim
 from edge_runtime.enrolment.identity import IdentityFolder, PendingEnrolment
@@ -19,10 +22,7 @@ from edge_runtime.provision.claims import read_claim
 from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError, ProvisionError
 from edge_runtime.provision.est import EstClient
 from edge_runtime.publish.dialer import by_address
-from edge_runtime.publish.endpoint import endpoint_of
 from edge_runtime.publish.once import deliver_once
-from edge_runtime.publish.reasons import BROKER_SAYS, LinkError, dismissed, refused
-from edge_runtime.publish.tls import password_of
 from edge_runtime.records import Message
 from support.broker import free_port
 from support.office import EstTestClient, new_office

@@ -6,8 +6,6 @@ import socket
 import ssl
 from typing import Any
 
-import msgspec
-
 from edge_runtime.errors import EdgeError, Heard, Text, located, row
 from edge_runtime.language import mark
 from edge_runtime.urls import error_text
@@ -22,30 +20,6 @@ UNSUPPORTED_PROTOCOL = 0x84
 # Another device of the same name would be thrown out in its turn: without a long wait the two
 # would throw each other out for ever.
 TAKEN_OVER_WAIT_S = 60.0
-
-# What a broker says of a record itself: of two that are alike it takes either both or none.
-OF_A_RECORD = {
-    0x87: mark("not authorised to publish this topic"),
-    0x90: mark("topic name not allowed"),
-    0x99: mark("payload format not allowed"),
-}
-# Refusals and hang-ups that have nothing to do with what was sent.
-NO_ROWS_FAULT = frozenset(
-    {
-        0x88,
-        0x89,
-        0x8B,
-        0x8D,
-        TAKEN_OVER,
-        ALIAS_INVALID,
-        QUOTA_EXCEEDED,
-        0x98,
-        NO_QOS_1,
-        0x9C,
-        0x9D,
-        0x9F,
-    }
-)
 
 BROKER_SAYS = {
     0x81: mark("malformed packet"),
@@ -161,47 +135,6 @@ def dismissed(code: int) -> LinkError:
         code=code,
         wait_at_least_s=wait_s,
     )
-
-
-class RecordRefusal(msgspec.Struct, frozen=True):
-    """Why a record was not taken, and what may be concluded of it.
-
-    `tries`: after so many refusals, at least, it may be given up, where `may_be_rows` (own fault).
-    `hangs_up`: the broker ends the connection over it. `announced`: it said beforehand what it
-    takes, and is asked again by connecting anew.
-    """
-
-    why: Text
-    tries: int = 5
-    may_be_rows: bool = True
-    by_size: bool = False
-    hangs_up: bool = False
-    announced: bool = False
-
-
-HUNG_UP = RecordRefusal(
-    Text("the connection broke again and again while one of these was on its way"), hangs_up=True
-)
-
-
-def refusal_of(code: int, otherwise: RecordRefusal | None = None) -> RecordRefusal:
-    """Return the refusal of a PUBACK; of a DISCONNECT, `otherwise` where it gave no reason."""
-    if not code and otherwise is not None:
-        return otherwise
-    if code == PACKET_TOO_LARGE:
-        return too_large(None)
-    if code in OF_A_RECORD:
-        return RecordRefusal(Text(OF_A_RECORD[code]), tries=2, hangs_up=otherwise is not None)
-    may_be_rows = code not in NO_ROWS_FAULT
-    return RecordRefusal(says(code), may_be_rows=may_be_rows, hangs_up=otherwise is not None)
-
-
-def too_large(limit_bytes: int | None) -> RecordRefusal:
-    """Return the refusal of a packet above the announced limit; None: the broker just minds it."""
-    if limit_bytes is None:
-        return RecordRefusal(Text("packet too large for the broker"), by_size=True, hangs_up=True)
-    why = Text("the broker takes packets of {bytes} bytes at most", bytes=limit_bytes)
-    return RecordRefusal(why, by_size=True, announced=True)
 
 
 def says(code: int) -> Text:

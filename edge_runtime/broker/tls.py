@@ -8,9 +8,9 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.broker.reasons import LinkError
 from edge_runtime.errors import Text, because
 from edge_runtime.options import BrokerOptions
-from edge_runtime.publish.reasons import LinkError
 
 X509_V_FLAG_NO_CHECK_TIME = 0x200000  # <openssl/x509_vfy.h>; Python has no name for it
 
