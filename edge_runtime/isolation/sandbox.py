@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import site
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -50,15 +50,31 @@ def enter(sandbox: Sandbox) -> None:
     """
     if not landlock.version():
         return
-    read = {*SYSTEM, *sandbox.read, sys.prefix, sys.base_prefix, sys.exec_prefix, str(PACKAGE)}
+    read = {*SYSTEM, *sandbox.read, *python_folders()}
     write = set(DEVICES)
     if sandbox.network:
         read.update(NAMES_OF_HOSTS)
     if sandbox.devices:
+        import tempfile  # costs 4 ms, and few boards have an accelerator
+
         read.update(DRIVERS)
-        read.update(filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")))
+        read.update(folders_in("LD_LIBRARY_PATH"))
         write.update(("/dev", tempfile.gettempdir()))
     landlock.restrict(sorted(read), sorted(write), tcp=sandbox.network)
+
+
+def python_folders() -> list[str]:
+    """Return where Python's modules lie, beside the folder that a program was started in.
+
+    That one heads `sys.path` after `python -m`, and may be any, the state folder or / among them.
+    """
+    own = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    roots = (sys.prefix, sys.base_prefix, sys.exec_prefix, str(PACKAGE))
+    return [*roots, *own, *folders_in("PYTHONPATH")]
+
+
+def folders_in(variable: str) -> list[str]:
+    return [one for one in os.environ.get(variable, "").split(":") if one]
 
 
 def kept_by() -> str:
