@@ -42,12 +42,12 @@ def run(channel: MessageChannel, message: bytes) -> None:
     except (EdgeError, ValueError, RuntimeError, OSError) as error:
         send(channel, ModelRefused(str(error)[:MAX_TEXT], fault_of(error)))
         return
+    if request.delegate is None:  # an accelerator's driver may open files as it runs
+        open_no_more()
     loaded = ModelLoaded(backend.input, backend.outputs, backend.facts, backend.placement)
     channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
     shared.close()
     given, *places = shared.arrays
-    if request.delegate is None:  # an accelerator's driver may open files as it runs
-        open_no_more()
     while channel.receive() is not None:
         try:
             outputs = backend.infer(given)
