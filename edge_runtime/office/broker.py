@@ -26,7 +26,7 @@ from edge_runtime.office.denials import LOOK_EVERY_S, Denials
 from edge_runtime.office.folder import FileOwner, OfficeFolder
 from edge_runtime.office.keeper import Keeper
 from edge_runtime.office.members import member_names, write_members
-from edge_runtime.office.mosquitto import lacking, lines_of
+from edge_runtime.office.mosquitto import BOUND, lacking, lines_of
 from edge_runtime.office.open_files import OWN_FILES, OpenFileProbe, OpenFiles, raise_limit
 from edge_runtime.office.registry import Registry, RegistryError
 
@@ -52,6 +52,13 @@ def run(folder: OfficeFolder, program: str) -> None:
     for words in lacking(folder.configuration):
         log.warning(
             "%s lacks '%s': what is refused may not be reported", folder.configuration, words
+        )
+    if not lines_of(folder.configuration, BOUND):
+        log.warning(
+            "%s sets no %s: a subscriber that is away can cost all memory; add '%s 134217728'",
+            folder.configuration,
+            BOUND,
+            BOUND,
         )
     keeper = Keeper(folder, renewed_members(folder)) if uses_plugin(folder) else None
     files = raise_limit()

@@ -8,7 +8,7 @@ can end a line: control characters are refused. That holds for `log_type debug`,
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -19,6 +19,8 @@ from edge_runtime.topics import ROOT
 
 LONGEST_LINE = 999  # Mosquitto cuts a line there
 MAX_CLIENTS = 10_000
+OWN_CONNECTIONS = 3  # of a board: its daemon, a command beside it, a trial of a new certificate
+MOST_CONNECTIONS = 16
 KEPT_ID = 128  # a long id is cut at another place in each line
 SHOWN = 200
 
@@ -41,7 +43,7 @@ LINE = re.compile(
 CAME = re.compile(r"(\S*):\d+ as (.*)")
 CAME_END = re.compile(r" \(p\d+, c\d, k\d+(?:, u'([^']*)')?\)\.$")
 DEVICE_ID = re.compile(r"edge:([^:/]+):([^:/]+)(?::|$)")
-LEFT = re.compile(r"(.*) (?:disconnected|closed its connection|has exceeded timeout)")
+LEFT = re.compile(r"(.*?)(?: been)? (?:disconnected|closed its connection|has exceeded timeout)")
 TOPIC = re.compile(r" \(d\d, q\d, r\d, m\d+, '")
 TOPIC_END = re.compile(r"', \.\.\. \((\d+) bytes\)\)$")
 PUBLISH, RETAINED = "Received PUBLISH from ", b", r1, m"
@@ -89,7 +91,8 @@ class BrokerLog:
 
     def __init__(self, files: Callable[[], OpenFiles | None] = lambda: None) -> None:
         self._files = files
-        self._clients: OrderedDict[str, Client] = OrderedDict()
+        self._clients: dict[str, Client] = {}  # the oldest first
+        self._connections: Counter[str] = Counter()
         self._newest = Client("")
         self._tells_will = False
         self.retained = Retained()
@@ -117,7 +120,7 @@ class BrokerLog:
         if kind == "came":
             return self._came(text, is_whole=is_whole)
         if found := LEFT.match(text):
-            self._clients.pop(found[1][:KEPT_ID], None)
+            self._forget(found[1][:KEPT_ID])
         return None
 
     def _came(self, text: str, *, is_whole: bool) -> LoggedRefusal | None:
@@ -131,12 +134,29 @@ class BrokerLog:
             self._newest = Client(client_id[: end.start()][:KEPT_ID], end[1] or "", address)
         else:
             self._newest = Client(client_id[:KEPT_ID], "", address)
-        before = self._clients.get(self._newest.client_id)
+        before = self._forget(self._newest.client_id)
         self._clients[self._newest.client_id] = self._newest
-        self._clients.move_to_end(self._newest.client_id)
+        self._connections[self._newest.name] += 1
         if len(self._clients) > MAX_CLIENTS:
-            self._clients.popitem(last=False)
-        return taken_over(self._newest, before)
+            self._forget(next(iter(self._clients)))
+        return taken_over(self._newest, before) or self._too_many(self._newest)
+
+    def _forget(self, client_id: str) -> Client | None:
+        """Note that nobody is connected with an id any more; return who was."""
+        client = self._clients.pop(client_id, None)
+        if client is not None:
+            self._connections[client.name] -= 1
+            if self._connections[client.name] == 0:
+                del self._connections[client.name]
+        return client
+
+    def _too_many(self, client: Client) -> LoggedRefusal | None:
+        """Tell who connects again and again at once: each connection takes the broker's memory."""
+        count = self._connections[client.name]
+        if count <= MOST_CONNECTIONS or "/" not in client.name:
+            return None
+        what = f"holds {count} connections at once; a board needs {OWN_CONNECTIONS} at most"
+        return LoggedRefusal(client, what, "connections")
 
     def _denied(self, text: str) -> LoggedRefusal:
         client, topic = self._client_and_topic(text)
@@ -181,7 +201,8 @@ class BrokerLog:
             client = self._clients.get(client_id[:KEPT_ID], Client(client_id[:KEPT_ID]))
             return LoggedRefusal(
                 client,
-                "reads too slowly or is away: what max_queued_messages has no room for is lost",
+                "reads too slowly or is away: what max_queued_messages and max_queued_bytes have "
+                "no room for is lost",
             )
         broker = msgspec.structs.replace(DOOR, address=(found["address"] or b"").decode())
         return LoggedRefusal(broker, self._why_full(found["why"]))
@@ -210,12 +231,11 @@ def taken_over(client: Client, before: Client | None) -> LoggedRefusal | None:
     owner = owner_of(client.client_id) or (before.name if before else "")
     if not client.name or not owner or owner == client.name:
         return None
+    kind = f"as {owner}"  # each that suffers is told of
     if client.client_id == f"edge:{owner.replace('/', ':')}":
-        return LoggedRefusal(
-            client, f"connected as {owner}, whose connection that cuts", "as another"
-        )
+        return LoggedRefusal(client, f"connected as {owner}, whose connection that cuts", kind)
     return LoggedRefusal(
-        client, f"connected with {owner}'s client id {shown(client.client_id)}", "as another"
+        client, f"connected with {owner}'s client id {shown(client.client_id)}", kind
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_runtime.office.broker_log import LoggedRefusal
+from edge_runtime.office.broker_log import Client, LoggedRefusal
 
 AGAIN_AFTER_S = 60.0
 LONGEST_S = 3600.0
 LOOK_EVERY_S = 5.0  # of whoever tells, while something is to be told later
 MAX_CLIENTS = 1_000
+MAX_KINDS = 16  # of one client: what it does beyond is counted together
 
 
 @dataclass
@@ -39,13 +40,20 @@ class Denials:
 
         What has one `key` is counted together: by default, all of one client and kind.
         """
-        key = key or f"{refusal.client.name or refusal.client.address} {refusal.kind}"
+        who = refusal.client.name or refusal.client.address
+        key = key or f"{who} {refusal.kind}"
+        if key not in self._tallies and self._kinds_of(refusal.client) >= MAX_KINDS:
+            key = f"{who} and more"
         if key not in self._tallies and len(self._tallies) >= MAX_CLIENTS:
             key = ""  # all the others together
         tally = self._tallies.setdefault(key, DenialCount(refusal, now_s))
         tally.last = refusal
         tally.count += 1
         return tally.due_s <= now_s
+
+    def _kinds_of(self, client: Client) -> int:
+        """Return how many kinds of refusals are counted for one who has a certificate."""
+        return sum(tally.last.client.name == client.name != "" for tally in self._tallies.values())
 
     def due(self, now_s: float) -> list[tuple[str, str, str]]:
         """Return what is to be told now: an address, a text, the name in the certificate."""

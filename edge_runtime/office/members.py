@@ -42,6 +42,11 @@ class Grant(msgspec.Struct, frozen=True):
             found.append(entry("publishClientSend", topic))
         return found
 
+    def covers(self, other: Grant) -> bool:
+        """Say whether all of another's topics are among this one's."""
+        above = self.topic.removesuffix("#")
+        return other.topic == self.topic or (above != self.topic and other.topic.startswith(above))
+
 
 class Rights(msgspec.Struct, frozen=True):
     """What `acl` says: grants of users that it names, and those of all other members."""
@@ -56,15 +61,21 @@ class Rights(msgspec.Struct, frozen=True):
             grants = (Grant("readwrite", f"{CONTROL}/#"), Grant("write", f"{ROOT}/#"))
         found = [one for grant in grants for one in grant.entries(name, shared=True)]
         # Without a slash it is no device: '%u' would not be the two levels of its topics.
-        return found + [
-            one
-            for grant in (self.members if "/" in name else ())
-            for one in grant.entries(name, shared=False)
-        ]
+        if "/" in name:
+            found += [one for g in self.members for one in g.entries(name, shared=False)]
+            found += [entry("publishClientSend", topic, allow=False) for topic in self._sent(name)]
+        return found
+
+    def _sent(self, name: str) -> list[str]:
+        """Return what is sent to a member: writing there, it would fill queues of its own."""
+        written = [grant for grant in self.members if grant.access != "read"]
+        read = (grant for grant in self.members if grant.access == "read")
+        return [g.topic.replace("%u", name) for g in read if not any(map(g.covers, written))]
 
 
-def entry(kind: str, topic: str) -> dict[str, object]:
-    return {"acltype": kind, "topic": topic, "priority": 0, "allow": True}
+def entry(kind: str, topic: str, *, allow: bool = True) -> dict[str, object]:
+    """Return one right as the plugin is told; a denial goes before what is allowed."""
+    return {"acltype": kind, "topic": topic, "priority": 0 if allow else 1, "allow": allow}
 
 
 def read_rights(text: str) -> Rights:

@@ -53,9 +53,14 @@ persistence_location {data}/
 autosave_interval 60
 
 # A subscriber that is away keeps its place for a month; Mosquitto's own limit is 1000 messages.
+# 100,000 results of 160 bytes are 16 MB: the limit in bytes (128 MiB) is for who floods. What has
+# no room is lost to that subscriber, and told in 'office events'.
 max_queued_messages 100000
+max_queued_bytes 134217728
 persistent_client_expiration 1m
 max_packet_size 131072
+# What all take together is limited by its unit (MemoryMax). Set no memory_limit: once Mosquitto
+# 2.0.11 has reached that, it lets nobody in until it is started again.
 
 # 'edge-runtime office broker' starts Mosquitto and reads this log: it reports each publication that
 # was refused, which Mosquitto tells in `debug` alone, and drops what else that brings. Leave away
@@ -72,6 +77,8 @@ log_type debug
 NEEDED = ("log_dest stderr", "log_type debug")
 PLUGIN = "mosquitto_dynamic_security.so"
 PLUGIN_PLACES = (f"/usr/lib/*-linux-gnu/{PLUGIN}", f"/usr/lib/{PLUGIN}", f"/usr/local/lib/{PLUGIN}")
+# Older versions did not set it.
+BOUND = "max_queued_bytes"
 ACL_LINE = re.compile(r"^[ \t]*acl_file[ \t].*$", re.MULTILINE)
 
 

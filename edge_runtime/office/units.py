@@ -23,6 +23,11 @@ ExecStart=
 ExecStart={program} office broker --folder {folder}
 # One file for each board, and a dozen; systemd's own limit is 1024.
 LimitNOFILE={files}
+# Beyond this it is ended and started again (some 50 KB a board, and what waits for subscribers):
+# of what was acknowledged, the last minute's for a subscriber that is away may be lost.
+MemoryMax=50%
+Restart=on-failure
+RestartSec=2
 """
 
 HARDENED = """\

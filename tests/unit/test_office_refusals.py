@@ -15,8 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.office.broker import RefusalReporter, follow
-from edge_runtime.office.broker_log import KEPT_ID, LONGEST_LINE, BrokerLog, Client, LoggedRefusal
-from edge_runtime.office.denials import AGAIN_AFTER_S, LONGEST_S, MAX_CLIENTS, Denials
+from edge_runtime.office.broker_log import (
+    KEPT_ID,
+    LONGEST_LINE,
+    MOST_CONNECTIONS,
+    BrokerLog,
+    Client,
+    LoggedRefusal,
+)
+from edge_runtime.office.denials import AGAIN_AFTER_S, LONGEST_S, MAX_CLIENTS, MAX_KINDS, Denials
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.listing import last_events
 from edge_runtime.office.mosquitto import lacking
@@ -125,6 +132,7 @@ def test_one_that_left_or_took_anothers_id_is_not_taken_for_it(broker_log: Broke
         "disconnected.",
         "disconnected due to malformed packet.",
         "disconnected, not authorised.",
+        "been disconnected by administrative action.",
         "closed its connection.",
         "has exceeded timeout, disconnecting.",
     ):
@@ -141,6 +149,19 @@ def test_an_id_that_is_a_devices_own_is_told_whoever_had_it_before(broker_log: B
     own = ("edge:hill:evil", "edge:hill:evil:provision", "edge", "")
     assert heard(broker_log, *(came(client_id, "hill/evil") for client_id in own)) == []
     assert heard(broker_log, came("archive", "office"), came("archive", "office")) == []
+
+
+def test_a_device_that_holds_many_connections_is_told(broker_log: BrokerLog) -> None:
+    ids = [f"id {number}" for number in range(MOST_CONNECTIONS)]
+    for _ in range(2):  # who comes again with an id has no more of them
+        assert heard(broker_log, *(came(client_id, "hill/evil") for client_id in ids)) == []
+    assert (
+        heard(broker_log, *(came(f"office {client_id}", "office") for client_id in ids * 2)) == []
+    )
+    (told,) = heard(broker_log, came("one more", "hill/evil"))
+    assert str(told) == "hill/evil: holds 17 connections at once; a board needs 3 at most"
+    heard(broker_log, "Client one more disconnected.")
+    assert heard(broker_log, "Client id 0 disconnected.", came("another", "hill/evil")) == []
 
 
 def test_only_a_will_for_anothers_topic_is_told(broker_log: BrokerLog) -> None:
@@ -243,6 +264,19 @@ def test_one_that_was_quiet_begins_anew() -> None:
     assert denials.add(from_client("site/a"), AGAIN_AFTER_S + 1)
 
 
+def test_each_that_suffers_is_told_at_once_up_to_a_number() -> None:
+    denials = Denials()
+    evil = Client("id", "hill/evil", "192.0.2.9")
+    for number in range(1000):
+        denials.add(LoggedRefusal(evil, f"connected as hill/{number}", f"as hill/{number}"), 0.0)
+    denials.add(from_client("site/a"), 0.0)
+    told = [text for _, text, _ in denials.due(0.0)]
+    assert told[:MAX_KINDS] == [f"hill/evil: connected as hill/{n}" for n in range(MAX_KINDS)]
+    many, other = told[MAX_KINDS:]
+    assert many.endswith(f"{1000 - MAX_KINDS} such refusals")
+    assert other == "site/a: may not write 'x'", "one that goes wild hides nobody else"
+
+
 def test_clients_without_number_are_counted_together() -> None:
     denials = Denials()
     for number in range(3 * MAX_CLIENTS):
@@ -319,7 +353,7 @@ def test_the_drop_in_starts_what_the_configuration_is_made_for(office: OfficeFol
     drop_in = (office.systemd / "mosquitto-drop-in.conf").read_text().splitlines()
     start = f"ExecStart={program()} office broker --folder {office.path}"
     assert "\n".join(("ExecStart=", start)) in "\n".join(drop_in)
-    assert drop_in[-1] == "LimitNOFILE=65536"
+    assert {"LimitNOFILE=65536", "MemoryMax=50%", "Restart=on-failure"} <= set(drop_in)
 
 
 def test_a_configuration_that_hides_refusals_is_told(office: OfficeFolder, tmp_path: Path) -> None:
