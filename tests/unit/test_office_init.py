@@ -291,3 +291,14 @@ def test_a_parent_that_shuts_the_broker_out_is_found(tmp_path: Path) -> None:
     assert owner.shut_out_by(inner) is not None
     shut_above = {path for path in tmp_path.parents if not path.stat().st_mode & 0o001}
     assert owner.shut_out_by(inner) in shut_above | {inner.parent}
+
+
+def test_what_is_sent_to_a_device_it_may_not_write_unless_it_reads_all_of_its_own() -> None:
+    own = "pattern write edge/v1/%u/#\n"
+
+    def denied(text: str) -> list[object]:
+        return [one["topic"] for one in read_rights(text).of("hill/a") if not one["allow"]]
+
+    assert denied(f"{own}pattern read edge/v1/%u/cmd/#") == ["edge/v1/hill/a/cmd/#"]
+    for wide in ("edge/v1/%u/#", "edge/v1/#", "#"):
+        assert denied(f"{own}pattern read {wide}") == []
