@@ -80,10 +80,8 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
     """Start a broker and the daemon, and show what a subscriber receives."""
     from edge_runtime.cli.broker import loopback_broker
     from edge_runtime.cli.view import TableView, show
+    from edge_runtime.consume import Consumer
     from edge_runtime.errors import EdgeError
-    from edge_runtime.options import BrokerOptions
-    from edge_runtime.publish.subscriber import Subscriber
-    from edge_runtime.topics import ROOT
 
     with loopback_broker(folder, embedded=embedded) as (url, name):
         config = folder / "demo.toml"
@@ -93,21 +91,21 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
         say(
             f"pump: a drawn machine, heard by {PUMP_PACK}; its bearing fails at {FAULT_AFTER_S:g} s"
         )
-        subscriber = Subscriber(BrokerOptions(url), f"{ROOT}/#")
-        subscriber.connect()
+        consumer = Consumer(url)
+        consumer.open()
         command = [sys.executable, "-m", "edge_runtime", "run", "--config", str(config)]
         with (folder / "daemon.log").open("wb") as log:
             daemon = subprocess.Popen([*command, "--state-dir", str(folder / "state")], stderr=log)
         results = 0
         try:
             view = TableView(sys.stdout.isatty())
-            results = show(subscriber, view, seconds=seconds, first_within_s=START_S)
+            results = show(consumer, view, seconds=seconds, first_within_s=START_S)
         except KeyboardInterrupt:
             return
         finally:
             daemon.terminate()
             daemon.wait()
-            subscriber.close()
+            consumer.close()
         if results == 0:
             said = (folder / "daemon.log").read_text(errors="replace").strip()
             last = said.rpartition("\n")[2]

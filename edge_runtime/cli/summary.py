@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edge_runtime.encode.reader import Decoded
+from edge_runtime.consume.items import DeviceMessage
 
 
-def summarise(decoded: Decoded) -> str:
+def summarise(message: DeviceMessage) -> str:
     """Return a message as a few words, not yet fit for a terminal."""
-    payload: Any = decoded.payload
+    payload: Any = message.fields
     if payload is None:
         return "nothing is retained any more"
-    words = WORDS.get(decoded.kind) if decoded.stream else None
+    words = WORDS.get(message.kind) if message.stream else None
     if words is not None:
         return words(payload)
     if not isinstance(payload, dict):

@@ -10,35 +10,38 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edge_runtime.cli.heal import COMMAND, Healer
-from edge_runtime.cli.holes import Holes
 from edge_runtime.cli.printable import printable, printable_json, say
-from edge_runtime.cli.strays import Strays
+from edge_runtime.cli.repeated import RateLimitedNotice
 from edge_runtime.cli.summary import summarise
-from edge_runtime.encode.reader import Decoded, PayloadError, Reader
-from edge_runtime.publish.subscriber import Received, Subscriber
-from edge_runtime.topics import parse_topic
+from edge_runtime.consume.consumer import Consumer
+from edge_runtime.consume.items import (
+    ConsumerItem,
+    DeviceMessage,
+    DeviceRecord,
+    DeviceStatus,
+    TrackingReduced,
+    Undecodable,
+)
 
 SHOWN_EVENTS = 12
 SHOWN_ROWS = 500  # no terminal is higher, and all are drawn five times a second
 SHOWN_CHARACTERS = 300
 MOST_STATES = 20_000
 REFRESH_S = 0.2
-GRACE_S = 30.0
 
 
 class MessageView(Protocol):
-    """Shows decoded messages."""
+    """Shows messages of devices."""
 
     def __enter__(self) -> MessageView: ...
     def __exit__(self, *_: object) -> None: ...
 
-    def message(self, decoded: Decoded, received: Received) -> None:
+    def message(self, message: DeviceMessage) -> None:
         """Show a message."""
         ...
 
     def notice(self, text: str) -> None:
-        """Tell something beside the messages: a hole, what was done about it."""
+        """Say something beside the messages: a hole, what was done about it."""
         ...
 
     def tick(self) -> None:
@@ -54,12 +57,20 @@ class LinesView:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def message(self, decoded: Decoded, received: Received) -> None:  # noqa: ARG002 - protocol
-        sys.stdout.write(printable_json(msgspec.json.encode(decoded).decode()) + "\n")
+    def message(self, message: DeviceMessage) -> None:
+        line = {
+            "topic": message.topic,
+            "site": message.site,
+            "device": message.device,
+            "stream": message.stream,
+            "kind": message.kind,
+            "payload": message.fields,
+        }
+        sys.stdout.write(printable_json(msgspec.json.encode(line).decode()) + "\n")
         sys.stdout.flush()
 
     def notice(self, text: str) -> None:
-        tell(text)
+        notify(text)
 
     def tick(self) -> None: ...
 
@@ -99,33 +110,33 @@ class TableView:
             self._live.update(self._render(), refresh=True)
             self._live.__exit__(None, None, None)
 
-    def message(self, decoded: Decoded, received: Received) -> None:
-        text = printable(summarise(decoded)[:SHOWN_CHARACTERS])
-        if decoded.kind == "status" and not decoded.stream:
-            self._note_state(decoded)
-        if decoded.stream:
-            self._count(decoded, received, text)
-        if decoded.kind in ("event", "gap", "summary", "counts"):
-            where = f"{decoded.site}/{decoded.device}/{decoded.stream}"
+    def message(self, message: DeviceMessage) -> None:
+        text = printable(summarise(message)[:SHOWN_CHARACTERS])
+        if message.kind == "status" and not message.stream:
+            self._note_state(message)
+        if message.stream:
+            self._count(message, text)
+        if message.kind in ("event", "gap", "summary", "counts"):
+            where = f"{message.site}/{message.device}/{message.stream}"
             self._events.append(f"{printable(where)}  {text}")
         if self._live is None:
-            say(f"{decoded.topic}  {len(received.payload)} B  {text}")
+            say(f"{message.topic}  {message.size_bytes} B  {text}")
         else:
             self.tick()
 
-    def _note_state(self, decoded: Decoded) -> None:
-        place = decoded.site, decoded.device
+    def _note_state(self, message: DeviceMessage) -> None:
+        place = message.site, message.device
         self._states.pop(place, None)
-        if isinstance(decoded.payload, dict):
-            self._states[place] = decoded.payload["state"]
+        if isinstance(message, DeviceStatus):
+            self._states[place] = message.state
         if len(self._states) > MOST_STATES:
             del self._states[next(iter(self._states))]
 
-    def _count(self, decoded: Decoded, received: Received, text: str) -> None:
-        place = decoded.site, decoded.device, decoded.stream
+    def _count(self, message: DeviceMessage, text: str) -> None:
+        place = message.site, message.device, message.stream
         row = self._rows.pop(place, None) or StreamRow()
         row.messages += 1
-        row.payload_bytes += len(received.payload)
+        row.payload_bytes += message.size_bytes
         row.seen_s = time.monotonic()
         row.last = text
         self._rows[place] = row  # at the end: of too many the one that is silent longest goes
@@ -135,7 +146,7 @@ class TableView:
 
     def notice(self, text: str) -> None:
         if self._live is None:
-            tell(text)
+            notify(text)
         else:
             self._events.append(printable(text))
 
@@ -170,102 +181,86 @@ class TableView:
                 Text(row.last, overflow="ellipsis", no_wrap=True),
             )
         if self._left_out:
-            table.caption = f"the last {SHOWN_ROWS} streams that were heard"
+            table.caption = f"the last {SHOWN_ROWS} streams that published"
         lines = Text("\n".join(self._events) or "waiting for results …")
         return Group(table, lines)
 
 
-class MessageListener:
-    """Decodes what comes, leaves repetitions out, shows the rest, and minds the holes."""
+class ItemPresenter:
+    """Shows what a consumer yields; what comes in any number is told together."""
 
-    def __init__(
-        self, view: MessageView, subscriber: Subscriber, *, heal: bool, grace_s: float
-    ) -> None:
+    def __init__(self, view: MessageView) -> None:
         self._view = view
-        self._reader = Reader()
-        self._strays = Strays()
-        self._holes = Holes(grace_s)
-        publish = subscriber.publish if heal else None
-        self._healer = Healer(self._holes, grace_s, view.notice, publish)
-        self._ticked_s = 0.0
+        self._undecodable = RateLimitedNotice(
+            "1 message was no record", "{count} messages were no records"
+        )
+        self._forgotten = RateLimitedNotice(
+            "not all is tracked", "not all is tracked, {count} times"
+        )
 
-    @property
-    def repeated(self) -> int:
-        """How many records came more than once."""
-        return self._holes.repeated
-
-    def take(self, received: Received, now_s: float) -> int:
-        """Take one message; 1 where it was a result that did not come before."""
-        address = parse_topic(received.topic)
-        if address is not None and (address.stream, address.kind) == ("reply", COMMAND):
-            self._healer.answer(address.site, address.device, received.payload, now_s)
-            return 0
-        try:
-            decoded = self._reader.decode(received.topic, received.payload)
-        except PayloadError as error:
-            self._strays.add(str(error), now_s)
-            return 0
-        if decoded is None or not self._holes.note(decoded, now_s):
-            return 0
-        self._view.message(decoded, received)
-        return 1 if decoded.stream else 0
+    def show(self, item: ConsumerItem, now_s: float) -> int:
+        """Show an item; 1 where it is a record."""
+        match item:
+            case DeviceMessage():
+                self._view.message(item)
+            case Undecodable():
+                self._undecodable.add(str(item), now_s)
+            case TrackingReduced():
+                self._forgotten.add(str(item), now_s)
+            case _:
+                self._view.notice(str(item))
+        return int(isinstance(item, DeviceRecord))
 
     def tick(self, now_s: float) -> None:
-        """Do what is due, some times a second: with each message it would cost too much."""
-        if now_s - self._ticked_s >= REFRESH_S:
-            self._ticked_s = now_s
-            self._healer.tick(now_s)
-            if strays := self._strays.due(now_s):
-                self._view.notice(strays)
+        """Say what is due."""
+        for notice in (self._undecodable, self._forgotten):
+            if text := notice.due(now_s):
+                self._view.notice(text)
         self._view.tick()
 
-    def untold(self) -> str:
-        """Return what of the strays was not told yet, once."""
-        return self._strays.rest()
+    def rest(self) -> list[str]:
+        """Return what was not said yet."""
+        return [text for one in (self._undecodable, self._forgotten) if (text := one.rest())]
 
 
 def show(
-    subscriber: Subscriber,
+    consumer: Consumer,
     view: MessageView,
     *,
     seconds: float | None,
-    heal: bool = False,
-    grace_s: float = GRACE_S,
     first_within_s: float = 0.0,
 ) -> int:
-    """Show messages for a time, or for ever; return how many results there were.
+    """Show messages for a time, or until it is interrupted; return how many records there were.
 
-    `first_within_s`: the time begins with the first result, which is waited for so long.
+    `first_within_s`: the time begins with the first record, which is waited for so long.
     """
-    listener = MessageListener(view, subscriber, heal=heal, grace_s=grace_s)
-    results = 0
+    presenter = ItemPresenter(view)
+    records = 0
     until_s = time.monotonic() + max(seconds, first_within_s) if seconds is not None else None
     try:
         with view:
-            for received in subscriber.messages(REFRESH_S):
-                now_s = time.monotonic()
-                if received is not None:
-                    fresh = listener.take(received, now_s)
-                    if first_within_s and seconds is not None and fresh and not results:
+            while until_s is None or time.monotonic() < until_s:
+                for item in consumer.poll(REFRESH_S):
+                    now_s = time.monotonic()
+                    is_record = presenter.show(item, now_s)
+                    if first_within_s and seconds is not None and is_record and not records:
                         until_s = now_s + seconds
-                    results += fresh
-                listener.tick(now_s)
-                if until_s is not None and now_s >= until_s:
-                    break
+                    records += is_record
+                presenter.tick(time.monotonic())
     except BrokenPipeError:
         # `watch --json | head`: the reader has left, which is no error. What is still in the
         # buffer must go somewhere when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
-        if untold := listener.untold():
-            tell(untold)
-        if listener.repeated:
-            tell(f"{listener.repeated} records came more than once and were left out")
-        if subscriber.overflowed:
-            tell(f"{subscriber.overflowed} messages came faster than they could be shown")
-    return results
+        for text in presenter.rest():
+            notify(text)
+        if consumer.duplicates:
+            notify(f"{consumer.duplicates} records came more than once and were left out")
+        if consumer.dropped:
+            notify(f"{consumer.dropped} messages came faster than they could be shown")
+    return records
 
 
-def tell(text: str) -> None:
+def notify(text: str) -> None:
     """Say something on standard error: standard output is for what was received."""
     say(f"edge-runtime: {text}", err=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
 import click
 
-from edge_runtime.topics import ROOT
-
 
 @click.command()
 @click.option("--broker", "url", required=True, help="mqtt://host[:port] or mqtts://host[:port]")
-@click.option("--site", default="+", show_default="all", help="One site.")
-@click.option("--device", default="+", show_default="all", help="One device.")
+@click.option("--site", help="One site (default: all).")
+@click.option("--device", help="One device (default: all).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a message.")
 @click.option("--heal", is_flag=True, help="Ask devices to send again what is missing.")
 @click.option(
@@ -22,7 +21,7 @@ from edge_runtime.topics import ROOT
     type=click.FloatRange(min=0.0),
     default=30.0,
     show_default=True,
-    help="Seconds that late records have to fill a hole before it is told.",
+    help="Seconds that late records have to fill a hole before it counts as one.",
 )
 @click.option("--seconds", type=float, help="End after this time.")
 @click.option("--ca-file", type=click.Path(path_type=Path), help="CA of the broker.")
@@ -32,8 +31,8 @@ from edge_runtime.topics import ROOT
 @click.option("--password-file", type=click.Path(path_type=Path))
 def watch(
     url: str,
-    site: str,
-    device: str,
+    site: str | None,
+    device: str | None,
     as_json: bool,
     heal: bool,
     grace_s: float,
@@ -44,20 +43,22 @@ def watch(
     username: str | None,
     password_file: Path | None,
 ) -> None:
-    """Show what devices publish, decoded; tell of holes in `seq` on standard error."""
+    """Show what devices publish, decoded; report holes in `seq` on standard error."""
     from edge_runtime.cli.view import LinesView, TableView, show
-    from edge_runtime.config import check_broker
-    from edge_runtime.options import BrokerOptions
-    from edge_runtime.publish.subscriber import Subscriber
+    from edge_runtime.consume import Consumer
 
-    broker = BrokerOptions(url, ca_file, cert_file, key_file, username, password_file)
-    check_broker(broker, Path("watch"))
-    subscriber = Subscriber(broker, f"{ROOT}/{site}/{device}/#")
-    subscriber.connect()
+    consumer = Consumer(
+        url,
+        site=site,
+        device=device,
+        ca_file=ca_file,
+        cert_file=cert_file,
+        key_file=key_file,
+        username=username,
+        password_file=password_file,
+        heal=heal,
+        grace_s=grace_s,
+    )
     view = LinesView() if as_json else TableView(sys.stdout.isatty())
-    try:
-        show(subscriber, view, seconds=seconds, heal=heal, grace_s=grace_s)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        subscriber.close()
+    with consumer, contextlib.suppress(KeyboardInterrupt):
+        show(consumer, view, seconds=seconds)
