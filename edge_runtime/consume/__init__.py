@@ -8,8 +8,9 @@ which knows a clock or a socket.
 from __future__ import annotations
 
 from edge_runtime.broker.reasons import LinkError
+from edge_runtime.consume.arrivals import ReceivedMessage
 from edge_runtime.consume.consumer import Consumer
-from edge_runtime.consume.decoder import MessageDecoder, ReceivedMessage
+from edge_runtime.consume.decoder import MessageDecoder
 from edge_runtime.consume.items import (
     ConnectionLost,
     ConnectionRestored,

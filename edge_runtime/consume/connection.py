@@ -1,8 +1,7 @@
 """The connection to the broker, kept up: what comes is handed over in order, through a queue.
 
-Each attempt has a paho client of its own: certificates and password are read afresh, and waits
-between attempts are ours, with jitter. paho's thread only puts into the queue; a thread of this
-class waits for the end of a connection and opens the next one.
+paho's thread only puts into the queue; a thread of this class waits for the end of a connection and
+opens the next one, after a wait of our own, with jitter.
 """
 
 from __future__ import annotations
@@ -12,32 +11,15 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeAlias
 
-import msgspec
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from edge_runtime.backoff import Backoff
-from edge_runtime.broker.endpoint import Endpoint, endpoint_of
-from edge_runtime.broker.reasons import (
-    TAKEN_OVER,
-    TAKEN_OVER_WAIT_S,
-    UNSUPPORTED_PROTOCOL,
-    LinkError,
-    closed_unanswered,
-    dismissed,
-    refused,
-    says,
-    unreachable,
-)
-from edge_runtime.broker.tls import context_for, password_of
-from edge_runtime.consume.decoder import ReceivedMessage
+from edge_runtime.broker.endpoint import endpoint_of
+from edge_runtime.broker.reasons import UNSUPPORTED_PROTOCOL, LinkError
+from edge_runtime.consume.arrivals import Arrival, ConnectionClosed, ReceivedMessage
+from edge_runtime.consume.broker_session import BrokerSession
 from edge_runtime.consume.items import ConnectionLost, ConnectionRestored
 from edge_runtime.options import BrokerOptions
 
@@ -47,23 +29,6 @@ STEADY_S = 10.0  # a connection that stood so long: the next waits begin with th
 LEAVE_S = 2.0
 # How brokers that speak 3.1.1 alone answer to MQTT 5: "unacceptable protocol version".
 UNACCEPTABLE_VERSION = 0x01
-FAILURE = 0x80
-
-
-class PublishRefused(msgspec.Struct, frozen=True):
-    """The broker did not take a message that was published; `publish_id` names it."""
-
-    publish_id: int
-    reason: str
-
-
-class ConnectionClosed(msgspec.Struct, frozen=True):
-    """The connection was closed by its owner: nothing comes any more."""
-
-
-Arrival: TypeAlias = (
-    ReceivedMessage | PublishRefused | ConnectionLost | ConnectionRestored | ConnectionClosed
-)
 
 
 class SubscribedConnection:
@@ -212,155 +177,3 @@ class SubscribedConnection:
                     self.dropped += 1
             else:
                 return
-
-
-class BrokerSession:
-    """One connection's life: `open`, `wait_until_lost`, `close`."""
-
-    def __init__(
-        self,
-        broker: BrokerOptions,
-        endpoint: Endpoint,
-        protocol: MQTTProtocolVersion,
-        client_id: str,
-        put: Callable[[Arrival], None],
-        number: int,
-    ) -> None:
-        self._broker = broker
-        self._endpoint = endpoint
-        self._client_id = client_id
-        self._put = put
-        self._first_publish_id = number << 16  # packet ids are of 16 bits, and begin anew
-        self._paho_says = ""
-        self._ready = threading.Event()  # subscribed, or lost
-        self._ended = threading.Event()
-        self._lost: LinkError | None = None
-        self._is_mqtt5 = protocol == MQTTProtocolVersion.MQTTv5
-        self._client = client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=protocol,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = broker.connect_timeout_s
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_message = self._on_message
-        client.on_log = self._on_log
-
-    def open(self, topic_filter: str) -> None:
-        """Connect, and subscribe to a filter. Raises LinkError."""
-        self._client.user_data_set(topic_filter)
-        if self._endpoint.tls:
-            context = context_for(self._broker, self._endpoint.name, clock_trusted=True)
-            self._client.tls_set_context(context)
-        if self._broker.username is not None:
-            self._client.username_pw_set(self._broker.username, password_of(self._broker))
-        try:
-            self._client.connect(
-                self._endpoint.host, self._endpoint.port, keepalive=self._broker.keepalive_s
-            )
-        except (OSError, ValueError) as error:
-            raise unreachable(error, str(self._endpoint), clock_trusted=True) from None
-        self._client.loop_start()
-        if not self._ready.wait(self._broker.connect_timeout_s):
-            raise LinkError(
-                "{address}: no MQTT answer in time; is it an MQTT broker?", address=self._endpoint
-            )
-        if self._lost is not None:
-            raise self._lost
-
-    def wait_until_lost(self) -> LinkError:
-        """Return why the connection ended, when it has."""
-        self._ended.wait()
-        return self._lost or LinkError("the connection broke")
-
-    def publish(self, topic: str, payload: bytes, reply_to: str, correlation: bytes) -> int:
-        """Publish at QoS 1; return what a refusal will name it by."""
-        properties = None
-        if self._is_mqtt5 and reply_to:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.ResponseTopic = reply_to
-            properties.CorrelationData = correlation
-        sent = self._client.publish(topic, payload, qos=1, properties=properties)
-        return self._first_publish_id + sent.mid
-
-    def close(self) -> None:
-        """Disconnect, and end paho's thread."""
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._ended.set()
-        # Without a cycle paho is freed at once, and closes its own pair of sockets.
-        self._client.on_connect = self._client.on_subscribe = self._client.on_disconnect = None
-        self._client.on_publish = self._client.on_message = self._client.on_log = None
-
-    def _lose(self, error: LinkError) -> None:
-        self._lost = self._lost or error
-        self._ready.set()
-        self._ended.set()
-
-    # paho calls these in its own thread.
-
-    def _on_connect(
-        self, client: mqtt.Client, topic_filter: str, _flags: Any, reason: ReasonCode, _more: Any
-    ) -> None:
-        if reason.is_failure:
-            self._lose(refused(reason.value))
-        else:
-            client.subscribe(topic_filter, qos=1)
-
-    def _on_subscribe(
-        self, _client: Any, topic_filter: str, _mid: int, reasons: list[ReasonCode], _more: Any
-    ) -> None:
-        if reasons and reasons[0].value >= FAILURE:
-            why = says(reasons[0].value if self._is_mqtt5 else 0)
-            self._lose(
-                LinkError(
-                    "the broker refuses the subscription to {topic}: {why}",
-                    topic=topic_filter,
-                    why=why,
-                )
-            )
-        self._ready.set()
-
-    def _on_disconnect(
-        self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _more: Any
-    ) -> None:
-        self._lose(self._why_lost(flags, reason))
-
-    def _why_lost(self, flags: Any, reason: ReasonCode) -> LinkError:
-        if flags.is_disconnect_packet_from_server and reason.value == TAKEN_OVER:
-            return LinkError(
-                "another client has connected with the client id '{client_id}'; give each its own",
-                client_id=self._client_id,
-                wait_at_least_s=TAKEN_OVER_WAIT_S,
-            )
-        if flags.is_disconnect_packet_from_server:
-            return dismissed(reason.value)
-        if not self._ready.is_set():
-            return closed_unanswered(
-                str(self._endpoint),
-                self._paho_says,
-                tls=self._endpoint.tls,
-                certified=self._broker.cert_file is not None,
-            )
-        if reason.getName() == "Keep alive timeout":
-            return LinkError("the broker fell silent: no answer within the keepalive")
-        return LinkError("the connection broke")
-
-    def _on_publish(
-        self, _client: Any, _data: Any, packet_id: int, reason: ReasonCode, _more: Any
-    ) -> None:
-        if reason.is_failure:
-            self._put(PublishRefused(self._first_publish_id + packet_id, str(says(reason.value))))
-
-    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
-        correlation = getattr(message.properties, "CorrelationData", None)
-        payload = bytes(message.payload)
-        self._put(ReceivedMessage(message.topic, payload, message.retain, correlation))
-
-    def _on_log(self, _client: Any, _data: Any, level: int, text: str) -> None:
-        if level == LogLevel.MQTT_LOG_ERR:
-            self._paho_says = text

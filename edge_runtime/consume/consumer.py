@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from edge_runtime.consume.connection import (
+from edge_runtime.consume.arrivals import (
     Arrival,
     ConnectionClosed,
     PublishRefused,
-    SubscribedConnection,
+    ReceivedMessage,
 )
-from edge_runtime.consume.decoder import ReceivedMessage
+from edge_runtime.consume.connection import SubscribedConnection
 from edge_runtime.consume.healing import ReplayRequest
 from edge_runtime.consume.items import ConsumerItem, MessagesDropped
 from edge_runtime.consume.processor import MessageProcessor

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
+from edge_runtime.consume.arrivals import ReceivedMessage
 from edge_runtime.consume.items import (
     DeviceBirth,
     DeviceGap,
@@ -28,15 +27,6 @@ LABEL = "label"
 NAMED = ("model", LABEL, "rule")
 SHOWN_NUMBERS = 3
 REQUESTS = ("cmd", "reply")
-
-
-class ReceivedMessage(msgspec.Struct, frozen=True):
-    """One message as it came from the broker."""
-
-    topic: str
-    payload: bytes
-    retained: bool = False
-    correlation: bytes | None = None
 
 
 class MessageDecoder:

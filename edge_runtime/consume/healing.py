@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from edge_runtime.consume.decoder import ReceivedMessage
+from edge_runtime.consume.arrivals import ReceivedMessage
 from edge_runtime.consume.items import (
     HealingItem,
     HoleClosed,

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edge_runtime.consume.decoder import MessageDecoder, ReceivedMessage
+from edge_runtime.consume.arrivals import ReceivedMessage
+from edge_runtime.consume.decoder import MessageDecoder
 from edge_runtime.consume.healing import COMMAND, HoleHealer, PublishRequest
 from edge_runtime.consume.items import (
     ConsumerItem,

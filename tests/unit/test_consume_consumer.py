@@ -30,10 +30,13 @@ from edge_runtime.consume import (
 )
 from edge_runtime.encode import StreamNames
 from edge_runtime.errors import UsageError
+from support import packets
 from support.broker import Mosquitto, free_port
 from support.device import MODEL, Device
+from support.packets import Connect
 from support.paths import ROOT
 from support.proxy import Proxy
+from support.scripted_broker import Client, Script, ScriptedBroker
 from support.waiting import until
 from support.watching import Watcher
 
@@ -151,12 +154,51 @@ def test_a_broker_that_passes_no_commands_on_is_named(tmp_path: Path) -> None:
     assert seen.of(HoleGivenUp)[0].missing == seen.of(HoleFound)[0].hole.size
 
 
-def test_who_has_the_same_client_id_is_named(mosquitto: Mosquitto) -> None:
-    with consuming(mosquitto.url, client_id="collector") as first:
-        with consuming(mosquitto.url, client_id="collector"):
-            first.until(lambda: first.of(ConnectionLost), "the first one's end")
-    (lost,) = first.of(ConnectionLost)
+def test_who_takes_the_same_client_id_is_named_and_not_fought_for() -> None:
+    with ScriptedBroker() as broker, consuming(broker.url, client_id="collector") as seen:
+        broker.clients[0].send(packets.disconnect(0x8E))
+        seen.until(lambda: seen.of(ConnectionLost), "the end")
+        assert len(broker.clients) == 1
+    (lost,) = seen.of(ConnectionLost)
     assert "another client has connected with the client id 'collector'" in lost.reason
+
+
+class Subscription(Script):
+    """Answers a subscription with a code; speaks MQTT 5, or closes upon it."""
+
+    def __init__(self, code: int, *, mqtt5: bool = True) -> None:
+        super().__init__()
+        self._code = code
+        self._mqtt5 = mqtt5
+
+    def on_connect(self, client: Client, connect: Connect) -> None:
+        if connect.protocol == 5 and not self._mqtt5:
+            client.close()
+        else:
+            super().on_connect(client, connect)
+
+    def on_subscribe(self, client: Client) -> int:
+        return self._code
+
+
+def test_a_subscription_that_is_refused_is_named() -> None:
+    with (
+        ScriptedBroker(Subscription(0x87)) as broker,
+        pytest.raises(
+            LinkError, match=r"refuses the subscription to edge/v1/hill/\+/#: not author"
+        ),
+        Consumer(broker.url, site="hill"),
+    ):
+        raise AssertionError
+
+
+def test_a_broker_of_3_1_1_alone_is_spoken_to_in_that() -> None:
+    with (
+        ScriptedBroker(Subscription(1, mqtt5=False)) as broker,
+        consuming(broker.url),
+    ):
+        protocols = [client.connect.protocol for client in broker.clients if client.connect]
+    assert protocols == [5, 4]
 
 
 def test_a_broker_that_restarts_is_found_again(tmp_path: Path) -> None:
@@ -214,15 +256,17 @@ def test_the_ten_lines_of_the_readme_do_what_it_says(mosquitto: Mosquitto, tmp_p
     assert len(example.splitlines()) <= 10
     program = example.replace("mqtt://127.0.0.1:1883", mosquitto.url)
     assert program != example
-    with Device(mosquitto.port, tmp_path / "outbox") as device:
-        with subprocess.Popen(
+    with (
+        Device(mosquitto.port, tmp_path / "outbox") as device,
+        subprocess.Popen(
             [sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                assert process.stdout is not None
-                assert process.stdout.readline().strip() == shown.splitlines()[0]  # retained
-                device.add(2, 1)
-                printed = [process.stdout.readline().strip() for _ in range(2)]
-            finally:
-                process.kill()
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == shown.splitlines()[0]  # it listens
+            device.add(2)
+            printed = [process.stdout.readline().strip() for _ in range(2)]
+        finally:
+            process.kill()
     assert printed == shown.splitlines()[1:]
