@@ -126,7 +126,7 @@ class SubscribedConnection:
         """Wait for the end of the connection; return why it ended."""
         assert self._session is not None
         if self._closing.is_set():  # `close` may have come before there was anything to close
-            return LinkError("the connection was closed")
+            return LinkError("the connection broke")
         since_s = time.monotonic()
         lost = self._session.wait_until_lost()
         if time.monotonic() - since_s >= STEADY_S:
