@@ -190,7 +190,7 @@ def check_options(broker: BrokerOptions, **levels: str | None) -> None:
     for key, level in levels.items():
         if level is not None and (not level or set(level) & set("/+#\0")):
             raise UsageError(
-                "{key}: '{level}' is not one level of a topic; give a name without '/', '+' and '#'",
+                "{key}: '{level}' is not one level of a topic; give a name without '/', '+', '#'",
                 key=key,
                 level=level,
             )

@@ -8,8 +8,8 @@ import msgspec
 
 from edge_runtime.encode.shapes import Classes as ClassificationPayload
 from edge_runtime.encode.shapes import Happening as EventPayload
-from edge_runtime.encode.shapes import Measured as MeasurePayload
-from edge_runtime.encode.shapes import MeasuredFirst as FirstMeasurePayload
+from edge_runtime.encode.shapes import Measured as SenmlPayload
+from edge_runtime.encode.shapes import MeasuredFirst as SenmlHeadPayload
 from edge_runtime.encode.shapes import Missing as GapPayload
 from edge_runtime.encode.shapes import Objects as DetectionsPayload
 from edge_runtime.encode.shapes import People as PosePayload
@@ -21,7 +21,7 @@ from edge_runtime.encode.shapes import Tallies as CountsPayload
 class ReadingPayload(msgspec.Struct, frozen=True):
     """`reading`: a SenML pack (RFC 8428), taken apart. A channel without a value is not in it."""
 
-    measures: tuple[MeasurePayload, ...]
+    measures: tuple[SenmlPayload, ...]
 
     def values(self) -> dict[str, float]:
         """Return the value of each channel."""
@@ -52,9 +52,19 @@ PAYLOADS: dict[str, type[msgspec.Struct]] = {
 }
 
 __all__ = [
-    "PAYLOADS", "AnomalyPayload", "ClassificationPayload", "CountsPayload", "DetectionsPayload",
-    "EventPayload", "GapPayload", "MeasurePayload", "Payload", "PosePayload", "ReadingPayload",
-    "SummaryPayload", "typed_payload",
+    "PAYLOADS",
+    "AnomalyPayload",
+    "ClassificationPayload",
+    "CountsPayload",
+    "DetectionsPayload",
+    "EventPayload",
+    "GapPayload",
+    "Payload",
+    "PosePayload",
+    "ReadingPayload",
+    "SenmlPayload",
+    "SummaryPayload",
+    "typed_payload",
 ]  # fmt: skip
 
 
@@ -64,8 +74,8 @@ def typed_payload(kind: str, fields: Any) -> Payload | Any:
     `fields` have passed the reader, which has held them against the same types.
     """
     if kind == "reading":
-        first = msgspec.convert(fields[:1], list[FirstMeasurePayload])
-        further = msgspec.convert(fields[1:], list[MeasurePayload])
+        first = msgspec.convert(fields[:1], list[SenmlHeadPayload])
+        further = msgspec.convert(fields[1:], list[SenmlPayload])
         return ReadingPayload((*first, *further))
     shape = PAYLOADS.get(kind)
     return fields if shape is None else msgspec.convert(fields, shape)
