@@ -19,19 +19,24 @@ from edge_runtime.consume import (
     Consumer,
     ConsumerItem,
     DeviceBirth,
+    DeviceHealth,
     DeviceRecord,
     HoleClosed,
     HoleFound,
     HoleGivenUp,
     LinkError,
+    MessagesDropped,
+    ReceivedMessage,
     ReplayAnswered,
     ReplayRefused,
     Undecodable,
 )
+from edge_runtime.consume.connection import QUEUE_LIMIT
 from edge_runtime.encode import StreamNames
 from edge_runtime.errors import UsageError
 from support import packets
 from support.broker import Mosquitto, free_port
+from support.certificates import Authority
 from support.device import MODEL, Device
 from support.packets import Connect
 from support.paths import ROOT
@@ -216,6 +221,40 @@ def test_a_broker_that_restarts_is_found_again(tmp_path: Path) -> None:
     finally:
         broker.stop()
     assert "nothing listens on this port" in seen.of(ConnectionLost)[-1].reason
+
+
+def test_certificates_are_checked_and_shown(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    server = authority.sign("localhost", "DNS:localhost,IP:127.0.0.1")
+    ours = authority.sign("reader", "DNS:reader")
+    broker = Mosquitto(
+        tmp_path,
+        f"cafile {authority.certificate}\ncertfile {server.certificate}\nkeyfile {server.key}\n"
+        "user root\nrequire_certificate true\nallow_anonymous true\n",
+    )
+    broker.start()
+    url = f"mqtts://127.0.0.1:{broker.port}"
+    trusted = {"ca_file": authority.certificate}
+    try:
+        with pytest.raises(LinkError, match="not signed by a trusted CA"), Consumer(url):
+            raise AssertionError
+        with pytest.raises(LinkError, match="client certificate"), Consumer(url, **trusted):
+            raise AssertionError
+        mine = {"cert_file": ours.certificate, "key_file": ours.key}
+        with consuming(url, **trusted, **mine) as seen, consuming(url, **trusted, **mine) as sender:
+            sender._consumer._connection.publish("edge/v1/hill/gate/health", b'{"state":"ok"}')
+            seen.until(lambda: seen.of(DeviceHealth), "a message")
+    finally:
+        broker.stop()
+
+
+def test_what_is_not_taken_in_time_is_dropped_and_counted() -> None:
+    consumer = Consumer("mqtt://nowhere.example")
+    for _ in range(QUEUE_LIMIT + 5):
+        consumer._connection._put(ReceivedMessage("edge/v1/hill/gate/health", b'{"state":"ok"}'))
+    items = consumer.poll(0.0)
+    assert items[-1] == MessagesDropped(5)
+    assert consumer.dropped == 5
 
 
 def test_an_iteration_ends_when_another_thread_closes(mosquitto: Mosquitto) -> None:
