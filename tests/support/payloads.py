@@ -63,6 +63,11 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from places(inner)
 
 
+def drawn(draw: st.DrawFn) -> Any:
+    """Return any value, of its own: a list of `ODD` that is bent would stay bent."""
+    return deepcopy(draw(ANY))
+
+
 @st.composite
 def bent(draw: st.DrawFn, good: dict[str, Any]) -> tuple[str, Any]:
     """A record of which something is another, too much, or missing."""
@@ -74,12 +79,12 @@ def bent(draw: st.DrawFn, good: dict[str, Any]) -> tuple[str, Any]:
             break
         holder, key = draw(st.sampled_from(within))
         if draw(st.booleans()):
-            holder[key] = draw(ANY)
+            holder[key] = drawn(draw)
         elif isinstance(holder, dict):
             holder.pop(key)
-            holder[draw(KEY)] = draw(ANY)
+            holder[draw(KEY)] = drawn(draw)
         else:
-            holder.append(draw(ANY))
+            holder.append(drawn(draw))
     return topic, value
 
 
