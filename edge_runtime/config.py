@@ -7,31 +7,18 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.boxes import Point
-from edge_runtime.errors import ConfigError, Text, UsageError, located, row
+from edge_runtime.errors import ConfigError, Text, UsageError, located
 from edge_runtime.options import (
     RESERVED_STREAM_NAMES,
     AlwaysOptions,
     BrokerOptions,
-    CameraOptions,
     Config,
-    ImagesOptions,
     IntervalOptions,
-    LineOptions,
-    RecordingOptions,
-    RuleOptions,
-    SensorOptions,
-    SensorRecordingOptions,
-    SerialOptions,
     SourceOptions,
     StreamOptions,
-    ThresholdOptions,
-    VideoOptions,
 )
-from edge_runtime.options.broker import faults, has_host
-from edge_runtime.options.recorded import read_recorded
-from edge_runtime.toml_file import path_fault, read_toml, typed
-from edge_runtime.urls import HIDDEN, SPACE, login_doubt, shown_url
+from edge_runtime.options.broker import faults
+from edge_runtime.toml_file import read_toml, typed
 
 
 def load(path: Path) -> Config:
@@ -50,7 +37,7 @@ def parse(raw: dict[str, Any], path: Path) -> Config:
             raise ConfigError("{file}: {key}: unknown key; remove it", file=path, key=key)
     config = typed(raw, Config, path, ConfigError)
     config = msgspec.structs.replace(config, folder=path.resolve().parent)
-    config = resolve_recordings(resolve_paths(config), path)
+    config = resolve_sources(resolve_paths(config), path)
     check_broker(config.broker, path)
     check_streams(config, path)
     return config
@@ -88,26 +75,16 @@ def resolve_paths(config: Config) -> Config:
     )
 
 
-def resolve_recordings(config: Config, path: Path) -> Config:
+def resolve_sources(config: Config, path: Path) -> Config:
     """Find out what recordings hold: it decides what their streams may do with it."""
     streams = []
     for index, stream in enumerate(config.streams):
-        source = stream.source
-        if isinstance(source, RecordingOptions):
-            try:
-                source = opened_recording(source)
-            except UsageError as error:
-                raise ConfigError(located(path, f"streams[{index}].source.path", error)) from None
+        try:
+            source = stream.source.resolved()
+        except UsageError as error:
+            raise ConfigError(located(path, f"streams[{index}].source.path", error)) from None
         streams.append(msgspec.structs.replace(stream, source=source))
     return msgspec.structs.replace(config, streams=tuple(streams))
-
-
-def opened_recording(source: RecordingOptions) -> RecordingOptions:
-    """Return a recording as what its manifest says that it is. Raises UsageError."""
-    recorded = read_recorded(source.path)
-    if recorded.holds == "pictures":
-        return source
-    return SensorRecordingOptions(source.path, source.realtime, source.loop, recorded=recorded)
 
 
 def check_broker(broker: BrokerOptions, path: Path) -> None:
@@ -141,52 +118,8 @@ def check_streams(config: Config, path: Path) -> None:
 
 def check_source(source: SourceOptions, where: str) -> None:
     """Check that the files a source reads are there (a camera may come later)."""
-    if isinstance(source, VideoOptions) and (
-        fault := path_fault(source.path, Path.is_file, Text("is not a file"))
-    ):
-        raise wrong_path(where, source.path, fault)
-    if isinstance(source, ImagesOptions) and (
-        fault := path_fault(source.path, Path.is_dir, Text("is not a folder"))
-    ):
-        raise wrong_path(where, source.path, fault)
-    if isinstance(source, CameraOptions) and isinstance(source.device, str):
-        check_camera(source.device, f"{where}.source.device")
-    if isinstance(source, SerialOptions):
-        check_place(source.url, f"{where}.source.url", Text("a path such as /dev/ttyUSB0"))
-
-
-def wrong_path(where: str, path: Path, fault: Text) -> ConfigError:
-    """Return the error for the file or folder of a source."""
-    return ConfigError(located(f"{where}.source.path", row([path, fault], " ")))
-
-
-def check_camera(device: str, where: str) -> None:
-    """Check a camera's path or URL, which may hold a password and is not repeated."""
-    check_place(device, where, Text("a path such as /dev/video0, an index"))
-    if "://" not in device:
-        return
-    if not device.startswith(("rtsp://", "rtsps://")):
-        raise ConfigError(
-            "{at}: '{url}' is not known; give a path such as /dev/video0, an index, or an "
-            "rtsp:// URL",
-            at=where,
-            url=shown_url(device),
-        )
-    if not has_host(device):
-        missing = Text("no host in it; give rtsp://[user:password@]host[:port]/path")
-        raise ConfigError(located(where, login_doubt(device) or missing))
-
-
-def check_place(place: str, where: str, example: Text) -> None:
-    """Check that a device's path or URL can be told from one another, without repeating it."""
-    if "://" in place and SPACE.search(place):
-        raise ConfigError("{at}: a space in a URL; write it as %20", at=where)
-    if "://" not in place and shown_url(place) == HIDDEN:
-        raise ConfigError(
-            "{at}: neither {example} nor a URL with its scheme; correct it",
-            at=where,
-            example=example,
-        )
+    for key, wrong in source.problems():
+        raise ConfigError(located(f"{where}.source.{key}", wrong))
 
 
 def check_rate(stream: StreamOptions, where: str) -> None:
@@ -215,16 +148,16 @@ def check_rate(stream: StreamOptions, where: str) -> None:
 
 def check_kind(stream: StreamOptions, where: str) -> None:
     """Check that pictures and sensors have what is theirs alone."""
-    if isinstance(stream.source, SensorOptions):
+    if stream.sensor is not None:
         pictures = {"gate": AlwaysOptions(), "track": None, "rate": "full"}
         foreign = [key for key, unset in pictures.items() if getattr(stream, key) != unset]
-        foreign += ["rules"] * bool(stream.picture_rules)
+        foreign += ["rules"] * bool(stream.track_rules)
         if foreign:
             raise ConfigError(
                 "{at}.{key}: is about pictures; remove it from a sensor", at=where, key=foreign[0]
             )
         if not stream.has_model:
-            check_channels(stream, stream.source.channels, where)
+            check_channels(stream, stream.sensor.channels, where)
     elif stream.thresholds or stream.publish.dead_band:
         key = "rules" if stream.thresholds else "publish.dead_band"
         raise ConfigError(
@@ -258,25 +191,5 @@ def check_rules(stream: StreamOptions, where: str) -> None:
                 "{at}.name: '{name}' is used twice; names must differ", at=at, name=rule.name
             )
         names.add(rule.name)
-        for key, points in rule_points(rule):
-            for x, y in points:
-                if not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0):
-                    raise ConfigError(
-                        "{at}.{key}: [{x}, {y}] lies outside the frame; coordinates are fractions "
-                        "from 0.0 to 1.0",
-                        at=at,
-                        key=key,
-                        x=x,
-                        y=y,
-                    )
-        if isinstance(rule, LineOptions) and rule.start == rule.end:
-            raise ConfigError("{at}.end: same point as start; a line needs two", at=at)
-
-
-def rule_points(rule: RuleOptions) -> list[tuple[str, tuple[Point, ...]]]:
-    """Return the points of a rule by the key that holds them."""
-    if isinstance(rule, LineOptions):
-        return [("start", (rule.start,)), ("end", (rule.end,))]
-    if isinstance(rule, ThresholdOptions):
-        return []
-    return [("polygon", rule.polygon or ())]
+        for key, wrong in rule.problems():
+            raise ConfigError(located(f"{at}.{key}", wrong))

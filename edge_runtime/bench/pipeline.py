@@ -30,10 +30,6 @@ from edge_runtime.daemon.session import LoadedConfig
 from edge_runtime.options import (
     BrokerOptions,
     Config,
-    ImagesOptions,
-    SourceOptions,
-    SyntheticOptions,
-    VideoOptions,
 )
 from edge_runtime.outbox import Outbox
 from edge_runtime.packs.catalogue import bundled_models
@@ -217,7 +213,11 @@ def adapted(config: Config, request: PipelineRequest) -> Config:
     replace = msgspec.structs.replace
     engine = replace(config.engine, workers=request.workers or config.engine.workers)
     streams = tuple(
-        replace(stream, source=paced(stream.source, request)) for stream in config.streams
+        replace(
+            stream,
+            source=stream.source.benchmarked(flat_out=request.flat_out, endless=request.frames > 0),
+        )
+        for stream in config.streams
     )
     # A broker of its own: none of the site's names and secrets.
     return replace(
@@ -227,16 +227,6 @@ def adapted(config: Config, request: PipelineRequest) -> Config:
         streams=streams,
         state_dir=None,
     )
-
-
-def paced(source: SourceOptions, request: PipelineRequest) -> SourceOptions:
-    """Have files play flat out, and without end where the round ends after so many frames."""
-    if isinstance(source, VideoOptions | ImagesOptions):
-        realtime = source.realtime and not request.flat_out
-        return msgspec.structs.replace(source, realtime=realtime, loop=request.frames > 0)
-    if isinstance(source, SyntheticOptions) and request.flat_out:
-        return msgspec.structs.replace(source, realtime=False)
-    return source
 
 
 def main() -> None:

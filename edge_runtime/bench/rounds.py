@@ -15,7 +15,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.infer.litert import MODULES, installed
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, VideoOptions
+from edge_runtime.options import Config
 from edge_runtime.packs.store import PackStore
 from edge_runtime.stream.build import load_checked
 
@@ -69,7 +69,8 @@ class Bench:
 def bare_order(config: Config, packs: dict[str, Pack]) -> dict[str, object]:
     """Return what the bare loop is to do. Raises UsageError where it cannot do the same work."""
     stream = config.streams[0]
-    if not isinstance(stream.source, VideoOptions):
+    clip = stream.source.clip
+    if clip is None:
         raise UsageError(
             "streams[0].source.kind: bench compares with a loop that reads a file; "
             "give a `video`, or use --synthetic"
@@ -81,7 +82,7 @@ def bare_order(config: Config, packs: dict[str, Pack]) -> dict[str, object]:
     pack = packs[stream.name]
     given = pack.manifest.input
     return {
-        "clip": str(stream.source.path),
+        "clip": str(clip),
         "weights": str(pack.weights),
         "module": f"{MODULES[installed(config.engine.runtime)]}.interpreter",
         # Of float32 alone, whose pack says both.

@@ -9,17 +9,8 @@ import click
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import say
 from edge_runtime.manifest import Pack
-from edge_runtime.options import (
-    CameraOptions,
-    Config,
-    SensorOptions,
-    SerialOptions,
-    SourceOptions,
-    StreamOptions,
-)
-from edge_runtime.urls import login_doubt, shown_url
-
-PLACES = ("device", "path", "url")  # the keys that say where a source is
+from edge_runtime.options import Config, StreamOptions
+from edge_runtime.urls import shown_url
 
 
 @click.command()
@@ -42,7 +33,7 @@ def check(config_file: Path, state_dir: Path) -> None:
     describe_baselines(config, packs, state_dir)
     for line in said.measured:
         say(f"measured {line}")
-    for note in (*open_link(config), *doubtful_logins(config), *said.notes):
+    for note in (*open_link(config), *source_warnings(config), *said.notes):
         say(f"note: {note}")
     for line in said.unchecked:
         say(f"not checked here: {line}")
@@ -117,25 +108,16 @@ def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) 
 
 def describe_stream(stream: StreamOptions, pack: Pack | None) -> str:
     """Return a stream as one line."""
-    parts = [describe_source(stream.source)]
-    if isinstance(stream.source, SerialOptions):
-        parts.append(describe_framing(stream.source))
-    elif not isinstance(stream.source, SensorOptions):
-        parts.append(f"gate {stream.gate.__struct_config__.tag}")
+    parts = list(stream.source.describe())
+    if stream.sensor is None:
+        parts.append(f"gate {stream.gate.kind}")
     if pack is not None:
         use = stream.model_use
         labels = f" [{', '.join(use.labels)}]" if use.labels else ""
         parts.append(f"{pack.ref.full_name} at {use.min_score:g}{labels}")
-    parts += [f"{rule.__struct_config__.tag} {rule.name}" for rule in stream.rules]
+    parts += [f"{rule.kind} {rule.name}" for rule in stream.rules]
     parts.append(f"{stream.publish.mode} as {stream.publish.encoding}")
     return " > ".join(parts)
-
-
-def describe_source(source: SourceOptions) -> str:
-    """Return where samples come from as a few words."""
-    where = next((getattr(source, key) for key in PLACES if hasattr(source, key)), "")
-    shown = shown_url(where) if isinstance(where, str) and where else str(where)
-    return f"{source.__struct_config__.tag} {shown}".strip()
 
 
 def open_link(config: Config) -> list[str]:
@@ -146,16 +128,10 @@ def open_link(config: Config) -> list[str]:
     return [f"broker.url: {doubt}"] if doubt is not None else []
 
 
-def doubtful_logins(config: Config) -> list[str]:
-    """Return a note on each camera whose URL may be meant in another way than it is read."""
-    cameras = [
-        (i, s.source) for i, s in enumerate(config.streams) if isinstance(s.source, CameraOptions)
+def source_warnings(config: Config) -> list[str]:
+    """Return a note on each key of a source that may be meant in another way than it is read."""
+    return [
+        f"streams[{index}].source.{key}: {warning}"
+        for index, stream in enumerate(config.streams)
+        for key, warning in stream.source.warnings()
     ]
-    doubts = [(index, login_doubt(str(camera.device))) for index, camera in cameras]
-    return [f"streams[{index}].source.device: {doubt}" for index, doubt in doubts if doubt]
-
-
-def describe_framing(source: SerialOptions) -> str:
-    """Return what a sensor sends as a few words."""
-    rate = f" at {source.rate_hz:g} Hz" if source.rate_hz else ""
-    return f"{source.framing.__struct_config__.tag} {', '.join(source.channels)}{rate}"

@@ -140,9 +140,8 @@ def refuse_beside_daemon(subject: Subject, state_dir: Path) -> None:
     """Raise EdgeError where the daemon holds the stream's port: it lets nobody else in."""
     from edge_runtime.daemon.status_socket import ask
     from edge_runtime.errors import EdgeError
-    from edge_runtime.options import SerialOptions
 
-    if not isinstance(subject.stream.source, SerialOptions) or not state_dir.is_dir():
+    if not subject.stream.source.is_exclusive or not state_dir.is_dir():
         return
     told = ask(state_dir)
     if told is not None and subject.stream.name in told["streams"]:

@@ -85,7 +85,7 @@ def keep(
     clock, wants = SystemClock(), ControlRequests()
     _, stream = stream_named(load(config_file), stream_name)
     name = name or default_name(stream.name, clock.now())
-    recorder = Recorder(Recordings(state_dir).new(name), origin_of(stream, clock), limits)
+    recorder = Recorder(Recordings(state_dir).new(name), origin_of(stream), limits)
     set_up_logging()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it

@@ -23,7 +23,7 @@ def build_encoder(config: Config, packs: dict[str, Pack]) -> Encoder:
         {
             stream.name: StreamNames(
                 model=packs[stream.name].ref if stream.has_model else NO_MODEL,
-                kind=str(stream.source.__struct_config__.tag),
+                kind=stream.source.kind,
                 encoding=stream.publish.encoding,
                 rules=stream.rule_names,
                 labels=listed_labels(stream, packs.get(stream.name)),

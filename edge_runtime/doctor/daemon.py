@@ -14,7 +14,6 @@ from edge_runtime.doctor.access import barred
 from edge_runtime.doctor.base import Finding, State, Surroundings
 from edge_runtime.language import mark
 from edge_runtime.options import CameraOptions, SerialOptions, SourceOptions
-from edge_runtime.stream.build import hang_limit_s
 
 S = TypeVar("S", CameraOptions, SerialOptions)
 
@@ -117,7 +116,7 @@ def still_starting(around: Surroundings, check: str, wait_s: float) -> Finding:
 
 def may_take_s(source: SourceOptions) -> float:
     """Return how long a stream may rightly be starting: it opens its source, and reads once."""
-    return 2 * hang_limit_s(source)
+    return 2 * source.hang_limit_s
 
 
 def at_work_s(around: Surroundings) -> float:

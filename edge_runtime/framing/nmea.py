@@ -9,20 +9,11 @@ from operator import xor
 from edge_runtime.errors import Text
 from edge_runtime.framing.rows import Row, RowBuffer, RowRun, Stage, as_array
 from edge_runtime.framing.splitter import Splitter
-from edge_runtime.options import ChannelOptions, NmeaOptions
+from edge_runtime.options import NmeaOptions
 
 KNOT_M_PER_S = 1852.0 / 3600.0
 MAX_SENTENCE_BYTES = 128  # the standard allows 82; some receivers exceed it
 DECIMALS = 8  # of a degree, 1.1 mm: no receiver resolves more, and each digit crosses the link
-
-CHANNELS = {
-    "latitude": ChannelOptions("latitude", "lat", min=-90.0, max=90.0),
-    "longitude": ChannelOptions("longitude", "lon", min=-180.0, max=180.0),
-    "speed": ChannelOptions("speed", "m/s", min=0.0),
-    "altitude": ChannelOptions("altitude", "m"),
-    "satellites": ChannelOptions("satellites", "count", min=0.0),
-    "hdop": ChannelOptions("hdop", "/", min=0.0),
-}
 
 EMPTY = Text("empty")
 
@@ -36,7 +27,7 @@ class NmeaFraming:
     """
 
     def __init__(self, options: NmeaOptions) -> None:
-        self.rows = RowBuffer([CHANNELS[name] for name in options.values])
+        self.rows = RowBuffer(options.channel_options)
         self._wanted = options.values
         self._stage: Stage[Row] = Stage(self.rows, as_array)
         self._splitter = Splitter(b"\n", MAX_SENTENCE_BYTES, self._stage.lose)

@@ -14,7 +14,7 @@ from edge_runtime.errors import ConfigError, SourceError
 from edge_runtime.labels import wire_name
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import SCORE, channels_of
-from edge_runtime.options import SensorOptions, StreamOptions, ThresholdOptions
+from edge_runtime.options import StreamOptions, ThresholdOptions
 from edge_runtime.raw import Doubles, Samples
 from edge_runtime.records import NO_MODEL
 from edge_runtime.sources.base import Source
@@ -59,9 +59,9 @@ class Subject(msgspec.Struct, frozen=True):
     @property
     def place(self) -> int:
         """The channel's place in a row, or among what the model says."""
-        assert isinstance(self.stream.source, SensorOptions)
         if self.pack is None:
-            return self.stream.source.channels.index(self.channel)
+            assert self.stream.sensor is not None
+            return self.stream.sensor.channels.index(self.channel)
         return channels_of(self.pack).index(wire_name(self.channel, self.pack.labels))
 
 
@@ -103,7 +103,7 @@ class LearningSamples:
 
 def subject_of(stream: StreamOptions, pack: Pack | None, channel: str | None) -> Subject:
     """Return what is to be learnt of a stream. Raises ConfigError."""
-    if not isinstance(stream.source, SensorOptions):
+    if stream.sensor is None:
         raise ConfigError(f"stream '{stream.name}' gives pictures; name one of a sensor")
     named = list(dict.fromkeys(rule.channel for rule in stream.thresholds))
     if not named:
@@ -193,13 +193,13 @@ def conclude(subject: Subject, heard: LearntSamples, made: Stamp) -> Baseline:
         check_reach(subject, values, side, one)
     halves = np.array_split(values, 2)
     first, second = (limits_of(subject, half) for half in halves)
-    source = subject.stream.source
-    assert isinstance(source, SensorOptions)
+    sensor = subject.stream.sensor
+    assert sensor is not None
     return Baseline(
         stream=subject.stream.name,
         channel=subject.channel,
         model=(NO_MODEL if subject.pack is None else subject.pack.ref).full_name,
-        sensor=sensor_ref(source),
+        sensor=sensor_ref(sensor),
         date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(made.wall_s)),
         clock="synced" if made.trusted else "unsynced",
         seconds=round(heard.seconds, 1),

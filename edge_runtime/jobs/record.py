@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.errors import EdgeError, SourceError
-from edge_runtime.options import SensorOptions, StreamOptions
+from edge_runtime.options import StreamOptions
 from edge_runtime.options.recorded import Recorded
 from edge_runtime.raw import Frame, Samples
-from edge_runtime.sources import open_source
-from edge_runtime.sources.base import Sensor
 from edge_runtime.sources.recorder import Origin, Recorder
 from edge_runtime.stream.build import build_capture
 from edge_runtime.stream.capture import Capture
@@ -63,14 +60,12 @@ class RecordTask:
     def close(self) -> None: ...
 
 
-def origin_of(stream: StreamOptions, clock: Clock) -> Origin:
+def origin_of(stream: StreamOptions) -> Origin:
     """Return what a manifest says of a stream's source."""
-    source = stream.source
-    kind = str(source.__struct_config__.tag)
-    if not isinstance(source, SensorOptions):
-        return Origin(stream.name, kind)
-    units = cast(Sensor, open_source(source, clock)).units
-    return Origin(stream.name, kind, units, tuple(sorted(source.float32_channels)))
+    sensor = stream.sensor
+    if sensor is None:
+        return Origin(stream.name, stream.source.kind)
+    return Origin(stream.name, sensor.kind, sensor.units, tuple(sorted(sensor.float32_channels)))
 
 
 def record(

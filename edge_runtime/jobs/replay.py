@@ -9,7 +9,7 @@ from typing import TextIO
 import msgspec
 
 from edge_runtime.clock import Clock
-from edge_runtime.config import opened_recording, stream_named
+from edge_runtime.config import stream_named
 from edge_runtime.daemon.build import build_encoder
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.uplink import Uplink
@@ -20,7 +20,7 @@ from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import find_packs
 from edge_runtime.model.runner import RunnerCache
 from edge_runtime.model.trial_ledger import TrialLedger
-from edge_runtime.options import Config, RecordingOptions, SensorOptions, StreamOptions
+from edge_runtime.options import Config, RecordingOptions, StreamOptions
 from edge_runtime.options.recorded import Recorded, read_recorded
 from edge_runtime.packs.store import PackStore
 from edge_runtime.publish.stdout import line_of
@@ -152,7 +152,7 @@ def replay(
         packs = find_packs(config, store)
     except UsageError as error:
         raise PackError(str(error).replace("streams[0]", f"streams[{index}]", 1)) from None
-    feed = opened_recording(recording)
+    feed = recording.resolved()
     sink = Printer(build_encoder(config, packs), out)
     return RecordingReplay(config, packs, feed, sink=sink, clock=clock, state_dir=state_dir).run(
         wants
@@ -161,12 +161,8 @@ def replay(
 
 def check_fit(stream: StreamOptions, folder: Path, recorded: Recorded) -> None:
     """Raise UsageError where a recording holds other things than a stream takes."""
-    wanted = "pictures"
-    if isinstance(stream.source, SensorOptions):
-        wanted = f"rows of {', '.join(stream.source.channels)}"
-        if stream.source.rate_hz:
-            wanted += f" at {stream.source.rate_hz:g} Hz"
-    if wanted != ("pictures" if recorded.holds == "pictures" else recorded.what):
+    wanted = stream.source.content
+    if wanted != recorded.content:
         raise UsageError(
             f"{folder}: holds {recorded.what}, and stream '{stream.name}' takes {wanted}; "
             "name another recording or another stream"

@@ -21,9 +21,7 @@ from edge_runtime.model.runner import Model
 from edge_runtime.options import (
     Config,
     DelegateOptions,
-    SensorOptions,
     StreamOptions,
-    ThresholdOptions,
 )
 from edge_runtime.packs.store import PackStore
 from edge_runtime.window import rate_ratio
@@ -82,7 +80,7 @@ def check_input(stream: StreamOptions, where: str, pack: Pack) -> None:
     """Raise ConfigError where the pack does not take what the source gives."""
     spec = pack.manifest.input
     name = pack.manifest.pack.name
-    if not isinstance(stream.source, SensorOptions):
+    if stream.sensor is None:
         if spec.kind != "image":
             raise ConfigError(
                 "{at}.model.pack: {name} takes a sensor's windows, not pictures",
@@ -112,7 +110,7 @@ def check_input(stream: StreamOptions, where: str, pack: Pack) -> None:
             channel=SCORE,
         )
     try:
-        rate_ratio(stream.source.rate_hz, spec.rate_hz)
+        rate_ratio(stream.sensor.sample_rate_hz, spec.rate_hz)
     except ConfigError as error:
         raise ConfigError(located(f"{where}.source.rate_hz", error)) from None
 
@@ -150,11 +148,9 @@ def channels_of(pack: Pack) -> tuple[str, ...]:
 def with_wire_names(stream: StreamOptions, pack: Pack) -> StreamOptions:
     """Return a stream whose thresholds and dead bands name a model's labels as the wire does."""
     bands = stream.publish.dead_band
-    rules = tuple(
+    rules = tuple(  # of a sensor there are no others
         msgspec.structs.replace(rule, channel=wire_name(rule.channel, pack.labels))
-        if isinstance(rule, ThresholdOptions)
-        else rule
-        for rule in stream.rules
+        for rule in stream.thresholds
     )
     publish = msgspec.structs.replace(
         stream.publish,
@@ -166,7 +162,7 @@ def with_wire_names(stream: StreamOptions, pack: Pack) -> StreamOptions:
 def check_labels(stream: StreamOptions, index: int, pack: Pack) -> None:
     """Raise ConfigError for a label that the pack does not know."""
     asked = [("model.labels", stream.model_use.labels)]
-    asked += [(f"rules[{n}].labels", rule.labels) for n, rule in enumerate(stream.picture_rules)]
+    asked += [(f"rules[{n}].labels", rule.labels) for n, rule in enumerate(stream.track_rules)]
     for key, labels in asked:
         for label in labels:
             if not class_ids((label,), pack.labels):

@@ -27,6 +27,7 @@ from edge_runtime.options.device import (
     host_level,
 )
 from edge_runtime.options.framing import (
+    BaseFramingOptions,
     BinaryLayout,
     BinaryOptions,
     ChannelOptions,
@@ -43,15 +44,17 @@ from edge_runtime.options.framing import (
 )
 from edge_runtime.options.recorded import Recorded
 from edge_runtime.options.rules import (
+    BaseRuleOptions,
     CountOptions,
     DwellOptions,
     LineOptions,
-    PictureRule,
     RuleOptions,
     ThresholdOptions,
+    TrackRuleOptions,
     ZoneOptions,
 )
 from edge_runtime.options.sources import (
+    BaseSourceOptions,
     CameraOptions,
     FaultOptions,
     ImagesOptions,
@@ -81,6 +84,9 @@ __all__ = [
     "EDGE_TPU",
     "RESERVED_STREAM_NAMES",
     "AlwaysOptions",
+    "BaseFramingOptions",
+    "BaseRuleOptions",
+    "BaseSourceOptions",
     "BinaryLayout",
     "BinaryOptions",
     "BrokerOptions",
@@ -112,7 +118,6 @@ __all__ = [
     "NmeaOptions",
     "NumberType",
     "OutboxOptions",
-    "PictureRule",
     "Pixels",
     "Polygon",
     "PublishMode",
@@ -133,6 +138,7 @@ __all__ = [
     "SyntheticOptions",
     "ThresholdOptions",
     "TrackOptions",
+    "TrackRuleOptions",
     "UplinkOptions",
     "VibrationOptions",
     "VideoOptions",
@@ -160,9 +166,14 @@ class StreamOptions(Section, frozen=True):
     rate: Literal["full", "adaptive"] = "full"
 
     @property
+    def sensor(self) -> SensorOptions | None:
+        """The source where it gives a sensor's rows; None: it gives frames."""
+        return self.source if isinstance(self.source, SensorOptions) else None
+
+    @property
     def has_model(self) -> bool:
-        """A model looks at pictures in any case, at a sensor's samples where one is named."""
-        return self.model is not None or not isinstance(self.source, SensorOptions)
+        """A model looks at frames in any case, at a sensor's samples where one is named."""
+        return self.model is not None or self.sensor is None
 
     @property
     def model_use(self) -> ModelOptions:
@@ -170,9 +181,9 @@ class StreamOptions(Section, frozen=True):
         return self.model or ModelOptions()
 
     @property
-    def picture_rules(self) -> tuple[PictureRule, ...]:
+    def track_rules(self) -> tuple[TrackRuleOptions, ...]:
         """The rules about tracks."""
-        return tuple(rule for rule in self.rules if not isinstance(rule, ThresholdOptions))
+        return tuple(rule for rule in self.rules if isinstance(rule, TrackRuleOptions))
 
     @property
     def thresholds(self) -> tuple[ThresholdOptions, ...]:

@@ -33,3 +33,8 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Kind(Section, frozen=True, tag_field="kind"):
     """Root of the tables that say their `kind`."""
+
+    @property
+    def kind(self) -> str:
+        """What the file calls it."""
+        return str(self.__struct_config__.tag)

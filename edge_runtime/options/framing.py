@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta
 
@@ -61,14 +61,45 @@ class ChannelOptions(Section, frozen=True):
         return max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX)
 
 
+class BaseFramingOptions(Kind, frozen=True):
+    """Root of the tables of `framing`. A kind fills in what has no answer here.
+
+    `may_be_sampled`: whether the rows may be a signal sampled at a fixed rate.
+    """
+
+    may_be_sampled: ClassVar[bool] = False
+
+    @property
+    def channel_options(self) -> tuple[ChannelOptions, ...]:
+        """The values in a row, in their order."""
+        raise NotImplementedError
+
+    @property
+    def float32_channels(self) -> frozenset[str]:
+        """The channels that come as float32: further digits of them are noise."""
+        return frozenset()
+
+    @property
+    def poll_interval_s(self) -> float:
+        """How often the sensor is asked; 0: it is listened to."""
+        return 0.0
+
+    @property
+    def longest_take_s(self) -> float:
+        """How long it may take until it is looked whether the sensor is silent."""
+        return 0.0
+
+
 class ColumnOptions(ChannelOptions, frozen=True):
     """A value of a text line. `at`: its place in a CSV line (0: first), its key in a JSON line."""
 
     at: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] | None = None
 
 
-class LinesOptions(Kind, frozen=True, tag="lines"):
+class LinesOptions(BaseFramingOptions, frozen=True, tag="lines"):
     """Text lines, CSV or JSON. Without any `at`, a CSV line has exactly these columns in order."""
+
+    may_be_sampled: ClassVar[bool] = True
 
     columns: Annotated[tuple[ColumnOptions, ...], Meta(min_length=1, max_length=64)]
     format: Literal["csv", "json"] = "csv"
@@ -83,6 +114,10 @@ class LinesOptions(Kind, frozen=True, tag="lines"):
         if self.separator == self.decimal:
             raise ValueError("separator and decimal must differ")
 
+    @property
+    def channel_options(self) -> tuple[ChannelOptions, ...]:
+        return self.columns
+
 
 NumberType: TypeAlias = Literal[
     "int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"
@@ -96,11 +131,20 @@ class FieldOptions(ChannelOptions, frozen=True):
     skip: Annotated[int, Meta(ge=0, le=255)] = 0
 
 
+def float32_names(
+    channels: tuple[FieldOptions, ...] | tuple[RegisterOptions, ...],
+) -> frozenset[str]:
+    """Return the names of the channels that a sensor sends as float32."""
+    return frozenset(channel.name for channel in channels if channel.type == "float32")
+
+
 MAX_PAYLOAD_BYTES = 4096
 
 
-class BinaryLayout(Kind, frozen=True):
+class BinaryLayout(BaseFramingOptions, frozen=True):
     """A binary frame's inside: header, up to `rows` rows of `fields`, trailer, check."""
+
+    may_be_sampled: ClassVar[bool] = True
 
     fields: Annotated[tuple[FieldOptions, ...], Meta(min_length=1, max_length=64)]
     rows: Annotated[int, Meta(ge=1, le=1024)] = 1
@@ -115,6 +159,14 @@ class BinaryLayout(Kind, frozen=True):
             raise ValueError(
                 f"a frame of {self.payload_bytes} bytes; at most {MAX_PAYLOAD_BYTES}: lower rows"
             )
+
+    @property
+    def channel_options(self) -> tuple[ChannelOptions, ...]:
+        return self.fields
+
+    @property
+    def float32_channels(self) -> frozenset[str]:
+        return float32_names(self.fields)
 
     @property
     def row_bytes(self) -> int:
@@ -147,13 +199,27 @@ class CobsOptions(BinaryLayout, frozen=True, tag="cobs"):
     """Consistent Overhead Byte Stuffing; a zero byte ends each packet."""
 
 
-class NmeaOptions(Kind, frozen=True, tag="nmea"):
+NMEA_CHANNELS = {
+    "latitude": ChannelOptions("latitude", "lat", min=-90.0, max=90.0),
+    "longitude": ChannelOptions("longitude", "lon", min=-180.0, max=180.0),
+    "speed": ChannelOptions("speed", "m/s", min=0.0),
+    "altitude": ChannelOptions("altitude", "m"),
+    "satellites": ChannelOptions("satellites", "count", min=0.0),
+    "hdop": ChannelOptions("hdop", "/", min=0.0),
+}
+
+
+class NmeaOptions(BaseFramingOptions, frozen=True, tag="nmea"):
     """A GNSS receiver (NMEA 0183, RMC and GGA): one row for each moment that has all `values`."""
 
     values: Annotated[
         tuple[Literal["latitude", "longitude", "speed", "altitude", "satellites", "hdop"], ...],
         Meta(min_length=1),
     ] = ("latitude", "longitude", "speed", "satellites")
+
+    @property
+    def channel_options(self) -> tuple[ChannelOptions, ...]:
+        return tuple(NMEA_CHANNELS[name] for name in self.values)
 
 
 class RegisterOptions(ChannelOptions, frozen=True, kw_only=True):
@@ -170,7 +236,7 @@ class RegisterOptions(ChannelOptions, frozen=True, kw_only=True):
             raise ValueError("address 65535 leaves no room for a 32-bit value")
 
 
-class ModbusOptions(Kind, frozen=True, tag="modbus"):
+class ModbusOptions(BaseFramingOptions, frozen=True, tag="modbus"):
     """A Modbus RTU device that is asked for its registers every `every_s`.
 
     An answer that begins later than `timeout_s` is not taken; the line is listened to until
@@ -181,6 +247,22 @@ class ModbusOptions(Kind, frozen=True, tag="modbus"):
     device: Annotated[int, Meta(ge=1, le=247)] = 1
     every_s: Seconds = 1.0
     timeout_s: Annotated[float, Meta(ge=0.02, le=5.0)] = 0.5
+
+    @property
+    def channel_options(self) -> tuple[ChannelOptions, ...]:
+        return self.registers
+
+    @property
+    def float32_channels(self) -> frozenset[str]:
+        return float32_names(self.registers)
+
+    @property
+    def poll_interval_s(self) -> float:
+        return self.every_s
+
+    @property
+    def longest_take_s(self) -> float:
+        return self.every_s + self.timeout_s
 
 
 FramingOptions: TypeAlias = (

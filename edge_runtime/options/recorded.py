@@ -13,6 +13,7 @@ from edge_runtime.errors import Text, UsageError, because
 FORMAT = 1
 MANIFEST = "recording.json"
 DATA = "samples.bin"
+PICTURES = "pictures"
 NO_RECORDING = Text("show those of this device with `edge-runtime record --list`")
 
 
@@ -50,9 +51,19 @@ class Recorded(msgspec.Struct, frozen=True):
     def what(self) -> str:
         """What it holds, for people."""
         if self.holds == "pictures":
-            return f"pictures {self.width}x{self.height}"
-        rate = f" at {self.rate_hz:g} Hz" if self.rate_hz else ""
-        return f"rows of {', '.join(self.channels)}{rate}"
+            return f"{PICTURES} {self.width}x{self.height}"
+        return self.content
+
+    @property
+    def content(self) -> str:
+        """What a stream must take to be fed with it: see `BaseSourceOptions.content`."""
+        return PICTURES if self.holds == "pictures" else rows_of(self.channels, self.rate_hz)
+
+
+def rows_of(channels: tuple[str, ...], rate_hz: float) -> str:
+    """Say which values come, and how often where that is fixed."""
+    rate = f" at {rate_hz:g} Hz" if rate_hz else ""
+    return f"rows of {', '.join(channels)}{rate}"
 
 
 def read_recorded(folder: Path) -> Recorded:

@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import isfinite
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
 from edge_runtime.boxes import Point
+from edge_runtime.errors import Text
 from edge_runtime.options.base import Fraction, Kind, Name, Polygon, Seconds, SecondsOrZero
 
 
-class ZoneOptions(Kind, frozen=True, tag="zone"):
-    """Enter and exit of an area, by the foot of the box, after `debounce_s` on the other side."""
+class BaseRuleOptions(Kind, frozen=True):
+    """Root of the tables of `rules`."""
+
+    def points(self) -> Iterator[tuple[str, Point]]:
+        """Yield the points in the frame that it names, each with the key that holds it."""
+        yield from ()
+
+    def problems(self) -> Iterator[tuple[str, Text]]:
+        """Yield each key that is wrong, and what is wrong with it."""
+        for key, (x, y) in self.points():
+            if not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0):
+                wrong = Text(
+                    "[{x}, {y}] lies outside the frame; coordinates are fractions from 0.0 to 1.0",
+                    x=x,
+                    y=y,
+                )
+                yield key, wrong
+
+
+def corners(polygon: Polygon) -> Iterator[tuple[str, Point]]:
+    """Yield the points of a polygon, each with its key."""
+    return (("polygon", point) for point in polygon)
+
+
+class ZoneOptions(BaseRuleOptions, frozen=True, tag="zone"):
+    """Enter and exit of an area, by the bottom centre of the box.
+
+    What changes sides counts once it has stayed on the other side for `debounce_s`.
+    """
 
     name: Name
     polygon: Polygon
     labels: tuple[str, ...] = ()
     debounce_s: SecondsOrZero = 0.3
 
+    def points(self) -> Iterator[tuple[str, Point]]:
+        return corners(self.polygon)
 
-class LineOptions(Kind, frozen=True, tag="line"):
+
+class LineOptions(BaseRuleOptions, frozen=True, tag="line"):
     """Crossing of a line; from its left (seen from start to end) to its right is `in`."""
 
     name: Name
@@ -29,8 +61,17 @@ class LineOptions(Kind, frozen=True, tag="line"):
     labels: tuple[str, ...] = ()
     margin: Fraction = 0.03
 
+    def points(self) -> Iterator[tuple[str, Point]]:
+        yield "start", self.start
+        yield "end", self.end
 
-class DwellOptions(Kind, frozen=True, tag="dwell"):
+    def problems(self) -> Iterator[tuple[str, Text]]:
+        yield from super().problems()
+        if self.start == self.end:
+            yield "end", Text("same point as start; a line needs two")
+
+
+class DwellOptions(BaseRuleOptions, frozen=True, tag="dwell"):
     """One event where a track stays in an area for `after_s`."""
 
     name: Name
@@ -39,8 +80,11 @@ class DwellOptions(Kind, frozen=True, tag="dwell"):
     labels: tuple[str, ...] = ()
     debounce_s: SecondsOrZero = 0.3
 
+    def points(self) -> Iterator[tuple[str, Point]]:
+        return corners(self.polygon)
 
-class CountOptions(Kind, frozen=True, tag="count"):
+
+class CountOptions(BaseRuleOptions, frozen=True, tag="count"):
     """A `counts` record every `every_s`, of the whole frame or of an area."""
 
     name: Name
@@ -48,9 +92,12 @@ class CountOptions(Kind, frozen=True, tag="count"):
     polygon: Polygon | None = None
     labels: tuple[str, ...] = ()
 
+    def points(self) -> Iterator[tuple[str, Point]]:
+        return corners(self.polygon or ())
 
-class ThresholdOptions(Kind, frozen=True, tag="threshold"):
-    """`alarm` once a channel has been above or below a limit for `min_s` on end, then `clear`.
+
+class ThresholdOptions(BaseRuleOptions, frozen=True, tag="threshold"):
+    """`alarm` once a channel has been past a limit for `min_s` without a break, then `clear`.
 
     It clears once the channel has been back within the limit, by `hysteresis`, for `min_s`; for
     `cool_down_s` after that there is no new alarm. Beside a model the channels are a classifier's
@@ -79,5 +126,5 @@ class ThresholdOptions(Kind, frozen=True, tag="threshold"):
         return tuple(limit for limit in (self.above, self.below) if limit is not None)
 
 
-PictureRule: TypeAlias = ZoneOptions | LineOptions | DwellOptions | CountOptions
-RuleOptions: TypeAlias = PictureRule | ThresholdOptions
+TrackRuleOptions: TypeAlias = ZoneOptions | LineOptions | DwellOptions | CountOptions
+RuleOptions: TypeAlias = TrackRuleOptions | ThresholdOptions

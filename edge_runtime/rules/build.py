@@ -7,7 +7,13 @@ from typing import Any
 
 from edge_runtime.errors import ConfigError
 from edge_runtime.labels import class_ids as labelled
-from edge_runtime.options import CountOptions, DwellOptions, LineOptions, PictureRule, ZoneOptions
+from edge_runtime.options import (
+    CountOptions,
+    DwellOptions,
+    LineOptions,
+    TrackRuleOptions,
+    ZoneOptions,
+)
 from edge_runtime.rules.base import Classes, Rule
 from edge_runtime.rules.count import Count
 from edge_runtime.rules.dwell import Dwell
@@ -15,7 +21,7 @@ from edge_runtime.rules.line import Line
 from edge_runtime.rules.presence import Presence
 from edge_runtime.rules.zone import Zone
 
-KINDS: dict[type[PictureRule], Callable[[Any, int, Classes], Rule]] = {
+KINDS: dict[type[TrackRuleOptions], Callable[[Any, int, Classes], Rule]] = {
     ZoneOptions: Zone,
     LineOptions: Line,
     DwellOptions: Dwell,
@@ -25,19 +31,19 @@ KINDS: dict[type[PictureRule], Callable[[Any, int, Classes], Rule]] = {
 SHOWN_LABELS = 10
 
 
-def open_rules(options: tuple[PictureRule, ...], labels: tuple[str, ...]) -> tuple[Rule, ...]:
+def open_rules(options: tuple[TrackRuleOptions, ...], labels: tuple[str, ...]) -> tuple[Rule, ...]:
     """Return a stream's rules; where it has none, each track's enter and exit."""
     if not options:
         return (Presence(),)
     return tuple(open_rule(each, index, labels) for index, each in enumerate(options))
 
 
-def open_rule(options: PictureRule, index: int, labels: tuple[str, ...]) -> Rule:
+def open_rule(options: TrackRuleOptions, index: int, labels: tuple[str, ...]) -> Rule:
     """Return one rule, `index` its place in the stream's list, `labels` those of the model."""
     return KINDS[type(options)](options, index, class_ids(options, index, labels))
 
 
-def class_ids(options: PictureRule, index: int, labels: tuple[str, ...]) -> Classes:
+def class_ids(options: TrackRuleOptions, index: int, labels: tuple[str, ...]) -> Classes:
     """Return the classes a rule is about; None: all. One label may name several classes."""
     for number, label in enumerate(options.labels):
         if not labelled((label,), labels):

@@ -21,6 +21,6 @@ KINDS = {
 
 def open_source(options: SourceOptions, clock: Clock) -> Source:
     """Make the source that the options describe; it is not opened yet."""
-    module, _, name = KINDS[str(options.__struct_config__.tag)].partition(":")
+    module, _, name = KINDS[options.kind].partition(":")
     source: Source = getattr(import_module(module), name)(options, clock)
     return source

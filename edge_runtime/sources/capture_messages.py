@@ -8,10 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from edge_runtime.clock import Stamp
-from edge_runtime.options import CameraOptions, ImagesOptions, VideoOptions
-
-ForeignOptions: TypeAlias = CameraOptions | VideoOptions | ImagesOptions
-"""Sources whose bytes strangers made."""
+from edge_runtime.options import SourceOptions
 
 MAX_TEXT = 5000  # a path has 4096 bytes at most
 
@@ -22,7 +19,7 @@ Said: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 class CaptureRequest(msgspec.Struct, frozen=True):
     """Open a source and send what it gives. `slots`: pictures that may be in use at once."""
 
-    source: ForeignOptions
+    source: SourceOptions
     slots: int
 
 

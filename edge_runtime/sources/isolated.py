@@ -10,7 +10,6 @@ import math
 import os
 import signal
 from functools import partial
-from typing import TypeGuard
 
 import msgspec
 
@@ -29,13 +28,12 @@ from edge_runtime.isolation.limits import MIB, ChildLimits, decoder_memory_bytes
 from edge_runtime.isolation.sandbox import Sandbox
 from edge_runtime.isolation.template import OUT_OF_MEMORY
 from edge_runtime.isolation.template_process import KILL_TIMEOUT_S
-from edge_runtime.options import CameraOptions, ImagesOptions, SourceOptions, VideoOptions
+from edge_runtime.options import SourceOptions
 from edge_runtime.raw import Frame
 from edge_runtime.sources.base import BaseSource
 from edge_runtime.sources.capture_messages import (
     CaptureRequest,
     Finished,
-    ForeignOptions,
     FrameInSlot,
     FromCapture,
     NewPool,
@@ -59,25 +57,28 @@ LATEST_WALL_S = 253_402_300_799.0  # the last second of the year 9999
 class IsolatedSource(BaseSource[Frame]):
     """Frames that another process decodes. `slots`: pictures that may be in use at once.
 
-    `patience_s`: how long the process may say nothing. What it says may be a stranger's doing.
+    `patience_s`: how long the process may say nothing; None: as long as such a source may. What it
+    says may be a stranger's doing.
     """
 
     def __init__(
         self,
-        options: ForeignOptions,
+        options: SourceOptions,
         clock: Clock,
         children: ChildFactory,
         *,
         slots: int,
-        patience_s: float,
+        patience_s: float | None = None,
     ) -> None:
         super().__init__()
-        self.lossless = not isinstance(options, CameraOptions) and not options.realtime
+        self.lossless = options.is_lossless
+        self._is_live = options.pacing == "live"
         self._request = CaptureRequest(options, slots)
         self._clock = clock
         self._children = children
-        self._patience_s = patience_s
-        self._limits = ChildLimits(decoder_memory_bytes(), sandbox=sandbox_of(options))
+        self._patience_s = options.child_silence_limit_s if patience_s is None else patience_s
+        sandbox = Sandbox(read=tuple(map(str, options.reads)), network=options.is_network)
+        self._limits = ChildLimits(decoder_memory_bytes(), sandbox=sandbox)
         self._child: Child | None = None
         self._pool: FramePool | None = None
         self._generation = -1
@@ -115,7 +116,7 @@ class IsolatedSource(BaseSource[Frame]):
             self.notice = one_line(word.notice)
             return None
         word, frame = self._frame(self._child, word)
-        if isinstance(self._request.source, CameraOptions):
+        if self._is_live:
             word, frame = self._latest(self._child, word, frame)
         self.notice = one_line(word.notice)
         self._given += 1
@@ -262,24 +263,6 @@ def babble(what: str) -> SourceError:
     return SourceError(
         "its capture process does not speak as it should ({what}); it was ended", what=what
     )
-
-
-def sandbox_of(options: ForeignOptions) -> Sandbox:
-    """Return what the process of a source may open: the network, or its files alone."""
-    if isinstance(options, CameraOptions):
-        return Sandbox(network=True)
-    return Sandbox(read=(str(options.path),))
-
-
-def is_foreign(options: SourceOptions) -> TypeGuard[ForeignOptions]:
-    """Say whether strangers made the bytes of a source: a process of its own decodes them.
-
-    A local camera stays inside: its frames come raw, or as JPEG from its own chip, through a device
-    that systemd lets this service open by number.
-    """
-    if isinstance(options, CameraOptions):
-        return isinstance(options.device, str) and "://" in options.device
-    return isinstance(options, VideoOptions | ImagesOptions)
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

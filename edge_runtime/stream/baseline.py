@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from edge_runtime.durable import replace_file, sync_folder
 from edge_runtime.errors import EdgeError
-from edge_runtime.options import SensorOptions, SerialOptions, StreamOptions, ThresholdOptions
+from edge_runtime.options import SensorOptions, StreamOptions, ThresholdOptions
 from edge_runtime.raw import Doubles
 from edge_runtime.records import ModelRef
 
@@ -148,18 +148,18 @@ def sides(rules: Sequence[ThresholdOptions]) -> tuple[Side, ...]:
 
 def sensor_ref(source: SensorOptions) -> str:
     """Name how a sensor's values are made, with another scale they are others; "": cannot tell."""
-    if not isinstance(source, SerialOptions):
+    if not source.calibration:
         return ""
-    return f"{crc32(repr((source.channels, source.values)).encode()):08x}"
+    return f"{crc32(repr(source.calibration).encode()):08x}"
 
 
 def check_holds(baseline: Baseline, stream: StreamOptions, model: ModelRef) -> None:
     """Raise BaselineError where a baseline does not hold for a stream as it is now."""
-    if not isinstance(stream.source, SensorOptions):
+    if stream.sensor is None:
         raise BaselineError("it was learnt from a sensor, this stream gives pictures")
     if baseline.model != model.full_name:
         raise BaselineError(f"it was learnt with {baseline.model}, this is {model.full_name}")
-    sensor = sensor_ref(stream.source)
+    sensor = sensor_ref(stream.sensor)
     if sensor and baseline.sensor not in ("", sensor):
         raise BaselineError("the sensor's channels were configured in another way when it learnt")
     rules = [rule for rule in stream.thresholds if rule.channel == baseline.channel]

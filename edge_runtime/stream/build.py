@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import random
 from collections.abc import Callable
@@ -20,24 +19,11 @@ from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import find_packs
 from edge_runtime.model.runner import RunnerCache
 from edge_runtime.model.trial_ledger import TrialLedger
-from edge_runtime.options import (
-    CameraOptions,
-    Config,
-    FramingOptions,
-    ImagesOptions,
-    ModbusOptions,
-    RecordingOptions,
-    SensorOptions,
-    SerialOptions,
-    SourceOptions,
-    StreamOptions,
-    SyntheticOptions,
-    VideoOptions,
-)
+from edge_runtime.options import Config, RecordingOptions, SourceOptions, StreamOptions
 from edge_runtime.packs.store import PackStore
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
-from edge_runtime.sources.isolated import LONGEST_CALL_S, IsolatedSource, is_foreign
+from edge_runtime.sources.isolated import LONGEST_CALL_S, IsolatedSource
 from edge_runtime.stream.build_sensor import NO_MEMORY, SensorState, build_sensor
 from edge_runtime.stream.build_vision import build_picture
 from edge_runtime.stream.capture import Capture, RunningStream
@@ -49,8 +35,6 @@ from edge_runtime.stream.vision_task import Observe
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
-FILE_HANG_LIMIT_S = 15.0  # a file on a dying card; a camera's own timeouts are configured
-GRACE_S = 2.0
 # Pictures in use at once: one a worker, and those that are decoded, gated, waiting, looked at.
 SLOTS_BESIDE_WORKERS = 4
 
@@ -89,7 +73,7 @@ def build_streams(
         pack = packs.get(stream.name)
         source = feed or stream.source
         task: StreamTask
-        if isinstance(stream.source, SensorOptions):
+        if stream.sensor is not None:
             runtime = config.engine.runtime
             opens = ledger.opens
             task = build_sensor(
@@ -100,7 +84,7 @@ def build_streams(
                 stream,
                 packs[stream.name],
                 config,
-                lossless=open_source(source, clock).lossless,
+                lossless=source.is_lossless,
                 pool=pool,
                 kits=kits,
                 children=children,
@@ -124,11 +108,9 @@ def source_opener(
     options: SourceOptions, clock: Clock, children: ChildFactory | None, slots: int
 ) -> Callable[[], Source]:
     """Return what makes a stream's source, in a process of its own where strangers feed it."""
-    if children is None or not is_foreign(options):
+    if children is None or not options.is_foreign:
         return lambda: open_source(options, clock)
-    # A file's process says when it waits for the next frame's moment.
-    patience_s = FILE_HANG_LIMIT_S if isinstance(options, VideoOptions) else hang_limit_s(options)
-    return lambda: IsolatedSource(options, clock, children, slots=slots, patience_s=patience_s)
+    return lambda: IsolatedSource(options, clock, children, slots=slots)
 
 
 def build_capture(
@@ -147,7 +129,7 @@ def build_capture(
         clock,
         Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, random.Random()),  # noqa: S311 - no secret
         # A source in a process of its own ends that where it hangs, and says so.
-        hang_limit_s=hang_limit_s(options) + (LONGEST_CALL_S if is_foreign(options) else 0.0),
+        hang_limit_s=options.hang_limit_s + (LONGEST_CALL_S if options.is_foreign else 0.0),
         prepare=prepare,
         works_for=works_for,
     )
@@ -189,7 +171,7 @@ def check_files(config: Config, clock: Clock, children: ChildFactory | None = No
     if children is not None:
         prepare_children(children, config)
     for index, stream in enumerate(config.streams):
-        if isinstance(stream.source, VideoOptions | ImagesOptions | RecordingOptions):
+        if stream.source.is_file:
             source = source_opener(stream.source, clock, children, SLOTS_BESIDE_WORKERS)()
             try:
                 source.open()
@@ -197,28 +179,3 @@ def check_files(config: Config, clock: Clock, children: ChildFactory | None = No
                 raise ConfigError(located(f"streams[{index}].source.path", error)) from None
             finally:
                 source.close()
-
-
-def hang_limit_s(source: SourceOptions) -> float:
-    """Return after which time a call of a source is given up for hung.
-
-    A camera's read may rightly last its timeout and the wait for the next frame that is due; an
-    RTSP open up to twice its timeout (FFmpeg connects, then probes) and a look-up of the name.
-    """
-    if isinstance(source, CameraOptions):
-        waits_s = 2 * source.open_timeout_s + source.read_timeout_s + 1.0 / source.rate_fps
-        return waits_s + GRACE_S
-    if isinstance(source, SyntheticOptions):
-        return 1.0 / source.rate_fps + FILE_HANG_LIMIT_S
-    if isinstance(source, RecordingOptions | VideoOptions) and source.realtime:
-        return math.inf  # it may rightly wait as long as nothing came when it was recorded
-    if isinstance(source, SerialOptions):
-        return source.stale_after_s + longest_take_s(source.framing) + FILE_HANG_LIMIT_S
-    return FILE_HANG_LIMIT_S
-
-
-def longest_take_s(framing: FramingOptions) -> float:
-    """Return how long a serial source may wait before it looks whether the sensor is silent."""
-    if not isinstance(framing, ModbusOptions):
-        return 0.0
-    return framing.every_s + framing.timeout_s

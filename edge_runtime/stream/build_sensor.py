@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import msgspec
 
@@ -14,10 +13,8 @@ from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.model.delegate_opens import DelegateOpens
 from edge_runtime.model.resolve import channels_of, label_ids, model_of, with_wire_names
-from edge_runtime.options import SensorOptions, StreamOptions
+from edge_runtime.options import StreamOptions
 from edge_runtime.records import NO_MODEL
-from edge_runtime.sources import open_source
-from edge_runtime.sources.base import Sensor
 from edge_runtime.stream.baseline import Baselines, EffectiveRules, in_force
 from edge_runtime.stream.pipeline import PublishModes, Sink
 from edge_runtime.stream.sensor_reporter import SensorReporter
@@ -55,7 +52,7 @@ def build_sensor(
     """Make the task of a sensor, with or without a model."""
     look: WindowModel | None = None
     if pack is None:
-        reporter, limits = readings_reporter(stream, clock, publish_modes, memory)
+        reporter, limits = readings_reporter(stream, publish_modes, memory)
     else:
         from edge_runtime.model.window_runner import PackWindowModel
 
@@ -92,21 +89,21 @@ def model_reporter(
 
 
 def readings_reporter(
-    stream: StreamOptions, clock: Clock, publish_modes: PublishModes, memory: SensorState
+    stream: StreamOptions, publish_modes: PublishModes, memory: SensorState
 ) -> tuple[SensorReporter, EffectiveRules]:
     """Make what chooses among the rows of a sensor."""
-    assert isinstance(stream.source, SensorOptions)
-    source = cast(Sensor, open_source(stream.source, clock))
+    sensor = stream.sensor
+    assert sensor is not None
     limits = in_force(stream, NO_MODEL, memory.baselines)
     reporter = SensorReporter(
         stream.name,
         NO_MODEL,
-        source.channels,
-        source.units,
+        sensor.channels,
+        sensor.units,
         publish=stream.publish,
         rules=limits.rules,
         mode=lambda: publish_modes.mode(stream.publish.mode),
-        float32_channels=stream.source.float32_channels,
+        float32_channels=sensor.float32_channels,
         alarms=memory.open_alarms(stream.name),
     )
     return reporter, limits

@@ -124,7 +124,7 @@ def build_rules(
     stream: StreamOptions, labels: tuple[str, ...], modes: tuple[PublishMode, ...]
 ) -> tuple[RuleUse, ...]:
     """Make the configured rules, and those that the publish modes imply that it may come to."""
-    rules = stream.picture_rules
+    rules = stream.track_rules
     uses = [RuleUse(rule) for rule in open_rules(rules, labels)] if rules else []
     if "events" in modes and not rules:
         uses = [RuleUse(rule, "events") for rule in open_rules((), labels)]

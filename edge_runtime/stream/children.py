@@ -5,9 +5,8 @@ from __future__ import annotations
 from edge_runtime.errors import BackendError
 from edge_runtime.infer.litert import MODULES, installed
 from edge_runtime.isolation.children import ChildFactory
-from edge_runtime.options import Config, SensorOptions
+from edge_runtime.options import Config
 from edge_runtime.sources import KINDS
-from edge_runtime.sources.isolated import is_foreign
 
 CAPTURE = "edge_runtime.sources.capture_process"
 
@@ -17,10 +16,10 @@ def prepare_children(children: ChildFactory, config: Config) -> None:
 
     What it does not import each child imports for itself, in memory of its own: 5 MiB each.
     """
-    has_pictures = any(not isinstance(one.source, SensorOptions) for one in config.streams)
-    foreign = {one.source.__struct_config__.tag for one in config.streams if is_foreign(one.source)}
-    shared = ("numpy", "cv2") if has_pictures else ("numpy",)
-    sources = [KINDS[str(tag)].partition(":")[0] for tag in sorted(map(str, foreign))]
+    has_frames = any(stream.sensor is None for stream in config.streams)
+    foreign = {one.source.kind for one in config.streams if one.source.is_foreign}
+    shared = ("numpy", "cv2") if has_frames else ("numpy",)
+    sources = [KINDS[kind].partition(":")[0] for kind in sorted(foreign)]
     capture = (CAPTURE, *sources) if foreign else ()
     model = (*interpreter_module(config), "edge_runtime.infer.process")
     children.preload(shared, (*capture, *model))

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.config import opened_recording
 from edge_runtime.options import (
     RecordingOptions,
     SyntheticOptions,
@@ -58,7 +57,7 @@ def keep(
 def source_of(
     folder: Path, *, realtime: bool = False, loop: bool = False, clock: ManualClock | None = None
 ) -> RecordingSource:
-    options = opened_recording(RecordingOptions(folder, realtime, loop))
+    options = RecordingOptions(folder, realtime, loop).resolved()
     return RecordingSource(options, clock or ManualClock())
 
 

@@ -14,10 +14,15 @@ import pytest
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
 from edge_runtime.isolation.children import ChildFactory
-from edge_runtime.options import CameraOptions, ImagesOptions, SyntheticOptions, VideoOptions
+from edge_runtime.options import (
+    CameraOptions,
+    ImagesOptions,
+    SourceOptions,
+    SyntheticOptions,
+    VideoOptions,
+)
 from edge_runtime.sources import open_source
-from edge_runtime.sources.capture_messages import ForeignOptions
-from edge_runtime.sources.isolated import IsolatedSource, is_foreign
+from edge_runtime.sources.isolated import IsolatedSource
 from support.hostile import EndlessDescription, write_bomb
 from support.media import read_all, read_some, write_clip, write_pictures
 from support.rtsp_camera import RtspCamera
@@ -35,7 +40,7 @@ def children() -> Iterator[ChildFactory]:
 
 
 def isolated(
-    children: ChildFactory, options: ForeignOptions, *, slots: int = 4, patience_s: float = DONE_S
+    children: ChildFactory, options: SourceOptions, *, slots: int = 4, patience_s: float = DONE_S
 ) -> IsolatedSource:
     return IsolatedSource(options, CLOCK, children, slots=slots, patience_s=patience_s)
 
@@ -46,19 +51,19 @@ def process_of(source: IsolatedSource) -> int:
 
 
 def test_only_what_strangers_made_is_isolated(tmp_path: Path) -> None:
-    assert is_foreign(CameraOptions("rtsp://camera.local/yard"))
-    assert is_foreign(VideoOptions(tmp_path))
-    assert is_foreign(ImagesOptions(tmp_path))
-    assert not is_foreign(CameraOptions("/dev/video0"))
-    assert not is_foreign(CameraOptions(0))
-    assert not is_foreign(SyntheticOptions())
+    assert CameraOptions("rtsp://camera.local/yard").is_foreign
+    assert VideoOptions(tmp_path).is_foreign
+    assert ImagesOptions(tmp_path).is_foreign
+    assert not CameraOptions("/dev/video0").is_foreign
+    assert not CameraOptions(0).is_foreign
+    assert not SyntheticOptions().is_foreign
 
 
 @pytest.mark.parametrize("kind", ["video", "images"])
 def test_a_file_gives_the_same_frames_as_inside(
     children: ChildFactory, tmp_path: Path, kind: str
 ) -> None:
-    options: ForeignOptions
+    options: SourceOptions
     if kind == "video":
         options = VideoOptions(write_clip(tmp_path / "clip.avi"), realtime=False)
     else:

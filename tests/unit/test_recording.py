@@ -26,7 +26,6 @@ from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from edge_runtime.sources.record_pictures import KEY_EVERY
 from edge_runtime.sources.recorder import Origin, Recorder, RecordingLimits
-from edge_runtime.stream.build import hang_limit_s
 from support.recordings import (
     ROOM,
     all_same,
@@ -232,7 +231,7 @@ def test_in_real_time_it_takes_as_long_as_it_did_and_gives_the_same(folder: Path
         assert clock.monotonic() - begun_s == pytest.approx(number)
     source.close()
     assert source.lossless
-    assert hang_limit_s(RecordingOptions(folder, realtime=True)) == float("inf")
+    assert RecordingOptions(folder, realtime=True).hang_limit_s == float("inf")
 
 
 def test_while_it_is_recorded_it_neither_plays_nor_goes_away(folder: Path) -> None:

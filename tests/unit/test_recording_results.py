@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from edge_runtime.clock import ManualClock, SystemClock
-from edge_runtime.config import opened_recording
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.errors import EdgeError
 from edge_runtime.infer.pool import Pool
@@ -105,7 +104,7 @@ def replayed(
     stream: StreamOptions, folder: Path, state: Path, *, realtime: bool = False
 ) -> Results:
     results, clock = Results(), ManualClock()
-    feed = opened_recording(RecordingOptions(folder, realtime))
+    feed = RecordingOptions(folder, realtime).resolved()
     replay = RecordingReplay(
         config_of(stream), packs_of(stream), feed, sink=results, clock=clock, state_dir=state
     )
@@ -157,11 +156,9 @@ def test_a_replay_gives_the_same_results_in_the_same_order_at_the_same_moments(
     stream: StreamOptions, kinds: set[str], folder: Path, state: Path, realtime: bool
 ) -> None:
     live = direct(stream, state).kept
-    keep(folder, list(until_its_end(stream)), origin=origin_of(stream, ManualClock()))
+    keep(folder, list(until_its_end(stream)), origin=origin_of(stream))
     assert replayed(stream, folder, state, realtime=realtime).kept == live
-    named = msgspec.structs.replace(
-        stream, source=opened_recording(RecordingOptions(folder, realtime))
-    )
+    named = msgspec.structs.replace(stream, source=RecordingOptions(folder, realtime).resolved())
     assert direct(named, state).kept == live
     assert {one.kind for one in live} == kinds
 

@@ -35,7 +35,7 @@ from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.packs.store import PackStore
 from edge_runtime.records import Classification, ClassScore, Event, Measure
-from edge_runtime.stream.build import hang_limit_s, load_checked
+from edge_runtime.stream.build import load_checked
 from edge_runtime.stream.build_sensor import NO_MEMORY, build_sensor, model_reporter
 from edge_runtime.stream.capture import Capture
 from support.engine import Results, no_limit
@@ -264,12 +264,12 @@ def test_a_dead_sensor_is_a_fault_and_no_quiet_machine() -> None:
 def test_a_meter_that_is_asked_rarely_is_neither_hung_nor_at_a_standstill() -> None:
     rarely = ModbusOptions((RegisterOptions("a", address=0),), every_s=600.0, timeout_s=5.0)
     source = SerialOptions("x", rarely, stale_after_s=1800.0)
-    assert hang_limit_s(source) > 1800.0 + 600.0 + 5.0
+    assert source.hang_limit_s > 1800.0 + 600.0 + 5.0
     clock = ManualClock()
     stream = StreamOptions("meter", source=source)
     task = build_sensor(stream, None, "auto", Results(), clock, no_limit(clock))
     task.health.state = "running"
-    capture = Capture(task, lambda: None, clock, None, hang_limit_s=hang_limit_s(source))  # type: ignore[arg-type,return-value]
+    capture = Capture(task, lambda: None, clock, None, hang_limit_s=source.hang_limit_s)  # type: ignore[arg-type,return-value]
     asked_s = clock.monotonic()
     assert standstill([(task, capture)], 0.0, asked_s + CAPTURE_LIMIT_S + 600.0) == ""
     assert "no sample" in standstill([(task, capture)], 0.0, asked_s + 2500.0)

@@ -242,9 +242,9 @@ def test_a_serial_source_imports_neither_opencv_nor_modbus() -> None:
     code = (
         "import sys\n"
         "from edge_runtime.sources.serial_port import SerialSource\n"
-        "from edge_runtime.options import Nmea, Serial\n"
+        "from edge_runtime.options import NmeaOptions, SerialOptions\n"
         "from edge_runtime.clock import SystemClock\n"
-        "SerialSource(Serial(url='loop://', framing=Nmea()), SystemClock())\n"
+        "SerialSource(SerialOptions(url='loop://', framing=NmeaOptions()), SystemClock())\n"
         "assert 'cv2' not in sys.modules\n"
         "assert 'edge_runtime.sources.modbus' not in sys.modules\n"
     )

@@ -17,7 +17,6 @@ from edge_runtime.errors import SourceError
 from edge_runtime.options import VideoOptions
 from edge_runtime.sources.media_time import MediaTime
 from edge_runtime.sources.video import VideoSource
-from edge_runtime.stream.build import hang_limit_s
 from support.containers import damage, write_matroska, write_raw_h264
 from support.media import read_all, read_some, write_clip
 
@@ -192,7 +191,7 @@ def test_in_real_time_the_pauses_of_a_file_are_waited_for(tmp_path: Path) -> Non
         assert frame.stamp.monotonic_s - start_s == pytest.approx(at_s)
         assert clock.monotonic() - start_s == pytest.approx(at_s)
     source.close()
-    assert hang_limit_s(options) == float("inf")
+    assert options.hang_limit_s == float("inf")
 
 
 def test_in_real_time_a_late_frame_is_given_unless_the_next_one_is_due(tmp_path: Path) -> None:
