@@ -117,8 +117,8 @@ def test_a_synthetic_source_does_not_import_what_cameras_need() -> None:
         "import edge_runtime.sources\n"
         "assert 'cv2' not in sys.modules\n"
         "from edge_runtime.clock import ManualClock\n"
-        "from edge_runtime.options import Synthetic\n"
-        "edge_runtime.sources.open_source(Synthetic(), ManualClock())\n"
+        "from edge_runtime.options import SyntheticOptions\n"
+        "edge_runtime.sources.open_source(SyntheticOptions(), ManualClock())\n"
         "assert 'edge_runtime.sources.camera' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
