@@ -58,11 +58,6 @@ def iou(a: Box, b: Box) -> float:
     return overlap / (area(a) + area(b) - overlap)
 
 
-def foot(box: Box) -> Point:
-    """Return the middle of the lower edge: where the thing stands on the ground."""
-    return (box[0] + box[2]) / 2.0, box[3]
-
-
 def contains(polygon: tuple[Point, ...], point: Point) -> bool:
     """Say whether a point lies in a polygon (even-odd rule)."""
     x, y = point

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.motion import MotionDetector
 from edge_runtime.options import AlwaysOptions, GateOptions, IntervalOptions, MotionOptions
 from edge_runtime.raw import Frame
+from edge_runtime.schedule import RateGrid
 
 
 class Gate(Protocol):
@@ -37,6 +38,8 @@ def open_gate(options: GateOptions, *, hold_open_s: float = 0.0) -> Gate:
             return IntervalGate(options)
         case MotionOptions():
             return MotionGate(options, hold_open_s)
+        case _:
+            assert_never(options)
 
 
 class AlwaysGate:
@@ -54,22 +57,16 @@ class IntervalGate:
     region = FULL_FRAME
 
     def __init__(self, options: IntervalOptions) -> None:
-        self._every_s = options.every_s
-        self._due_s = -math.inf
+        self._grid = RateGrid(options.every_s)
 
     def admits(self, frame: Frame) -> bool:
-        now_s = frame.stamp.monotonic_s
-        if now_s < self._due_s:
-            return False
-        is_behind = now_s - self._due_s >= self._every_s
-        self._due_s = (now_s if is_behind else self._due_s) + self._every_s
-        return True
+        return self._grid.is_due(frame.stamp.monotonic_s)
 
 
 class MotionGate:
     """Frames in which enough pixels differ from all that was there before.
 
-    Nothing is missed for the sake of a change of light: it lets one frame through.
+    A change of light counts as motion once: one frame is inferred, in case something moved with it.
     """
 
     def __init__(self, options: MotionOptions, hold_open_s: float) -> None:

@@ -43,7 +43,7 @@ WATCHDOG_S, START_S = 10.0, 60.0
 
 
 def road(name: str, options: str, more: str = 'publish = { mode = "every_inference" }') -> str:
-    """Return a stream of a drawn road; each picture that is inferred gives a record."""
+    """Return a stream of a simulated road; each picture that is inferred gives a record."""
     small = f"width = 320, height = 180, {options}"
     return stream(name, synthetic(small), model='pack = "village-road"', more=more)
 

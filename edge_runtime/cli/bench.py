@@ -25,7 +25,7 @@ publish = {{ mode = "every_inference", encoding = "cbor" }}
 
 @click.command()
 @click.option("--config", "config_file", type=click.Path(path_type=Path))
-@click.option("--synthetic", is_flag=True, help="The bundled model on its drawn clip.")
+@click.option("--synthetic", is_flag=True, help="The bundled model on its simulated clip.")
 @click.option("--frames", type=click.IntRange(20), default=200, help="Frames a round (200).")
 @click.option("--rounds", type=click.IntRange(1), default=3, help="Rounds of each kind (3).")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")

@@ -89,7 +89,7 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
         say(f"broker: {name} at {url}")
         say(f"road: a clip, watched by {ROAD_PACK}")
         say(
-            f"pump: a drawn machine, heard by {PUMP_PACK}; its bearing fails at {FAULT_AFTER_S:g} s"
+            f"pump: a simulated machine, heard by {PUMP_PACK}; its bearing fails at {FAULT_AFTER_S:g} s"
         )
         consumer = Consumer(url)
         consumer.open()

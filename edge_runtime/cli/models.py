@@ -125,7 +125,7 @@ def ran_on(pack: Pack) -> str:
     """Say what the trial showed."""
     if pack.manifest.golden is not None:
         return "gives its golden result"
-    given = "a drawn tone" if pack.manifest.input.kind == "window" else "a blank picture"
+    given = "a synthetic tone" if pack.manifest.input.kind == "window" else "a blank picture"
     return f"ran on {given}, which says nothing of its results"
 
 

@@ -14,7 +14,7 @@ from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
 from edge_runtime.options import CameraOptions
 from edge_runtime.sources import v4l2
-from edge_runtime.sources.camera import CameraSource, device_path, knock
+from edge_runtime.sources.camera import CameraSource, probe
 from edge_runtime.urls import login_doubt, shown_url
 
 CAPTURES = v4l2.CAN_CAPTURE | v4l2.CAN_CAPTURE_PLANES
@@ -25,22 +25,26 @@ def check_cameras(around: Surroundings) -> Iterator[Finding]:
     yield from of_each_stream(
         around,
         "camera",
-        CameraOptions,
         none=around.text("no stream uses a camera"),
         plugged_in=plugged_in,
-        device=lambda options: device_path(options.device),
+        device=device_of,
         look_at=look_at,
         advice=look_after(around),
     )
 
 
+def device_of(options: CameraOptions) -> str:
+    """Return a camera's path, or its URL."""
+    return options.url
+
+
 def look_at(around: Surroundings, check: str, options: CameraOptions) -> Finding:
     """Look at one camera, from its plug to its first picture."""
-    device = device_path(options.device)
-    shown = shown_url(device)
+    device = options.url
+    shown = options.place
     trouble = (
         unreachable(around, check, device, options.open_timeout_s)
-        if "://" in device
+        if options.is_network
         else unusable(around, check, device)
     )
     return trouble or first_picture(around, check, shown, options)
@@ -76,7 +80,7 @@ def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) ->
     """Say what keeps a network camera from being reached."""
     shown = shown_url(url)
     try:
-        knock(url, timeout_s)
+        probe(url, timeout_s)
     except socket.gaierror:
         text = around.text("{url}: the name is not known", url=shown)
         advice = around.text("Give the camera's address in place of its name, or correct the DNS.")

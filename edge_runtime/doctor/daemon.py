@@ -6,16 +6,16 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from edge_runtime.board.kernel import first_number, read
 from edge_runtime.daemon.status_socket import NAME
 from edge_runtime.doctor.access import barred
 from edge_runtime.doctor.base import Finding, State, Surroundings
 from edge_runtime.language import mark
-from edge_runtime.options import CameraOptions, SerialOptions, SourceOptions
+from edge_runtime.options import SourceOptions
 
-S = TypeVar("S", CameraOptions, SerialOptions)
+S = TypeVar("S")
 
 LONGEST_WAIT_S = 60.0  # that a person is asked for: a meter may send a row an hour
 
@@ -32,7 +32,6 @@ STATES: dict[str, tuple[State, str]] = {
 def of_each_stream(
     around: Surroundings,
     check: str,
-    kind: type[S],
     *,
     none: str,
     plugged_in: Callable[[Surroundings], Finding],
@@ -40,7 +39,7 @@ def of_each_stream(
     look_at: Callable[[Surroundings, str, S], Finding],
     advice: str,
 ) -> Iterator[Finding]:
-    """Look at the source of each stream of a kind, or at what the running daemon says of it.
+    """Look at each stream's source that names this check, or at what the daemon says of it.
 
     Without a configuration, at what is plugged in; `none`: no stream uses such a source; `device`:
     its path or URL. What the daemon is at work with need not be asked whether it may be opened.
@@ -48,16 +47,17 @@ def of_each_stream(
     if around.config is None:
         yield plugged_in(around)
         return
-    found = [(s.name, s.source) for s in around.config.streams if isinstance(s.source, kind)]
+    found = [one for one in around.config.streams if one.source.doctor_check == check]
     if not found:
         yield Finding(check, "skipped", none)
-    for name, options in found:
+    for name, source in ((one.name, one.source) for one in found):
+        options = cast(S, source)  # a kind names the check that is made for it
         told = told_of_stream(around, name)
         one = f"{check}/{name}"
         if not is_at_work(told) and (finding := barred(around, one, check, Path(device(options)))):
             yield finding
         elif told is not None:
-            yield finding_of_stream(around, one, told, options, advice)
+            yield finding_of_stream(around, one, told, source, advice)
         else:
             yield look_at(around, one, options)
 

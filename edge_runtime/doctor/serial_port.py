@@ -28,13 +28,17 @@ def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
     yield from of_each_stream(
         around,
         "serial",
-        SerialOptions,
         none=around.text("no stream uses a serial port"),
         plugged_in=plugged_in,
-        device=lambda options: options.url,
+        device=device_of,
         look_at=look_at,
         advice=look_after(around),
     )
+
+
+def device_of(options: SerialOptions) -> str:
+    """Return a port's path, or its URL."""
+    return options.url
 
 
 def look_at(around: Surroundings, check: str, options: SerialOptions) -> Finding:

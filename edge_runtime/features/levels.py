@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 import numpy as np
 
@@ -39,13 +39,17 @@ STATISTICS = {
 
 def extractor(options: FeatureOptions, rate_hz: float, size: int) -> Extract:
     """Return the function of one `[[input.features]]`, in which the manifest found no fault."""
-    if isinstance(options, StatisticLevels):
-        return statistic_levels(options)
-    if isinstance(options, BandLevels):
-        return band_levels(options, rate_hz)
-    if isinstance(options, EnvelopeLevels):
-        return envelope_levels(options, rate_hz, size)
-    return log_mel_levels(options, rate_hz)
+    match options:
+        case StatisticLevels():
+            return statistic_levels(options)
+        case BandLevels():
+            return band_levels(options, rate_hz)
+        case EnvelopeLevels():
+            return envelope_levels(options, rate_hz, size)
+        case LogMelLevels():
+            return log_mel_levels(options, rate_hz)
+        case _:
+            assert_never(options)
 
 
 def statistic_levels(options: StatisticLevels) -> Extract:

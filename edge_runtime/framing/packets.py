@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from edge_runtime.framing.layout import Payload
 from edge_runtime.framing.rows import Reason, RowBuffer, RowRun, Stage
 from edge_runtime.framing.splitter import Splitter
@@ -18,12 +20,15 @@ class PacketFraming:
         self._payload = Payload(options)
         self._stage: Stage[bytes] = Stage(self.rows, self._payload.decode)
         longest = self._payload.max_bytes + self._payload.check.size
-        if isinstance(options, SlipOptions):
-            self._unstuff = unslip
-            self._splitter = Splitter(END, 2 * longest, self._stage.lose)
-        else:
-            self._unstuff = uncobs
-            self._splitter = Splitter(b"\0", longest + longest // 254 + 1, self._stage.lose)
+        match options:
+            case SlipOptions():
+                self._unstuff = unslip
+                self._splitter = Splitter(END, 2 * longest, self._stage.lose)
+            case CobsOptions():
+                self._unstuff = uncobs
+                self._splitter = Splitter(b"\0", longest + longest // 254 + 1, self._stage.lose)
+            case _:
+                assert_never(options)
 
     def feed(self, data: bytes) -> list[RowRun]:
         for packet in self._splitter.pieces(data):

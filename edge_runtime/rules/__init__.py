@@ -1,1 +1,1 @@
-"""Rules: tracks in, events and counts out. One file a kind; `build.KINDS` lists them."""
+"""Rules: tracks or channels in, events, counts, alarms out. One file a kind; `build` lists them."""

@@ -1,4 +1,4 @@
-"""Where a track stands, and whether that is inside."""
+"""Where a track stands, and whether that is inside of an area."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
-from edge_runtime.boxes import Box, Point, clip, contains, foot
+from edge_runtime.boxes import Box, Point, clip, contains
 from edge_runtime.options import Polygon
 from edge_runtime.records import TrackState
 
@@ -17,14 +17,13 @@ Inside: TypeAlias = Callable[[TrackState, bool], bool]
 # somebody cut off by the lower edge of the picture would never stand in an area that ends there.
 LAST_FRACTION = 1.0 - 1e-9
 
-# The foot of a detector's box wavers by 2 to 3 % of the frame around somebody who stands still.
+# The lower edge of a box wavers by 2 to 3 % of the frame around somebody who stands still.
 LEAVE_MARGIN = 0.03
 
 
-def standing_point(box: Box) -> Point:
-    """Return where a thing stands on the ground, within the frame."""
-    x, y = foot(box)
-    return min(x, LAST_FRACTION), min(y, LAST_FRACTION)
+def bottom_center(box: Box) -> Point:
+    """Return the middle of a box's lower edge, where the thing stands, within the frame."""
+    return min((box[0] + box[2]) / 2.0, LAST_FRACTION), min(box[3], LAST_FRACTION)
 
 
 def everywhere(_track: TrackState, _was_inside: bool) -> bool:
@@ -32,11 +31,11 @@ def everywhere(_track: TrackState, _was_inside: bool) -> bool:
     return True
 
 
-def standing_in(polygon: Polygon) -> Inside:
+def inside_of(polygon: Polygon) -> Inside:
     """Return what says whether a track stands in a polygon; leaving takes `LEAVE_MARGIN`."""
 
     def is_inside(track: TrackState, was_inside: bool) -> bool:
-        point = standing_point(track.xyxy)
+        point = bottom_center(track.xyxy)
         if contains(polygon, point):
             return True
         return was_inside and distance_to_border(polygon, point) < LEAVE_MARGIN

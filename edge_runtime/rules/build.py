@@ -8,9 +8,11 @@ from typing import Any
 from edge_runtime.errors import ConfigError
 from edge_runtime.labels import class_ids as labelled
 from edge_runtime.options import (
+    BaseRuleOptions,
     CountOptions,
     DwellOptions,
     LineOptions,
+    ThresholdOptions,
     TrackRuleOptions,
     ZoneOptions,
 )
@@ -19,13 +21,17 @@ from edge_runtime.rules.count import Count
 from edge_runtime.rules.dwell import Dwell
 from edge_runtime.rules.line import Line
 from edge_runtime.rules.presence import Presence
+from edge_runtime.rules.threshold import Threshold
 from edge_runtime.rules.zone import Zone
 
-KINDS: dict[type[TrackRuleOptions], Callable[[Any, int, Classes], Rule]] = {
+TRACK_RULES: dict[type[TrackRuleOptions], Callable[[Any, int, Classes], Rule]] = {
     ZoneOptions: Zone,
     LineOptions: Line,
     DwellOptions: Dwell,
     CountOptions: Count,
+}
+CHANNEL_RULES: dict[type[BaseRuleOptions], Callable[[Any], Threshold]] = {
+    ThresholdOptions: Threshold,
 }
 
 SHOWN_LABELS = 10
@@ -40,7 +46,12 @@ def open_rules(options: tuple[TrackRuleOptions, ...], labels: tuple[str, ...]) -
 
 def open_rule(options: TrackRuleOptions, index: int, labels: tuple[str, ...]) -> Rule:
     """Return one rule, `index` its place in the stream's list, `labels` those of the model."""
-    return KINDS[type(options)](options, index, class_ids(options, index, labels))
+    return TRACK_RULES[type(options)](options, index, class_ids(options, index, labels))
+
+
+def open_channel_rule(options: ThresholdOptions) -> Threshold:
+    """Return what follows one channel of a sensor."""
+    return CHANNEL_RULES[type(options)](options)
 
 
 def class_ids(options: TrackRuleOptions, index: int, labels: tuple[str, ...]) -> Classes:

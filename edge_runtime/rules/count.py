@@ -9,9 +9,9 @@ import msgspec
 from edge_runtime.clock import Stamp
 from edge_runtime.options import CountOptions
 from edge_runtime.records import LINES_A_RECORD, Counts, LabelCount, TrackState
-from edge_runtime.rules.area import everywhere, standing_in
+from edge_runtime.rules.area import everywhere, inside_of
 from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes
-from edge_runtime.rules.stays import Change, Occupancy
+from edge_runtime.rules.occupancy import Change, Occupancy
 
 # Who wavers on the edge of an area came in once.
 SETTLE_S = 0.3
@@ -39,9 +39,9 @@ class Count:
         self._index = index
         self._every_s = options.every_s
         if options.polygon is None:
-            self._stays = Occupancy(everywhere, 0.0, classes)
+            self._occupancy = Occupancy(everywhere, 0.0, classes)
         else:
-            self._stays = Occupancy(standing_in(options.polygon), SETTLE_S, classes)
+            self._occupancy = Occupancy(inside_of(options.polygon), SETTLE_S, classes)
         self._tallies = {class_id: ClassInterval() for class_id in classes or ()}
         self._first_s: float | None = None
         self._opened_s = self._last_s = 0.0
@@ -49,7 +49,7 @@ class Count:
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Counts, ...]:
         at_s = stamp.monotonic_s
         records = self._advance(at_s)
-        for change in self._stays.update(live, at_s):
+        for change in self._occupancy.update(live, at_s):
             self._take(change)
         return records
 
@@ -75,9 +75,9 @@ class Count:
 
     def _take(self, change: Change) -> None:
         tally = self._tallies.setdefault(change.track.class_id, ClassInterval())
-        tally.present += 1 if change.came else -1
+        tally.present += 1 if change.entered else -1
         tally.most = max(tally.most, tally.present)
-        if change.came:
+        if change.entered:
             tally.entered.add(change.track.id)
 
     def _close(self) -> tuple[Counts, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from edge_runtime.clock import Stamp
 from edge_runtime.options import DwellOptions
 from edge_runtime.records import Event, TrackState
-from edge_runtime.rules.area import standing_in
+from edge_runtime.rules.area import inside_of
 from edge_runtime.rules.base import TIME_TOLERANCE_S, Classes, is_wanted, object_of
-from edge_runtime.rules.stays import Occupancy
+from edge_runtime.rules.occupancy import Occupancy
 
 
 class Dwell:
@@ -17,12 +17,12 @@ class Dwell:
         self._index = index
         self._classes = classes
         self._after_s = options.after_s - TIME_TOLERANCE_S
-        self._stays = Occupancy(standing_in(options.polygon), options.debounce_s)
+        self._occupancy = Occupancy(inside_of(options.polygon), options.debounce_s)
         self._told: set[int] = set()
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s
-        for change in self._stays.update(live, at_s):
+        for change in self._occupancy.update(live, at_s):
             self._told.discard(change.track.id)
         seen = (track for track in live if track.visible and track.id not in self._told)
         due = [(track, event) for track in seen if (event := self._judge(track, at_s))]
@@ -33,7 +33,7 @@ class Dwell:
         return ()
 
     def _judge(self, track: TrackState, at_s: float) -> Event | None:
-        since_s = self._stays.since_s(track)
+        since_s = self._occupancy.since_s(track)
         if since_s is None or at_s - since_s < self._after_s:
             return None
         return Event("dwell", object_of(track), self._index, age_s=at_s - since_s)

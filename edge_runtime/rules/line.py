@@ -10,7 +10,7 @@ from edge_runtime.boxes import Point
 from edge_runtime.clock import Stamp
 from edge_runtime.options import LineOptions
 from edge_runtime.records import Event, TrackState
-from edge_runtime.rules.area import standing_point
+from edge_runtime.rules.area import bottom_center
 from edge_runtime.rules.base import Classes, is_wanted, object_of
 
 LEFT, RIGHT = -1, 1
@@ -25,7 +25,9 @@ class CrossingState(msgspec.Struct):
 
 
 class Line:
-    """`cross` where a track's foot passes between the line's ends and gets `margin` beyond it.
+    """`cross` where a track passes between the line's ends and gets `margin` beyond it.
+
+    A track is where its box has its bottom centre.
 
     `in` is from the left to the right of somebody who walks along the line from start to end,
     as the picture shows it. A line from the left edge of the picture to the right edge has its
@@ -43,11 +45,11 @@ class Line:
         self._dx = options.end[0] - options.start[0]
         self._dy = options.end[1] - options.start[1]
         self._length = math.hypot(self._dx, self._dy)
-        self._walkers: dict[int, CrossingState] = {}
+        self._crossings: dict[int, CrossingState] = {}
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - a crossing is of its own moment
         known = {track.id for track in live}
-        self._walkers = {id_: each for id_, each in self._walkers.items() if id_ in known}
+        self._crossings = {id_: each for id_, each in self._crossings.items() if id_ in known}
         crossed = [(t, event) for t in live if t.visible and (event := self._see(t))]
         return tuple(event for t, event in crossed if is_wanted(t.class_id, self._classes))
 
@@ -55,26 +57,26 @@ class Line:
         return ()
 
     def _see(self, track: TrackState) -> Event | None:
-        point = standing_point(track.xyxy)
+        point = bottom_center(track.xyxy)
         distance = self._distance(point)
         side = side_of(distance)
-        walker = self._walkers.get(track.id) or self._meet(track)
-        if side_of(self._distance(walker.point)) != side:
-            walker.passed_between_ends = self._passes_between_ends(walker.point, point)
-        walker.point = point
-        if side == walker.side or abs(distance) < self._margin:
+        crossing = self._crossings.get(track.id) or self._add(track)
+        if side_of(self._distance(crossing.point)) != side:
+            crossing.passed_between_ends = self._passes_between_ends(crossing.point, point)
+        crossing.point = point
+        if side == crossing.side or abs(distance) < self._margin:
             return None
-        walker.side = side
-        if not walker.passed_between_ends:
+        crossing.side = side
+        if not crossing.passed_between_ends:
             return None
         direction = "in" if side == RIGHT else "out"
         return Event("cross", object_of(track), self._index, direction)
 
-    def _meet(self, track: TrackState) -> CrossingState:
+    def _add(self, track: TrackState) -> CrossingState:
         # Confirmation takes some sightings: who came over the line meanwhile came over it too.
-        first = standing_point(track.first_xyxy)
-        self._walkers[track.id] = CrossingState(side_of(self._distance(first)), first)
-        return self._walkers[track.id]
+        first = bottom_center(track.first_xyxy)
+        self._crossings[track.id] = CrossingState(side_of(self._distance(first)), first)
+        return self._crossings[track.id]
 
     def _distance(self, point: Point) -> float:
         """Return the distance from the endless line; positive on its right (y points down)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_runtime.clock import Stamp
 from edge_runtime.records import Event, TrackState
 from edge_runtime.rules.area import everywhere
-from edge_runtime.rules.stays import Change, Occupancy
+from edge_runtime.rules.occupancy import Change, Occupancy
 
 NO_RULE = -1
 
@@ -17,18 +17,18 @@ class Presence:
     """
 
     def __init__(self) -> None:
-        self._stays = Occupancy(everywhere, debounce_s=0.0)
+        self._occupancy = Occupancy(everywhere, debounce_s=0.0)
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
-        return events(self._stays.update(live, stamp.monotonic_s), stamp)
+        return events(self._occupancy.update(live, stamp.monotonic_s), stamp)
 
     def finish(self, stamp: Stamp) -> tuple[Event, ...]:
-        return events(self._stays.finish(), stamp)
+        return events(self._occupancy.finish(), stamp)
 
 
 def events(changes: list[Change], stamp: Stamp) -> tuple[Event, ...]:
     """Return changes as events that reach back to each track's first sighting."""
     return tuple(
-        Change(change.track, change.came, change.track.since_s).event(NO_RULE, stamp.monotonic_s)
+        Change(change.track, change.entered, change.track.since_s).event(NO_RULE, stamp.monotonic_s)
         for change in changes
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from edge_runtime.clock import Stamp
 from edge_runtime.options import ZoneOptions
 from edge_runtime.records import Event, TrackState
-from edge_runtime.rules.area import standing_in
+from edge_runtime.rules.area import inside_of
 from edge_runtime.rules.base import Classes
-from edge_runtime.rules.stays import Occupancy
+from edge_runtime.rules.occupancy import Occupancy
 
 
 class Zone:
@@ -19,13 +19,13 @@ class Zone:
 
     def __init__(self, options: ZoneOptions, index: int, classes: Classes) -> None:
         self._index = index
-        self._stays = Occupancy(standing_in(options.polygon), options.debounce_s, classes)
+        self._occupancy = Occupancy(inside_of(options.polygon), options.debounce_s, classes)
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s
-        changes = self._stays.update(live, at_s)
+        changes = self._occupancy.update(live, at_s)
         return tuple(change.event(self._index, at_s) for change in changes)
 
     def finish(self, stamp: Stamp) -> tuple[Event, ...]:
-        changes = self._stays.finish()
+        changes = self._occupancy.finish()
         return tuple(change.event(self._index, stamp.monotonic_s) for change in changes)

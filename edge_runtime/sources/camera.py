@@ -13,6 +13,7 @@ from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.language import mark
 from edge_runtime.options import CameraOptions
 from edge_runtime.raw import Frame, Image
+from edge_runtime.schedule import RateGrid
 from edge_runtime.sources import capture, v4l2
 from edge_runtime.sources.base import BaseSource
 from edge_runtime.urls import login_doubt, shown_url
@@ -29,11 +30,12 @@ class CameraSource(BaseSource[Frame]):
         super().__init__()
         self._options = options
         self._clock = clock
-        self._device = device_path(options.device)
-        self._is_network = "://" in self._device
-        self._name = shown_url(self._device)
+        self._device = options.url
+        self._is_network = options.is_network
+        self._name = options.place
         self._capture: cv2.VideoCapture | None = None
-        self._schedule = Schedule(options.rate_fps)
+        period_s = 1.0 / options.rate_fps
+        self._grid = RateGrid(period_s, early_s=period_s / 4)
         self._size = (0, 0)
         self._given = 0
 
@@ -86,7 +88,7 @@ class CameraSource(BaseSource[Frame]):
                     seconds=self._options.read_timeout_s,
                 )
             stamp = self._clock.now()
-            if not self._schedule.is_due(stamp.monotonic_s) or not self._has_room():
+            if not self._grid.is_due(stamp.monotonic_s) or not self._has_room():
                 continue
             image = capture.retrieve(self._capture, self._target())
             if image is not None:
@@ -122,23 +124,6 @@ class CameraSource(BaseSource[Frame]):
         self._size = size
 
 
-class Schedule:
-    """Which of a camera's frames are due at a wished rate, by the moments they came at."""
-
-    def __init__(self, rate_fps: float) -> None:
-        self._period_s = 1.0 / rate_fps
-        self._due_s = 0.0
-
-    def is_due(self, now_s: float) -> bool:
-        """Say whether to take a frame; a quarter of a period early still counts (jitter)."""
-        if now_s < self._due_s - self._period_s / 4:
-            return False
-        # The grid keeps the mean rate; after a pause it starts anew instead of catching up.
-        is_behind = now_s - self._due_s >= self._period_s
-        self._due_s = (now_s if is_behind else self._due_s) + self._period_s
-        return True
-
-
 def no_video(name: str, options: CameraOptions, took_s: float) -> SourceError:
     """Return the error for a camera that answers: it was silent, or what it said is no video."""
     if took_s < SILENT_SHARE * options.open_timeout_s:
@@ -155,13 +140,8 @@ def no_video(name: str, options: CameraOptions, took_s: float) -> SourceError:
     )
 
 
-def device_path(device: str | int) -> str:
-    """Return a V4L2 index as a path; a path or URL as it is."""
-    return f"/dev/video{device}" if isinstance(device, int) else device
-
-
-def knock(url: str, timeout_s: float) -> None:
-    """Connect to a camera and leave again. Raises OSError; the URL is one that `config` took."""
+def probe(url: str, timeout_s: float) -> None:
+    """Connect to a camera, and hang up. Raises OSError; the URL is one that `config` took."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or RTSP_PORTS[parts.scheme])
     try:
@@ -173,7 +153,7 @@ def knock(url: str, timeout_s: float) -> None:
 def check_reachable(url: str, timeout_s: float) -> None:
     """Raise SourceError with the cause where nothing answers: FFmpeg would only say "no"."""
     try:
-        knock(url, timeout_s)
+        probe(url, timeout_s)
     except OSError as error:
         why = why_unreached(url, error, timeout_s)
         doubt = login_doubt(url)

@@ -24,7 +24,7 @@ class ImagesSource(BaseSource[Frame]):
 
     def __init__(self, options: ImagesOptions, clock: Clock) -> None:
         super().__init__()
-        self.lossless = not options.realtime
+        self.lossless = options.is_lossless
         self.skipped = 0
         self._options = options
         self._clock = clock

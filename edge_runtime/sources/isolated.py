@@ -77,8 +77,7 @@ class IsolatedSource(BaseSource[Frame]):
         self._clock = clock
         self._children = children
         self._patience_s = options.child_silence_limit_s if patience_s is None else patience_s
-        sandbox = Sandbox(read=tuple(map(str, options.reads)), network=options.is_network)
-        self._limits = ChildLimits(decoder_memory_bytes(), sandbox=sandbox)
+        self._limits = ChildLimits(decoder_memory_bytes(), sandbox=sandbox_of(options))
         self._child: Child | None = None
         self._pool: FramePool | None = None
         self._generation = -1
@@ -263,6 +262,11 @@ def babble(what: str) -> SourceError:
     return SourceError(
         "its capture process does not speak as it should ({what}); it was ended", what=what
     )
+
+
+def sandbox_of(options: SourceOptions) -> Sandbox:
+    """Return what the process of a source may open: the network, or its files alone."""
+    return Sandbox(read=tuple(map(str, options.reads)), network=options.is_network)
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

@@ -2,7 +2,7 @@
 
 At 1280x720, on one x86-64 core: ms of CPU to write and to read, MB a minute at 10 frames/s.
 
-    form                             drawn road     the same, noisy    person clip
+    form                             simulated road  the same, noisy    person clip
     raw                              0.2   0  1659    0.3   0  1659    0.2   0  1659
     PNG                               17  12   477     23  13   851     22  13   444
     PNG of the difference (ours)     5.6   9    30     21  12   863     11  10   192

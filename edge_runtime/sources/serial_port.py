@@ -6,7 +6,7 @@ import errno
 import termios
 from collections import deque
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 import serial
 
@@ -17,7 +17,15 @@ from edge_runtime.framing.quality import Quality
 from edge_runtime.framing.rows import RowBuffer, RowRun
 from edge_runtime.framing.silence import Silence
 from edge_runtime.framing.timeline import Timeline
-from edge_runtime.options import ModbusOptions, SerialOptions
+from edge_runtime.options import (
+    BinaryOptions,
+    CobsOptions,
+    LinesOptions,
+    ModbusOptions,
+    NmeaOptions,
+    SerialOptions,
+    SlipOptions,
+)
 from edge_runtime.raw import Samples
 from edge_runtime.sources.base import CLOSE_CHECK_S, BaseSource
 from edge_runtime.urls import shown_url, without_urls
@@ -77,11 +85,15 @@ class SerialSource(BaseSource[Samples]):
 
     def _make_link(self) -> RowReader:
         framing = self._options.framing
-        if not isinstance(framing, ModbusOptions):
-            return SensorListener(self._options, self._closed)
-        from edge_runtime.sources.modbus import Poller
+        match framing:
+            case ModbusOptions():
+                from edge_runtime.sources.modbus import Poller
 
-        return Poller(framing, self._options.byte_s, self._clock, self._wait_until)
+                return Poller(framing, self._options.byte_s, self._clock, self._wait_until)
+            case LinesOptions() | BinaryOptions() | SlipOptions() | CobsOptions() | NmeaOptions():
+                return SensorListener(self._options, self._closed)
+            case _:
+                assert_never(framing)
 
     def _open(self) -> None:
         self._port = open_port(self._options, self._link.port_timeout_s)
@@ -123,7 +135,6 @@ class SensorListener:
     notice = ""
 
     def __init__(self, options: SerialOptions, closed: Event) -> None:
-        assert not isinstance(options.framing, ModbusOptions)
         self._framing = framing_of(options.framing)
         self.rows = self._framing.rows
         self._closed = closed

@@ -1,4 +1,4 @@
-"""The drawn scene as a camera, with its truth and with faults that come on cue."""
+"""The simulated road as a camera, with its truth and with faults that come on cue."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import SourceError
 from edge_runtime.options import FaultOptions, SyntheticOptions
 from edge_runtime.raw import Frame, Image
+from edge_runtime.simulate.scene import Scene, SceneObject
 from edge_runtime.sources.base import BaseSource
-from edge_runtime.sources.scene import Scene, SceneObject
 
 
 class SyntheticSource(BaseSource[Frame]):
@@ -22,7 +22,7 @@ class SyntheticSource(BaseSource[Frame]):
 
     def __init__(self, options: SyntheticOptions, clock: Clock) -> None:
         super().__init__()
-        self.lossless = not options.realtime
+        self.lossless = options.is_lossless
         self._options = options
         self._clock = clock
         self._scene = Scene(options.seed, options.width, options.height, options.rate_fps)

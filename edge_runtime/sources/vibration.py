@@ -1,12 +1,12 @@
-"""The drawn machine as a sensor: rows of acceleration at a fixed rate, with a fault on cue."""
+"""The simulated machine as a sensor: rows of acceleration at a fixed rate, with a fault on cue."""
 
 from __future__ import annotations
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.options import VibrationOptions
 from edge_runtime.raw import Samples
+from edge_runtime.simulate.machine import Machine
 from edge_runtime.sources.base import BaseSource, MediaPace
-from edge_runtime.sources.machine import Machine
 
 BLOCK_S = 0.05
 MAX_LATE_S = 1.0  # rows that nobody takes for so long are lost, as a port's buffer overflows
@@ -21,9 +21,9 @@ class VibrationSource(BaseSource[Samples]):
 
     def __init__(self, options: VibrationOptions, clock: Clock) -> None:
         super().__init__()
-        self.lossless = not options.realtime
+        self.lossless = options.is_lossless
         self.channels = options.channels
-        self.units = ("m/s2",)
+        self.units = options.units
         self._options = options
         self._clock = clock
         self._machine = Machine(options)

@@ -31,7 +31,7 @@ class VideoSource(BaseSource[Frame]):
 
     def __init__(self, options: VideoOptions, clock: Clock) -> None:
         super().__init__()
-        self.lossless = not options.realtime
+        self.lossless = options.is_lossless
         self.rate_fps = ASSUMED_FPS
         self._options = options
         self._clock = clock

@@ -84,7 +84,7 @@ def limit_of(values: Doubles, side: Side, *, is_share: bool) -> Limit:
 
     A classifier's scores (`is_share`) are taken as log-odds, ln(p / (1 - p)): near 0 and 1 they are
     pressed together. A limit from the spread of the scores themselves was passed by 19 of 4,686
-    healthy windows of the drawn machine (`kind = "vibration"`), this one by none.
+    healthy windows of the simulated machine (`kind = "vibration"`), this one by none.
 
     q - m is at least a hundredth of the median, and of scores a tenth of their range: a machine
     that gave the same value throughout is not faulty at the next step of rounding.

@@ -26,6 +26,7 @@ from edge_runtime.records import (
     whole_frame,
 )
 from edge_runtime.rules.base import TIME_TOLERANCE_S
+from edge_runtime.rules.build import open_channel_rule
 from edge_runtime.rules.threshold import Threshold
 
 NONE_ON: Mapping[str, Stamp] = {}
@@ -57,7 +58,7 @@ def watch_of(
     options: ThresholdOptions, number: int, channels: Sequence[str], begun: Stamp | None
 ) -> ActiveThreshold:
     """Put a rule to work, where its alarm is on as it was left."""
-    threshold = Threshold(options)
+    threshold = open_channel_rule(options)
     if begun is not None:
         threshold.resume()
     place = channels.index(options.channel)

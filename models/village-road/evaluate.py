@@ -22,7 +22,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edge_runtime.sources.scene import LABELS, Conditions, Scene, SceneObject
+from edge_runtime.simulate.scene import LABELS, Conditions, Scene, SceneObject
 
 HERE = Path(__file__).parent
 TEST_SEED = 200_000

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge_runtime.sources.scene import LABELS, Conditions, Scene, SceneObject
+from edge_runtime.simulate.scene import LABELS, Conditions, Scene, SceneObject
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT, RATE_FPS = 640, 360, 10.0

@@ -26,7 +26,7 @@ import tensorflow as tf
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edge_runtime.sources.scene import LABELS, WEATHERS, Conditions, Scene, SceneObject
+from edge_runtime.simulate.scene import LABELS, WEATHERS, Conditions, Scene, SceneObject
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 256, 144

@@ -17,7 +17,7 @@ from edge_runtime.clock import Stamp
 from edge_runtime.gate import open_gate
 from edge_runtime.options import MotionOptions
 from edge_runtime.raw import Frame
-from edge_runtime.sources.scene import Scene
+from edge_runtime.simulate.scene import Scene
 
 FRAMES = 200
 DISTINCT = 12  # 33 MB: more than the caches hold, as with a camera
@@ -25,7 +25,7 @@ MOST_OF_MOG2 = 0.2
 
 
 def make_frames(count: int) -> list[Frame]:
-    """Return 720p frames of the drawn road, over and over."""
+    """Return 720p frames of the simulated road, over and over."""
     scene = Scene(1, 1280, 720, 10.0)
     images = [scene.render(index)[0] for index in range(DISTINCT)]
     return [Frame(i, images[i % DISTINCT], Stamp(0.0, i / 10)) for i in range(count)]

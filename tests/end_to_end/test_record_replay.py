@@ -17,8 +17,8 @@ import pytest
 from edge_runtime.clock import ManualClock
 from edge_runtime.options import RecordingOptions
 from edge_runtime.raw import Frame
+from edge_runtime.simulate.scene import Scene
 from edge_runtime.sources.recording import RecordingSource
-from edge_runtime.sources.scene import Scene
 from support.daemon import Daemon, command, json_lines
 from support.road import head, stream, synthetic
 from support.serial_device import SerialDevice, repeating

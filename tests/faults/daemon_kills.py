@@ -2,7 +2,7 @@
 
     tests/faults/run kills --kills 1000
 
-Each board is a real daemon (a drawn scene, the bundled model) that publishes to a real Mosquitto
+Each board is a real daemon (a simulated road, the bundled model) that publishes to a real Mosquitto
 through a proxy. After each kill its database is copied and read: what it holds was committed. In
 the end the link is made good, and a consumer must have all of it, each lane in order.
 """

@@ -1,4 +1,4 @@
-"""Streams on what is bundled: the drawn road and the model that was trained on it."""
+"""Streams on what is bundled: the simulated road and the model that was trained on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def head(url: str) -> str:
 
 
 def synthetic(options: str = "frames = 10, realtime = false") -> str:
-    """Return a drawn source."""
+    """Return a simulated source."""
     return f'{{ kind = "synthetic", {options} }}'
 
 
@@ -40,7 +40,7 @@ def stream(
     model: str = f'pack = "{PACK}"',
     more: str = 'publish = { mode = "every_inference" }',
 ) -> str:
-    """Return a stream; by default each of ten drawn pictures gives a record."""
+    """Return a stream; by default each of ten simulated pictures gives a record."""
     return f'[[streams]]\nname = "{name}"\nsource = {source}\nmodel = {{ {model} }}\n{more}\n'
 
 

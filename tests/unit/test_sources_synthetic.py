@@ -12,7 +12,7 @@ import pytest
 from edge_runtime.clock import ManualClock
 from edge_runtime.errors import SourceError
 from edge_runtime.options import FaultOptions, SyntheticOptions
-from edge_runtime.sources.scene import Scene
+from edge_runtime.simulate.scene import Scene
 from edge_runtime.sources.synthetic import SyntheticSource
 from support.media import read_all, read_some
 

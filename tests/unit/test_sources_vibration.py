@@ -24,7 +24,7 @@ from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Doubles, Samples
 from edge_runtime.records import Classification, Event, Reading
-from edge_runtime.sources.machine import OUTER_RACE_ORDER, Machine
+from edge_runtime.simulate.machine import OUTER_RACE_ORDER, Machine
 from edge_runtime.sources.vibration import VibrationSource
 from edge_runtime.stream.build_sensor import build_sensor
 from support.engine import Results, no_limit

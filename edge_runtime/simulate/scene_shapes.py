@@ -1,4 +1,4 @@
-"""What the drawn village road is made of: road users and houses as convex prisms."""
+"""What the simulated village road is made of: road users and houses as convex prisms."""
 
 from __future__ import annotations
 

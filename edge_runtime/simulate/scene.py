@@ -1,4 +1,4 @@
-"""A mountain village road, drawn: a frame and its truth are a pure function of (seed, index)."""
+"""A mountain village road, simulated: a frame and its truth are a pure function of (seed, index)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edge_runtime.sources.scene_backdrop import draw_backdrop
-from edge_runtime.sources.scene_shapes import shape_of
-from edge_runtime.sources.scene_view import Color, Floats, Image, RoadCamera
+from edge_runtime.simulate.scene_backdrop import draw_backdrop
+from edge_runtime.simulate.scene_shapes import shape_of
+from edge_runtime.simulate.scene_view import Color, Floats, Image, RoadCamera
 
 LABELS = ("person", "motorbike", "car", "truck")
 WEATHERS = ("clear", "rain", "fog")

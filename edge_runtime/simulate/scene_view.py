@@ -1,4 +1,4 @@
-"""The roadside camera of the drawn scene: projection, light, weather, and prisms onto pixels.
+"""The roadside camera of the simulated road: projection, light, weather, and prisms onto pixels.
 
 Road coordinates, in metres: along the road, up, and across it (growing towards the camera).
 """
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.sources.scene_shapes import Shape
+from edge_runtime.simulate.scene_shapes import Shape
 
 FOG_LENGTH_M = 40.0
 SUBPIXEL_BITS = 4

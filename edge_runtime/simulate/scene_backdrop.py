@@ -1,4 +1,4 @@
-"""What stands still in the drawn scene: sky, karst hills, terraces, houses, trees, the road."""
+"""What stands still on the simulated road: sky, karst hills, terraces, houses, trees, the road."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edge_runtime.sources.scene_shapes import shape_of
-from edge_runtime.sources.scene_view import Color, Floats, Image, RoadCamera
+from edge_runtime.simulate.scene_shapes import shape_of
+from edge_runtime.simulate.scene_view import Color, Floats, Image, RoadCamera
 
 ROAD_HALF_WIDTH_M = 3.2
 PAVEMENT_M = (3.2, 5.6)

@@ -18,12 +18,12 @@ class Change(msgspec.Struct, frozen=True):
     """
 
     track: TrackState
-    came: bool
+    entered: bool
     since_s: float
 
     def event(self, rule: int, at_s: float) -> Event:
         """Return the change as an `enter` or `exit`."""
-        name = "enter" if self.came else "exit"
+        name = "enter" if self.entered else "exit"
         return Event(name, object_of(self.track), rule, age_s=max(0.0, at_s - self.since_s))
 
 
@@ -43,8 +43,8 @@ class Stay(msgspec.Struct):
 class Occupancy:
     """Follows which tracks are inside; enter and exit of a track strictly alternate.
 
-    A track changes sides once it was seen on the other for `debounce_s` on end. Only sightings
-    count: a track out of sight stays on its side until it is given up, which ends its stay.
+    A track changes sides once it was seen on the other for `debounce_s` without a break. Only
+    sightings count: out of sight it stays on its side until it is given up, which ends its stay.
     Tracks of all classes are followed, those that came in as one of `classes` (None: any) told.
     """
 
@@ -55,11 +55,11 @@ class Occupancy:
         self._stays: dict[int, Stay] = {}
 
     def update(self, live: tuple[TrackState, ...], at_s: float) -> list[Change]:
-        """Take in the tracks of one frame; return who left, then who came."""
+        """Take in the tracks of one frame; return who left, then who entered."""
         known = {track.id for track in live}
         changes = [self._end(id_) for id_ in list(self._stays) if id_ not in known]
         changes += [self._see(track, at_s) for track in live if track.visible]
-        return sorted(self._wanted(changes), key=lambda each: each.came)
+        return sorted(self._wanted(changes), key=lambda each: each.entered)
 
     def finish(self) -> list[Change]:
         """End every stay."""

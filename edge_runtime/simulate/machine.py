@@ -1,4 +1,4 @@
-"""A machine's vibration, drawn: shaft, noise through a housing, and a bearing that may fail.
+"""A machine's vibration, simulated: shaft, noise through a housing, and a bearing that may fail.
 
 A flaw of a race is struck by each ball that passes, and each strike rings a resonance (McFadden and
 Smith 1984, "Model for the vibration produced by a single point defect in a rolling element
