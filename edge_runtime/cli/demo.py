@@ -88,9 +88,7 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
         config.write_text(config_text(url, models))
         say(f"broker: {name} at {url}")
         say(f"road: a clip, watched by {ROAD_PACK}")
-        say(
-            f"pump: a simulated machine, heard by {PUMP_PACK}; its bearing fails at {FAULT_AFTER_S:g} s"
-        )
+        say(f"pump: a simulated machine, judged by {PUMP_PACK}; it fails at {FAULT_AFTER_S:g} s")
         consumer = Consumer(url)
         consumer.open()
         command = [sys.executable, "-m", "edge_runtime", "run", "--config", str(config)]

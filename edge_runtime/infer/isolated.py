@@ -7,7 +7,6 @@ is native code of somebody else's. Neither can be ended inside the daemon's proc
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import msgspec
@@ -27,11 +26,12 @@ from edge_runtime.infer.process_messages import (
     decode_from_model,
 )
 from edge_runtime.isolation.channel import ChannelClosedError, close_all
-from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError, signal_name
-from edge_runtime.isolation.frames import SharedMemoryError
-from edge_runtime.isolation.limits import MIB, ChildLimits, board_memory_bytes
-from edge_runtime.isolation.template import OUT_OF_MEMORY
+from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError
+from edge_runtime.isolation.deaths import DeathTexts, death_text
+from edge_runtime.isolation.limits import ChildLimits, board_memory_bytes
+from edge_runtime.isolation.memory import SharedMemoryError
 from edge_runtime.isolation.tensors import SharedTensors
+from edge_runtime.language import mark
 from edge_runtime.options import DelegateOptions
 from edge_runtime.raw import Tensor
 
@@ -41,6 +41,21 @@ FAULTS: dict[Fault, type[BackendError]] = {
     "absent": AcceleratorMissingError,
 }
 ENTRY = "edge_runtime.infer.process:run"
+# Why its process is gone, and what to do about it.
+DEATHS: DeathTexts = {
+    "template": mark("the process that all models are started by ended: started again"),
+    "memory": mark(
+        "the model needs more memory than the {limit:.0f} MiB that one may take; use a smaller one"
+    ),
+    "killed": mark(
+        "the model's process was killed, by somebody or by the kernel because the board's memory "
+        "is full (`journalctl -k` tells); use a smaller model, or fewer of them"
+    ),
+    "crashed": mark(
+        "the model crashed its process as it ran ({signal}); get the pack again, or use another one"
+    ),
+    "ended": mark("its inference process ended (status {status})"),
+}
 LOAD_TIMEOUT_S = 120.0  # an accelerator may compile the model as it is opened
 FIRST_RUN_TIMEOUT_S = 45.0  # the first runs may set an accelerator up
 RUN_TIMEOUT_S = 15.0  # the slowest board needs under 1 s for the largest pack we know
@@ -127,7 +142,7 @@ def wait_loaded(child: Child, limit_bytes: int) -> tuple[ModelLoaded, SharedTens
     try:
         received = child.channel.receive_with_descriptors(LOAD_TIMEOUT_S)
     except ChannelClosedError:
-        raise death(child, limit_bytes) from None
+        raise BackendError(death_text(child, LEAVE_S, limit_bytes, DEATHS)) from None
     if received is None:
         raise hung(child, LOAD_TIMEOUT_S)
     message, descriptors = received
@@ -156,7 +171,7 @@ def ask(child: Child, message: bytes, timeout_s: float, limit_bytes: int) -> Fro
         if child.channel.send(message, timeout_s=timeout_s):
             answer = child.channel.receive(timeout_s)
     except ChannelClosedError:
-        raise death(child, limit_bytes) from None
+        raise BackendError(death_text(child, LEAVE_S, limit_bytes, DEATHS)) from None
     if answer is None:
         raise hung(child, timeout_s)
     return understood(answer)
@@ -183,31 +198,6 @@ def hung(child: Child, timeout_s: float) -> BackendError:
         "with `edge-runtime models verify`, or use another one",
         seconds=timeout_s,
     )
-
-
-def death(child: Child, limit_bytes: int) -> BackendError:
-    """Return why an inference process is gone, and what to do about it."""
-    status = child.ended(LEAVE_S)
-    if child.lost_template:
-        return BackendError("the process that all models are started by ended: started again")
-    if status == OUT_OF_MEMORY:
-        return BackendError(
-            "the model needs more memory than the {limit:.0f} MiB that one may take; use a smaller "
-            "one",
-            limit=limit_bytes / MIB,
-        )
-    if status == -signal.SIGKILL:
-        return BackendError(
-            "the model's process was killed, by somebody or by the kernel because the board's "
-            "memory is full (`journalctl -k` tells); use a smaller model, or fewer of them"
-        )
-    if status is not None and status < 0:
-        return BackendError(
-            "the model crashed its process as it ran ({signal}); get the pack again, or use "
-            "another one",
-            signal=signal_name(status),
-        )
-    return BackendError("its inference process ended (status {status})", status=status)
 
 
 def model_memory_bytes() -> int:

@@ -1,31 +1,30 @@
 """Pictures in memory that two or more processes share: written once, read in place.
 
-A pool is a row of slots of one size in an anonymous file (memfd). Its owner fills a free slot and
-tells the readers its number; each reader holds a `Lease` while its picture is in use. A reader
-never writes. A slot that was never used costs no memory: the kernel gives pages at the first touch.
+A pool is a row of slots of one size in shared memory. Its owner fills a free slot and tells the
+readers its number; each reader holds a `Lease` while its picture is in use. A reader never writes.
 """
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import mmap
 import os
 from collections.abc import Callable
 
 import numpy as np
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.isolation.memory import (
+    SharedMemoryError,
+    closed_on_error,
+    create_sealed,
+    map_sealed,
+)
 from edge_runtime.raw import Image
 
 PAGE_BYTES = 4096
 # 4096 x 3072 in colour: the largest camera that one meets has 12 megapixels.
 MAX_FRAME_BYTES = 40 * 1024 * 1024
 MAX_SLOTS = 64
-
-
-class SharedMemoryError(EdgeError):
-    """Pictures cannot be shared: too large, or no memory for them."""
 
 
 class Lease:
@@ -54,47 +53,31 @@ class FramePool:
     """
 
     def __init__(self, descriptor: int, slots: int, slot_bytes: int) -> None:
-        """Map the file. Takes the descriptor over. Raises SharedMemoryError."""
+        """Map the file. Takes the descriptor over where it succeeds. Raises SharedMemoryError."""
+        self._memory = map_sealed(descriptor, slots * slot_bytes)
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self.descriptor = descriptor
         self.slots = slots
         self.slot_bytes = slot_bytes
-        try:
-            if os.fstat(descriptor).st_size < slots * slot_bytes:
-                raise SharedMemoryError("the shared memory is smaller than it was announced")
-            self._memory = mmap.mmap(descriptor, slots * slot_bytes)
-        except (OSError, ValueError) as error:
-            raise SharedMemoryError("no memory for pictures ({why})", why=str(error)) from error
-        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
 
     @classmethod
     def create(cls, slots: int, frame_bytes: int) -> FramePool:
-        """Make a pool for pictures of `frame_bytes`. Raises SharedMemoryError."""
+        """Make a pool for pictures of `frame_bytes`. Raises SharedMemoryError, OSError."""
         check_bounds(slots, frame_bytes)
         slot_bytes = -(-frame_bytes // PAGE_BYTES) * PAGE_BYTES
-        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-        descriptor = os.memfd_create("edge-runtime-frames", flags)
-        try:
-            os.ftruncate(descriptor, slots * slot_bytes)
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        descriptor = create_sealed("edge-runtime-frames", slots * slot_bytes)
+        with closed_on_error(descriptor):
             return cls(descriptor, slots, slot_bytes)
-        except BaseException:
-            os.close(descriptor)
-            raise
 
     @classmethod
     def attach(cls, descriptor: int, slots: int, slot_bytes: int) -> FramePool:
         """Map a pool that another process announced. Takes the descriptor over, whatever comes.
 
-        Raises SharedMemoryError. What it announces is not believed: reading beyond the file's end,
-        or in a file that was made shorter meanwhile, would end this process with SIGBUS.
+        Raises SharedMemoryError: what it announces is not believed.
         """
-        try:
+        with closed_on_error(descriptor):
             check_bounds(slots, slot_bytes)
-            check_seal(descriptor)
             return cls(descriptor, slots, slot_bytes)
-        except BaseException:
-            os.close(descriptor)
-            raise
 
     def picture(self, slot: int, shape: tuple[int, ...], release: Callable[[], None]) -> Image:
         """Return the picture in a slot, uint8 of `shape`; `release` is called when it is unused.
@@ -126,13 +109,3 @@ def check_bounds(slots: int, size_bytes: int) -> None:
             size=size_bytes / 1e6,
             limit=MAX_FRAME_BYTES / 1e6,
         )
-
-
-def check_seal(descriptor: int) -> None:
-    """Raise SharedMemoryError where a file may become shorter: reading behind its end is SIGBUS."""
-    try:
-        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
-    except OSError:  # no anonymous file
-        seals = 0
-    if not seals & fcntl.F_SEAL_SHRINK:
-        raise SharedMemoryError("the shared memory could be made shorter by its owner")

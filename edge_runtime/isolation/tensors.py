@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import mmap
 import os
 from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
-from edge_runtime.isolation.frames import SharedMemoryError, check_seal
+from edge_runtime.isolation.memory import (
+    SharedMemoryError,
+    closed_on_error,
+    create_sealed,
+    map_sealed,
+)
 from edge_runtime.raw import Tensor, TensorSpec
 
 ALIGNMENT_BYTES = 64  # of a cache line
@@ -26,13 +29,7 @@ class SharedTensors:
     def __init__(self, descriptor: int, specs: Sequence[TensorSpec]) -> None:
         """Map the file. Takes the descriptor over where it succeeds. Raises SharedMemoryError."""
         offsets, size_bytes = layout(specs)
-        try:
-            if os.fstat(descriptor).st_size != size_bytes:
-                raise SharedMemoryError("the shared memory is not as large as it was announced")
-            check_seal(descriptor)
-            memory = mmap.mmap(descriptor, size_bytes)
-        except (OSError, ValueError) as error:
-            raise SharedMemoryError("no memory for tensors ({why})", why=str(error)) from error
+        memory = map_sealed(descriptor, size_bytes)
         self.descriptor = descriptor
         self.arrays: tuple[Tensor, ...] = tuple(
             np.frombuffer(memory, spec.dtype, prod(spec.shape), offset).reshape(spec.shape)
@@ -43,27 +40,17 @@ class SharedTensors:
     def attach(cls, descriptor: int, specs: Sequence[TensorSpec]) -> SharedTensors:
         """Map what another process announced. Takes the descriptor over, whatever comes.
 
-        Raises SharedMemoryError; what it announces is not believed.
+        Raises SharedMemoryError: what it announces is not believed.
         """
-        try:
+        with closed_on_error(descriptor):
             return cls(descriptor, specs)
-        except BaseException:
-            os.close(descriptor)
-            raise
 
     @classmethod
     def create(cls, specs: Sequence[TensorSpec]) -> SharedTensors:
-        """Make the memory for tensors. Raises SharedMemoryError."""
-        _offsets, size_bytes = layout(specs)
-        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-        descriptor = os.memfd_create("edge-runtime-tensors", flags)
-        try:
-            os.ftruncate(descriptor, size_bytes)
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        """Make the memory for tensors. Raises SharedMemoryError, OSError."""
+        descriptor = create_sealed("edge-runtime-tensors", layout(specs)[1])
+        with closed_on_error(descriptor):
             return cls(descriptor, specs)
-        except BaseException:
-            os.close(descriptor)
-            raise
 
     def close(self) -> None:
         """Close the descriptor; the memory stays as long as one of the arrays."""

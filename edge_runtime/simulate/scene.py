@@ -1,4 +1,4 @@
-"""A mountain village road, simulated: a frame and its truth are a pure function of (seed, index)."""
+"""A mountain village road, simulated: frame and truth are a pure function of (seed, index)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ import numpy as np
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import SourceError
 from edge_runtime.isolation.channel import MessageChannel
-from edge_runtime.isolation.frames import FramePool, SharedMemoryError
+from edge_runtime.isolation.frames import FramePool
+from edge_runtime.isolation.memory import SharedMemoryError
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import open_source
 from edge_runtime.sources.capture_messages import (

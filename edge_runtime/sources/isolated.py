@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 from functools import partial
 
 import msgspec
@@ -21,13 +20,14 @@ from edge_runtime.isolation.children import (
     Child,
     ChildFactory,
     ChildStartError,
-    signal_name,
 )
-from edge_runtime.isolation.frames import FramePool, SharedMemoryError
-from edge_runtime.isolation.limits import MIB, ChildLimits, decoder_memory_bytes
+from edge_runtime.isolation.deaths import DeathTexts, death_text
+from edge_runtime.isolation.frames import FramePool
+from edge_runtime.isolation.limits import ChildLimits, decoder_memory_bytes
+from edge_runtime.isolation.memory import SharedMemoryError
 from edge_runtime.isolation.sandbox import Sandbox
-from edge_runtime.isolation.template import OUT_OF_MEMORY
 from edge_runtime.isolation.template_process import KILL_TIMEOUT_S
+from edge_runtime.language import mark
 from edge_runtime.options import SourceOptions
 from edge_runtime.raw import Frame
 from edge_runtime.sources.base import BaseSource
@@ -44,6 +44,23 @@ from edge_runtime.sources.capture_messages import (
     encode_request,
 )
 
+# Why its process is gone, and what to do about it.
+DEATHS: DeathTexts = {
+    "template": mark("the process that all sources are started by ended: started again"),
+    "memory": mark(
+        "what it sends needs more memory to be decoded than the {limit:.0f} MiB that one source "
+        "may take; give it a smaller picture, and check that the address is the camera's"
+    ),
+    "killed": mark(
+        "its process was killed, by somebody or by the kernel because the board's memory is full "
+        "(`journalctl -k` tells); give it a smaller picture, or use fewer streams"
+    ),
+    "crashed": mark(
+        "its decoder crashed ({signal}) on what it was sent; check that the address is the "
+        "camera's and the file is whole"
+    ),
+    "ended": mark("its capture process ended (status {status})"),
+}
 ENTRY = "edge_runtime.sources.capture_process:run"
 MAX_SIDE = 16384
 LEAVE_S = 1.0  # for saying goodbye to a camera, which counts its viewers
@@ -155,7 +172,7 @@ class IsolatedSource(BaseSource[Frame]):
             received = child.channel.receive_with_descriptors(timeout_s)
         except ChannelClosedError:
             self._check_open()
-            raise self._death(child) from None
+            raise SourceError(death_text(child, LEAVE_S, self._limits.data_bytes, DEATHS)) from None
         if received is None:
             return None
         message, descriptors = received
@@ -220,31 +237,6 @@ class IsolatedSource(BaseSource[Frame]):
             raise SharedMemoryError("its pictures go back in time")
         self._last = shifted
         return shifted
-
-    def _death(self, child: Child) -> SourceError:
-        """Return why a capture process is gone, and what to do about it."""
-        status = child.ended(LEAVE_S)
-        if child.lost_template:
-            return SourceError("the process that all sources are started by ended: started again")
-        if status == OUT_OF_MEMORY:
-            return SourceError(
-                "what it sends needs more memory to be decoded than the {limit:.0f} MiB that one "
-                "source may take; give it a smaller picture, and check that the address is the "
-                "camera's",
-                limit=self._limits.data_bytes / MIB,
-            )
-        if status == -signal.SIGKILL:
-            return SourceError(
-                "its process was killed, by somebody or by the kernel because the board's memory "
-                "is full (`journalctl -k` tells); give it a smaller picture, or use fewer streams"
-            )
-        if status is not None and status < 0:
-            return SourceError(
-                "its decoder crashed ({signal}) on what it was sent; check that the address is the "
-                "camera's and the file is whole",
-                signal=signal_name(status),
-            )
-        return SourceError("its capture process ended (status {status})", status=status)
 
     def _release(self) -> None:
         if self._child is not None:

@@ -16,8 +16,9 @@ import pytest
 
 from edge_runtime.isolation.channel import ChannelClosedError, MessageChannel
 from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError
-from edge_runtime.isolation.frames import FramePool, SharedMemoryError
+from edge_runtime.isolation.frames import FramePool
 from edge_runtime.isolation.limits import MIB, ChildLimits
+from edge_runtime.isolation.memory import SharedMemoryError
 from edge_runtime.isolation.template import OUT_OF_MEMORY
 from edge_runtime.isolation.tensors import SharedTensors
 from edge_runtime.raw import TensorSpec
