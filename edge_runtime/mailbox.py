@@ -12,8 +12,8 @@ T = TypeVar("T")
 class Mailbox(Generic[T]):
     """One producer, many takers.
 
-    `lossless`: `put` waits for room. Otherwise the oldest item makes room, is counted in
-    `dropped` and returned to the producer.
+    `lossless`: `put` waits for room. Otherwise the oldest item makes room, and is returned to the
+    producer.
     """
 
     def __init__(self, *, capacity: int = 1, lossless: bool = False) -> None:
@@ -22,7 +22,6 @@ class Mailbox(Generic[T]):
         self._lossless = lossless
         self._room = threading.Condition()
         self._closed = False
-        self.dropped = 0
 
     def put(self, item: T) -> T | None:
         """Hand an item over; return the one that was dropped (the item itself once closed)."""
@@ -35,7 +34,6 @@ class Mailbox(Generic[T]):
             out = None
             if len(self._items) >= self._capacity:
                 out = self._items.popleft()
-                self.dropped += 1
             self._items.append(item)
             return out
 

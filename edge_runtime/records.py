@@ -47,7 +47,7 @@ class TrackState(msgspec.Struct, frozen=True):
     """A confirmed track: best score so far, the boxes where it was last and first seen, and when.
 
     A track that is coasting (`visible` False) stays where it was last seen, so that no rule
-    counts a movement that nobody saw; `Tracker.predict` says where it may be by now.
+    counts a movement that nobody saw.
     """
 
     id: int

@@ -232,8 +232,3 @@ def is_gap(last: Samples, block: Samples, max_late_s: float) -> bool:
         or (block.rate_hz, block.channels) != (last.rate_hz, last.channels)
         or abs(block.stamp.monotonic_s - due_s) > max_late_s
     )
-
-
-def in_samples(duration_s: float, rate_hz: float) -> int:
-    """Return the number of samples nearest to a duration, at least 1."""
-    return max(1, round(duration_s * rate_hz))

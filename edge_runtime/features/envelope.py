@@ -1,4 +1,8 @@
-"""The envelope of a carrier band and its spectrum: where the impacts of a bearing show."""
+"""The envelope of a carrier band: in its spectrum the impacts of a bearing show.
+
+Randall and Antoni (2011), "Rolling element bearing diagnostics - a tutorial", section 4: band-pass
+around a resonance, take the envelope, take its spectrum.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from edge_runtime.features.signals import Reals, Signal, centred, single
-from edge_runtime.features.spectrum import amplitude_spectrum, frequencies_hz
+from edge_runtime.features.spectrum import frequencies_hz
 
 Band: TypeAlias = tuple[float, float]
 
@@ -31,12 +35,3 @@ def envelope(windows: Signal, rate_hz: float, band_hz: Band | None = None) -> Re
     analytic = np.zeros(values.shape, np.complex128)
     analytic[..., : bins_hz.size] = np.fft.rfft(values, axis=-1) * gain
     return single(np.abs(np.fft.ifft(analytic, axis=-1)))
-
-
-def envelope_spectrum(windows: Signal, rate_hz: float, band_hz: Band | None = None) -> Reals:
-    """Return the amplitude spectrum of the envelope, (..., samples // 2 + 1), in the signal's unit.
-
-    Randall and Antoni (2011), "Rolling element bearing diagnostics - a tutorial", section 4:
-    band-pass around a resonance, take the envelope, take its spectrum.
-    """
-    return amplitude_spectrum(envelope(windows, rate_hz, band_hz))

@@ -1,6 +1,6 @@
 """Statistics of a window in time. Each takes (..., samples) and gives (...), float32.
 
-A window that does not change at all has no shape: its crest factor, kurtosis and skewness are 0.
+A window that does not change at all has no shape: its crest factor and kurtosis are 0.
 """
 
 from __future__ import annotations
@@ -30,14 +30,6 @@ def crest_factor(windows: Signal) -> Reals:
     values = np.abs(double(windows))
     level = np.sqrt(np.square(values).mean(axis=-1))
     return single(ratio(values.max(axis=-1), level))
-
-
-def skewness(windows: Signal) -> Reals:
-    """Return m3 / m2^1.5 of the central moments, biased (Fisher-Pearson g1, as SciPy's default)."""
-    values = centred(windows)
-    second = np.square(values).mean(axis=-1)
-    third = (np.square(values) * values).mean(axis=-1)
-    return single(ratio(third, second**1.5))
 
 
 def kurtosis(windows: Signal) -> Reals:

@@ -1,11 +1,8 @@
-"""Recorded outputs in place of a model: for tests, and for replays without the weights."""
+"""Recorded outputs in place of a model: for tests of what comes behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
@@ -69,25 +66,3 @@ def check_tensors(what: str, tensors: Sequence[Tensor], specs: Sequence[TensorSp
     wanted = [(spec.shape, spec.dtype) for spec in specs]
     if found != wanted:
         raise BackendError(f"{what}: {found} where the model has {wanted}")
-
-
-def save_runs(path: Path, model: CannedModel, runs: Sequence[Sequence[Tensor]]) -> None:
-    """Write a recording: one array an output, the runs along its first axis."""
-    arrays: dict[str, Any] = {
-        f"output_{place}": np.stack([run[place] for run in runs])
-        for place in range(len(model.outputs))
-    }
-    described = np.frombuffer(msgspec.json.encode(model), np.uint8)
-    with path.open("wb") as file:
-        np.savez_compressed(file, model=described, **arrays)
-
-
-def load_canned(path: Path, *, repeat: bool = False) -> CannedBackend:
-    """Read a recording that `save_runs` wrote."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            model = msgspec.json.decode(arrays["model"].tobytes(), type=CannedModel)
-            stacks = [arrays[f"output_{place}"] for place in range(len(model.outputs))]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
-        raise BackendError(f"{path}: is no recording of a model's outputs: {error}") from error
-    return CannedBackend(model, list(zip(*stacks, strict=True)), repeat=repeat)

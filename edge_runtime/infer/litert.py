@@ -76,7 +76,7 @@ class InterpreterBackend:
             self._interpreter.invoke()
             return tuple(self._interpreter.get_tensor(place) for place in self._output_places)
         except (RuntimeError, ValueError) as error:
-            raise BackendError("the model failed as it ran: {why}", why=one_line(error)) from error
+            raise BackendError("the model failed as it ran: {why}", why=reason_of(error)) from error
 
     def close(self) -> None:
         self._interpreter = None
@@ -118,7 +118,7 @@ def open_backend(
     except SystemError as error:
         raise broken(name, error) from error
     except (RuntimeError, ValueError, TypeError, MemoryError) as error:
-        about = {"file": weights, "runtime": runtime_name(name), "why": one_line(error)}
+        about = {"file": weights, "runtime": runtime_name(name), "why": reason_of(error)}
         if delegate is None:
             if (unfit := unfit_file(weights)) is not None:
                 raise ModelRefusedError(located(weights, unfit)) from error
@@ -156,7 +156,7 @@ def placed(interpreter: Any, delegate: DelegateOptions, runtime: Runtime) -> Del
             "another version of the runtime",
             library=delegate.library,
             runtime=runtime_name(runtime),
-            why=one_line(error),
+            why=reason_of(error),
         ) from error
     check_share(placement, delegate)
     return placement
@@ -220,7 +220,7 @@ def load_delegate(module: Any, delegate: DelegateOptions, weights: Path) -> Any:
             "delegate {library}: does not start ({why}); is the accelerator plugged in, and may "
             "this user open it?",
             library=library,
-            why=one_line(error),
+            why=reason_of(error),
         ) from error
 
 
@@ -229,7 +229,7 @@ def not_loaded(library: str, error: OSError, weights: Path) -> BackendError:
 
     Only a model that a CPU can run is advised to run there.
     """
-    why = one_line(error)
+    why = reason_of(error)
     # dlopen(3) begins with the name of what is missing, which may be a library that this one needs.
     is_missing = why.startswith(f"{library}: cannot open shared object file: No such file")
     error_type = AcceleratorMissingError if is_missing else BackendError
@@ -255,11 +255,11 @@ def broken(runtime: Runtime, error: Exception) -> BackendError:
         "{runtime} is installed and does not work here, with numpy {numpy} ({why}); `{command}`",
         runtime=runtime_name(runtime),
         numpy=np.__version__,
-        why=one_line(error.__cause__ or error),
+        why=reason_of(error.__cause__ or error),
         command=ADVICE[runtime],
     )
 
 
-def one_line(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return an error's text on one line."""
     return " ".join(str(error).split()) or type(error).__name__

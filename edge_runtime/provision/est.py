@@ -203,7 +203,7 @@ class EstClient:
 
     def _refused(self, status: int, answer: bytes, *, verified: bool) -> ProvisionError:
         # What somebody unproven says is not shown to anyone.
-        text = Heard((verified and one_line(answer)) or f"HTTP {status}")
+        text = Heard((verified and first_line(answer)) or f"HTTP {status}")
         if status in LATER:
             return NoLinkError(
                 "the office at {address} says: later ({text})",
@@ -222,7 +222,7 @@ class EstClient:
         )
 
 
-def one_line(answer: bytes) -> str:
+def first_line(answer: bytes) -> str:
     """Return the first line of a server's text, fit for a terminal and a log."""
     first = answer[:1024].decode(errors="replace").strip().partition("\n")[0]
     if first.startswith("<"):

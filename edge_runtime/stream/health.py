@@ -59,17 +59,15 @@ class Progress:
 
     def __init__(self, now_s: float) -> None:
         self.captured_s = now_s
-        self.inferred_s = now_s
         self.oldest_job_s: dict[int, float] = {}
 
     def job_started(self, worker: int, now_s: float) -> None:
         """Note that a worker entered native code for this stream."""
         self.oldest_job_s[worker] = now_s
 
-    def job_ended(self, worker: int, now_s: float) -> None:
+    def job_ended(self, worker: int) -> None:
         """Note that it came back."""
         self.oldest_job_s.pop(worker, None)
-        self.inferred_s = now_s
 
     def hung_for_s(self, now_s: float) -> float:
         """Return how long the longest running inference has been at it."""

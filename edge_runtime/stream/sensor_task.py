@@ -84,7 +84,7 @@ class SensorTask:
         except Exception as error:
             self._fail(error)
         finally:
-            self.progress.job_ended(OWN_THREAD, self._clock.monotonic())
+            self.progress.job_ended(OWN_THREAD)
 
     def failed(self) -> bool:
         return self._failed.is_set()

@@ -151,7 +151,7 @@ class VisionTask:
             self._kits.drop(worker, self._model)
             self._fail(error)
         finally:
-            self.progress.job_ended(worker, self._clock.monotonic())
+            self.progress.job_ended(worker)
         self._drain()
 
     def finish(self, timeout_s: float) -> bool:

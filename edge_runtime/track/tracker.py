@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from edge_runtime.boxes import FULL_FRAME, Box, clip
+from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.label_groups import NO_GROUPS, LabelGroups
 from edge_runtime.options import TrackOptions
 from edge_runtime.records import Detection, TrackState
@@ -32,7 +32,7 @@ Attention: TypeAlias = Literal["nobody", "steady", "lost", "new"]
 
 
 class TrackerOutput(msgspec.Struct, frozen=True):
-    """The same detections with their track ids, who came, who was given up, and who is there.
+    """The same detections with their track ids, who came, and who is there.
 
     What has an id bears its track's class. `dropped` counts the tracks that were given up
     unconfirmed; `missed` are those that went through the frame too fast to be confirmed, each as
@@ -41,7 +41,6 @@ class TrackerOutput(msgspec.Struct, frozen=True):
 
     objects: tuple[Detection, ...]
     entered: tuple[TrackState, ...] = ()
-    exited: tuple[TrackState, ...] = ()
     live: tuple[TrackState, ...] = ()
     dropped: int = 0
     missed: tuple[float, ...] = ()
@@ -74,7 +73,7 @@ class Tracker:
 
         Objects of classes that stand for each other in `groups` may show one track.
         """
-        exited = self._give_up(at_s)
+        self._give_up(at_s)
         elsewhere = self._put_aside(region, at_s)
         kinds = [groups.of(seen.class_id) for seen in objects]
         matched, far = self._associate(objects, kinds, at_s)
@@ -90,23 +89,15 @@ class Tracker:
         return TrackerOutput(
             objects=tuple(with_id(seen, matched.get(i)) for i, seen in enumerate(objects)),
             entered=entered,
-            exited=exited,
             live=self._live(),
             dropped=len(gone),
             missed=tuple(self._leaps.passed(gone)) if gone else (),
         )
 
-    def predict(self, at_s: float) -> tuple[TrackState, ...]:
-        """Return the confirmed tracks moved to `at_s`; changes nothing."""
-        return tuple(
-            track.state(clipped(track.motion.box_at(at_s)))
-            for track in self._tracks
-            if track.id and not self._is_lost(track, at_s)
-        )
-
     def coast(self, at_s: float) -> TrackerOutput:
         """Take in a frame that was not inferred though something may move in it."""
-        return TrackerOutput(objects=(), exited=self._give_up(at_s), live=self._live())
+        self._give_up(at_s)
+        return TrackerOutput(objects=(), live=self._live())
 
     def hold(self, at_s: float) -> TrackerOutput:
         """Take in a frame that was not inferred because nothing moved in it.
@@ -116,11 +107,8 @@ class Tracker:
         for track in self._tracks:
             if track.visible:
                 track.hold(at_s)
-        return TrackerOutput(objects=(), exited=self._give_up(at_s), live=self._live())
-
-    def unsettled(self, at_s: float) -> bool:
-        """Say whether a track is tentative or out of sight: only inference can settle it."""
-        return any(not (t.id and t.visible) and not self._is_lost(t, at_s) for t in self._tracks)
+        self._give_up(at_s)
+        return TrackerOutput(objects=(), live=self._live())
 
     def attention(self) -> Attention:
         """Return what the tracks wait for: a new one above all."""
@@ -152,10 +140,8 @@ class Tracker:
     def _live(self) -> tuple[TrackState, ...]:
         return tuple(track.state() for track in self._tracks if track.id)
 
-    def _give_up(self, at_s: float) -> tuple[TrackState, ...]:
-        lost = [track for track in self._tracks if self._is_lost(track, at_s)]
+    def _give_up(self, at_s: float) -> None:
         self._tracks = [track for track in self._tracks if not self._is_lost(track, at_s)]
-        return tuple(track.state() for track in lost if track.id)
 
     def _associate(
         self, objects: tuple[Detection, ...], kinds: list[int], at_s: float
@@ -251,8 +237,3 @@ def holds(region: Box, box: Box) -> bool:
     """Say whether the middle of a box lies in a region."""
     x, y = (box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0
     return region[0] <= x <= region[2] and region[1] <= y <= region[3]
-
-
-def clipped(box: Box) -> Box:
-    """Return the part of a box that lies in the frame."""
-    return clip(box[0]), clip(box[1]), clip(box[2]), clip(box[3])

@@ -1,8 +1,7 @@
-"""Recorded outputs in place of a model: in turn, to the end or round again, kept in a file."""
+"""Recorded outputs in place of a model: in turn, to the end or round again."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from edge_runtime.errors import BackendError
 from edge_runtime.infer.base import Backend
-from edge_runtime.infer.canned import CannedBackend, CannedModel, load_canned, save_runs
+from edge_runtime.infer.canned import CannedBackend, CannedModel
 from edge_runtime.raw import TensorSpec
 
 MODEL = CannedModel(
@@ -48,15 +47,6 @@ def test_outputs_are_the_caller_s_own() -> None:
     assert_gives(backend, RUNS[0])
 
 
-def test_recording_comes_back_from_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "outputs.npz"
-    save_runs(path, MODEL, RUNS)
-    backend = load_canned(path)
-    assert (backend.input, backend.outputs) == (MODEL.input, MODEL.outputs)
-    for run in RUNS:
-        assert_gives(backend, run)
-
-
 @pytest.mark.parametrize(
     "tensor", [FRAME[0], FRAME.astype(np.float32)], ids=["wrong shape", "wrong type"]
 )
@@ -77,23 +67,3 @@ def test_closed_backend_refuses_and_closes_twice() -> None:
 def test_outputs_are_held_to_the_model_s(runs: Any) -> None:
     with pytest.raises(BackendError):
         CannedBackend(MODEL, runs)
-
-
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut"])
-def test_file_that_is_no_recording_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "outputs.npz"
-    path.write_bytes(content)
-    with pytest.raises(BackendError, match="no recording"):
-        load_canned(path)
-
-
-def test_archive_of_other_arrays_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "outputs.npz"
-    np.savez(path, weights=np.zeros(3))
-    with pytest.raises(BackendError, match="no recording"):
-        load_canned(path)
-
-
-def test_missing_recording_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match=r"missing\.npz"):
-        load_canned(tmp_path / "missing.npz")

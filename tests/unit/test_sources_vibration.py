@@ -1,4 +1,4 @@
-"""The drawn machine: the same for its seed, paced like a sensor, judged by the bundled model."""
+"""The simulated machine: the same for its seed, paced like a sensor, judged by its pack."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.clock import ManualClock
-from edge_runtime.features.envelope import envelope_spectrum
-from edge_runtime.features.spectrum import frequencies_hz
+from edge_runtime.features.envelope import envelope
+from edge_runtime.features.spectrum import amplitude_spectrum, frequencies_hz
 from edge_runtime.model.resolve import open_pack_backend
 from edge_runtime.model.runner import Model
 from edge_runtime.model.window_runner import PackWindowModel
@@ -58,7 +58,7 @@ def test_a_machine_is_the_same_for_its_seed_in_whatever_pieces_it_is_taken() -> 
 def test_a_fault_adds_strikes_of_the_outer_race_and_changes_nothing_else() -> None:
     added = signal(3.0, fault_after_s=1.0) - signal(3.0)
     assert not added[:12_000].any()
-    lines = envelope_spectrum(added[12_000:], 12_000.0)
+    lines = amplitude_spectrum(envelope(added[12_000:], 12_000.0))
     strongest_hz = frequencies_hz(24_000, 12_000.0)[lines.argmax()]
     assert strongest_hz == pytest.approx(OUTER_RACE_ORDER * 29.5, rel=0.01)
 

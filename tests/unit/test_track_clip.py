@@ -62,16 +62,15 @@ def assert_six_people_walk_through(seen: list[tuple[int, tuple[Detection, ...]]]
     to_the_right = options.LineOptions(name="right", start=(0.7, 1.0), end=(0.7, 0.0))
     presence, line = Presence(), open_rule(to_the_right, 0, ("person",))
     events: list[RuleRecord] = []
-    states: list[TrackState] = []
+    states: dict[int, TrackState] = {}  # as each was last
     for index, objects in seen:
         stamp = Stamp(0.0, 100.0 + index / 10)
         output = tracker.update(objects, stamp.monotonic_s)
         assert len(output.live) <= 1
-        states += output.exited
+        states |= {state.id: state for state in output.live}
         events += [*presence.update(output.live, stamp), *line.update(output.live, stamp)]
-    states += tracker.finish(stamp.monotonic_s)
     events += presence.finish(stamp)
-    spans = [((s.since_s - 100) * 10, (s.seen_s - 100) * 10) for s in states]
+    spans = [((s.since_s - 100) * 10, (s.seen_s - 100) * 10) for s in states.values()]
     assert spans == [pytest.approx(walk, abs=20) for walk in WALKS]
     told = [(e.event, e.direction, e.object.track) for e in events if isinstance(e, Event)]
     assert told == [
