@@ -28,11 +28,6 @@ class Topics(NamedTuple):
         """Health, retained."""
         return f"{self.base}/health"
 
-    @property
-    def commands(self) -> str:
-        """The filter of the device's own commands."""
-        return f"{self.base}/cmd/#"
-
     def result(self, stream: str, kind: str) -> str:
         """Where a stream's records of one kind go."""
         return f"{self.base}/{stream}/{kind}"

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_runtime.errors import EdgeError
-from edge_runtime.outbox import Outbox
+from edge_runtime.outbox import MAX_REPLAY, Outbox
 from edge_runtime.publish.contract import CommandReply
 
 log = logging.getLogger("edge_runtime.daemon")
@@ -24,7 +24,6 @@ WAITING = 16  # commands not yet begun; further ones are refused: a broker may h
 STOP_TIMEOUT_S = 5.0
 TELL_EVERY_S = 60.0  # of refused commands in the log: who sends garbage sends much of it
 SHOWN = 300  # characters of why: a decoder quotes what it was given
-MAX_REPLAY = 100_000  # seqs that one request may name
 
 Answer: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[bytes], Answer]

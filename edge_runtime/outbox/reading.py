@@ -20,7 +20,7 @@ from edge_runtime.outbox.rows import (
     unpack,
 )
 
-MAX_REPLAY = 100_000
+MAX_REPLAY = 100_000  # seqs that one request may name
 
 
 def refill(ledger: OutboxLedger) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge_runtime.daemon.commands import MAX_REPLAY, WAITING, Commands
+from edge_runtime.daemon.commands import WAITING, Commands
 from support.broker import Mosquitto
 from support.device import TOPICS, Device
 from support.waiting import until
