@@ -15,6 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge_runtime.daemon.commands import WAITING, Commands
+from edge_runtime.outbox import MAX_REPLAY
 from support.broker import Mosquitto
 from support.device import TOPICS, Device
 from support.waiting import until
