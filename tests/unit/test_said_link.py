@@ -127,12 +127,12 @@ def test_what_the_office_answers(office: OfficeFolder, est: EstTestClient) -> No
 def test_an_office_that_is_another_one_or_away(
     office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
-    here = EstTestClient(f"https://127.0.0.1:{est.port}", clock_trusted=True)
+    here = EstClient(f"https://127.0.0.1:{est.port}", clock_trusted=True)
     in_vietnamese(raised(ProvisionError, lambda: here.ca("0" * 64)))
     ours, theirs = request(new_key(), "hill/gate"), new_office(tmp_path / "theirs").ca.read_bytes()
     stranger = raised(ProvisionError, lambda: here.enroll(ours, theirs, "claim", "secret"))
     assert "không phải văn phòng đã cấp phiếu" in in_vietnamese(stranger)
-    away = EstTestClient(f"https://127.0.0.1:{free_port()}", clock_trusted=True)
+    away = EstClient(f"https://127.0.0.1:{free_port()}", clock_trusted=True)
     assert "kết nối bị từ chối" in in_vietnamese(raised(NoLinkError, lambda: away.ca("0" * 64)))
 
 
