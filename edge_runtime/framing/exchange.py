@@ -63,7 +63,7 @@ class Exchange:
         self._silence_s = max(LEAST_SILENCE_S, SILENT_BYTES * byte_s)
         self._open: list[Asked] = []  # what has no answer since all was answered, oldest first
         self._asked: Asked | None = None  # the last of them, while it is waited for
-        self._came: list[tuple[RtuReply, float]] = []  # since then, and fits it
+        self._arrived: list[tuple[RtuReply, float]] = []  # since then, and fits it
         self._held = b""
         self.late = 0
         self.lateness_s = 0.0
@@ -98,11 +98,11 @@ class Exchange:
         """Return the telegram that asks; `now_s` is the moment at which it is sent."""
         self._asked = Asked(request, now_s)
         self._open = [*self._open, self._asked][-MOST_OPEN:]
-        self._came = []
+        self._arrived = []
         self._held = b""
         return telegram(self._device, request)
 
-    def hear(self, data: bytes, now_s: float) -> None:
+    def feed(self, data: bytes, now_s: float) -> None:
         """Take what came."""
         if not data:
             return
@@ -118,7 +118,7 @@ class Exchange:
         asked = self._asked
         if asked is None:
             return None
-        if self._came:
+        if self._arrived:
             return self._believed(asked, now_s)
         size = TELEGRAM_BYTES + answer_bytes(asked.request)
         if now_s < asked.at_s + self._timeout_s + size * self._byte_s:
@@ -127,7 +127,7 @@ class Exchange:
 
     def _believed(self, asked: Asked, now_s: float) -> Outcome | None:
         """Return the answer once it is known to be no late one."""
-        answer, came = self._came[0][0], len(self._came)
+        answer, came = self._arrived[0][0], len(self._arrived)
         others = [one for one in self._open if one is not asked]
         rivals = [one for one in others if answer.fits(one.request)]
         if rivals and came <= len(rivals) and now_s < self._certain_s(asked, rivals):
@@ -135,7 +135,7 @@ class Exchange:
         if came == 1:  # the rivals' answers never came; those to other questions still may
             self._close([] if rivals else others, now_s)
             return answer
-        self._tell_late([*rivals, asked], now_s)
+        self._count_late([*rivals, asked], now_s)
         return "late"
 
     def _certain_s(self, asked: Asked, rivals: list[Asked]) -> float:
@@ -144,18 +144,18 @@ class Exchange:
         One that always takes as long sends them as far apart as the questions were.
         """
         apart_s = APART * (asked.at_s - rivals[-1].at_s) + self._timeout_s
-        next_s = self._came[-1][1] + min(apart_s, 2.0 * MOST_PATIENCE * self._timeout_s)
+        next_s = self._arrived[-1][1] + min(apart_s, 2.0 * MOST_PATIENCE * self._timeout_s)
         return max(next_s, asked.at_s + self._patience_s(len(rivals)))
 
-    def _tell_late(self, open_: list[Asked], now_s: float) -> None:
+    def _count_late(self, open_: list[Asked], now_s: float) -> None:
         """Take note of more answers than one: which is whose is known where none is missing."""
-        if len(self._came) == len(open_):
-            for one, (_, came_s) in zip(open_, self._came, strict=True):
+        if len(self._arrived) == len(open_):
+            for one, (_, came_s) in zip(open_, self._arrived, strict=True):
                 self._note_late(came_s, came_s - one.at_s, came_s - one.at_s)
         else:
             self._note_late(now_s, 0.0, now_s - open_[0].at_s)
         self._stray_s = now_s  # more may follow than is known of
-        self._close(open_[len(self._came) :], now_s)
+        self._close(open_[len(self._arrived) :], now_s)
 
     def _unanswered(self, now_s: float) -> Reason:
         asked, begun = self._asked, bytes((self._device,))
@@ -171,7 +171,7 @@ class Exchange:
 
     def _arrive(self, answer: RtuReply, now_s: float) -> None:
         if self._asked is not None and answer.fits(self._asked.request):
-            self._came.append((answer, now_s))
+            self._arrived.append((answer, now_s))
             return
         owed = [one for one in self._open if one is not self._asked and answer.fits(one.request)]
         if not owed:

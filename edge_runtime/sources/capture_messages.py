@@ -87,7 +87,7 @@ def decode_request(message: bytes) -> CaptureRequest:
 
 
 def decode_from_capture(message: bytes) -> FromCapture:
-    """Return what a capture process says. Raises msgspec.DecodeError where it is no such word.
+    """Return what a capture process says. Raises msgspec.DecodeError where it is no such message.
 
     A process that reads strangers' bytes may be theirs: nothing it says is believed unchecked.
     """

@@ -49,7 +49,7 @@ class SharedBuffers:
         self._shape: tuple[int, ...] = ()
         self._free: list[int] = []
         self._next: tuple[int, Image] | None = None
-        self._heard_s = time.monotonic()  # when the daemon was last told something
+        self._sent_s = time.monotonic()  # when the daemon was last sent something
 
     def target(self) -> Image | None:
         """Return where the next picture is decoded to, if it is as large as the latest one.
@@ -74,8 +74,8 @@ class SharedBuffers:
         what says nothing at all is thought to hang.
         """
         now_s = time.monotonic()
-        if due_s - now_s > LONG_WAIT_S or now_s - self._heard_s > SIGN_OF_LIFE_S:
-            self._heard_s = now_s
+        if due_s - now_s > LONG_WAIT_S or now_s - self._sent_s > SIGN_OF_LIFE_S:
+            self._sent_s = now_s
             send(self._channel, SourceWaiting(due_s))
 
     def share(self, frame: Frame, notice: str) -> None:
@@ -92,7 +92,7 @@ class SharedBuffers:
         if image is not view:
             np.copyto(self._pool.picture(slot, image.shape, keep), image)
         self._next = None
-        self._heard_s = time.monotonic()
+        self._sent_s = time.monotonic()
         send(self._channel, FrameInSlot(slot, image.shape, frame.stamp, notice[:MAX_TEXT]))
 
     def _renew(self, frame_bytes: int) -> None:
@@ -102,8 +102,8 @@ class SharedBuffers:
         self._generation = (self._generation + 1) % 256
         self._free = list(range(self._slots - 1, -1, -1))
         self._next = None
-        word = NewPool(self._pool.slots, self._pool.slot_bytes)
-        self._channel.send(msgspec.msgpack.encode(word), (self._pool.descriptor,))
+        message = NewPool(self._pool.slots, self._pool.slot_bytes)
+        self._channel.send(msgspec.msgpack.encode(message), (self._pool.descriptor,))
 
     def _collect(self, timeout_s: float | None) -> None:
         """Take slots back that the daemon no longer uses; the latest is the next one filled."""
@@ -118,9 +118,9 @@ def keep() -> None:
     """Do nothing when a view of the child's own goes: the daemon alone gives a slot back."""
 
 
-def send(channel: MessageChannel, word: FromCapture) -> None:
+def send(channel: MessageChannel, message: FromCapture) -> None:
     """Tell the daemon something."""
-    channel.send(msgspec.msgpack.encode(word))
+    channel.send(msgspec.msgpack.encode(message))
 
 
 def run(channel: MessageChannel, message: bytes) -> None:

@@ -66,7 +66,7 @@ MAX_SIDE = 16384
 LEAVE_S = 1.0  # for saying goodbye to a camera, which counts its viewers
 # Of one call, beside its patience: whoever calls need not watch over it.
 LONGEST_CALL_S = LONGEST_START_S + LEAVE_S + KILL_TIMEOUT_S
-MAX_WORDS = 1000  # in a row that are no picture: the queue between the processes holds fewer
+MAX_CONTROL_MESSAGES = 1000  # in a row; the queue between the processes holds fewer
 LONGEST_PAUSE_S = 2 * 86_400.0  # of a file; its stamps are believed up to a day
 LATEST_WALL_S = 253_402_300_799.0  # the last second of the year 9999
 
@@ -121,24 +121,26 @@ class IsolatedSource(BaseSource[Frame]):
         self._check_open()  # it may have been closed before there was a channel to hang up
         self._shift_s = None
         self._due_s = -math.inf
-        word = self._hear(self._child)
-        if not isinstance(word, SourceOpened):
-            raise babble(type(word).__name__)
+        message = self._next_message(self._child)
+        if not isinstance(message, SourceOpened):
+            raise protocol_error(type(message).__name__)
 
     def _read(self) -> Frame | None:
         assert self._child is not None
-        word, self._pending = self._pending or self._hear(self._child), None
-        if isinstance(word, Finished):
-            self.notice = one_line(word.notice)
+        message, self._pending = self._pending or self._next_message(self._child), None
+        if isinstance(message, Finished):
+            self.notice = one_line(message.notice)
             return None
-        word, frame = self._frame(self._child, word)
+        message, frame = self._frame(self._child, message)
         if self._is_live:
-            word, frame = self._latest(self._child, word, frame)
-        self.notice = one_line(word.notice)
+            message, frame = self._latest(self._child, message, frame)
+        self.notice = one_line(message.notice)
         self._given += 1
         return frame
 
-    def _latest(self, child: Child, word: FrameInSlot, frame: Frame) -> tuple[FrameInSlot, Frame]:
+    def _latest(
+        self, child: Child, message: FrameInSlot, frame: Frame
+    ) -> tuple[FrameInSlot, Frame]:
         """Pass over pictures behind which a newer one has come: a live view is never behind."""
         for _ in range(self._request.slots):  # more cannot wait
             newer = self._receive(child, 0.0)
@@ -147,27 +149,27 @@ class IsolatedSource(BaseSource[Frame]):
             if not isinstance(newer, FrameInSlot):
                 self._pending = newer
                 break
-            word, frame = self._frame(child, newer)
-        return word, frame
+            message, frame = self._frame(child, newer)
+        return message, frame
 
-    def _hear(self, child: Child) -> FromCapture:
-        """Wait for the child's next word. Raises SourceError where none comes: it is ended then."""
+    def _next_message(self, child: Child) -> FromCapture:
+        """Wait for the next message. Raises SourceError where none comes, and ends the child."""
         begun_s = self._clock.monotonic()
-        for _ in range(MAX_WORDS):
+        for _ in range(MAX_CONTROL_MESSAGES):
             left_s = max(begun_s, self._due_s) + self._patience_s - self._clock.monotonic()
-            word = self._receive(child, left_s)
-            if word is None:
+            message = self._receive(child, left_s)
+            if message is None:
                 child.kill()
                 raise SourceError(
                     "the source gave no answer for {seconds:.0f} s; its process was ended",
                     seconds=self._patience_s,
                 )
-            if not isinstance(word, NewPool | SourceWaiting):
-                return word
-        raise babble("it talks without end")
+            if not isinstance(message, NewPool | SourceWaiting):
+                return message
+        raise protocol_error("it talks without end")
 
     def _receive(self, child: Child, timeout_s: float) -> FromCapture | None:
-        """Return the next word that came in time; what it says of pools and waits is noted."""
+        """Return the next message that came in time; what it says of pools and waits is noted."""
         try:
             received = child.channel.receive_with_descriptors(timeout_s)
         except ChannelClosedError:
@@ -175,21 +177,21 @@ class IsolatedSource(BaseSource[Frame]):
             raise SourceError(death_text(child, LEAVE_S, self._limits.data_bytes, DEATHS)) from None
         if received is None:
             return None
-        message, descriptors = received
+        raw, descriptors = received
         try:
-            return self._understood(message, descriptors)
+            return self._handle(raw, descriptors)
         except (msgspec.DecodeError, SharedMemoryError) as error:
-            raise babble(str(error)) from None
+            raise protocol_error(str(error)) from None
         finally:
             close_all(descriptors)
 
-    def _understood(self, message: bytes, descriptors: tuple[int, ...]) -> FromCapture:
-        word = decode_from_capture(message)
-        match word:
+    def _handle(self, raw: bytes, descriptors: tuple[int, ...]) -> FromCapture:
+        message = decode_from_capture(raw)
+        match message:
             case NewPool():
                 if len(descriptors) != 1:
                     raise SharedMemoryError("a pool without its memory")
-                self._adopt(word, descriptors[0])
+                self._adopt(message, descriptors[0])
             case SourceWaiting(until_s=until_s):
                 # It says so as it begins to wait, and waits for one moment at a time.
                 now_s = self._clock.monotonic()
@@ -198,30 +200,30 @@ class IsolatedSource(BaseSource[Frame]):
                 self._due_s = until_s
             case SourceFailed(reason=reason):
                 raise SourceError(Heard(reason))
-        return word
+        return message
 
-    def _adopt(self, word: NewPool, descriptor: int) -> None:
+    def _adopt(self, message: NewPool, descriptor: int) -> None:
         """Take over a larger pool: only where its pictures have grown there is another."""
-        if word.slots != self._request.slots:
+        if message.slots != self._request.slots:
             raise SharedMemoryError("a pool of another size than was asked for")
         if self._pool is not None:
-            if word.slot_bytes <= self._pool.slot_bytes:
+            if message.slot_bytes <= self._pool.slot_bytes:
                 raise SharedMemoryError("a pool no larger than the last one")
             self._pool.close()
-        self._pool = FramePool.attach(os.dup(descriptor), word.slots, word.slot_bytes)
+        self._pool = FramePool.attach(os.dup(descriptor), message.slots, message.slot_bytes)
         self._generation = (self._generation + 1) % 256
 
-    def _frame(self, child: Child, word: FromCapture) -> tuple[FrameInSlot, Frame]:
-        if self._pool is None or not isinstance(word, FrameInSlot):
-            raise babble(type(word).__name__)
-        unused = partial(child.channel.post, bytes((self._generation, word.slot % 256)))
+    def _frame(self, child: Child, message: FromCapture) -> tuple[FrameInSlot, Frame]:
+        if self._pool is None or not isinstance(message, FrameInSlot):
+            raise protocol_error(type(message).__name__)
+        unused = partial(child.channel.post, bytes((self._generation, message.slot % 256)))
         try:
-            check_shape(word.shape)
-            stamp = self._in_order(word.stamp)
-            image = self._pool.picture(word.slot, word.shape, unused)
+            check_shape(message.shape)
+            stamp = self._in_order(message.stamp)
+            image = self._pool.picture(message.slot, message.shape, unused)
         except SharedMemoryError as error:
-            raise babble(str(error)) from None
-        return word, Frame(self._given, image, stamp)
+            raise protocol_error(str(error)) from None
+        return message, Frame(self._given, image, stamp)
 
     def _in_order(self, stamp: Stamp) -> Stamp:
         """Return a stamp behind all earlier ones: the media time of a file goes on when it is
@@ -249,7 +251,7 @@ class IsolatedSource(BaseSource[Frame]):
         self._generation = -1
 
 
-def babble(what: str) -> SourceError:
+def protocol_error(what: str) -> SourceError:
     """Return the error for a capture process that says what none of ours would."""
     return SourceError(
         "its capture process does not speak as it should ({what}); it was ended", what=what

@@ -56,11 +56,11 @@ class Poller:
         if not self._is_polling:
             self._begin()
         if self._exchange.is_waiting:
-            self._hear(self._port.read(1))
+            self._receive(self._port.read(1))
             outcome = self._exchange.outcome(self._clock.monotonic())
             if outcome is not None:
                 self._poll.take(outcome, self._clock.monotonic())
-        elif self._settle():
+        elif self._is_line_free():
             request = self._poll.next()
             if request is not None:
                 self._port.write(self._exchange.ask(request, self._clock.monotonic()))
@@ -79,21 +79,21 @@ class Poller:
         self._poll.begin(now_s)
         self._is_polling = True
 
-    def _settle(self) -> bool:
+    def _is_line_free(self) -> bool:
         """Listen for a while to what nobody waits for; say whether the line is free."""
-        self._hear(b"")
+        self._receive(b"")
         left_s = self._exchange.ready_s() - self._clock.monotonic()
         if left_s <= 0.0:
             return True
         self._clock.sleep(min(left_s, self.port_timeout_s))
-        self._hear(b"")
+        self._receive(b"")
         return False
 
-    def _hear(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         """Take what has come so far; a socket says that bytes wait, not how many."""
         while waiting := self._port.in_waiting:
             data += self._port.read(waiting)
-        self._exchange.hear(data, self._clock.monotonic())
+        self._exchange.feed(data, self._clock.monotonic())
 
     def _conclude(self) -> None:
         self._is_polling = False

@@ -52,7 +52,7 @@ class Bus:
         while self.due and self.due[0][0] <= until_s:
             at_s, data = heapq.heappop(self.due)
             self.now_s = max(self.now_s, at_s)
-            self.exchange.hear(data, self.now_s)
+            self.exchange.feed(data, self.now_s)
         self.now_s = max(self.now_s, until_s)
 
     def settle(self) -> None:
@@ -186,7 +186,7 @@ def test_an_answer_may_come_in_pieces(sizes: list[int]) -> None:
     bus.settle()
     bus.exchange.ask(request, bus.now_s)
     for size in [*sizes, len(data)]:
-        bus.exchange.hear(data[:size], bus.now_s)
+        bus.exchange.feed(data[:size], bus.now_s)
         data = data[size:]
     assert bus.exchange.outcome(bus.now_s) == RtuReply(4, tuple(range(7, 37)))
 
@@ -195,7 +195,7 @@ def test_an_answer_twice_in_one_window_is_not_believed() -> None:
     bus = Bus()
     bus.settle()
     bus.exchange.ask(CURRENT, bus.now_s)
-    bus.exchange.hear(answer_to(VOLTAGE) + answer_to(CURRENT), bus.now_s)
+    bus.exchange.feed(answer_to(VOLTAGE) + answer_to(CURRENT), bus.now_s)
     assert bus.exchange.outcome(bus.now_s) == "late"
 
 
@@ -204,7 +204,7 @@ def test_an_answer_that_nobody_waits_for_and_a_new_port_ask_for_silence() -> Non
     assert bus.exchange.ready_s() == bus.now_s + 2.0 * T
     bus.ask(VOLTAGE)
     bus.pass_to(bus.now_s + 1.0)
-    bus.exchange.hear(answer_to(VOLTAGE), bus.now_s)
+    bus.exchange.feed(answer_to(VOLTAGE), bus.now_s)
     assert bus.exchange.ready_s() == bus.now_s + 2.0 * T
 
 
@@ -213,7 +213,7 @@ def test_a_line_that_is_never_silent_is_used_all_the_same() -> None:
     begun_s = bus.now_s
     while bus.exchange.ready_s() > bus.now_s:
         bus.now_s += 0.001
-        bus.exchange.hear(b"\xff\x00", bus.now_s)
+        bus.exchange.feed(b"\xff\x00", bus.now_s)
     assert 10.0 * T < bus.now_s - begun_s < 13.0 * T
 
 
@@ -232,7 +232,7 @@ def test_a_refusal_is_named_and_says_what_to_do() -> None:
     bus = Bus()
     bus.settle()
     bus.exchange.ask(VOLTAGE, bus.now_s)
-    bus.exchange.hear(with_crc(bytes((1, 0x83, 2))), bus.now_s)
+    bus.exchange.feed(with_crc(bytes((1, 0x83, 2))), bus.now_s)
     assert bus.exchange.outcome(bus.now_s) == RtuReply(3, exception=2)
     assert refusal(2) == "refused: exception 2 (illegal data address)"
     assert advice(2) == "check the registers' table and address"

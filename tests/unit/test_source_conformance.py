@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -206,6 +207,7 @@ def open_often(make: Make | None, folder: Path, rounds: int, count: int) -> None
             source.close()
 
         once()  # the first time loads what stays
+        gc.collect()  # what earlier tests left open
         before = held()
         for _ in range(rounds):
             once()
