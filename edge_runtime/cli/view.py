@@ -12,7 +12,7 @@ import msgspec
 
 from edge_runtime.cli.printable import printable, printable_json, say
 from edge_runtime.cli.repeated import RateLimitedNotice
-from edge_runtime.cli.summary import summarise
+from edge_runtime.cli.summary import is_in_history, summarise
 from edge_runtime.consume.consumer import Consumer
 from edge_runtime.consume.items import (
     ConsumerItem,
@@ -116,7 +116,7 @@ class TableView:
             self._note_state(message)
         if message.stream:
             self._count(message, text)
-        if message.kind in ("event", "gap", "summary", "counts"):
+        if is_in_history(message):
             where = f"{message.site}/{message.device}/{message.stream}"
             self._events.append(f"{printable(where)}  {text}")
         if self._live is None:

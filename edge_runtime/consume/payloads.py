@@ -6,16 +6,16 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from edge_runtime.encode.shapes import Classes as ClassificationPayload
-from edge_runtime.encode.shapes import Happening as EventPayload
-from edge_runtime.encode.shapes import Measured as SenmlPayload
-from edge_runtime.encode.shapes import MeasuredFirst as SenmlHeadPayload
-from edge_runtime.encode.shapes import Missing as GapPayload
-from edge_runtime.encode.shapes import Objects as DetectionsPayload
-from edge_runtime.encode.shapes import People as PosePayload
-from edge_runtime.encode.shapes import Score as AnomalyPayload
-from edge_runtime.encode.shapes import SummaryLines as SummaryPayload
-from edge_runtime.encode.shapes import Tallies as CountsPayload
+from edge_runtime.encode.kinds import WIRE_KINDS
+from edge_runtime.encode.kinds.anomaly import AnomalyPayload
+from edge_runtime.encode.kinds.classification import ClassificationPayload
+from edge_runtime.encode.kinds.counts import CountsPayload
+from edge_runtime.encode.kinds.detections import DetectionsPayload
+from edge_runtime.encode.kinds.event import EventPayload
+from edge_runtime.encode.kinds.gap import GapPayload
+from edge_runtime.encode.kinds.pose import PosePayload
+from edge_runtime.encode.kinds.reading import SenmlHeadPayload, SenmlPayload
+from edge_runtime.encode.kinds.summary import SummaryPayload
 
 
 class ReadingPayload(msgspec.Struct, frozen=True):
@@ -40,15 +40,9 @@ Payload: TypeAlias = (
     | SummaryPayload
 )
 
+# A reading is a list on the wire, and is made of it below.
 PAYLOADS: dict[str, type[msgspec.Struct]] = {
-    "anomaly": AnomalyPayload,
-    "classification": ClassificationPayload,
-    "counts": CountsPayload,
-    "detections": DetectionsPayload,
-    "event": EventPayload,
-    "gap": GapPayload,
-    "pose": PosePayload,
-    "summary": SummaryPayload,
+    name: kind.payload for name, kind in WIRE_KINDS.items() if kind.array is None
 }
 
 __all__ = [

@@ -9,40 +9,14 @@ import cbor2
 import msgspec
 
 from edge_runtime import SCHEMA_VERSION, __version__
-from edge_runtime.encode.cbor_form import cbor_fields
-from edge_runtime.encode.json_form import json_fields
-from edge_runtime.encode.senml import senml_cbor, senml_json
+from edge_runtime.encode.kinds import WIRE_KINDS, Outgoing
 from edge_runtime.errors import EdgeError
 from edge_runtime.labels import LISTED_BYTES, listed_bytes, named
-from edge_runtime.records import (
-    NO_MODEL,
-    Counts,
-    Event,
-    Message,
-    ModelRef,
-    Reading,
-    Stored,
-    Summary,
-    classes_in,
-)
+from edge_runtime.records import NO_MODEL, Message, ModelRef, Record, Stored
 from edge_runtime.topics import Topics
 
 JSON = "application/json"
 CBOR = "application/cbor"
-
-# What one record may cost on the wire, in bytes of its larger encoding (JSON): the bounds of
-# `records` keep every honest record far below; what is larger is refused, never cut.
-BUDGET_BYTES = {
-    "detections": 40_960,
-    "classification": 4_096,
-    "pose": 16_384,
-    "anomaly": 256,
-    "reading": 8_192,
-    "event": 1_024,
-    "counts": 65_536,
-    "summary": 65_536,
-    "gap": 256,
-}
 
 # What the labels of all streams together may come to in a birth, in bytes of JSON.
 LABELS_BYTES = 4 * LISTED_BYTES
@@ -85,19 +59,18 @@ class Encoder:
         not hold the names of its time (made under another model or other rules, or of a model with
         more labels than a birth has room for) goes as JSON, which bears them itself.
         """
+        kind = WIRE_KINDS[stored.body.KIND]
         names = self._streams.get(stored.stream)
-        kind = stored.body.KIND
         index = self._model_index(stored.model)
+        base_name = f"{self._topics.site}/{self._topics.device}/{stored.stream}/"
         if names is not None and index is not None and self._is_read_alike(stored, names):
-            payload, content_type = self._cbor(stored, index, names.rules), CBOR
+            out = Outgoing(stored, base_name, index, names.rules)
+            payload, content_type = cbor2.dumps(kind.to_cbor(stored.body, out)), CBOR
         else:
-            payload, content_type = self._json(stored), JSON
-        if len(payload) > BUDGET_BYTES[kind]:
-            raise RecordTooLargeError(
-                f"a {kind} record of {len(payload)} bytes passes its budget of "
-                f"{BUDGET_BYTES[kind]} bytes and is not sent"
-            )
-        return Message(self._topics.result(stored.stream, kind), payload, content_type)
+            fields = kind.to_json(stored.body, Outgoing(stored, base_name))
+            payload, content_type = msgspec.json.encode(fields), JSON
+        check_budget(stored.body, payload)
+        return Message(self._topics.result(stored.stream, stored.body.KIND), payload, content_type)
 
     def birth(self, boot: int, config: Mapping[str, str] | None = None) -> bytes:
         """Return the retained status that says what runs and lists labels, rules and models.
@@ -143,28 +116,21 @@ class Encoder:
         if names.encoding != "cbor":
             return False
         listed, body = self._listed.get(stored.stream, ()), stored.body
-        if any(named(place, listed) != stored.label(place) for place in classes_in(body)):
+        if any(named(place, listed) != stored.label(place) for place in body.class_ids()):
             return False
-        match body:
-            case Event(rule=place) | Counts(rule=place) if place >= 0:
-                # A place without a name says so itself: another birth might have one for it.
-                return stored.rules[place : place + 1] == names.rules[place : place + 1] != ()
-            case Summary(rule=rule) if rule:
-                return rule in names.rules
-        return True
+        return WIRE_KINDS[body.KIND].rules_agree(body, stored, names.rules)
 
-    def _base_name(self, stored: Stored) -> str:
-        return f"{self._topics.site}/{self._topics.device}/{stored.stream}/"
 
-    def _json(self, stored: Stored) -> bytes:
-        if isinstance(stored.body, Reading):
-            return msgspec.json.encode(senml_json(stored.body, stored, self._base_name(stored)))
-        return msgspec.json.encode(json_fields(stored))
+def check_budget(body: Record, payload: bytes) -> None:
+    """Raise RecordTooLargeError where an encoded record passes what its kind may cost.
 
-    def _cbor(self, stored: Stored, index: int, rules: tuple[str, ...]) -> bytes:
-        if isinstance(stored.body, Reading):
-            return cbor2.dumps(senml_cbor(stored.body, stored, self._base_name(stored), index))
-        return cbor2.dumps(cbor_fields(stored, index, rules))
+    The bounds of `records` keep every honest record far below; what is larger is never cut.
+    """
+    if len(payload) > body.BUDGET_BYTES:
+        raise RecordTooLargeError(
+            f"a {body.KIND} record of {len(payload)} bytes passes its budget of "
+            f"{body.BUDGET_BYTES} bytes and is not sent"
+        )
 
 
 def listed_in_birth(streams: Mapping[str, StreamNames]) -> dict[str, tuple[str, ...]]:

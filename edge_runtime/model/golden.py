@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, assert_never
 
 from edge_runtime.errors import PackError, Text
 from edge_runtime.manifest import GoldenSection, Pack
-from edge_runtime.records import Classification, Decoded, Detections, Pose
+from edge_runtime.records import Anomaly, Classification, Decoded, Detections, Pose
 
 
 class WrongResultError(PackError):
@@ -55,22 +55,24 @@ def comparable(decoded: Decoded, labels: tuple[str, ...]) -> dict[str, Any]:
     def name(class_id: int) -> str:
         return labels[class_id] if 0 <= class_id < len(labels) else f"#{class_id}"
 
-    if isinstance(decoded, Detections):
-        rows = [
-            {"label": name(o.class_id), "score": o.score, "box": list(o.xyxy)}
-            for o in decoded.objects
-        ]
-        return {"objects": sorted(rows, key=in_place)}
-    if isinstance(decoded, Classification):
-        return {"classes": [{"label": name(c.class_id), "score": c.score} for c in decoded.classes]}
-    if isinstance(decoded, Pose):
-        return {
-            "people": [
-                {"score": p.score, "keypoints": [list(k) for k in p.keypoints]}
-                for p in decoded.people
+    match decoded:
+        case Detections(objects=objects):
+            rows = [
+                {"label": name(o.class_id), "score": o.score, "box": list(o.xyxy)} for o in objects
             ]
-        }
-    return {"score": decoded.score}
+            return {"objects": sorted(rows, key=in_place)}
+        case Classification(classes=classes):
+            return {"classes": [{"label": name(c.class_id), "score": c.score} for c in classes]}
+        case Pose(people=people):
+            return {
+                "people": [
+                    {"score": p.score, "keypoints": [list(k) for k in p.keypoints]} for p in people
+                ]
+            }
+        case Anomaly(score=score):
+            return {"score": score}
+        case _:
+            assert_never(decoded)
 
 
 def in_place(row: dict[str, Any]) -> tuple[str, float]:

@@ -12,7 +12,7 @@ import msgspec
 from edge_runtime.labels import LISTED_BYTES, listed_bytes
 from edge_runtime.outbox.rows import Damaged, OwnLabels, RowTable, seal, unseal
 from edge_runtime.outbox.store import Store
-from edge_runtime.records import NO_MODEL, Body, ModelRef, classes_in
+from edge_runtime.records import NO_MODEL, Body, ModelRef
 
 MOST_KNOWN = 256
 
@@ -74,7 +74,7 @@ class Names:
         if is_listed:
             return key
         most = len(model.labels)
-        labels = {place: model.labels[place] for place in classes_in(body) if 0 <= place < most}
+        labels = {place: model.labels[place] for place in body.class_ids() if 0 <= place < most}
         return OwnLabels(key, labels)
 
     def use(self, key: int) -> None:

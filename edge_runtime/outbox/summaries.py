@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from edge_runtime.clock import Stamp
-from edge_runtime.labels import named
 from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.rows import Damaged, ResultRow, RowTable, boot_of, seal, seq_of, unseal
 from edge_runtime.outbox.store import Store
-from edge_runtime.records import (
-    LINES_A_RECORD,
-    Anomaly,
-    Classification,
-    Counts,
-    Detections,
-    Event,
-    Gap,
-    Pose,
-    Reading,
-    Summary,
-    SummaryLine,
-)
+from edge_runtime.records import LINES_A_RECORD, Summary, SummaryLine, SummaryValues
+from edge_runtime.records.base import NamedValues
 
 SPANS_S = (60.0, 600.0, 3_600.0, 21_600.0, 86_400.0)
 LEVEL_BITS = 48
 OTHERS = "others"
-
-
-class SummaryValues(msgspec.Struct, array_like=True):
-    """One name's values: how many, least, most, and what their mean is made of."""
-
-    n: int
-    least: float
-    most: float
-    total: float
-    weight: float
-
-    def add(self, other: SummaryValues) -> None:
-        """Take further values in."""
-        self.n += other.n
-        self.least = min(self.least, other.least)
-        self.most = max(self.most, other.most)
-        self.total += other.total
-        self.weight += other.weight
 
 
 Group: TypeAlias = tuple[int, str, str, int, str, int, int]
@@ -200,9 +170,9 @@ def summarise(rows: Sequence[tuple[int, ResultRow, Revision]]) -> list[Aggregate
         one = Aggregate(
             0, record.stream, record.body.KIND, record.key, boot_of(row),
             record.monotonic_s - span_s, record.monotonic_s, record.wall_s, record.trusted,
-            1, seq_of(row), {}, rule_of(record, revision),
+            1, seq_of(row), {}, record.body.summary_rule(revision.rules),
         )  # fmt: skip
-        for name, line in lines_of(record, revision):
+        for name, line in values_of(record, revision):
             one._add_line(name, line)
         group = one.group(0)
         if group in groups:
@@ -212,47 +182,13 @@ def summarise(rows: Sequence[tuple[int, ResultRow, Revision]]) -> list[Aggregate
     return list(groups.values())
 
 
-def rule_of(record: ResultRow, revision: Revision) -> str:
-    """Return the name of the rule that made a result's counts; nothing where they are of none."""
-    match record.body:
-        case Counts(rule=place) if place >= 0:
-            return named(place, revision.rules)
-        case Summary(rule=rule):
-            return rule
-    return ""
-
-
-def lines_of(record: ResultRow, revision: Revision) -> Iterator[tuple[str, SummaryValues]]:
-    """Yield what a result says of each label or channel."""
+def values_of(record: ResultRow, revision: Revision) -> NamedValues:
+    """Return what a result says of each label or channel, under the labels of its time."""
 
     def label(class_id: int) -> str:
         return record.labels.get(class_id) or revision.model.label(class_id)
 
-    match record.body:
-        case Detections(objects=objects):
-            yield from (_value(label(o.class_id), o.score) for o in objects)
-        case Classification(classes=classes):
-            yield from (_value(label(c.class_id), c.score) for c in classes)
-        case Pose(people=people):
-            yield from (_value("person", person.score) for person in people)
-        case Anomaly(score=score):
-            yield _value("score", score)
-        case Reading(measures=measures):
-            yield from (_value(measure.name, measure.value) for measure in measures)
-        case Counts(labels=labels, span_s=span_s):
-            for c in labels:
-                line = SummaryValues(c.entered, c.mean, float(c.most), c.mean * span_s, span_s)
-                yield label(c.class_id), line
-        case Summary(lines=lines):
-            for part in lines:
-                total = part.mean * part.n
-                yield part.name, SummaryValues(part.n, part.least, part.most, total, float(part.n))
-        case Event() | Gap():
-            return
-
-
-def _value(name: str, value: float) -> tuple[str, SummaryValues]:
-    return name, SummaryValues(1, value, value, value, 1.0)
+    return record.body.summary_values(label)
 
 
 def unpack_summary(key: int, data: bytes) -> Aggregate:

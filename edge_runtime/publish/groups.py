@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_runtime.backoff import Backoff
 from edge_runtime.errors import Text
 from edge_runtime.publish.record_refusal import HUNG_UP, RecordRefusal
-from edge_runtime.records import Event, Gap, Stored, Topic
+from edge_runtime.records import Lane, Stored, Topic
 
 LARGE = Topic("", "large")  # no topic's name: what is larger than the broker takes
 
@@ -37,7 +37,7 @@ class Group:
 
 def in_order(stored: Stored) -> bool:
     """Say whether a record must not come before an older one of its topic, whatever its size."""
-    return isinstance(stored.body, Event | Gap)
+    return stored.body.LANE is Lane.ALARM
 
 
 def why_it_waits(topic: Topic, refusal: RecordRefusal) -> Text:

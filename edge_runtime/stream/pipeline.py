@@ -6,7 +6,7 @@ Pure: no thread, no clock, no I/O. Time comes with the samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import msgspec
 
@@ -15,6 +15,7 @@ from edge_runtime.clock import Stamp
 from edge_runtime.label_groups import NO_GROUPS, LabelGroups
 from edge_runtime.options import PublishMode, PublishOptions
 from edge_runtime.records import (
+    Anomaly,
     Body,
     Classification,
     Counts,
@@ -22,9 +23,12 @@ from edge_runtime.records import (
     Detection,
     Detections,
     Event,
+    Gap,
     ModelRef,
     Pose,
+    Reading,
     Result,
+    Summary,
     TrackState,
     whole_frame,
 )
@@ -176,37 +180,52 @@ class Pipeline:
 
 def chosen(decoded: Decoded, wanted: frozenset[int] | None) -> Decoded:
     """Return a record without the classes that are not wanted (None: all are)."""
-    if wanted is not None and isinstance(decoded, Detections):
-        return Detections(tuple(o for o in decoded.objects if o.class_id in wanted))
-    if wanted is not None and isinstance(decoded, Classification):
-        return Classification(tuple(c for c in decoded.classes if c.class_id in wanted))
-    return decoded
+    if wanted is None:
+        return decoded
+    match decoded:
+        case Detections(objects=objects):
+            return Detections(tuple(one for one in objects if one.class_id in wanted))
+        case Classification(classes=classes):
+            return Classification(tuple(one for one in classes if one.class_id in wanted))
+        case Pose() | Anomaly():  # of no class
+            return decoded
+        case _:
+            assert_never(decoded)
 
 
 def about_wanted(body: Body, wanted: frozenset[int]) -> Body | None:
     """Return what a rule said without the classes that are not wanted; None: nothing is left."""
-    if isinstance(body, Event) and body.object is not None:
-        return body if body.object.class_id in wanted else None
-    if isinstance(body, Counts):
-        lines = tuple(line for line in body.labels if line.class_id in wanted)
-        return Counts(body.span_s, lines, body.rule)
-    return body
+    match body:
+        case Event(object=Detection(class_id=class_id)):
+            return body if class_id in wanted else None
+        case Counts(span_s=span_s, labels=labels, rule=rule):
+            return Counts(span_s, tuple(one for one in labels if one.class_id in wanted), rule)
+        case Event() | Detections() | Classification() | Pose() | Anomaly():
+            return body
+        case Reading() | Summary() | Gap():  # made by no rule
+            return body
+        case _:
+            assert_never(body)
 
 
 def objects_of(decoded: Decoded, min_score: float) -> tuple[Detection, ...]:
     """Return a record as objects that can be tracked: a class fills the frame, a body its box."""
-    if isinstance(decoded, Detections):
-        return decoded.objects
-    if isinstance(decoded, Classification):
-        best = decoded.classes[:1]
-        return tuple(whole_frame(c.class_id, c.score) for c in best if c.score >= min_score)
-    if isinstance(decoded, Pose):
-        return tuple(
-            Detection(0, person.score, around(person.keypoints))
-            for person in decoded.people
-            if person.score >= min_score
-        )
-    return ()
+    match decoded:
+        case Detections(objects=objects):
+            return objects
+        case Classification(classes=classes):
+            best = classes[:1]
+            return tuple(whole_frame(c.class_id, c.score) for c in best if c.score >= min_score)
+        case Pose(people=people):
+            return tuple(
+                Detection(0, person.score, around(person.keypoints))
+                for person in people
+                if person.score >= min_score
+            )
+        case Anomaly():  # nothing has a place
+            return ()
+        case _:
+            assert_never(decoded)
 
 
 def around(keypoints: Sequence[tuple[float, float, float]]) -> Box:

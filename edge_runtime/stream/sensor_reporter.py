@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
 
 import msgspec
 import numpy as np
@@ -16,11 +17,14 @@ from edge_runtime.records import (
     Anomaly,
     Body,
     Classification,
+    ClassScore,
     Decoded,
     Detection,
+    Detections,
     Event,
     Measure,
     ModelRef,
+    Pose,
     Reading,
     Result,
     whole_frame,
@@ -150,18 +154,20 @@ class SensorReporter:
 
     def _told(self, decoded: Decoded) -> Decoded:
         """Return a model's record as it is published."""
-        if isinstance(decoded, Anomaly):
-            watch = self._watches[0]
-            return Anomaly(decoded.score, watch.limit, watch.threshold.on)
-        assert isinstance(decoded, Classification)
-        wanted = self._class_ids
-        return Classification(
-            tuple(
-                one
-                for one in decoded.classes
-                if one.score > self._min_score and (wanted is None or one.class_id in wanted)
-            )
-        )
+        match decoded:
+            case Anomaly(score=score):
+                watch = self._watches[0]
+                return Anomaly(score, watch.limit, watch.threshold.on)
+            case Classification(classes=classes):
+                return Classification(tuple(one for one in classes if self._is_wanted(one)))
+            case Detections() | Pose():
+                raise TypeError(f"{decoded.KIND} of a window")  # the manifest allows none
+            case _:
+                assert_never(decoded)
+
+    def _is_wanted(self, one: ClassScore) -> bool:
+        wanted = self._class_ids is None or one.class_id in self._class_ids
+        return wanted and one.score > self._min_score
 
     def _result(self, stamp: Stamp, body: Body, alarm: str = "") -> Result:
         return Result(self._stream, stamp, body, self._model, alarm, self._rule_names)
@@ -169,14 +175,18 @@ class SensorReporter:
 
 def read(decoded: Decoded, channels: int) -> tuple[list[float], Detection | None]:
     """Return the value of each channel of a model, and what it takes the window for."""
-    if isinstance(decoded, Anomaly):
-        return [decoded.score], None
-    assert isinstance(decoded, Classification)
-    values = [0.0] * channels
-    for found in decoded.classes:
-        values[found.class_id] = found.score
-    best = decoded.classes[0]
-    return values, whole_frame(best.class_id, best.score)
+    match decoded:
+        case Anomaly(score=score):
+            return [score], None
+        case Classification(classes=classes):
+            values = [0.0] * channels
+            for found in classes:
+                values[found.class_id] = found.score
+            return values, whole_frame(classes[0].class_id, classes[0].score)
+        case Detections() | Pose():
+            raise TypeError(f"{decoded.KIND} of a window")
+        case _:
+            assert_never(decoded)
 
 
 def double(value: float) -> float:
