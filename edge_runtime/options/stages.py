@@ -85,7 +85,8 @@ class PublishOptions(Section, frozen=True):
 
     Of a sensor `events` are its alarms, and its values by exception: once a channel is farther
     than its `dead_band` from what was last sent, and every `heartbeat_s` in any case. A channel
-    without a dead band is sent along with the others.
+    without a dead band is sent along with the others. Of a sampled signal these are levels of the
+    last second (least, greatest, mean, RMS), and a dead band is about mean and RMS.
     """
 
     mode: PublishMode = "events"

@@ -65,6 +65,12 @@ def read_manifest(folder: Path) -> Manifest:
             "'{decoder}' reads windows; set input.kind to window", decoder=manifest.output.decoder
         )
         raise wrong(folder, "output.decoder", text)
+    if gives in ("detection", "pose") and manifest.input.kind != "image":
+        text = Text(
+            "'{decoder}' finds things in pictures; set input.kind to image",
+            decoder=manifest.output.decoder,
+        )
+        raise wrong(folder, "output.decoder", text)
     return manifest
 
 

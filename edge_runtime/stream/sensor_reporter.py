@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.clock import Stamp
 from edge_runtime.options import PublishMode, PublishOptions, ThresholdOptions
-from edge_runtime.raw import Doubles, Samples
+from edge_runtime.raw import Samples
 from edge_runtime.records import (
     Anomaly,
     Body,
@@ -25,13 +23,19 @@ from edge_runtime.records import (
     Measure,
     ModelRef,
     Pose,
-    Reading,
     Result,
     whole_frame,
 )
-from edge_runtime.rules.base import TIME_TOLERANCE_S
 from edge_runtime.rules.build import open_channel_rule
 from edge_runtime.rules.threshold import Threshold
+from edge_runtime.stream.readings import (
+    BlockReadings,
+    DueValues,
+    RowReadings,
+    SignalReadings,
+    as_float32,
+    as_float64,
+)
 
 NONE_ON: Mapping[str, Stamp] = {}
 
@@ -99,13 +103,19 @@ class SensorReporter:
             watch_of(rule, i, self._channels, alarms.get(rule.name)) for i, rule in enumerate(rules)
         )
         self._rule_names = tuple(rule.name for rule in rules)
-        self._due = Due(self._channels, publish, mode)
+        bands = [(self._channels.index(name), band) for name, band in publish.dead_band.items()]
+        self._due = DueValues(len(self._channels), bands, publish, mode)
         self._min_score = min_score
         self._class_ids = class_ids
-        self._shortest = [single if name in float32_channels else double for name in self._channels]
+        self._shorten = [
+            as_float32 if one in float32_channels else as_float64 for one in self._channels
+        ]
+        self._publish = publish
+        self._mode = mode
+        self._readings: BlockReadings | None = None
 
     def block(self, block: Samples) -> tuple[Result, ...]:
-        """Take a sensor's rows: each is held against the rules, the last may be published."""
+        """Take a sensor's rows: each is held against the rules; what is due is published."""
         row_s = 1.0 / block.rate_hz if block.rate_hz else 0.0
         if block.gap:
             self.lose_sight()
@@ -113,13 +123,12 @@ class SensorReporter:
         if self._watches:
             for number, row in enumerate(block.values.tolist()):
                 results += self._judge(row, block.stamp, number * row_s)
-        row = block.values[-1].tolist()
-        last = [short(value) for short, value in zip(self._shortest, row, strict=True)]
-        stamp = block.stamp.later((len(block.values) - 1) * row_s)
-        if self._due.take(last, stamp.monotonic_s):
-            measures = map(Measure, self._channels, self._units, last)
-            there = tuple(one for one in measures if not math.isnan(one.value))
-            results.append(self._result(stamp, Reading(there)))
+        if self._readings is None:
+            opened = SignalReadings if block.rate_hz else RowReadings
+            self._readings = opened(
+                self._channels, self._units, self._publish, self._mode, self._shorten
+            )
+        results += [self._result(stamp, reading) for stamp, reading in self._readings.take(block)]
         return tuple(results)
 
     def window(self, stamp: Stamp, decoded: Decoded) -> tuple[Result, ...]:
@@ -187,51 +196,3 @@ def read(decoded: Decoded, channels: int) -> tuple[list[float], Detection | None
             raise TypeError(f"{decoded.KIND} of a window")
         case _:
             assert_never(decoded)
-
-
-def double(value: float) -> float:
-    """Return a value without its scaling's noise, 0.30000000000000004: 15 digits always hold."""
-    return float(f"{value:.15g}")
-
-
-def single(value: float) -> float:
-    """Return a value that came as float32 as short as it was written there."""
-    return float(str(np.float32(value)))
-
-
-class Due:
-    """Says which values are published, by the publish mode of the moment.
-
-    Each channel is held against what was last sent of it: a value that was missing then (NaN) is
-    due as soon as it is back, where its heartbeat is over, or it has left its dead band meanwhile.
-    """
-
-    def __init__(
-        self, channels: Sequence[str], publish: PublishOptions, mode: Callable[[], PublishMode]
-    ) -> None:
-        self._bands = [(channels.index(name), band) for name, band in publish.dead_band.items()]
-        self._heartbeat_s = publish.heartbeat_s
-        self._every_s = publish.every_s
-        self._mode = mode
-        self._sent = np.full(len(channels), np.nan)
-        self._sent_s = np.full(len(channels), -np.inf)
-
-    def take(self, values: Sequence[float], at_s: float) -> bool:
-        """Say whether these values are to be sent, and remember them if so."""
-        row = np.array(values)
-        is_there = ~np.isnan(row)
-        due = bool(is_there.any()) and self._is_due(row, is_there, at_s + TIME_TOLERANCE_S)
-        if due:
-            self._sent[is_there], self._sent_s[is_there] = row[is_there], at_s
-        return due
-
-    def _is_due(self, row: Doubles, is_there: NDArray[np.bool_], at_s: float) -> bool:
-        mode = self._mode()
-        if mode == "every_inference":
-            return True
-        if mode == "interval":
-            return at_s - float(self._sent_s.max()) >= self._every_s
-        oldest_s = float(self._sent_s[is_there].min())
-        return at_s - oldest_s >= self._heartbeat_s or any(
-            abs(row[place] - self._sent[place]) > band for place, band in self._bands
-        )

@@ -19,54 +19,28 @@ from edge_runtime.records import (
     LINES_A_RECORD,
     MAX_CLASSES,
     MAX_OBJECTS,
-    Anomaly,
     Body,
-    BodyPose,
     Classification,
     ClassScore,
     Counts,
     Detection,
     Detections,
     Event,
-    Gap,
     LabelCount,
     Measure,
     ModelRef,
-    Pose,
     Reading,
     Stored,
     Summary,
     SummaryLine,
 )
 from edge_runtime.topics import parse_topic
+from support.record_kinds import BODIES, ONE
 
 SCHEMA = json.loads((files("edge_runtime") / "encode" / "schema-v1.json").read_text())
 MODEL = ModelRef("coco", "9f3c1a2b" + "0" * 56, ("person", *(f"thing-{n}" for n in range(79))))
 TOPICS = Topics("ha-giang", "gate-3")
 STAMP = Stamp(1_763_770_000.123, 1.0)
-ONE = Detection(0, 0.87, (0.1234, 0.2345, 0.3456, 0.4567), 12)
-
-BODIES: list[Body] = [
-    Detections(()),
-    Detections((ONE, Detection(79, 0.5, (0.0, 0.0, 1.0, 1.0)))),
-    Event("enter", ONE, 0, "", 2.5),
-    Event("cross", ONE, 0, "in"),
-    Event("exit", ONE),
-    Event("alarm", None, 0, age_s=2.5, measure=Measure("level", "m", 3.204)),
-    Event("clear", ONE, measure=Measure("healthy", "", 0.9)),
-    Event("clear", None, 0, measure=Measure("level", "m", 3.204), rule_gone=True),
-    Event("clear", None, 0, rule_gone=True),
-    Counts(60.0, (LabelCount(0, 6, 2, 0.25),), 0),
-    Counts(60.0, ()),
-    Classification((ClassScore(3, 0.91), ClassScore(0, 0.03))),
-    Pose((BodyPose(0.73, ((0.5, 0.25, 0.9), (0.1, 0.2, 0.3))),)),
-    Anomaly(12.345, 10.0, True),
-    Summary(60.0, "detections", 600, (SummaryLine("person", 590, 0.5, 0.98, 0.77),)),
-    Summary(60.0, "counts", 2, (SummaryLine("person", 9, 0.5, 3.0, 0.77),), "yard"),
-    Gap(5, 604, 600, "summarised"),
-    Gap(5, 9, 5, "corrupt", of_boot=16),
-    Reading((Measure("level", "m", 1.25), Measure("temp", "Cel", 21.5, -0.5))),
-]
 
 
 def encoder(encoding: Any) -> Encoder:

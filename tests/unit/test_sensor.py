@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,13 +112,76 @@ def test_the_other_modes_send_each_block_or_the_latest_of_an_interval() -> None:
     assert sent(Sensor(mode="interval", every_s=2.0), [1, 2, 3, 4, 5]) == [1, 3, 5]
 
 
-def test_a_sampled_block_gives_its_last_row_at_its_own_moment_and_rules_see_every_row() -> None:
-    sensor = Sensor(Options("peak", "level", above=5.0), rate_hz=10.0, mode="every_inference")
-    results = sensor.row(0.0, (1, 0), (9, 0), (1, 0), (2, 0))
+def measured(results: list[Result]) -> list[dict[str, float]]:
+    return [
+        {one.name: one.value for one in each.body.measures}
+        for each in results
+        if isinstance(each.body, Reading)
+    ]
+
+
+def test_of_a_sampled_signal_the_levels_of_each_second_go_and_rules_see_every_row() -> None:
+    sensor = Sensor(Options("peak", "level", above=8.0), rate_hz=4.0, mode="every_inference")
+    results = sensor.row(0.0, (1, 20), (9, 20), (-1, 20))
     events = [(r.body.event, r.stamp.monotonic_s) for r in results if isinstance(r.body, Event)]
-    assert events == [("alarm", pytest.approx(0.1)), ("clear", pytest.approx(0.2))]
-    assert levels(results) == [2.0]
-    assert results[-1].stamp.monotonic_s == pytest.approx(0.3)
+    assert events == [("alarm", pytest.approx(0.25)), ("clear", pytest.approx(0.5))]
+    assert measured(results) == [], "a second is not over"
+    (reading,) = sensor.row(0.75, (3, 20), (5, 20))
+    assert reading.stamp.monotonic_s == pytest.approx(0.75), "the moment of its last row"
+    assert isinstance(reading.body, Reading)
+    assert [(one.name, one.unit) for one in reading.body.measures] == [
+        ("level_min", "m"), ("level_max", "m"), ("level_mean", "m"), ("level_rms", "m"),
+        ("temp_min", "Cel"), ("temp_max", "Cel"), ("temp_mean", "Cel"), ("temp_rms", "Cel"),
+    ]  # fmt: skip
+    rms = math.sqrt((1 + 81 + 1 + 9) / 4)
+    assert [one.value for one in reading.body.measures] == pytest.approx(
+        [-1, 9, 3, rms, 20, 20, 20, 20]
+    )
+
+
+def test_single_samples_of_a_signal_never_go_however_small_its_blocks_are() -> None:
+    sensor = Sensor(rate_hz=100.0, mode="every_inference")
+    results = [one for n in range(2000) for one in sensor.row(n / 100, (n, 0.0))]
+    assert [one["level_mean"] for one in measured(results)] == [
+        second * 100 + 49.5 for second in range(20)
+    ]
+
+
+def test_the_same_signal_gives_the_same_levels_however_it_is_cut_into_blocks() -> None:
+    rows = [(float(n % 7), float(n)) for n in range(35)]
+    whole, cut = (Sensor(rate_hz=10.0, mode="every_inference") for _ in range(2))
+    told = whole.row(0.0, *rows)
+    pieces = [one for at in range(0, 35, 3) for one in cut.row(at / 10, *rows[at : at + 3])]
+    assert [one.body for one in told] == [one.body for one in pieces]
+    assert [one.stamp.monotonic_s for one in told] == pytest.approx([0.9, 1.9, 2.9])
+
+
+def test_levels_by_exception_and_by_interval() -> None:
+    """A dead band is about mean and RMS; an interval's levels are those of all its rows."""
+    seconds = [(2.0, 2.0), (2.1, 1.9), (2.0, 9.0), (2.0, 2.0), (2.0, 2.0), (8.0, 2.0), (2.0, 2.0)]
+
+    def sent_of(sensor: Sensor) -> list[tuple[float, float]]:
+        results = [
+            one for n, two in enumerate(seconds) for one in sensor.row(n, *((v, 0) for v in two))
+        ]
+        return [(one["level_mean"], one["level_max"]) for one in measured(results)]
+
+    by_exception = Sensor(rate_hz=2.0, dead_band={"level": 1.0}, heartbeat_s=100.0)
+    assert sent_of(by_exception) == [(2.0, 2.0), (5.5, 9.0), (2.0, 2.0), (5.0, 8.0), (2.0, 2.0)]
+    by_interval = Sensor(rate_hz=2.0, mode="interval", every_s=3.0)
+    assert sent_of(by_interval) == [(2.0, 2.0), (pytest.approx(19 / 6), 9.0), (3.0, 8.0)]
+
+
+def test_levels_of_many_channels_go_in_several_readings_of_one_moment() -> None:
+    channels = tuple(f"c{n}" for n in range(20))
+    results: list[Result] = []
+    reporter = SensorReporter(
+        "wide", NO_MODEL, channels, ("m",) * 20,
+        publish=PublishOptions("every_inference"), rules=(), mode=lambda: "every_inference",
+    )  # fmt: skip
+    results += reporter.block(Samples(0, np.ones((1, 20)), Stamp(1e9, 1.0), 1.0, channels))
+    assert [len(one.body.measures) for one in results if isinstance(one.body, Reading)] == [64, 16]
+    assert {one.stamp for one in results} == {Stamp(1e9, 1.0)}
 
 
 def test_an_alarm_names_channel_value_and_since_when() -> None:
@@ -169,11 +233,15 @@ def test_a_channel_is_due_once_it_is_back_by_its_own_heartbeat_and_dead_band() -
     assert names(sensor.row(15.0, (3.5, 20.0))) == [["level", "temp"]]
 
 
-def test_in_a_sampled_block_the_last_row_goes_without_what_it_lacks() -> None:
-    sensor = Sensor(Options("peak", "level", above=5.0), rate_hz=10.0, mode="every_inference")
-    results = sensor.row(0.0, (1, 0), (NAN, 0), (9, 0), (NAN, 4))
+def test_levels_are_of_the_values_that_are_there() -> None:
+    sensor = Sensor(Options("peak", "level", above=5.0), rate_hz=4.0, mode="every_inference")
+    results = sensor.row(0.0, (1, NAN), (NAN, NAN), (9, NAN), (NAN, NAN))
     assert [r.body.KIND for r in results] == ["event", "reading"]
-    assert names(results) == [["temp"]]
+    (found,) = measured(results)
+    assert found == {
+        "level_min": 1.0, "level_max": 9.0, "level_mean": 5.0,
+        "level_rms": pytest.approx(math.sqrt(41)),
+    }  # fmt: skip
 
 
 def test_health_names_what_has_no_value_and_the_log_says_when_it_is_back(
@@ -307,7 +375,7 @@ def test_what_raises_is_told_once_and_the_stream_works_again_after_it() -> None:
     task = SensorTask("well", reporter=well, look=None, sink=sink, clock=ManualClock())
     told: list[Exception] = []
     task.on_failure = told.append
-    block = Samples(0, np.ones((3, 1), np.float32), Stamp(1e9, 1.0), 10.0, ("level",))
+    block = Samples(0, np.ones((3, 1), np.float32), Stamp(1e9, 1.0), 3.0, ("level",))
     task.offer(block)
     assert [repr(error) for error in told] == ["RuntimeError('no room')"]
     assert task.failed()

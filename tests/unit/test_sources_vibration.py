@@ -143,15 +143,29 @@ def test_its_fault_is_one_alarm_within_a_second() -> None:
     assert 0.35 < alarm.stamp.monotonic_s - clock.monotonic() - FAULT_S < 1.0
 
 
-def test_without_a_model_its_acceleration_is_a_reading() -> None:
-    stream = StreamOptions("pump", source=VibrationOptions(seconds=0.1, realtime=False))
+def test_without_a_model_the_levels_of_its_acceleration_are_readings() -> None:
+    stream = StreamOptions(
+        "pump",
+        source=VibrationOptions(seconds=3.0, realtime=False),
+        publish=PublishOptions("every_inference"),
+    )
     clock, sink = ManualClock(), Results()
     task = build_sensor(stream, None, "auto", sink, clock, no_limit(clock))
     assert isinstance(stream.source, VibrationOptions)
+    rows = []
     for block in blocks(stream.source):
+        rows += block.values[:, 0].tolist()
         task.offer(block)
-    (reading,) = sink.kept
-    assert isinstance(reading.body, Reading)
-    (measure,) = reading.body.measures
-    assert (measure.name, measure.unit) == ("acceleration", "m/s2")
-    assert 0.0 < abs(measure.value) < 5.0
+    assert len(sink.kept) == 3
+    for second, reading in enumerate(sink.kept):
+        assert isinstance(reading.body, Reading)
+        values = np.array(rows[second * 12_000 :][:12_000])
+        wanted = {
+            "acceleration_min": values.min(),
+            "acceleration_max": values.max(),
+            "acceleration_mean": values.mean(),
+            "acceleration_rms": np.sqrt(np.mean(values**2)),
+        }
+        found = {one.name: one.value for one in reading.body.measures}
+        assert found == pytest.approx(wanted, rel=1e-6, abs=1e-7)
+        assert {one.unit for one in reading.body.measures} == {"m/s2"}
