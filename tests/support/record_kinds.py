@@ -1,6 +1,13 @@
-"""Examples of every record kind; `test_record_kinds.py` sees to it that none is missing."""
+"""Examples of every record kind (`test_record_kinds.py` misses none), and the committed schema."""
 
 from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
 
 from edge_runtime.records import (
     Anomaly,
@@ -44,3 +51,16 @@ BODIES: list[Body] = [
     Gap(5, 9, 5, "corrupt", of_boot=16),
     Reading((Measure("level", "m", 1.25), Measure("temp", "Cel", 21.5, -0.5))),
 ]
+
+SCHEMA = json.loads((files("edge_runtime") / "encode" / "schema-v1.json").read_text())
+
+
+@cache
+def validator(kind: str) -> Draft202012Validator:
+    """Return what checks a kind's payloads; the schema itself is checked by a test of its own."""
+    return Draft202012Validator({**SCHEMA, "$ref": f"#/$defs/{kind}"})
+
+
+def check_schema(value: Any, kind: str) -> None:
+    """Raise jsonschema.ValidationError where a payload does not fit its kind's definition."""
+    validator(kind).validate(value)

@@ -24,7 +24,7 @@ from edge_runtime.options import (
     ThresholdOptions,
     VibrationOptions,
 )
-from edge_runtime.packs.manifest_file import open_pack
+from edge_runtime.packs.manifest_file import open_pack, read_manifest
 from edge_runtime.raw import TensorSpec
 from edge_runtime.records import Anomaly, Event
 from edge_runtime.stream.build_sensor import build_sensor
@@ -109,3 +109,31 @@ def test_a_reconstruction_of_pictures_is_refused(toycar: Path) -> None:
     manifest.write_text(f"{before}[input]\n[output]{rest.partition('[output]')[2]}")
     with pytest.raises(PackError, match=r"reads windows; set input\.kind to window"):
         open_pack(toycar)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "task"), [("ssd", "detection"), ("yolo", "detection"), ("movenet", "pose")]
+)
+def test_a_decoder_of_pictures_in_a_window_pack_is_refused(
+    decoder: str, task: str, tmp_path: Path
+) -> None:
+    (tmp_path / "pack.toml").write_text(
+        f"""
+[pack]
+name = "odd"
+version = "1.0.0"
+task = "{task}"
+license = "Apache-2.0"
+[model]
+file = "model.tflite"
+sha256 = "{"0" * 64}"
+[input]
+kind = "window"
+rate_hz = 100
+size = 128
+[output]
+decoder = "{decoder}"
+"""
+    )
+    with pytest.raises(PackError, match=rf"'{decoder}' finds things in pictures; set input\.kind"):
+        read_manifest(tmp_path)

@@ -31,11 +31,10 @@ from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.rows import ResultRow
 from edge_runtime.outbox.summaries import summarise as thinned_out
 from edge_runtime.records import KINDS, RECORDS, Body, Lane, ModelRef, Record, Stored
-from support.record_kinds import BODIES
+from support.record_kinds import BODIES, SCHEMA, check_schema
 
 PACKAGE = Path(edge_runtime.__file__).parent
 ENCODE = PACKAGE / "encode"
-SCHEMA = json.loads((ENCODE / "schema-v1.json").read_text())
 README = (ENCODE / "README.md").read_text()
 MODEL = ModelRef("coco", "9f3c1a2b" + "0" * 56, tuple(f"thing-{n}" for n in range(80)))
 TOPICS = Topics("ha-giang", "gate-3")
@@ -100,7 +99,7 @@ def test_a_kind_goes_in_both_forms_comes_back_the_same_and_fits_schema_and_budge
         assert from_cbor.payload == from_json.payload == json.loads(as_json)
         assert as_json[:1] in b"{["
         assert len(as_cbor) < len(as_json) <= record.BUDGET_BYTES
-        jsonschema.validate(from_json.payload, {**SCHEMA, "$ref": f"#/$defs/{record.KIND}"})
+        check_schema(from_json.payload, record.KIND)
 
 
 @each_kind
@@ -116,7 +115,7 @@ def test_the_reader_and_the_schema_ask_for_a_kinds_fields(record: type[Body]) ->
             with pytest.raises(ValueError, match=field.encode_name):
                 WIRE_KINDS[record.KIND].check(broken)
             with pytest.raises(jsonschema.ValidationError):
-                jsonschema.validate(broken, {**SCHEMA, "$ref": f"#/$defs/{record.KIND}"})
+                check_schema(broken, record.KIND)
 
 
 @each_kind
@@ -130,6 +129,7 @@ def test_a_kind_is_said_in_words(record: type[Body]) -> None:
 
 def test_the_committed_schema_is_the_one_of_the_types() -> None:
     assert (ENCODE / "schema-v1.json").read_text() == schema_text(), "run scripts/schema"
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
 # Backlogs
@@ -192,7 +192,10 @@ def matches(tree: ast.AST) -> Iterator[tuple[ast.Match, set[str]]]:
 def test_every_match_over_kinds_says_that_none_is_left() -> None:
     kinds, found = {record.__name__ for record in RECORDS}, 0
     for path in PACKAGE.rglob("*.py"):
-        for node, classes in matches(ast.parse(path.read_text())):
+        text = path.read_text()
+        if "match " not in text or "edge_runtime.records" not in text:
+            continue
+        for node, classes in matches(ast.parse(text)):
             if classes & kinds:
                 found += 1
                 last = ast.unparse(node.cases[-1].body[0])
