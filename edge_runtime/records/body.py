@@ -16,8 +16,16 @@ from edge_runtime.records.summary import Summary
 
 # What a model says of a frame or window.
 Decoded: TypeAlias = Detections | Classification | Pose | Anomaly
-# In the order of their tags: a kind's place is its code in CBOR's `of`, so add at the end only.
 Body: TypeAlias = Decoded | Reading | Event | Counts | Summary | Gap
 
-RECORDS: tuple[type[Body], ...] = get_args(Body)
+
+def by_tag(record: type[Body]) -> int:
+    """Return the number that stands for a kind in the outbox's rows."""
+    tag = record.__struct_config__.tag
+    assert isinstance(tag, int)
+    return tag
+
+
+# A kind's place is its code in CBOR's `of`: a new kind has the next tag, wherever it stands above.
+RECORDS: tuple[type[Body], ...] = tuple(sorted(get_args(Body), key=by_tag))
 KINDS: tuple[str, ...] = tuple(record.KIND for record in RECORDS)
