@@ -20,7 +20,7 @@ import edge_runtime
 from edge_runtime import records
 from edge_runtime.cli.summary import summarise
 from edge_runtime.clock import Stamp
-from edge_runtime.encode import Encoder, StreamNames, Topics
+from edge_runtime.encode import Encoder, StreamNames
 from edge_runtime.encode import kinds as wire
 from edge_runtime.encode.keys import Key
 from edge_runtime.encode.kinds import WIRE_KINDS, WireKind, wire_kinds
@@ -31,6 +31,7 @@ from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.rows import ResultRow
 from edge_runtime.outbox.summaries import summarise as thinned_out
 from edge_runtime.records import KINDS, RECORDS, Body, Lane, ModelRef, Record, Stored
+from edge_runtime.topics import Topics
 from support.record_kinds import BODIES, SCHEMA, check_schema
 
 PACKAGE = Path(edge_runtime.__file__).parent
