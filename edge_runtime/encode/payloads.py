@@ -52,13 +52,13 @@ RecordSeq: TypeAlias = Annotated[Seq, Meta(description="rises by one per device 
 RecordBoot: TypeAlias = Annotated[Boot, Meta(description="a counter that survives restarts")]
 
 
-class Payload(msgspec.Struct):
+class WirePayload(msgspec.Struct):
     """An object in a payload. `NOTES` are merged into its part of the schema."""
 
     NOTES: ClassVar[Mapping[str, Any]] = {}
 
 
-class RecordPayload(Payload, kw_only=True):
+class RecordPayload(WirePayload, kw_only=True):
     """What every record bears."""
 
     ts: Annotated[Moment, Meta(description="Unix seconds at capture, to the millisecond")]
@@ -76,7 +76,7 @@ class SpanPayload(RecordPayload, kw_only=True):
     end: float = field(name="to")
 
 
-class StreamPayload(Payload):
+class StreamPayload(WirePayload):
     """A stream in the birth: the names that CBOR refers to."""
 
     NOTES: ClassVar[Mapping[str, Any]] = {"required": ["kind"]}
@@ -97,7 +97,7 @@ class StreamPayload(Payload):
     encoding: Annotated[str, Meta(extra_json_schema={"enum": ["json", "cbor"]})] = "json"
 
 
-class ConfigPayload(Payload):
+class ConfigPayload(WirePayload):
     """The last good configuration is at work; absent when all is well."""
 
     state: Annotated[str, Meta(extra_json_schema={"const": "fallback"})]
@@ -110,7 +110,7 @@ class ConfigPayload(Payload):
     ]
 
 
-class StatusPayload(Payload):
+class StatusPayload(WirePayload):
     """Birth, will and clean stop; retained."""
 
     state: Annotated[str, Meta(extra_json_schema={"enum": ["online", "offline", "stopped"]})]
@@ -122,11 +122,11 @@ class StatusPayload(Payload):
     streams: dict[str, StreamPayload] = {}
 
 
-class HealthPayload(Payload):
+class HealthPayload(WirePayload):
     """How all parts are; retained. Free in all but its state."""
 
     state: Annotated[str, Meta(extra_json_schema={"enum": ["ok", "degraded"]})]
 
 
 # Topics of the device itself.
-OF_DEVICE: dict[str, type[Payload]] = {"status": StatusPayload, "health": HealthPayload}
+OF_DEVICE: dict[str, type[WirePayload]] = {"status": StatusPayload, "health": HealthPayload}

@@ -14,7 +14,7 @@ import msgspec
 from edge_runtime import SCHEMA_VERSION
 from edge_runtime.encode.kinds import WIRE_KINDS
 from edge_runtime.encode.kinds.base import ArrayForm
-from edge_runtime.encode.payloads import OF_DEVICE, Payload
+from edge_runtime.encode.payloads import OF_DEVICE, WirePayload
 
 DESCRIPTION = (
     "The last level of a topic names the definition that its JSON payload fits. Fields may be "
@@ -42,33 +42,33 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def parts() -> dict[type[Payload], dict[str, Any]]:
+def parts() -> dict[type[WirePayload], dict[str, Any]]:
     """Return each payload's type, and all that it holds, with its part of a schema."""
     kinds = WIRE_KINDS.values()
     types = [*OF_DEVICE.values(), *(kind.payload for kind in kinds)]
     types += [kind.array.further for kind in kinds if kind.array is not None]
     _, found = msgspec.json.schema_components(types, ref_template="{name}")
-    return {one: found[one.__name__] for one in subtypes(Payload) if one.__name__ in found}
+    return {one: found[one.__name__] for one in subtypes(WirePayload) if one.__name__ in found}
 
 
-def subtypes(root: type[Payload]) -> list[type[Payload]]:
+def subtypes(root: type[WirePayload]) -> list[type[WirePayload]]:
     """Return all types of payloads below one."""
     return [one for child in root.__subclasses__() for one in (child, *subtypes(child))]
 
 
-def definition_name(payload: type[Payload]) -> str:
+def definition_name(payload: type[WirePayload]) -> str:
     """Return the name of a definition: `SummaryLinePayload` is `summary_line`."""
     words = re.findall("[A-Z][a-z0-9]*", payload.__name__.removesuffix("Payload"))
     return "_".join(words).lower()
 
 
-def definition(payload: type[Payload], part: dict[str, Any]) -> dict[str, Any]:
+def definition(payload: type[WirePayload], part: dict[str, Any]) -> dict[str, Any]:
     """Return a type's definition without what msgspec adds, with its notes."""
     properties = {name: tidied(value) for name, value in part.pop("properties").items()}
     return {**tidied(part), "properties": properties, **payload.NOTES}
 
 
-def array_definition(first: type[Payload], form: ArrayForm) -> dict[str, Any]:
+def array_definition(first: type[WirePayload], form: ArrayForm) -> dict[str, Any]:
     """Return the definition of a kind whose payload is an array."""
     return {
         "description": form.description,
@@ -80,7 +80,7 @@ def array_definition(first: type[Payload], form: ArrayForm) -> dict[str, Any]:
     }
 
 
-def reference(payload: type[Payload]) -> dict[str, str]:
+def reference(payload: type[WirePayload]) -> dict[str, str]:
     return {"$ref": f"#/$defs/{definition_name(payload)}"}
 
 
@@ -91,6 +91,6 @@ def tidied(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     if "$ref" in part:
-        named = {one.__name__: one for one in subtypes(Payload)}
+        named = {one.__name__: one for one in subtypes(WirePayload)}
         return {**part, **reference(named[part["$ref"]])}
     return {key: tidied(value) for key, value in part.items() if key not in ("title", "default")}

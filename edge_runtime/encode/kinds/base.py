@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import msgspec
 
 from edge_runtime.encode.keys import THOUSANDTH, Key
-from edge_runtime.encode.payloads import Payload
+from edge_runtime.encode.payloads import WirePayload
 from edge_runtime.records import Record, Stored
 
 BodyT = TypeVar("BodyT", bound=Record)
@@ -41,7 +41,7 @@ class ArrayForm(msgspec.Struct, frozen=True):
     `description` is the schema's.
     """
 
-    further: type[Payload]
+    further: type[WirePayload]
     most_items: int
     description: str
 
@@ -57,7 +57,7 @@ class WireKind(msgspec.Struct, Generic[BodyT], frozen=True, kw_only=True):
     """
 
     record: type[BodyT]
-    payload: type[Payload]
+    payload: type[WirePayload]
     to_json: Callable[[BodyT, Outgoing], Any]
     to_cbor: Callable[[BodyT, Outgoing], Any]
     from_cbor: Callable[[Any, BirthNames], Any]

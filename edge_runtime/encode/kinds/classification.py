@@ -19,7 +19,7 @@ from edge_runtime.encode.kinds.base import (
     rows_of,
     scaled,
 )
-from edge_runtime.encode.payloads import Label, Payload, RecordPayload, Share
+from edge_runtime.encode.payloads import Label, RecordPayload, Share, WirePayload
 from edge_runtime.labels import named
 from edge_runtime.records import Classification
 from edge_runtime.records.classification import MAX_CLASSES
@@ -27,7 +27,7 @@ from edge_runtime.records.classification import MAX_CLASSES
 SHOWN_CLASSES = 3
 
 
-class ClassPayload(Payload):
+class ClassPayload(WirePayload):
     """One class of a classifier."""
 
     label: Label

@@ -21,12 +21,12 @@ from edge_runtime.encode.kinds.base import (
     scaled,
 )
 from edge_runtime.encode.kinds.span import span_from_cbor, span_to_json
-from edge_runtime.encode.payloads import Count, Name, Payload, SpanPayload
+from edge_runtime.encode.payloads import Count, Name, SpanPayload, WirePayload
 from edge_runtime.labels import named
 from edge_runtime.records import Counts, Stored
 
 
-class LabelCountsPayload(Payload):
+class LabelCountsPayload(WirePayload):
     """What was counted of one label."""
 
     entered: Annotated[Count, Meta(description="tracks that came in")]

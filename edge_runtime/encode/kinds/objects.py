@@ -9,12 +9,12 @@ from msgspec import Meta
 
 from edge_runtime.encode.keys import FRACTION, PERCENT
 from edge_runtime.encode.kinds.base import scaled
-from edge_runtime.encode.payloads import Label, Payload, Positive, Share
+from edge_runtime.encode.payloads import Label, Positive, Share, WirePayload
 from edge_runtime.labels import named
 from edge_runtime.records import Detection, Stored
 
 
-class ObjectPayload(Payload):
+class ObjectPayload(WirePayload):
     """An object in a frame."""
 
     NOTES: ClassVar[Mapping[str, Any]] = {"additionalProperties": False}

@@ -20,12 +20,12 @@ from edge_runtime.encode.kinds.base import (
     rows_of,
     scaled,
 )
-from edge_runtime.encode.payloads import Payload, RecordPayload, Share
+from edge_runtime.encode.payloads import RecordPayload, Share, WirePayload
 from edge_runtime.records import BodyPose, Pose
 from edge_runtime.records.pose import MAX_KEYPOINTS, MAX_PEOPLE
 
 
-class PersonPayload(Payload):
+class PersonPayload(WirePayload):
     """One body."""
 
     score: Share

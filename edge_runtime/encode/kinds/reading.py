@@ -21,11 +21,11 @@ from edge_runtime.encode.payloads import (
     ModelHash,
     Moment,
     Name,
-    Payload,
     RecordBoot,
     RecordSeq,
     Unit,
     Unsynced,
+    WirePayload,
 )
 from edge_runtime.records import Measure, Reading, Stored
 from edge_runtime.records.reading import MAX_READINGS
@@ -40,7 +40,7 @@ SENML_NAMES: dict[Any, str] = {
 }
 
 
-class SenmlPayload(Payload, kw_only=True):
+class SenmlPayload(WirePayload, kw_only=True):
     """A further record of a SenML pack: one channel."""
 
     n: Name = ""

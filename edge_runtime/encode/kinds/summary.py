@@ -20,12 +20,12 @@ from edge_runtime.encode.kinds.base import (
     word,
 )
 from edge_runtime.encode.kinds.span import span_from_cbor, span_to_json
-from edge_runtime.encode.payloads import Count, Name, Payload, SpanPayload
+from edge_runtime.encode.payloads import Count, Name, SpanPayload, WirePayload
 from edge_runtime.labels import named
 from edge_runtime.records import KINDS, Stored, Summary
 
 
-class SummaryLinePayload(Payload):
+class SummaryLinePayload(WirePayload):
     """What the values of one label or channel did."""
 
     n: Annotated[Count, Meta(description="how many values")]
