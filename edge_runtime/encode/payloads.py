@@ -118,7 +118,7 @@ class StatusPayload(WirePayload):
     version: str = ""
     schema: Annotated[int, Meta(extra_json_schema={"const": 1})] = 1
     models: Annotated[list[str], Meta(description="CBOR's `model` is a place in this list")] = []
-    config: ConfigPayload | msgspec.UnsetType = msgspec.UNSET
+    config: ConfigPayload | None = None
     streams: dict[str, StreamPayload] = {}
 
 

@@ -16,6 +16,7 @@ from edge_runtime.encode.kinds import WIRE_KINDS
 from edge_runtime.encode.kinds.base import ArrayForm
 from edge_runtime.encode.payloads import OF_DEVICE, WirePayload
 
+NULL = {"type": "null"}
 DESCRIPTION = (
     "The last level of a topic names the definition that its JSON payload fits. Fields may be "
     "added within a version; ignore those you don't know."
@@ -93,4 +94,7 @@ def tidied(part: Any) -> Any:
     if "$ref" in part:
         named = {one.__name__: one for one in subtypes(WirePayload)}
         return {**part, **reference(named[part["$ref"]])}
+    if (choices := part.get("anyOf")) and NULL in choices:  # we leave a field out instead
+        (part,) = [one for one in choices if one != NULL]
+        return tidied(part)
     return {key: tidied(value) for key, value in part.items() if key not in ("title", "default")}

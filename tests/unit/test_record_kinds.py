@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import msgspec
@@ -18,8 +18,8 @@ import pytest
 
 import edge_runtime
 from edge_runtime import records
-from edge_runtime.cli.summary import summarise
 from edge_runtime.clock import Stamp
+from edge_runtime.consume.payloads import PAYLOADS, Payload, ReadingPayload
 from edge_runtime.encode import Encoder, StreamNames
 from edge_runtime.encode import kinds as wire
 from edge_runtime.encode.keys import Key
@@ -123,9 +123,16 @@ def test_the_reader_and_the_schema_ask_for_a_kinds_fields(record: type[Body]) ->
 def test_a_kind_is_said_in_words(record: type[Body]) -> None:
     for body in of_kind(record):
         _, decoded = sent(body, "json")
-        said = summarise(decoded)
+        said = WIRE_KINDS[record.KIND].words(decoded.payload)
         assert re.search(r"[a-z]{2,}", said)
         assert not re.search(r"[{}=\[\]]", said), said
+
+
+def test_the_consumers_library_types_every_kind() -> None:
+    types = set(get_args(Payload)) - {ReadingPayload}
+    assert types == set(PAYLOADS.values())
+    arrays = {name for name, kind in WIRE_KINDS.items() if kind.array is not None}
+    assert arrays == {"reading"}, "typed_payload makes a reading of a list"
 
 
 def test_the_committed_schema_is_the_one_of_the_types() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-import msgspec
 from msgspec import Meta
 
 from edge_runtime.encode.keys import THOUSANDTH, Key
@@ -47,7 +46,7 @@ class EventPayload(RecordPayload, kw_only=True):
     event: Annotated[str, Meta(extra_json_schema={"enum": list(EVENTS)})]
     rule: Name = ""
     direction: Annotated[str, Meta(extra_json_schema={"enum": list(DIRECTIONS)})] = ""
-    object: ObjectPayload | msgspec.UnsetType = msgspec.UNSET
+    object: ObjectPayload | None = None
     channel: Annotated[
         Name, Meta(description="alarm, clear: the sensor's channel, or the model's score")
     ] = ""
@@ -134,7 +133,7 @@ def rules_agree(body: Event, stored: Stored, rules: Sequence[str]) -> bool:
 
 def words(payload: dict[str, Any]) -> str:
     parts = [payload["event"]]
-    if "object" in payload:
+    if payload.get("object"):
         parts.append(object_words(payload["object"]))
     if "channel" in payload:
         value = f"{payload.get('value', 0.0):g}"
