@@ -73,7 +73,9 @@ def try_pack(
     try:
         answer = ask_child(
             __name__,
-            msgspec.json.encode(TrialRequest(str(pack.folder), runtime, delegate)),
+            msgspec.json.encode(
+                TrialRequest(str(pack.folder), str(pack.weights), runtime, delegate)
+            ),
             subject=subject_of(pack.weights, delegate),
             timeout_s=timeout_s,
             advice=advice(pack.weights, delegate),
@@ -219,9 +221,10 @@ def wrong_on(
 
 
 class TrialRequest(msgspec.Struct, frozen=True):
-    """What the child is asked to try."""
+    """What the child is asked to try; the weights may be a link out of the pack's folder."""
 
     folder: str
+    weights: str
     runtime: Runtime
     delegate: DelegateOptions | None = None
 
@@ -237,7 +240,7 @@ class Verdict(msgspec.Struct, frozen=True):
 def judge(request: TrialRequest) -> Verdict:
     """Run the trial (in the child)."""
     try:
-        enter(sandbox_of((request.folder,), request.delegate))
+        enter(sandbox_of((request.folder, request.weights), request.delegate))
         pack = open_pack(Path(request.folder))
         return Verdict(tried=run_trial(pack, request.runtime, request.delegate))
     except EdgeError as problem:

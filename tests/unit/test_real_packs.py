@@ -183,4 +183,4 @@ def test_a_model_that_ran_on_no_golden_case_is_said_to_have_run_alone() -> None:
     pack = open_pack(ROOT / "models" / "bearing-vibration")
     assert ran_on(pack) == "gives its golden result"
     without = msgspec.structs.replace(pack.manifest, golden=None)
-    assert "ran on a drawn tone" in ran_on(msgspec.structs.replace(pack, manifest=without))
+    assert "ran on a synthetic tone" in ran_on(msgspec.structs.replace(pack, manifest=without))
