@@ -1,7 +1,7 @@
-"""One root for the errors a person is told about; each message says what to do next.
+"""One root for the errors that people read; each message says what to do next.
 
-A message is English where it goes into a log or over the link. It also keeps what it was made of,
-so that a command can say it in the language of whoever stands before the board.
+A message is English where it goes into a log or over the link. It keeps the template and the values
+that it was made of, so that a command can print it in the reader's language.
 """
 
 from __future__ import annotations
@@ -14,15 +14,11 @@ from typing import Any, Protocol, Self
 UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-class Speaker(Protocol):
+class Translator(Protocol):
     """A language: `edge_runtime.language.Language`."""
 
     def text(self, english: str, /, **values: Any) -> str:
-        """Return an English text in this language; values that can be said are said in it, too."""
-        ...
-
-    def retold(self, english: str) -> str:
-        """Return a text that somebody made in English in this language, as far as it is known."""
+        """Return an English text in this language; texts among the values are translated, too."""
         ...
 
 
@@ -30,7 +26,7 @@ class Text(str):
     """An English text, made of a template with {places} and their values; it is one line.
 
     Without values a template is taken as it is, braces and all. `scripts/messages` collects the
-    templates of `Text` and of the errors that technicians meet.
+    templates of `Text` and of the errors. To another process it goes by `edge_runtime.text_form`.
     """
 
     template: str
@@ -41,17 +37,20 @@ class Text(str):
         text.template, text.values = template, values
         return text
 
-    def said(self, language: Speaker) -> str:
+    def localized(self, translator: Translator) -> str:
         """Return it in a language."""
-        return one_line(language.text(self.template, **self.values))
+        return one_line(translator.text(self.template, **self.values))
 
 
-class Heard(str):
-    """An English text of another process or machine: all that is known of it is how it reads."""
+class RawText(Text):
+    """Words that are not ours (a foreign program's, a server's): the same in every language."""
 
-    def said(self, language: Speaker) -> str:
-        """Return it in a language, as it is where nothing like it is known."""
-        return language.retold(self)
+    def __new__(cls, words: str, /) -> Self:
+        return super().__new__(cls, words)
+
+    def localized(self, translator: Translator) -> str:  # noqa: ARG002 - none translates it
+        """Return it as it is."""
+        return str(self)
 
 
 class EdgeError(Exception):
@@ -61,15 +60,15 @@ class EdgeError(Exception):
     """
 
     def __init__(self, english: str = "", /, **values: Any) -> None:
-        self.text = english if isinstance(english, Text | Heard) else Text(english, **values)
+        self.text = english if isinstance(english, Text) else Text(english, **values)
         super().__init__(str(self.text))
 
     def __str__(self) -> str:
         return one_line(self.text)
 
-    def said(self, language: Speaker) -> str:
+    def localized(self, translator: Translator) -> str:
         """Return it in a language."""
-        return one_line(self.text.said(language))
+        return one_line(self.text.localized(translator))
 
 
 def one_line(text: str) -> str:
@@ -78,6 +77,9 @@ def one_line(text: str) -> str:
     Names and values come from files: they must not write lines of their own into a log.
     """
     return UNFIT.sub(lambda found: repr(found[0])[1:-1], str(text))
+
+
+EMPTY: Text = RawText("")
 
 
 def row(parts: Sequence[object], between: str = "; ") -> Text:
@@ -89,6 +91,11 @@ def row(parts: Sequence[object], between: str = "; ") -> Text:
 def located(*parts: object) -> Text:
     """Return a file, the place within it, and what is wrong there: `pack.toml: input.std: …`."""
     return row(parts, ": ")
+
+
+def text_of_error(error: Exception) -> Text:
+    """Return what an error says: of one of ours the text, of others their own words."""
+    return error.text if isinstance(error, EdgeError) else RawText(str(error))
 
 
 def because(error: OSError) -> Text:

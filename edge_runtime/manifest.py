@@ -8,8 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.labels import wire_labels
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options import Fraction, Kind, Section
 from edge_runtime.records import ModelRef
 
@@ -18,7 +19,7 @@ PackName = Annotated[
     str,
     Meta(
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z",
-        description=mark(
+        description=N_(
             "a name of lower-case letters a-z, digits, '.', '_' and '-', without spaces, at most "
             "64 characters"
         ),
@@ -28,7 +29,7 @@ FileName = Annotated[
     str,
     Meta(
         pattern=rf"^{NAME_CHARACTERS}\Z",
-        description=mark(
+        description=N_(
             "the name of a file in the pack's folder, of letters A-Z and a-z, digits, '.', '_' and "
             "'-', without spaces; rename the file where it has others"
         ),
@@ -38,7 +39,7 @@ InnerPath = Annotated[
     str,
     Meta(
         pattern=rf"^{NAME_CHARACTERS}(/{NAME_CHARACTERS}){{0,4}}\Z",
-        description=mark(
+        description=N_(
             "a path within the pack's folder, of letters A-Z and a-z, digits, '.', '_', '-' and "
             "'/', without spaces"
         ),
@@ -48,7 +49,7 @@ Sha256 = Annotated[
     str,
     Meta(
         pattern=r"^[0-9A-Fa-f]{64}\Z",
-        description=mark("the 64 hex digits that `sha256sum FILE` prints"),
+        description=N_("the 64 hex digits that `sha256sum FILE` prints"),
     ),
 ]
 Hertz = Annotated[float, Meta(gt=0.0, le=10_000_000.0)]
@@ -80,7 +81,7 @@ class ModelSection(Section, frozen=True):
         msgspec.structs.force_setattr(self, "sha256", self.sha256.lower())
 
 
-Fault: TypeAlias = tuple[str, str]  # a key, and what is wrong with it
+Fault: TypeAlias = tuple[str, Text]  # a key, and what is wrong with it
 FLOOR_ORDERS = (0.25, 1.5)  # around lines: from 0.25 shaft orders to 1.5 times the highest order
 
 
@@ -116,9 +117,11 @@ class BandLevels(Kind, frozen=True, tag="bands"):
         width_hz, bin_hz = (self.high_hz - self.low_hz) / self.count, rate_hz / self.segment
         if width_hz >= bin_hz:
             return None
-        return "count", (
-            f"bands of {width_hz:g} Hz are narrower than the spectrum's bins of {bin_hz:g} Hz; "
-            "take fewer bands or a longer segment"
+        return "count", Text(
+            "bands of {width:g} Hz are narrower than the spectrum's bins of {bin:g} Hz; take fewer "
+            "bands or a longer segment",
+            width=width_hz,
+            bin=bin_hz,
         )
 
 
@@ -142,16 +145,19 @@ class EnvelopeLevels(Kind, frozen=True, tag="envelope"):
             return "shaft_hz", text
         return None
 
-    def speed_fault(self, shaft_hz: float, rate_hz: float, size: int) -> str:
+    def speed_fault(self, shaft_hz: float, rate_hz: float, size: int) -> Text:
         """Say why the orders leave the envelope's spectrum at a speed; nothing where they fit."""
         low_hz, high_hz = rate_hz / size, size // 2 * rate_hz / size
         reach_hz = FLOOR_ORDERS[1] * max(self.orders) * shaft_hz
         if low_hz <= min(self.orders) * shaft_hz <= reach_hz <= high_hz:
-            return ""
-        return (
-            f"at {shaft_hz:g} turns a second the orders {list(self.orders)} do not fit into the "
-            f"envelope's spectrum, {low_hz:g} to {high_hz:g} Hz; correct the shaft speed, or take "
-            "longer windows"
+            return EMPTY
+        return Text(
+            "at {speed:g} turns a second the orders {orders} do not fit into the envelope's "
+            "spectrum, {low:g} to {high:g} Hz; correct the shaft speed, or take longer windows",
+            speed=shaft_hz,
+            orders=list(self.orders),
+            low=low_hz,
+            high=high_hz,
         )
 
 
@@ -169,19 +175,27 @@ class LogMelLevels(Kind, frozen=True, tag="log_mel"):
         return ("n_fft", frame_fault(self.n_fft, size)) if self.n_fft > size else None
 
 
-def band_fault(band_hz: tuple[float, float], rate_hz: float) -> str:
+def band_fault(band_hz: tuple[float, float], rate_hz: float) -> Text:
     """Say why a band is none; nothing where it is one."""
     if band_hz[0] < band_hz[1] <= rate_hz / 2.0:
-        return ""
-    return (
-        f"no band from {band_hz[0]:g} to {band_hz[1]:g} Hz at {rate_hz:g} samples a second; it "
-        f"must rise, up to {rate_hz / 2.0:g} Hz"
+        return EMPTY
+    return Text(
+        "no band from {low:g} to {high:g} Hz at {rate:g} samples a second; it must rise, up to "
+        "{limit:g} Hz",
+        low=band_hz[0],
+        high=band_hz[1],
+        rate=rate_hz,
+        limit=rate_hz / 2.0,
     )
 
 
-def frame_fault(frame: int, size: int) -> str:
+def frame_fault(frame: int, size: int) -> Text:
     """Say that a frame is longer than the window."""
-    return f"a frame of {frame} samples is longer than input.size, {size}; make either fit"
+    return Text(
+        "a frame of {frame} samples is longer than input.size, {size}; make either fit",
+        frame=frame,
+        size=size,
+    )
 
 
 FeatureOptions: TypeAlias = StatisticLevels | BandLevels | EnvelopeLevels | LogMelLevels

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import PackError, Text
+from edge_runtime.errors import EMPTY, PackError, Text, row
 from edge_runtime.manifest import InputSection, Manifest, OutputSection, PerChannel
 from edge_runtime.raw import TensorSpec
 
@@ -143,24 +143,30 @@ def missing(key: str) -> PackError:
     )
 
 
-def untold(manifest: Manifest, tensor: TensorSpec) -> str:
+def untold(manifest: Manifest, tensor: TensorSpec) -> Text:
     """Return a line about what of `[input]` the weights cannot confirm; empty where nothing."""
     said = manifest.input
     points = [] if said.color == "gray" else [f"color {said.color}"]
     normalisation = normalisation_of(said, manifest.output, tensor)
-    remark = ""
-    if tensor.dtype == "float32":
+    filled = 1.0
+    if tensor.dtype == "float32" or (filled := share_filled(normalisation, tensor)) < LEAST_FILLED:
         points.append(str(normalisation))
-    elif (filled := share_filled(normalisation, tensor)) < LEAST_FILLED:
-        points.append(str(normalisation))
-        low, high = held(tensor)
-        remark = f" (pixels fill {percent(filled)} % of the input's range, {low:.3g} to {high:.3g})"
     if not points:
-        return ""
-    return (
-        f"the weights cannot confirm {', '.join(points)} of [input]{remark}; "
-        "try a picture whose result you know, and keep it as [golden]"
+        return EMPTY
+    advice = Text("try a picture whose result you know, and keep it as [golden]")
+    listed = ", ".join(points)
+    if filled >= LEAST_FILLED:
+        return row([Text("the weights cannot confirm {points} of [input]", points=listed), advice])
+    low, high = held(tensor)
+    doubt = Text(
+        "the weights cannot confirm {points} of [input] (pixels fill {share} % of the input's "
+        "range, {low:.3g} to {high:.3g})",
+        points=listed,
+        share=percent(filled),
+        low=low,
+        high=high,
     )
+    return row([doubt, advice])
 
 
 def as_array(values: PerChannel) -> NDArray[np.float64]:

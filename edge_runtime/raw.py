@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.clock import Stamp
+from edge_runtime.errors import Text
 
 Image: TypeAlias = NDArray[np.uint8]
 Signal: TypeAlias = NDArray[np.float32]
@@ -46,7 +47,7 @@ class Samples(msgspec.Struct, frozen=True):
     rate_hz: float
     channels: tuple[str, ...]
     gap: bool = False
-    missing: Mapping[str, str] = {}
+    missing: Mapping[str, Text] = {}
 
 
 class SignalWindow(msgspec.Struct, frozen=True):

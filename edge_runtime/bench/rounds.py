@@ -109,5 +109,9 @@ def run_child(module: str, arguments: list[str], given: bytes, folder: Path) -> 
     )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise EdgeError(f"a round of the benchmark failed with status {done.returncode}: {said}")
+        raise EdgeError(
+            "a round of the benchmark failed with status {status}: {said}",
+            status=done.returncode,
+            said=said,
+        )
     return done.stdout.rpartition(b"\n")[2] or done.stdout

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.board.vitals import Vitals
+from edge_runtime.errors import EMPTY, Text
 
 log = logging.getLogger("edge_runtime.board")
 
@@ -35,7 +36,7 @@ class Throttle:
     def __init__(self, cores: int) -> None:
         self._cores = cores
         self.step = 0
-        self.reason = ""
+        self.reason = EMPTY
 
     @property
     def every(self) -> int:
@@ -61,12 +62,23 @@ class Throttle:
     def _change(self, step: int, heat_c: float, load: float) -> None:
         self.step = step
         if not step:
-            self.reason = ""
+            self.reason = EMPTY
             log.info("the board has cooled down; every frame may be inferred again")
             return
         hot = heat_c >= STEPS[step - 1].temperature_c - COOLER_C
-        why = f"the board is at {heat_c:.0f} °C" if hot else f"the load is {load:.1f} a core"
-        self.reason = f"{why}: one frame in {self.every} is inferred"
+        self.reason = (
+            Text(
+                "the board is at {heat:.0f} °C: one frame in {every} is inferred",
+                heat=heat_c,
+                every=self.every,
+            )
+            if hot
+            else Text(
+                "the load is {load:.1f} a core: one frame in {every} is inferred",
+                load=load,
+                every=self.every,
+            )
+        )
         log.warning("%s", self.reason)
 
 

@@ -6,8 +6,8 @@ import socket
 import ssl
 from typing import Any
 
-from edge_runtime.errors import EdgeError, Heard, Text, located, row
-from edge_runtime.language import mark
+from edge_runtime.errors import EdgeError, RawText, Text, located, row
+from edge_runtime.language import N_
 from edge_runtime.urls import error_text
 
 TAKEN_OVER = 0x8E
@@ -22,43 +22,41 @@ UNSUPPORTED_PROTOCOL = 0x84
 TAKEN_OVER_WAIT_S = 60.0
 
 BROKER_SAYS = {
-    0x81: mark("malformed packet"),
-    0x82: mark("protocol error"),
-    0x84: mark("it speaks neither MQTT 5 nor 3.1.1"),
-    0x85: mark("client id not allowed; change device.site or device.name, or the broker's rules"),
-    0x86: mark("wrong user name or password; check broker.username and broker.password_file"),
-    0x87: mark(
-        "not authorised; check broker.username, broker.password_file and the broker's rules"
-    ),
-    0x88: mark("it is not available now"),
-    0x89: mark("it is busy"),
-    0x8A: mark("this device is banned; ask who runs the broker"),
-    0x8B: mark("it is shutting down"),
-    0x8D: mark("it heard nothing from us for longer than the keepalive"),
-    0x8E: mark("another client took over this device's name; give each device its own device.name"),
-    0x93: mark("more messages in flight than it allows"),
-    0x94: mark("topic alias not accepted"),
-    0x95: mark("packet too large"),
-    0x97: mark("quota exceeded"),
-    0x98: mark("ended by its administrator"),
-    0x9A: mark("retained messages are not supported; the device's status needs them"),
-    0x9B: mark("QoS 1 is not supported; results need it"),
-    0x9C: mark("use another server; correct broker.url"),
-    0x9D: mark("the server has moved; correct broker.url"),
-    0x9F: mark("too many connections in a short time"),
+    0x81: N_("malformed packet"),
+    0x82: N_("protocol error"),
+    0x84: N_("it speaks neither MQTT 5 nor 3.1.1"),
+    0x85: N_("client id not allowed; change device.site or device.name, or the broker's rules"),
+    0x86: N_("wrong user name or password; check broker.username and broker.password_file"),
+    0x87: N_("not authorised; check broker.username, broker.password_file and the broker's rules"),
+    0x88: N_("it is not available now"),
+    0x89: N_("it is busy"),
+    0x8A: N_("this device is banned; ask who runs the broker"),
+    0x8B: N_("it is shutting down"),
+    0x8D: N_("it heard nothing from us for longer than the keepalive"),
+    0x8E: N_("another client took over this device's name; give each device its own device.name"),
+    0x93: N_("more messages in flight than it allows"),
+    0x94: N_("topic alias not accepted"),
+    0x95: N_("packet too large"),
+    0x97: N_("quota exceeded"),
+    0x98: N_("ended by its administrator"),
+    0x9A: N_("retained messages are not supported; the device's status needs them"),
+    0x9B: N_("QoS 1 is not supported; results need it"),
+    0x9C: N_("use another server; correct broker.url"),
+    0x9D: N_("the server has moved; correct broker.url"),
+    0x9F: N_("too many connections in a short time"),
 }
 
 NETWORK_SAYS: tuple[tuple[type[OSError], str], ...] = (
-    (socket.gaierror, mark("the name cannot be resolved; check broker.url and the network's DNS")),
+    (socket.gaierror, N_("the name cannot be resolved; check broker.url and the network's DNS")),
     (
         ConnectionRefusedError,
-        mark("nothing listens on this port; is the broker running, is the port right?"),
+        N_("nothing listens on this port; is the broker running, is the port right?"),
     ),
     (
         ConnectionResetError,
-        mark("the connection was reset; check the port, and whether it speaks TLS"),
+        N_("the connection was reset; check the port, and whether it speaks TLS"),
     ),
-    (TimeoutError, mark("no answer in time; check the network, a firewall, the address")),
+    (TimeoutError, N_("no answer in time; check the network, a firewall, the address")),
 )
 
 # X509_V_ERR_… of <openssl/x509_vfy.h>
@@ -71,13 +69,13 @@ WRONG_PURPOSE = 26
 
 # What a broker says of our certificate, by the words in OpenSSL's name of its alert.
 ALERTS = {
-    "CERTIFICATE_REQUIRED": mark(
+    "CERTIFICATE_REQUIRED": N_(
         "the broker asks for a client certificate; give broker.cert_file and key_file"
     ),
-    "CERTIFICATE_REVOKED": mark(
+    "CERTIFICATE_REVOKED": N_(
         "the broker says that this device's certificate was revoked; ask the office"
     ),
-    "CERTIFICATE_EXPIRED": mark(
+    "CERTIFICATE_EXPIRED": N_(
         "the broker says that this device's certificate has expired; ask the office for a claim"
     ),
 }
@@ -85,21 +83,28 @@ ALERTS = {
 
 # What OpenSSL says where a connection is not trusted or breaks, as far as it is met in the field.
 OPENSSL_SAYS = (
-    mark("Hostname mismatch, certificate is not valid for '{name}'."),
-    mark("IP address mismatch, certificate is not valid for '{name}'."),
-    mark("certificate has expired"),
-    mark("certificate is not yet valid"),
-    mark("self-signed certificate"),
-    mark("self-signed certificate in certificate chain"),
-    mark("unable to get local issuer certificate"),
-    mark("unsuitable certificate purpose"),
-    mark("sslv3 alert handshake failure"),
-    mark("the handshake operation timed out"),
-    mark("tlsv1 alert protocol version"),
-    mark("tlsv1 alert unknown ca"),
-    mark("unexpected eof while reading"),
-    mark("wrong version number"),
+    N_("certificate has expired"),
+    N_("certificate is not yet valid"),
+    N_("self-signed certificate"),
+    N_("self-signed certificate in certificate chain"),
+    N_("unable to get local issuer certificate"),
+    N_("unsuitable certificate purpose"),
+    N_("sslv3 alert handshake failure"),
+    N_("the handshake operation timed out"),
+    N_("tlsv1 alert protocol version"),
+    N_("tlsv1 alert unknown ca"),
+    N_("unexpected eof while reading"),
+    N_("wrong version number"),
 )
+
+
+def openssl_text(words: str) -> Text:
+    """Return what OpenSSL says: translated where it is known, else as it is.
+
+    `words`: a sentence of X509_verify_cert_error_string(3), or the name of a reason.
+    """
+    text = words.lower().replace("_", " ") if words.isupper() else words
+    return Text(text) if text in OPENSSL_SAYS else RawText(text)
 
 
 class LinkError(EdgeError):
@@ -152,14 +157,14 @@ def closed_unanswered(address: str, alert: str, *, tls: bool, certified: bool) -
     for words, text in ALERTS.items():
         if words in alert:
             return LinkError(text)
-    text = mark("{address}: the connection was closed instead of an answer to CONNECT")
+    text = N_("{address}: the connection was closed instead of an answer to CONNECT")
     if tls and certified:
-        text = mark(
+        text = N_(
             "{address}: the connection was closed instead of an answer to CONNECT; was this "
             "device's certificate revoked? Ask the office"
         )
     elif tls:
-        text = mark(
+        text = N_(
             "{address}: the connection was closed instead of an answer to CONNECT; does it ask "
             "for a client certificate (broker.cert_file)?"
         )
@@ -180,13 +185,13 @@ def why_unreachable(error: Exception, *, clock_trusted: bool) -> Text:
         why = getattr(error, "reason", None) or str(error)
         if why == "WRONG_VERSION_NUMBER":
             return Text("does not speak TLS on this port; correct the port, or write mqtt://")
-        return Text("TLS failed ({why})", why=Heard(why.lower().replace("_", " ")))
+        return Text("TLS failed ({why})", why=openssl_text(why))
     for kind, why in NETWORK_SAYS:
         if isinstance(error, kind):
             return Text(why)
     if isinstance(error, OSError) and error.strerror:
         return Text("{why}; check the network", why=Text(error.strerror.lower()))
-    return Text(error_text(error).splitlines()[0])
+    return RawText(error_text(error).splitlines()[0])
 
 
 def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) -> Text:
@@ -207,4 +212,6 @@ def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) 
         )
     if error.verify_code == WRONG_PURPOSE:
         return Text("the certificate is not a server's: somebody else plays the broker")
-    return Text("the broker's certificate is not accepted ({why})", why=Heard(error.verify_message))
+    return Text(
+        "the broker's certificate is not accepted ({why})", why=openssl_text(error.verify_message)
+    )

@@ -12,6 +12,7 @@ from edge_runtime.cli.errors import fail
 from edge_runtime.cli.logs import hide_urls_of_defects
 from edge_runtime.cli.printable import say
 from edge_runtime.errors import EdgeError
+from edge_runtime.language import choose
 
 COMMANDS = {
     "run": "edge_runtime.cli.run:run",
@@ -65,6 +66,6 @@ def main() -> None:
         say(f"edge-runtime: {error.format_message()}", err=True)
         sys.exit(2)
     except EdgeError as error:
-        fail(error)
+        fail(error, choose(None))
     # `--help` and `--version` end with a status of their own.
     sys.exit(status if isinstance(status, int) else 0)

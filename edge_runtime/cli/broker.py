@@ -73,7 +73,9 @@ def wait_for_port(process: subprocess.Popen[bytes], port: int, name: str) -> Non
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
             return
         time.sleep(0.05)
-    raise EdgeError(f"{name} did not start; its log is above the demo's folder as broker.log")
+    raise EdgeError(
+        "{name} did not start; its log is above the demo's folder as broker.log", name=name
+    )
 
 
 def free_port() -> int:

@@ -102,8 +102,8 @@ def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) 
     baselines = Baselines(state_dir)
     for stream in config.streams:
         model = packs[stream.name].ref if stream.name in packs else NO_MODEL
-        if said := in_force(stream, model, baselines).said:
-            say(f"baseline {stream.name}: {said}")
+        if summary := in_force(stream, model, baselines).summary:
+            say(f"baseline {stream.name}: {summary}")
 
 
 def describe_stream(stream: StreamOptions, pack: Pack | None) -> str:

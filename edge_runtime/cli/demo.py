@@ -107,7 +107,7 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
         if results == 0:
             said = (folder / "daemon.log").read_text(errors="replace").strip()
             last = said.rpartition("\n")[2]
-            raise EdgeError(f"no result arrived; the daemon says: {last or 'nothing'}")
+            raise EdgeError("no result arrived; the daemon says: {line}", line=last or "nothing")
         say(f"{results} results received")
 
 

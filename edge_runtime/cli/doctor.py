@@ -14,16 +14,16 @@ from edge_runtime.cli.logs import set_up_silence
 from edge_runtime.cli.paths import bare_state_dir_option, config_option
 from edge_runtime.cli.printable import printable_json, say, say_marked
 from edge_runtime.cli.spoken import SpokenCommand, lang_option
-from edge_runtime.language import Code, Language, choose, mark
+from edge_runtime.language import N_, Code, Language, choose
 
 if TYPE_CHECKING:
     from edge_runtime.doctor import Finding, Surroundings
 
 STATES = {
-    "ok": (mark("ok"), "green"),
-    "warning": (mark("warning"), "yellow"),
-    "failed": (mark("FAILED"), "red"),
-    "skipped": (mark("skipped"), "bright_black"),
+    "ok": (N_("ok"), "green"),
+    "warning": (N_("warning"), "yellow"),
+    "failed": (N_("FAILED"), "red"),
+    "skipped": (N_("skipped"), "bright_black"),
 }
 
 # The kernel tells root more of them; they come first in the table, and read no file of the owner's.
@@ -32,7 +32,7 @@ OF_THE_BOARD = ("configuration", "memory", "power", "heat", "card")
 
 @click.command(
     cls=SpokenCommand,
-    help=mark(
+    help=N_(
         "Check this board, from the camera to the broker, and say what to do about what is wrong.\n"
         "\n"
         "One message is published to the device's topic reply/doctor. Nothing else is changed.\n"
@@ -44,9 +44,7 @@ OF_THE_BOARD = ("configuration", "memory", "power", "heat", "card")
 @config_option
 @bare_state_dir_option
 @lang_option
-@click.option(
-    "--json", "as_json", is_flag=True, help=mark("One JSON list at the end, for programs.")
-)
+@click.option("--json", "as_json", is_flag=True, help=N_("One JSON list at the end, for programs."))
 def doctor(config_file: Path, state_dir: Path, lang: Code | None, as_json: bool) -> None:
     """Run every check and say what it found."""
     import msgspec

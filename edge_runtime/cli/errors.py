@@ -12,6 +12,6 @@ from edge_runtime.language import Language
 
 def fail(error: EdgeError, language: Language | None = None) -> NoReturn:
     """Say what is wrong on standard error and exit: 2 for wrong input, 1 for a failure."""
-    text = str(error) if language is None else error.said(language)
+    text = str(error) if language is None else error.localized(language)
     say(f"edge-runtime: {text}", err=True)
     sys.exit(2 if isinstance(error, UsageError) else 1)

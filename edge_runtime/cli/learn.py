@@ -117,7 +117,7 @@ def find(
 ) -> tuple[Config, Subject]:
     """Return the configuration, and what is to be learnt. Raises UsageError."""
     from edge_runtime.clock import SystemClock
-    from edge_runtime.errors import ConfigError
+    from edge_runtime.errors import ConfigError, located
     from edge_runtime.jobs.learning import subject_of
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
@@ -128,11 +128,16 @@ def find(
     streams = {stream.name: stream for stream in config.streams}
     if stream_name not in streams:
         known = ", ".join(streams)
-        raise ConfigError(f"{config_file}: no stream '{stream_name}'; there are {known}")
+        raise ConfigError(
+            "{file}: no stream '{name}'; there are {known}",
+            file=config_file,
+            name=stream_name,
+            known=known,
+        )
     try:
         subject = subject_of(streams[stream_name], packs.get(stream_name), channel)
     except ConfigError as error:
-        raise ConfigError(f"{config_file}: {error}") from None
+        raise ConfigError(located(config_file, error)) from None
     return config, subject
 
 
@@ -146,8 +151,10 @@ def refuse_beside_daemon(subject: Subject, state_dir: Path) -> None:
     told = ask(state_dir)
     if told is not None and subject.stream.name in told["streams"]:
         raise EdgeError(
-            f"the daemon (pid {told['pid']}) listens to '{subject.stream.name}' and holds its "
-            "port; run `systemctl stop edge-runtime`, learn, then `systemctl start edge-runtime`"
+            "the daemon (pid {pid}) listens to '{stream}' and holds its port; run `systemctl stop "
+            "edge-runtime`, learn, then `systemctl start edge-runtime`",
+            pid=told["pid"],
+            stream=subject.stream.name,
         )
 
 

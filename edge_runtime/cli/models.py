@@ -26,7 +26,7 @@ from edge_runtime.packs.store import ListedPack, PackStore
 def opened(ctx: click.Context, _parameter: click.Parameter, file: Path) -> BufferedReader:
     """Open a file with the rights of the person who names it: root's may be closed to the owner."""
     if not file.is_file():
-        raise PackError(f"{file}: no such file; give the weights or the publisher's .zip")
+        raise PackError("{file}: no such file; give the weights or the publisher's .zip", file=file)
     try:
         return ctx.with_resource(file.open("rb"))
     except OSError as error:

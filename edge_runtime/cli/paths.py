@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 
 SYSTEM_CONFIG = Path("/etc/edge-runtime/edge-runtime.toml")
 SYSTEM_STATE = Path("/var/lib/edge-runtime")
@@ -35,7 +35,7 @@ bare_state_dir_option = click.option(
     "--state-dir",
     type=click.Path(path_type=Path, file_okay=False),
     default=default_state_dir,
-    help=mark(
+    help=N_(
         "Folder of packs and outbox; default: $STATE_DIRECTORY, or /var/lib/edge-runtime where "
         "it may be written, or ~/.local/state/edge-runtime."
     ),
@@ -68,5 +68,5 @@ config_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     default=SYSTEM_CONFIG,
     show_default=True,
-    help=mark("The configuration of the service."),
+    help=N_("The configuration of the service."),
 )

@@ -13,7 +13,7 @@ from edge_runtime.cli.paths import bare_state_dir_option, config_option
 from edge_runtime.cli.printable import printable, say, say_marked
 from edge_runtime.cli.spoken import SpokenCommand, lang_option
 from edge_runtime.errors import UsageError
-from edge_runtime.language import Code, Language, choose, mark
+from edge_runtime.language import N_, Code, Language, choose
 
 if TYPE_CHECKING:
     from edge_runtime.provision.flow import Outcome, Wishes
@@ -24,7 +24,7 @@ MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
 
 @click.command(
     cls=SpokenCommand,
-    help=mark(
+    help=N_(
         "Make this board a device of the office that gave the claim.\n"
         "\n"
         "Makes the device's key (it never leaves this board), checks the board, enrols, writes "
@@ -38,21 +38,21 @@ MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
 @click.option(
     "--claim",
     metavar="FILE|-",
-    help=mark("The file with the claim from the office; - asks for the claim."),
+    help=N_("The file with the claim from the office; - asks for the claim."),
 )
 @click.option(
-    "--yes", is_flag=True, help=mark("Ask nothing; what cannot be known comes from --answers.")
+    "--yes", is_flag=True, help=N_("Ask nothing; what cannot be known comes from --answers.")
 )
 @click.option(
     "--answers",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help=mark("TOML with [[streams]] and other tables, for a board without a configuration."),
+    help=N_("TOML with [[streams]] and other tables, for a board without a configuration."),
 )
 @config_option
 @bare_state_dir_option
 @lang_option
 @click.option(
-    "--no-service", is_flag=True, help=mark("Leave the service alone; somebody else runs it.")
+    "--no-service", is_flag=True, help=N_("Leave the service alone; somebody else runs it.")
 )
 @click.option(
     "--wait",
@@ -61,12 +61,12 @@ MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
     default=90.0,
     show_default=True,
     metavar="SECONDS",
-    help=mark("How long to wait for the first acknowledged message."),
+    help=N_("How long to wait for the first acknowledged message."),
 )
 @click.option(
     "--decommission",
     is_flag=True,
-    help=mark("End this device: clear its retained topics, wipe key, outbox and recordings."),
+    help=N_("End this device: clear its retained topics, wipe key, outbox and recordings."),
 )
 def provision(
     claim: str | None,

@@ -111,8 +111,10 @@ def with_advice(error: EdgeError, stream: StreamOptions, state_dir: Path) -> Edg
     if told is None or stream.name not in told["streams"]:
         return error
     return SourceError(
-        f"{error}; the daemon (pid {told['pid']}) has it: `systemctl stop edge-runtime`, record, "
-        "`systemctl start edge-runtime`; or name a stream with another source"
+        "{reason}; the daemon (pid {pid}) has it: `systemctl stop edge-runtime`, record, "
+        "`systemctl start edge-runtime`; or name a stream with another source",
+        reason=error,
+        pid=told["pid"],
     )
 
 

@@ -11,7 +11,7 @@ import click
 from edge_runtime.cli.paths import config_option, state_dir_option
 from edge_runtime.cli.printable import say
 from edge_runtime.cli.spoken import SpokenCommand, lang_option
-from edge_runtime.language import Code, choose, mark
+from edge_runtime.language import N_, Code, choose
 
 if TYPE_CHECKING:
     from edge_runtime.clock import Clock
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=SpokenCommand,
-    help=mark(
+    help=N_(
         "Finish an enrolment that waits for a link, and renew the certificate at half its life.\n"
         "\n"
         "The new certificate is tried against the broker before the old one goes. The daemon "

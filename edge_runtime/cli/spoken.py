@@ -8,17 +8,17 @@ import click
 
 from edge_runtime.cli.errors import fail
 from edge_runtime.errors import EdgeError
-from edge_runtime.language import Code, Language, choose, mark
+from edge_runtime.language import N_, Code, Language, choose
 
 lang_option = click.option(
     "--lang",
     type=click.Choice(get_args(Code)),
     default=None,
     is_eager=True,  # before --help, which it is about
-    help=mark("Language; default: that of the terminal."),
+    help=N_("Language; default: that of the terminal."),
 )
 
-CLICK_S_OWN = mark("Show this message and exit.")
+CLICK_S_OWN = N_("Show this message and exit.")
 
 
 class SpokenCommand(click.Command):

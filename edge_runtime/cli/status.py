@@ -6,12 +6,48 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import printable_json, say
+from edge_runtime.errors import EMPTY, RawText, Text, located, row
+from edge_runtime.language import N_, Language, choose
+
+Line: TypeAlias = tuple[str, Text]
+"""What a line is about (empty: it goes on with the line above), and its text."""
+
+# The states of the daemon and its parts, as it says them.
+STATES = frozenset(
+    {
+        N_("degraded"),
+        N_("starting"),
+        N_("running"),
+        N_("ended"),
+        N_("connecting"),
+        N_("connected"),
+        N_("waiting"),
+        N_("stopped"),
+        N_("synced"),
+        N_("unsynced"),
+        N_("fallback"),
+    }
+)
+STREAM_COUNTERS = {
+    "captured": N_("{count} captured"),
+    "still": N_("{count} still"),
+    "coasted": N_("{count} coasted"),
+    "inferred": N_("{count} inferred"),
+    "dropped": N_("{count} dropped"),
+    "results": N_("{count} results"),
+    "restarts": N_("{count} restarts"),
+}
+OUTBOX_COUNTERS = {
+    "dropped": N_("{count} dropped"),
+    "summarised": N_("{count} summarised"),
+    "rejected": N_("{count} rejected"),
+}
 
 
 @click.command()
@@ -25,33 +61,45 @@ def status(state_dir: Path, as_json: bool) -> None:
     import msgspec
 
     from edge_runtime.daemon.status_socket import ask
+    from edge_runtime.text_form import encode_english
 
-    told = ask(state_dir)
-    facts = {"running": True, **told} if told is not None else at_rest(state_dir)
+    answer = ask(state_dir)
+    facts = {"running": True, **answer} if answer is not None else at_rest(state_dir)
     if damage := damaged_identity(state_dir):
         facts["identity"] = damage
     if as_json:
-        say(printable_json(msgspec.json.encode(facts).decode()))
+        say(printable_json(msgspec.json.encode(facts, enc_hook=encode_english).decode()))
     else:
-        shown = running(facts) if told is not None else resting(facts, state_dir)
-        for name, text in shown:
-            say(f"{name:<9} {text}")
-    sys.exit(0 if told is not None else 1)
+        lines = running(facts) if answer is not None else resting(facts, state_dir)
+        print_lines(list(lines), choose(None))
+    sys.exit(0 if answer is not None else 1)
 
 
-def damaged_identity(state_dir: Path) -> str:
+def print_lines(lines: list[Line], language: Language) -> None:
+    """Print what is known, a line each, in the reader's language."""
+    labels = [language.text(label) for label, _ in lines]
+    width = max(9, *map(len, labels))
+    for label, (_, text) in zip(labels, lines, strict=True):
+        say(f"{label:<{width}} {language.translated(text)}")
+
+
+def damaged_identity(state_dir: Path) -> Text:
     """Say which file of the device's identity is damaged and what to do; empty where none is."""
     from edge_runtime.enrolment.identity import IdentityFolder
     from edge_runtime.errors import IdentityError
 
     folder = IdentityFolder(state_dir)
-    damage: str | None
+    damage: Text | None
     try:
         damage = folder.damage() if folder.is_enrolled else None
     except IdentityError as error:
-        damage = str(error)
-    advice = "ask the office for a new claim, then run `sudo edge-runtime provision`"
-    return f"{damage}; {advice}" if damage else ""
+        damage = error.text
+    if not damage:
+        return EMPTY
+    return Text(
+        "{damage}; ask the office for a new claim, then run `sudo edge-runtime provision`",
+        damage=damage,
+    )
 
 
 def at_rest(state_dir: Path) -> dict[str, Any]:
@@ -66,122 +114,173 @@ def at_rest(state_dir: Path) -> dict[str, Any]:
     return {
         "running": False,
         "short_starts": short_starts(state_dir, boot_id()),
-        "outbox": msgspec.to_builtins(glance(state_dir / "outbox")),
+        "outbox": msgspec.structs.asdict(glance(state_dir / "outbox")),
         "uplink": {"day": day.date, "bytes": sum(day.bytes.values()), "by_kind": day.bytes},
     }
 
 
-def running(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each line on a daemon at work."""
-    who = f"pid {facts['pid']}, version {facts['version']}, boot {facts['boot']}"
-    yield "daemon", f"{facts['state']} ({who}); clock {facts['clock']}"
+def running(facts: dict[str, Any]) -> Iterator[Line]:
+    """Yield the lines on a daemon at work."""
+    yield (
+        N_("daemon"),
+        Text(
+            "{state} (pid {pid}, version {version}, boot {boot}); clock {clock}",
+            state=word(facts["state"]),
+            pid=facts["pid"],
+            version=facts["version"],
+            boot=facts["boot"],
+            clock=word(facts["clock"]),
+        ),
+    )
     if "config" in facts:
-        yield "config", f"{facts['config']['state']}: {facts['config']['reason']}"
+        yield N_("config"), located(word(facts["config"]["state"]), facts["config"]["reason"])
     yield from starts_lines(facts.get("short_starts", 0))
     if facts.get("sandbox") == "":
         from edge_runtime.isolation.sandbox import NO_SANDBOX
 
-        yield "isolation", NO_SANDBOX
+        yield N_("isolation"), NO_SANDBOX
     for name, stream in facts["streams"].items():
-        yield "stream", f"{name}: {stream_text(stream)}"
-    link = facts["link"]
-    yield (
-        "link",
-        f"{link['state']} for {link['since_s']:.0f} s: {link['reason']}; {link['sent']} messages "
-        f"sent, {link['in_flight']} in flight",
-    )
-    yield "outbox", outbox_text(facts["outbox"])
+        yield N_("stream"), located(name, stream_text(stream))
+    yield N_("link"), link_text(facts["link"])
+    yield N_("outbox"), outbox_text(facts["outbox"])
     yield from uplink_lines(facts["uplink"])
     yield from identity_lines(facts)
 
 
-def resting(facts: dict[str, Any], state_dir: Path) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each line where no daemon runs."""
-    yield "daemon", f"none runs with the state folder {state_dir}"
+def resting(facts: dict[str, Any], state_dir: Path) -> Iterator[Line]:
+    """Yield the lines where no daemon runs."""
+    yield N_("daemon"), Text("none runs with the state folder {folder}", folder=state_dir)
     yield from starts_lines(facts["short_starts"])
-    outbox = facts["outbox"]
-    if outbox["note"]:
-        yield "outbox", outbox["note"]
-    else:
-        when = "" if outbox["exact"] else ", as it last saved: more may have come after"
-        yield (
-            "outbox",
-            f"{outbox['pending']} to deliver, {megabytes(outbox['bytes_used'])}; "
-            f"{tally_text(outbox)} (boot {outbox['boot']}{when})",
-        )
+    yield N_("outbox"), facts["outbox"]["note"] or outbox_left(facts["outbox"])
     yield from uplink_lines(facts["uplink"])
     yield from identity_lines(facts)
 
 
-def identity_lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def word(state: str) -> Text:
+    """Return a state; what a newer daemon says is shown as it is."""
+    return Text(state) if state in STATES else RawText(state)
+
+
+def identity_lines(facts: dict[str, Any]) -> Iterator[Line]:
     """Yield a line where the device's identity is damaged."""
     if "identity" in facts:
-        yield "identity", facts["identity"]
+        yield N_("identity"), facts["identity"]
 
 
-def starts_lines(short: int) -> Iterator[tuple[str, str]]:
+def starts_lines(short: int) -> Iterator[Line]:
     """Yield a line where starts did not last."""
     if short:
-        yield "starts", f"{short} in a row did not last five minutes; see the daemon's log"
+        yield (
+            N_("starts"),
+            Text("{count} in a row did not last five minutes; see the daemon's log", count=short),
+        )
 
 
-def stream_text(stream: dict[str, Any]) -> str:
+def stream_text(stream: dict[str, Any]) -> Text:
     """Return a stream as a few words."""
-    counters = ("captured", "still", "coasted", "inferred", "dropped", "results", "restarts")
-    words = [f"{stream[name]} {name}" for name in counters if stream.get(name)]
-    why = [stream[name] for name in ("reason", "notice", "tracking") if stream.get(name)]
+    counted = [
+        Text(text, count=stream[name]) for name, text in STREAM_COUNTERS.items() if stream.get(name)
+    ]
+    reasons = [stream[name] for name in ("reason", "notice", "tracking") if stream.get(name)]
     if "baseline" in stream:
-        why.append(f"baseline {stream['baseline']}")
+        reasons.append(Text("baseline {summary}", summary=stream["baseline"]))
     if "accelerator" in stream:
-        why.append(accelerator_text(stream["accelerator"]))
+        reasons.append(accelerator_text(stream["accelerator"]))
     if "last_fault" in stream:
-        why.append(last_fault_text(stream["last_fault"]))
-    why += [f"{name}: {reason}" for name, reason in stream.get("channels", {}).items()]
-    return ", ".join([stream.get("state", "starting"), *words]) + "".join(f"; {w}" for w in why)
+        reasons.append(last_fault_text(stream["last_fault"]))
+    reasons += [located(*one) for one in stream.get("channels", {}).items()]
+    return row([row([word(stream.get("state", "starting")), *counted], ", "), *reasons])
 
 
-def last_fault_text(told: dict[str, Any]) -> str:
+def last_fault_text(fault: dict[str, Any]) -> Text:
     """Return the fault that a stream has come back from."""
-    ago_s = max(0.0, time.time() - told["ts"])
-    return f"back from a fault {ago_s:.0f} s ago: {told['reason']}"
+    return Text(
+        "back from a fault {seconds:.0f} s ago: {reason}",
+        seconds=max(0.0, time.time() - fault["ts"]),
+        reason=fault["reason"],
+    )
 
 
-def accelerator_text(told: dict[str, Any]) -> str:
+def accelerator_text(answer: dict[str, Any]) -> Text:
     """Return what an accelerator does of a model's work, in its own words."""
     import msgspec
 
     from edge_runtime.infer.placement import DelegatePlacement
 
-    return msgspec.convert(told, DelegatePlacement).describe()
+    return msgspec.convert(answer, DelegatePlacement).describe()
 
 
-def outbox_text(outbox: dict[str, Any]) -> str:
+def link_text(link: dict[str, Any]) -> Text:
+    """Return the link as a few words."""
+    return Text(
+        "{state} for {seconds:.0f} s: {reason}; {sent} messages sent, {waiting} in flight",
+        state=word(link["state"]),
+        seconds=link["since_s"],
+        reason=link["reason"],
+        sent=link["sent"],
+        waiting=link["in_flight"],
+    )
+
+
+def outbox_text(outbox: dict[str, Any]) -> Text:
     """Return a running outbox as a few words."""
-    waiting = f"{outbox['pending']} to deliver"
+    waiting = Text("{count} to deliver", count=outbox["pending"])
     if outbox["oldest_pending_ts"]:
-        waiting += f", the oldest {max(0.0, time.time() - outbox['oldest_pending_ts']):.0f} s old"
-    used = f"{megabytes(outbox['bytes_used'])} of {megabytes(outbox['bytes_limit'])}"
-    state = f"{outbox['state']}: {outbox['reason']}" if outbox["reason"] else outbox["state"]
-    return f"{state}; {waiting}; {used}; {tally_text(outbox)}"
+        waiting = Text(
+            "{count} to deliver, the oldest {seconds:.0f} s old",
+            count=outbox["pending"],
+            seconds=max(0.0, time.time() - outbox["oldest_pending_ts"]),
+        )
+    used = Text(
+        "{used} of {limit}",
+        used=megabytes(outbox["bytes_used"]),
+        limit=megabytes(outbox["bytes_limit"]),
+    )
+    state: Text = RawText(outbox["state"])
+    if outbox["reason"]:
+        state = located(state, outbox["reason"])
+    return row([state, waiting, used, tally_text(outbox)])
 
 
-def tally_text(outbox: dict[str, Any]) -> str:
+def outbox_left(outbox: dict[str, Any]) -> Text:
+    """Return what a daemon that does not run left behind."""
+    boot = Text("boot {boot}", boot=outbox["boot"])
+    if not outbox["exact"]:
+        boot = Text("boot {boot}, as it last saved: more may have come after", boot=outbox["boot"])
+    return Text(
+        "{pending} to deliver, {used}; {tally} ({boot})",
+        pending=outbox["pending"],
+        used=megabytes(outbox["bytes_used"]),
+        tally=tally_text(outbox),
+        boot=boot,
+    )
+
+
+def tally_text(outbox: dict[str, Any]) -> Text:
     """Return what was done to results, ever."""
-    names = ("dropped", "summarised", "rejected")
-    return ", ".join(f"{outbox[name]} {name}" for name in names)
+    return row([Text(text, count=outbox[name]) for name, text in OUTBOX_COUNTERS.items()], ", ")
 
 
-def uplink_lines(uplink: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def uplink_lines(uplink: dict[str, Any]) -> Iterator[Line]:
     """Yield the day's ledger."""
-    text = f"{megabytes(uplink['bytes'])} sent on {uplink['day'] or 'a day not known yet'}"
+    sent = Text(
+        "{size} sent on {day}",
+        size=megabytes(uplink["bytes"]),
+        day=uplink["day"] or Text("a day not known yet"),
+    )
     if "limit" in uplink:
-        part = uplink["bytes"] / uplink["limit"]
-        text += f", {part:.0%} of {megabytes(uplink['limit'])}; publishing {uplink['step']}"
-    yield "uplink", text
+        sent = Text(
+            "{sent}, {part:.0%} of {limit}; publishing {step}",
+            sent=sent,
+            part=uplink["bytes"] / uplink["limit"],
+            limit=megabytes(uplink["limit"]),
+            step=uplink["step"],
+        )
+    yield N_("uplink"), sent
     if "reason" in uplink:
         yield "", uplink["reason"]
     for kind, size in sorted(uplink["by_kind"].items(), key=lambda item: -item[1]):
-        yield "", f"{kind:<15} {size:>12,} B"
+        yield "", RawText(f"{kind:<15} {size:>12,} B")
 
 
 def megabytes(size: float) -> str:

@@ -19,7 +19,7 @@ from edge_runtime.daemon.session import Context, DaemonSession, LoadedConfig, Ma
 from edge_runtime.daemon.uplink import Uplink
 from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.enrolment.identity import IdentityFolder, provisioned
-from edge_runtime.errors import BackendError, ConfigError, IdentityError, UsageError
+from edge_runtime.errors import BackendError, ConfigError, IdentityError, Text, UsageError, because
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.model.delegate_opens import DelegateOpens
@@ -124,13 +124,13 @@ class Daemon:
         try:
             return self._load()
         except UsageError as error:
-            loaded = self._load_last_good(str(error))
+            loaded = self._load_last_good(error.text)
             if loaded is None:
                 raise
             log.error("the last good configuration is at work: %s", error)
             return loaded
 
-    def _load_last_good(self, fault: str) -> LoadedConfig | None:
+    def _load_last_good(self, fault: Text) -> LoadedConfig | None:
         """Return what was last good; None: nothing was. Raises UsageError where it is no longer."""
         context = self._context
         try:
@@ -142,8 +142,10 @@ class Daemon:
             return LoadedConfig(self._prepared(config, packs), packs, fault=fault)
         except UsageError as error:
             raise ConfigError(
-                f"{fault}; and the last good configuration, {context.last_good.path}, no longer "
-                f"holds: {error}"
+                "{fault}; and the last good configuration, {file}, no longer holds: {reason}",
+                fault=fault,
+                file=context.last_good.path,
+                reason=error,
             ) from None
 
     def _prepared(self, config: Config, packs: dict[str, Pack]) -> Config:
@@ -214,6 +216,8 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"{folder}: the state folder cannot be made ({error.strerror}); "
-            "name one that can be written with --state-dir"
+            "{folder}: the state folder cannot be made ({reason}); name one that can be written "
+            "with --state-dir",
+            folder=folder,
+            reason=because(error),
         ) from None

@@ -16,12 +16,14 @@ from edge_runtime.daemon.crash_loop import CrashLoopGuard
 from edge_runtime.daemon.uplink import HEALTH_EVERY_S, Uplink
 from edge_runtime.encode import Encoder, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.isolation.sandbox import kept_by
 from edge_runtime.outbox import Outbox, OutboxHealth
 from edge_runtime.publish.contract import LinkHealth, LinkState
 from edge_runtime.records import Message
 from edge_runtime.stream.capture import RunningStream
 from edge_runtime.stream.health import StreamHealth
+from edge_runtime.text_form import encode_english
 
 LONGEST_REASON = 240  # characters of a reason that cross the link; the log has all
 # Every fault stands in one health at least: longer than the longest time between two.
@@ -34,7 +36,7 @@ def state_of(
     uplink: Uplink,
     throttle: Throttle,
     link_state: LinkState,
-    config_fault: str = "",
+    config_fault: Text = EMPTY,
 ) -> str:
     """Return `ok`, or `degraded` where any part has declared itself so."""
     states = [link_state, *(stream.task.health.state for stream in streams)]
@@ -61,7 +63,7 @@ class HealthReport:
         link: Callable[[], LinkHealth],
         starts: CrashLoopGuard,
     ) -> None:
-        self.config_fault = ""
+        self.config_fault = EMPTY
         self._streams = streams
         self._outbox = outbox
         self._board = board
@@ -72,7 +74,7 @@ class HealthReport:
         self._starts = starts
 
     def health(self) -> dict[str, Any]:
-        """Return the health record, ready for JSON."""
+        """Return the health record, ready for JSON: it crosses the link."""
         outbox = self._outbox.health()
         link = self._link()
         fields = self._fields(outbox, link)
@@ -80,10 +82,10 @@ class HealthReport:
         fields["link"] = link_fields(link)
         if self._uplink.step:
             fields["uplink"] = self._uplink.fields()
-        return fields
+        return for_link(fields)
 
     def everything(self) -> dict[str, Any]:
-        """Return all that is known, ready for JSON: for those who ask on the board itself."""
+        """Return all that is known, for those who ask on the board itself; texts stay `Text`."""
         now_s = self._clock.monotonic()
         outbox, link = self._outbox.health(), self._link()
         return {
@@ -91,15 +93,14 @@ class HealthReport:
             "pid": os.getpid(),
             "sandbox": kept_by(),
             **self._fields(outbox, link),
-            "outbox": msgspec.to_builtins(outbox),
-            "link": {**msgspec.to_builtins(link), "since_s": round(now_s - link.since_s, 1)},
+            "outbox": msgspec.structs.asdict(outbox),
+            "link": {**msgspec.structs.asdict(link), "since_s": round(now_s - link.since_s, 1)},
             "uplink": {**self._uplink.fields(), "by_kind": self._uplink.by_kind()},
         }
 
     def config(self) -> dict[str, str]:
         """Return that the last good configuration is at work and why; nothing where all is well."""
-        reason = self.config_fault
-        return {"state": "fallback", "reason": reason[:LONGEST_REASON]} if reason else {}
+        return {"state": "fallback", "reason": self.config_fault} if self.config_fault else {}
 
     def _fields(self, outbox: OutboxHealth, link: LinkHealth) -> dict[str, Any]:
         stamp = self._clock.now()
@@ -117,7 +118,7 @@ class HealthReport:
                 self.config_fault,
             ),
             "clock": "synced" if stamp.trusted else "unsynced",
-            "streams": {s.task.name: stream_fields(s.task.health, now_s) for s in self._streams},
+            "streams": {s.task.name: shown_health(s.task.health, now_s) for s in self._streams},
             "board": msgspec.to_builtins(self._board.vitals()),
             **({"throttle": self._throttle.fields()} if self._throttle.step else {}),
             **({"config": config} if config else {}),
@@ -136,16 +137,14 @@ class HealthReport:
         return f"last good configuration at work ({fault}); {text}" if fault else text
 
 
-def stream_fields(health: StreamHealth, now_s: float) -> dict[str, Any]:
+def shown_health(health: StreamHealth, now_s: float) -> StreamHealth:
     """Return a stream's health, with the fault that it has recently come back from."""
-    fields: dict[str, Any] = msgspec.to_builtins(health)
-    fields.pop("last_fault", None)
     fault = health.last_fault
-    if fault is None or health.state == "degraded":
-        return fields
-    if now_s - fault.begun_s <= FAULT_TOLD_S:
-        fields["last_fault"] = {"reason": fault.reason, "ts": fault.ts}
-    return fields
+    if fault is None:
+        return health
+    is_over = health.state != "degraded" and now_s - fault.begun_s <= FAULT_TOLD_S
+    told = msgspec.structs.replace(fault, begun_s=0.0) if is_over else None
+    return msgspec.structs.replace(health, last_fault=told)
 
 
 def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:
@@ -174,8 +173,19 @@ def link_fields(link: LinkHealth) -> dict[str, Any]:
     if link.rejected:
         fields["rejected"] = link.rejected
     if link.state == "degraded":
-        fields |= {"state": link.state, "reason": link.reason[:LONGEST_REASON]}
+        fields |= {"state": link.state, "reason": link.reason}
     return fields
+
+
+def for_link(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what crosses the link, ready for JSON: texts in English, and short."""
+    shown: dict[str, Any] = msgspec.to_builtins(facts, enc_hook=shortened)
+    return shown
+
+
+def shortened(value: Any) -> str:
+    """Encode a text as the beginning of its English rendering: msgspec's `enc_hook`."""
+    return encode_english(value)[:LONGEST_REASON]
 
 
 class DeviceStatus:
@@ -190,7 +200,7 @@ class DeviceStatus:
     def birth(self) -> Message:
         """What runs here, and the names that its records refer to."""
         return self._retained(
-            self._topics.status, self.encoder.birth(self._boot, self._report.config())
+            self._topics.status, self.encoder.birth(self._boot, for_link(self._report.config()))
         )
 
     def will(self) -> Message:

@@ -26,7 +26,7 @@ from edge_runtime.daemon.status_socket import StatusSocket
 from edge_runtime.daemon.uplink import Uplink
 from edge_runtime.daemon.watchdog import CommitProgress, standstill
 from edge_runtime.encode import Topics
-from edge_runtime.errors import OutboxError, UsageError
+from edge_runtime.errors import EMPTY, OutboxError, Text, UsageError
 from edge_runtime.infer.pool import Pool
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
@@ -46,7 +46,7 @@ from edge_runtime.stream.vision_task import Observe
 log = logging.getLogger("edge_runtime.daemon")
 
 TICK_S = 0.25
-NOT_YET = LinkHealth("connecting", "not connected yet", 0.0)
+NOT_YET = LinkHealth("connecting", Text("not connected yet"), 0.0)
 LOOK_S = 5.0  # between two looks at the board's heat and load
 STOP_TIMEOUT_S = 10.0
 PATIENCE_S = 3.0  # with an inference that is under way at the end
@@ -65,7 +65,7 @@ class LoadedConfig(msgspec.Struct, frozen=True):
     config: Config
     packs: dict[str, Pack]
     text: bytes = b""
-    fault: str = ""
+    fault: Text = EMPTY
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -251,7 +251,7 @@ class DaemonSession:
             loaded = load()
         except (UsageError, OutboxError) as error:
             log.error("the configuration stays as it was: %s", error)
-            self._report.config_fault = str(error)
+            self._report.config_fault = error.text
             self._publish(self._status.birth())
             self._publish(self._status.health())
             self._notifier.ready(self._report.line())

@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.errors import EdgeError, because
+from edge_runtime.errors import EMPTY, EdgeError, Text, because
 from edge_runtime.outbox.health import OutboxHealth
 from edge_runtime.publish.contract import LinkHealth
 from edge_runtime.stream.health import StreamHealth
+from edge_runtime.text_form import decode_text, encode_text, with_texts
 
 log = logging.getLogger("edge_runtime.daemon")
 
@@ -35,7 +36,7 @@ class UplinkTold(msgspec.Struct, frozen=True):
     by_kind: dict[str, int]
     limit: float = 0
     step: str = ""
-    reason: str = ""
+    reason: Text = EMPTY
 
 
 class DaemonTold(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ class DaemonTold(msgspec.Struct, frozen=True):
     uplink: UplinkTold
     sandbox: str | None = None
     short_starts: int = 0
-    config: dict[str, str] | None = None
+    config: dict[str, Text] | None = None
 
 
 class StatusSocket:
@@ -111,7 +112,7 @@ class StatusSocket:
             try:
                 with connection:
                     connection.settimeout(TIMEOUT_S)
-                    connection.sendall(msgspec.json.encode(self._look()))
+                    connection.sendall(msgspec.json.encode(self._look(), enc_hook=encode_text))
             except OSError as error:
                 log.debug("status: %s", error)
             except Exception:
@@ -120,6 +121,8 @@ class StatusSocket:
 
 def ask(folder: Path) -> dict[str, Any] | None:
     """Return what the daemon says that works in a state folder; None: there is none.
+
+    Its reasons are `Text`, so that they can be translated.
 
     Raises EdgeError after `ANSWER_TIMEOUT_S` at the latest, and where it is no daemon's answer.
     """
@@ -182,8 +185,8 @@ def no_answer(folder: Path) -> EdgeError:
 def read_answer(told: bytes, folder: Path) -> dict[str, Any]:
     """Return an answer that holds what commands show. Raises EdgeError."""
     try:
-        answer: dict[str, Any] = msgspec.json.decode(told, type=dict[str, Any])
-        msgspec.convert(answer, DaemonTold)
+        answer: dict[str, Any] = with_texts(msgspec.json.decode(told, type=dict[str, Any]))
+        msgspec.convert(answer, DaemonTold, dec_hook=decode_text)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise EdgeError(
             "{path}: the answer is no daemon's of this version ({reason}); restart the daemon",

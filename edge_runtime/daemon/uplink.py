@@ -12,6 +12,7 @@ import msgspec
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.durable import replace_file
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.options import PublishMode, UplinkOptions
 
 log = logging.getLogger("edge_runtime.daemon")
@@ -91,14 +92,17 @@ class Uplink:
         return HEALTH_EVERY_S[self.step]
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Text:
         """One line for people on why less is sent; empty where all is."""
         if not self.step:
-            return ""
+            return EMPTY
         used, limit = self._used() / 1e6, self._limit_bytes / 1e6
-        return (
-            f"{used:.2f} MB of uplink.daily_mb = {limit:g} are sent today: "
-            f"streams publish {STEP_NAMES[self.step]} until the next UTC day; rules' events always"
+        return Text(
+            "{used:.2f} MB of uplink.daily_mb = {limit:g} are sent today: streams publish {step} "
+            "until the next UTC day; rules' events always",
+            used=used,
+            limit=limit,
+            step=STEP_NAMES[self.step],
         )
 
     def fields(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.looks import looks_like
 from edge_runtime.decode.nms import DOUBLE_IOU, without_doubles
 from edge_runtime.decode.tensors import ShapeError
-from edge_runtime.errors import PackError, row
+from edge_runtime.errors import PackError, Text, row
 from edge_runtime.label_groups import LabelGroups
 from edge_runtime.manifest import OutputSection
 from edge_runtime.raw import NO_FACTS, ModelFacts, Tensor, TensorSpec
@@ -47,7 +47,7 @@ class Decoder(Protocol):
     """
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Text, ...]:
         """What could not be checked, or will be poor, for the person who checks the pack."""
         ...
 

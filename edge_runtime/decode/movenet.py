@@ -9,6 +9,7 @@ import numpy as np
 from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import dequantise, shape_error, the_output, unit
+from edge_runtime.errors import Text
 from edge_runtime.raw import Tensor
 from edge_runtime.records import BodyPose, Pose
 
@@ -18,7 +19,7 @@ KEYPOINTS = 17  # in the order of COCO: nose, eyes, ears, shoulders, elbows, wri
 class MovenetDecoder:
     """One output [1, 1, 17, 3] of (y, x, score); a body's score is the mean of its keypoints'."""
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
 
     def __init__(self, model: ModelTensors) -> None:
         self._spec = the_output("movenet", model.outputs)

@@ -10,7 +10,7 @@ import numpy as np
 from edge_runtime.boxes import InputPlacement
 from edge_runtime.decode.base import ModelTensors
 from edge_runtime.decode.tensors import check_type, dequantise, shape_error, the_output
-from edge_runtime.errors import BackendError
+from edge_runtime.errors import BackendError, Text
 from edge_runtime.raw import Tensor
 from edge_runtime.records import Anomaly
 
@@ -21,14 +21,16 @@ class ReconstructionDecoder:
     It is given the input after the output, and `min_score` as the threshold.
     """
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
 
     def __init__(self, model: ModelTensors) -> None:
         self._output = the_output("reconstruction", model.outputs)
         self._input = model.input
         check_type("reconstruction", self._input)
         if self._output.shape != self._input.shape:
-            expected = f"one output of the input's shape, {list(self._input.shape)}"
+            expected = Text(
+                "one output of the input's shape, {shape}", shape=list(self._input.shape)
+            )
             raise shape_error("reconstruction", expected, [self._output])
 
     def decode(

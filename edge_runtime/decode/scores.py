@@ -24,7 +24,7 @@ class ScoresDecoder:
     probability of the only label, or of the second of two, and is read where it is known for one.
     """
 
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
 
     def __init__(self, model: ModelTensors) -> None:
         self._spec = the_output("classification", model.outputs)

@@ -16,7 +16,7 @@ from edge_runtime.doctor.tls import check_tls
 from edge_runtime.encode import Topics
 from edge_runtime.encode.encoder import JSON
 from edge_runtime.enrolment.identity import IdentityFolder
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions, Config
 from edge_runtime.publish.candidates import BrokerCandidate, Candidates
 from edge_runtime.publish.contract import MQTT_5, Identity
@@ -26,12 +26,12 @@ from edge_runtime.records import Message
 
 COMMAND = "doctor"  # the message goes to `…/reply/doctor`: readers of results ignore it
 ADVICE = {
-    0x85: mark(
+    0x85: N_(
         "Allow this device its client id in the broker's rules: the doctor uses that of the "
         "device with -doctor behind it."
     ),
-    0x86: mark("Check broker.username and broker.password_file."),
-    0x87: mark(
+    0x86: N_("Check broker.username and broker.password_file."),
+    0x87: N_(
         "Check broker.username and broker.password_file. The broker's rules (ACL) must let this "
         "device write below its own topics; device.site and device.name must be those that the "
         "office knows."
@@ -143,8 +143,8 @@ def undelivered(around: Surroundings, endpoint: Endpoint, error: LinkError) -> F
     elif not error.answered:
         text = around.text("{address}: no answer by MQTT", address=endpoint)
     else:
-        text = f"{endpoint}: {error.said(around.language)}"
-    advice = ADVICE.get(error.code) or mark(
+        text = f"{endpoint}: {error.localized(around.language)}"
+    advice = ADVICE.get(error.code) or N_(
         "Is it an MQTT broker, and does it ask for a client certificate or a password? Its own "
         "log says why it refuses."
     )

@@ -93,7 +93,7 @@ def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) ->
     else:
         return None
     doubt = login_doubt(url)
-    return Finding(check, "failed", text, doubt.said(around.language) if doubt else advice)
+    return Finding(check, "failed", text, doubt.localized(around.language) if doubt else advice)
 
 
 def first_picture(around: Surroundings, check: str, shown: str, options: CameraOptions) -> Finding:

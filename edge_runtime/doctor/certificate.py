@@ -25,7 +25,7 @@ def check_certificate(around: Surroundings) -> Iterator[Finding]:
     if broker.identity is not None:
         damage = IdentityFolder(around.state_dir).damage()
         if damage is not None:
-            text = damage.said(around.language)
+            text = damage.localized(around.language)
             yield Finding("certificate", "failed", text, get_another(around))
             return
     try:

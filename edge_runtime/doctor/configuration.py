@@ -11,7 +11,7 @@ from edge_runtime.config import load
 from edge_runtime.daemon.status_socket import ask
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.enrolment.identity import provisioned
-from edge_runtime.errors import EdgeError, Heard, UsageError
+from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.language import Language
 from edge_runtime.stream.build import check_files
 
@@ -24,19 +24,19 @@ def look_around(
     Raises EdgeError where this user may not look at all.
     """
     for path in (config_file, state_dir):
-        refuse_unreadable(path, language)
+        refuse_unreadable(path)
     clock = SystemClock()
     config, problem = None, ""
     try:
         config = provisioned(load(config_file), state_dir)
         check_files(config, clock)
     except UsageError as error:
-        problem = error.said(language)
+        problem = error.localized(language)
     daemon, silence = None, ""
     try:
         daemon = ask(state_dir)
     except EdgeError as error:
-        silence = error.said(language)
+        silence = error.localized(language)
     return Surroundings(
         language=language,
         state_dir=state_dir,
@@ -50,7 +50,7 @@ def look_around(
     )
 
 
-def refuse_unreadable(path: Path, language: Language) -> None:
+def refuse_unreadable(path: Path) -> None:
     """Raise EdgeError where this user may not read a path; one that is not there is another matter.
 
     Otherwise half of the checks would blame the board for what is missing to its visitor.
@@ -58,9 +58,7 @@ def refuse_unreadable(path: Path, language: Language) -> None:
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except PermissionError:
-        raise EdgeError(
-            language.text("{path} may not be read: run this with sudo", path=path)
-        ) from None
+        raise EdgeError("{path} may not be read: run this with sudo", path=path) from None
     except OSError:
         return
 
@@ -89,7 +87,7 @@ def check_configuration(around: Surroundings) -> Iterator[Finding]:
                 "{file} is good now, but the daemon still runs on the last good configuration "
                 "({reason})",
                 file=around.config_file,
-                reason=Heard(fallback.get("reason", "")),
+                reason=fallback.get("reason", ""),
             ),
             around.text("Let it read the file again: `systemctl reload edge-runtime`."),
         )

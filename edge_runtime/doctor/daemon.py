@@ -12,20 +12,21 @@ from edge_runtime.board.kernel import first_number, read
 from edge_runtime.daemon.status_socket import NAME
 from edge_runtime.doctor.access import barred
 from edge_runtime.doctor.base import Finding, State, Surroundings
-from edge_runtime.language import mark
+from edge_runtime.errors import Text, located, row
+from edge_runtime.language import N_
 from edge_runtime.options import SourceOptions
 
 S = TypeVar("S")
 
 LONGEST_WAIT_S = 60.0  # that a person is asked for: a meter may send a row an hour
 
-STARTING = mark("starting")
+STARTING = N_("starting")
 # The state of a stream: what it means for the check, and how it is said.
 STATES: dict[str, tuple[State, str]] = {
     STARTING: ("warning", STARTING),
-    "running": ("ok", mark("running")),
-    "degraded": ("failed", mark("degraded")),
-    "ended": ("ok", mark("ended")),
+    "running": ("ok", N_("running")),
+    "degraded": ("failed", N_("degraded")),
+    "ended": ("ok", N_("ended")),
 }
 
 
@@ -79,7 +80,7 @@ def finding_of_stream(
     around: Surroundings, check: str, told: dict[str, Any], source: SourceOptions, advice: str
 ) -> Finding:
     """Return the daemon's words on a stream as a finding; `advice` where it has trouble."""
-    why = around.language.retold(why_of(told))
+    why = reason_of_stream(told).localized(around.language)
     state, word = STATES[told.get("state", STARTING)]
     if word == STARTING and (wait_s := may_take_s(source) - at_work_s(around)) > 0:
         return still_starting(around, check, wait_s)
@@ -97,12 +98,11 @@ def finding_of_stream(
     return Finding(check, state, f"{text}: {why}" if why else text, advice)
 
 
-def why_of(told: dict[str, Any]) -> str:
+def reason_of_stream(told: dict[str, Any]) -> Text:
     """Return what the daemon says is wrong with a stream, and with which of its channels."""
-    channels = [f"{name}: {reason}" for name, reason in told.get("channels", {}).items()]
-    first = told.get("reason") or told.get("notice") or told.get("tracking") or ""
-    parts = [first, *channels]
-    return "; ".join(part for part in parts if part)
+    channels = [located(*one) for one in told.get("channels", {}).items()]
+    first = told.get("reason") or told.get("notice") or told.get("tracking")
+    return row([*([first] if first else []), *channels])
 
 
 def still_starting(around: Surroundings, check: str, wait_s: float) -> Finding:

@@ -112,7 +112,7 @@ def try_on(
         follow = around.text("Do what the reason says, then type `edge-runtime doctor` again.")
         return does_not_run(around, check, delegate, error, follow)
     assert placement is not None  # a trial on a delegate measures, or raises
-    return Finding(check, "ok", placement.describe().said(around.language))
+    return Finding(check, "ok", placement.describe().localized(around.language))
 
 
 def does_not_run(

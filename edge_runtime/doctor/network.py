@@ -11,16 +11,16 @@ from edge_runtime.board.kernel import read
 from edge_runtime.broker.endpoint import endpoint_of
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.errors import Text, row
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions, Config
 from edge_runtime.publish.candidates import DISCOVER
 
 # Of a link without TLS to another machine.
-OPEN_LINK = mark(
+OPEN_LINK = N_(
     "the link is not encrypted: anybody on the way can read results, forge them, and send commands "
     "to this device"
 )
-CLOSE_LINK = mark("Use mqtts:// in broker.url; `edge-runtime provision` sets up all of it.")
+CLOSE_LINK = N_("Use mqtts:// in broker.url; `edge-runtime provision` sets up all of it.")
 
 IS_UP = 0x1  # RTF_UP of <linux/route.h>
 

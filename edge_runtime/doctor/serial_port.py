@@ -11,7 +11,7 @@ import msgspec
 from edge_runtime.doctor.access import held, holders
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
-from edge_runtime.errors import Heard, SourceError, located, row
+from edge_runtime.errors import SourceError, Text, located, row
 from edge_runtime.framing.quality import BEARABLE, shown
 from edge_runtime.framing.rows import MOST_SAID, FramingCounts
 from edge_runtime.options import SerialOptions
@@ -73,7 +73,7 @@ def listen(around: Surroundings, check: str, options: SerialOptions) -> Finding:
         options, stale_after_s=min(options.stale_after_s, LONGEST_SILENCE_S)
     )
     source = SerialSource(bounded, around.clock)
-    missing: dict[str, str] = {}
+    missing: dict[str, Text] = {}
     try:
         source.open()
         until_s = None
@@ -105,8 +105,8 @@ def judge(
     check: str,
     url: str,
     tally: FramingCounts,
-    notice: str,
-    missing: Mapping[str, str],
+    notice: Text,
+    missing: Mapping[str, Text],
 ) -> Finding:
     """Say how much of what came could be read, and which channels lacked a value."""
     bad = tally.bad.total()
@@ -114,19 +114,19 @@ def judge(
         "{device}: {good} rows were read, {bad} refused", device=url, good=tally.good, bad=bad
     )
     told = row([located(*one) for one in missing.items()][:MOST_SAID])
-    if why := [one for one in (Heard(notice), told) if one]:
+    if why := [one for one in (notice, told) if one]:
         advice = around.text(
             "Look at the probe, or the register, of each channel that has no value; the others are "
             "at work."
         )
-        said = row(why).said(around.language)
+        said = row(why).localized(around.language)
         return Finding(check, "warning", f"{text}: {said}", advice if told else look_after(around))
     if bad <= max(1, BEARABLE * (tally.good + bad)):  # the first may begin in its middle
         return Finding(check, "ok", text)
     return Finding(
         check,
         "warning",
-        f"{text} ({shown(tally.bad).said(around.language)})",
+        f"{text} ({shown(tally.bad).localized(around.language)})",
         around.text(
             "Hold baud, parity and framing of the stream's source against the sensor's manual. Lay "
             "the cable away from motors and mains, and connect its shield to earth."

@@ -7,22 +7,22 @@ from typing import Any
 
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.unit import UNIT, loaded_unit
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.outbox.glance import Glance, glance
 
 MANY = 1000  # results that wait: more than a daemon with a link ever has
 LONG_S = 300.0
 UNPROVEN = "opt/edge-runtime/unproven"  # scripts/install makes it, and ends it
-REFUSED = mark(
+REFUSED = N_(
     "Nothing is lost: what the broker refuses waits, and is tried again. Correct the broker's "
     "rules (ACL) or size limits."
 )
 CONDITIONS = {
-    "disk_full": mark("the disk is full"),
-    "read_only": mark("the disk cannot be written"),
-    "io_error": mark("the disk fails"),
-    "corrupt_salvaging": mark("the outbox was damaged and is being salvaged"),
-    "closed": mark("the outbox is closed"),
+    "disk_full": N_("the disk is full"),
+    "read_only": N_("the disk cannot be written"),
+    "io_error": N_("the disk fails"),
+    "corrupt_salvaging": N_("the outbox was damaged and is being salvaged"),
+    "closed": N_("the outbox is closed"),
 }
 
 
@@ -42,7 +42,7 @@ def living(around: Surroundings, daemon: dict[str, Any]) -> Finding:
         return Finding(
             "outbox",
             "failed",
-            f"{around.text(what)} ({around.language.retold(outbox['reason'])})",
+            f"{around.text(what)} ({around.language.translated(outbox['reason'])})",
             around.text("See the checks disk and card."),
         )
     acked_s = link.get("last_ack_s")
@@ -55,7 +55,7 @@ def living(around: Surroundings, daemon: dict[str, Any]) -> Finding:
             seconds=ago_s,
         )
     if link.get("state") == "degraded":
-        reason = around.language.retold(link["reason"])
+        reason = around.language.translated(link["reason"])
         return Finding("outbox", "warning", f"{text}; {reason}", around.text(REFUSED))
     stuck = outbox["pending"] > MANY or (outbox["pending"] and (ago_s is None or ago_s > LONG_S))
     return rated(around, text, stuck=bool(stuck), rejected=outbox["rejected"])
@@ -66,7 +66,7 @@ def resting(around: Surroundings, left: Glance) -> Finding:
     if not (around.state_dir / "outbox").is_dir():
         return Finding("outbox", "skipped", around.text("nothing was stored yet"))
     if left.note:
-        return Finding("outbox", "skipped", around.language.retold(left.note))
+        return Finding("outbox", "skipped", left.note.localized(around.language))
     text = tally(around, left.pending, left.rejected)
     return rated(around, text, stuck=left.pending > MANY, rejected=left.rejected)
 

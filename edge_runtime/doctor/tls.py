@@ -15,11 +15,11 @@ from edge_runtime.broker.reasons import (
     WRONG_NAME,
     WRONG_PURPOSE,
     LinkError,
+    openssl_text,
 )
 from edge_runtime.broker.tls import context_for
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.errors import Heard
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions
 
 DAY_S = 86_400.0
@@ -32,8 +32,8 @@ VERIFY = {
     **dict.fromkeys(
         UNKNOWN_CA,
         (
-            mark("the certificate of {address} is not signed by the CA that this device trusts"),
-            mark(
+            N_("the certificate of {address} is not signed by the CA that this device trusts"),
+            N_(
                 "This may be another broker. Check the address; if it is right, get the CA's "
                 "certificate from the office again."
             ),
@@ -42,48 +42,48 @@ VERIFY = {
     **dict.fromkeys(
         WRONG_NAME,
         (
-            mark("the certificate of {address} is for another name than {name}"),
-            mark(
+            N_("the certificate of {address} is for another name than {name}"),
+            N_(
                 "This may be another broker. Check broker.url and broker.server_name; else the "
                 "office must make the broker a certificate with this name."
             ),
         ),
     ),
     EXPIRED: (
-        mark("the certificate of {address} has expired"),
-        mark("The office must renew the broker's certificate. Check this board's clock too."),
+        N_("the certificate of {address} has expired"),
+        N_("The office must renew the broker's certificate. Check this board's clock too."),
     ),
     NOT_YET_VALID: (
-        mark("the certificate of {address} is not valid yet"),
-        mark("Check this board's clock, then the broker's."),
+        N_("the certificate of {address} is not valid yet"),
+        N_("Check this board's clock, then the broker's."),
     ),
     WRONG_PURPOSE: (
-        mark("the certificate of {address} is not a server's"),
-        mark("Somebody else plays the broker: tell the office, and check the address."),
+        N_("the certificate of {address} is not a server's"),
+        N_("Somebody else plays the broker: tell the office, and check the address."),
     ),
 }
 ANY_OTHER = (
-    mark("TLS with {address} fails: {why}"),
-    mark("Check the port in broker.url: the one for TLS is mostly 8883."),
+    N_("TLS with {address} fails: {why}"),
+    N_("Check the port in broker.url: the one for TLS is mostly 8883."),
 )
 # What the broker says of ours, by words in OpenSSL's name of its alert.
 ALERTS = {
     "CERTIFICATE_REQUIRED": (
-        mark("{address} asks for a certificate of this device, which has none"),
-        mark("Run `sudo edge-runtime provision`, or give broker.cert_file and broker.key_file."),
+        N_("{address} asks for a certificate of this device, which has none"),
+        N_("Run `sudo edge-runtime provision`, or give broker.cert_file and broker.key_file."),
     ),
     "CERTIFICATE_EXPIRED": (
-        mark("{address} says that this device's certificate has expired"),
-        mark("Ask the office for a new claim, then run `sudo edge-runtime provision`."),
+        N_("{address} says that this device's certificate has expired"),
+        N_("Ask the office for a new claim, then run `sudo edge-runtime provision`."),
     ),
     "CERTIFICATE_REVOKED": (
-        mark("{address} says that this device's certificate was revoked"),
-        mark("Ask the office; if this is an error, it gives you a new claim."),
+        N_("{address} says that this device's certificate was revoked"),
+        N_("Ask the office; if this is an error, it gives you a new claim."),
     ),
 }
 NOT_TAKEN = (
-    mark("{address} does not accept this device's certificate ({why})"),
-    mark("Ask the office whether it is of its CA and not revoked; the broker's log says more."),
+    N_("{address} does not accept this device's certificate ({why})"),
+    N_("Ask the office whether it is of its CA and not revoked; the broker's log says more."),
 )
 
 
@@ -142,7 +142,7 @@ def failed(
         texts[0],
         address=endpoint,
         name=endpoint.name,
-        why=Heard(why.lower().replace("_", " ")),
+        why=openssl_text(why),
     )
     return Finding("tls", "failed", text, around.text(texts[1]))
 

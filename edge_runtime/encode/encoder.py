@@ -128,8 +128,10 @@ def check_budget(body: Record, payload: bytes) -> None:
     """
     if len(payload) > body.BUDGET_BYTES:
         raise RecordTooLargeError(
-            f"a {body.KIND} record of {len(payload)} bytes passes its budget of "
-            f"{body.BUDGET_BYTES} bytes and is not sent"
+            "a {X} record of {size} bytes passes its budget of {X2} bytes and is not sent",
+            X=body.KIND,
+            size=len(payload),
+            X2=body.BUDGET_BYTES,
         )
 
 

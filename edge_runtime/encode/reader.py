@@ -11,7 +11,7 @@ from edge_runtime.encode.json_values import check_json
 from edge_runtime.encode.kinds import WIRE_KINDS, BirthNames
 from edge_runtime.encode.kinds.base import read_head
 from edge_runtime.encode.payloads import OF_DEVICE
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, located
 from edge_runtime.topics import Address, parse_topic
 
 # Far beyond any record of ours; a birth names every label of every stream.
@@ -64,19 +64,21 @@ class Reader:
         try:
             return Decoded(topic, *address, self.read(address, payload))
         except PayloadError as error:
-            raise PayloadError(f"{topic}: {error}") from None
+            raise PayloadError(located(topic, error)) from None
 
     def read(self, address: Address, payload: bytes) -> Any:
         """Return the payload in JSON's form. Raises PayloadError; an empty payload is None."""
         if not payload:
             return None
         if len(payload) > MOST_BYTES:
-            raise PayloadError(f"no record: {len(payload)} bytes")
+            raise PayloadError("no record: {size} bytes", size=len(payload))
         try:
             value = self._value(address, payload)
             check(address, value)
         except BAD_PAYLOAD as error:
-            raise PayloadError(f"no record: {str(error)[:SHOWN] or type(error).__name__}") from None
+            raise PayloadError(
+                "no record: {reason}", reason=str(error)[:SHOWN] or type(error).__name__
+            ) from None
         if address.kind == "status" and not address.stream:
             self._learn(address, value)
         return value

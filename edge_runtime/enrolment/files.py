@@ -9,6 +9,7 @@ import msgspec
 
 from edge_runtime.durable import try_lock
 from edge_runtime.errors import IdentityError, Text, because
+from edge_runtime.text_form import decode_text
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def take(descriptor: int, folder: Path) -> None:
 def read_json(path: Path, kind: type[T]) -> T | None:
     """Read one of the small files; None where it is not there. Raises IdentityError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(path.read_bytes(), type=kind, dec_hook=decode_text)
     except FileNotFoundError:
         return None
     except OSError as error:

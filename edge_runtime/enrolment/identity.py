@@ -19,8 +19,9 @@ import msgspec
 from edge_runtime.durable import replace_file, shred, sync_folder, write_new
 from edge_runtime.enrolment.files import read_json, take, there
 from edge_runtime.enrolment.pem import certificate_fault, key_fault
-from edge_runtime.errors import Heard, IdentityError, Text, because
+from edge_runtime.errors import EMPTY, IdentityError, Text, because
 from edge_runtime.options import BrokerOptions, Config
+from edge_runtime.text_form import encode_text
 
 FOLDER = "identity"
 
@@ -66,14 +67,14 @@ class Parts(msgspec.Struct, frozen=True):
 
 
 class PendingEnrolment(msgspec.Struct, frozen=True):
-    """An enrolment that has begun. `said`: why the last try failed, in one line."""
+    """An enrolment that has begun. `reason`: why the last try failed, in one line."""
 
     claim: str
     expires_at: float
-    said: str = ""
+    reason: Text = EMPTY
 
     def __repr__(self) -> str:
-        return f"Waiting(said={self.said!r})"  # the claim is a secret
+        return f"PendingEnrolment(reason={str(self.reason)!r})"  # the claim is a secret
 
 
 class LastGoodBroker(msgspec.Struct, frozen=True):
@@ -135,7 +136,7 @@ class IdentityFolder:
                 "run 'edge-runtime provision' with it",
                 day=time.strftime("%Y-%m-%d", time.gmtime(waiting.expires_at)),
             )
-        why = Heard(waiting.said) if waiting.said else Text("not asked yet")
+        why = waiting.reason or Text("not asked yet")
         return Text("not enrolled yet: waiting for the office ({why})", why=why)
 
     def waiting(self) -> PendingEnrolment | None:
@@ -151,14 +152,13 @@ class IdentityFolder:
         self._make()
         self._pending.unlink(missing_ok=True)  # first: no claim may stand beside another's key
         replace_file(self.pending_key, key)
-        replace_file(self._pending, msgspec.json.encode(waiting))
+        self._note(waiting)
 
-    def tried(self, said: str) -> None:
+    def tried(self, reason: Text) -> None:
         """Note why the last try failed; nothing is written where that was known already."""
         waiting = self.waiting()
-        if waiting is not None and waiting.said != said:
-            told = msgspec.structs.replace(waiting, said=said)
-            replace_file(self._pending, msgspec.json.encode(told))
+        if waiting is not None and waiting.reason != reason:
+            self._note(msgspec.structs.replace(waiting, reason=reason))
 
     def end_waiting(self) -> None:
         """Forget the enrolment that was waited for; in this order: a claim never lacks its key."""
@@ -255,6 +255,9 @@ class IdentityFolder:
                 path=where,
                 reason=Text(because(error).lower()),
             ) from None
+
+    def _note(self, waiting: PendingEnrolment) -> None:
+        replace_file(self._pending, msgspec.json.encode(waiting, enc_hook=encode_text))
 
     def _make(self) -> None:
         try:

@@ -29,6 +29,11 @@ MAX_BODY_BYTES = 65_536
 MAX_CERTIFICATES = 16
 
 
+# An answer that refuses has its text in English for any client of EST, and here what it was made
+# of, as ASCII JSON: our own client says it in the technician's language.
+TEXT_HEADER = "Edge-Runtime-Text"
+
+
 class EnrolmentError(EdgeError):
     """Enrolment did not come about: what is wrong with a message, or what the other side said."""
 

@@ -7,7 +7,7 @@ from typing import TypeAlias, assert_never
 
 import numpy as np
 
-from edge_runtime.errors import PackError
+from edge_runtime.errors import PackError, located
 from edge_runtime.features import statistics
 from edge_runtime.features.envelope import envelope
 from edge_runtime.features.mel import log_mel, mel_filters
@@ -82,7 +82,7 @@ def envelope_levels(options: EnvelopeLevels, rate_hz: float, size: int) -> Extra
     def extract(windows: Signal, shaft_hz: float | None) -> Reals:
         speed_hz = options.shaft_hz if shaft_hz is None else shaft_hz
         if fault := options.speed_fault(speed_hz, rate_hz, size):
-            raise PackError(f"input.features: {fault}")
+            raise PackError(located("input.features", fault))
         shape = envelope(windows, rate_hz, options.band_hz)
         depth = statistics.ratio(shape.std(axis=-1), shape.mean(axis=-1))
         lines = order_lines(amplitude_spectrum(shape), bins_hz, options, speed_hz)

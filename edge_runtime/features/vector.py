@@ -47,8 +47,10 @@ class WindowInput:
         self._channels, left = divmod(prod(tensor.shape), values)
         if left or self._channels < 1:
             raise PackError(
-                f"input: {values} values a channel; the model's input has shape "
-                f"{list(tensor.shape)}; correct features or size"
+                "input: {values} values a channel; the model's input has shape {shape}; correct "
+                "features or size",
+                values=values,
+                shape=list(tensor.shape),
             )
 
     @property
@@ -68,8 +70,10 @@ class WindowInput:
         """
         if values.shape != self.shape:
             raise SourceError(
-                f"a window of {values.shape} samples and channels; the model takes "
-                f"{self.shape}: choose that many channels in the source"
+                "a window of {given} samples and channels; the model takes {wanted}: choose that "
+                "many channels in the source",
+                given=values.shape,
+                wanted=self.shape,
             )
         if not np.isfinite(values).all() or (np.ptp(values, axis=0) == 0.0).any():
             raise SourceError(

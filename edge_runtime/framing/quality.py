@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from edge_runtime.errors import Text, row
+from edge_runtime.errors import EMPTY, Text, row
 from edge_runtime.framing.rows import FramingCounts, Reason
-from edge_runtime.language import mark
 
 INTERVAL_S = 10.0
 BEARABLE = 0.01  # share of frames; a cable picks up a spark now and then
@@ -32,11 +31,11 @@ class Quality:
 
     def restart(self, now_s: float) -> None:
         """Begin a new interval: the port was opened."""
-        self._text = ""
+        self._text = EMPTY
         self._since_s = now_s
         self._good, self._bad = self._tally.good, Counter(self._tally.bad)
 
-    def notice(self, now_s: float) -> str:
+    def notice(self, now_s: float) -> Text:
         """Return what a technician should know of the last interval; empty: nothing."""
         if (passed_s := now_s - self._since_s) >= INTERVAL_S:
             text = self._look(passed_s)
@@ -44,21 +43,27 @@ class Quality:
             self._text = text
         return self._text
 
-    def _look(self, passed_s: float) -> str:
+    def _look(self, passed_s: float) -> Text:
         refused = self._tally.bad - self._bad
         good, bad = self._tally.good - self._good, refused.total()
         if bad > BEARABLE * (good + bad):
-            return mark(
+            return Text(
                 "{bad} of {all} frames were refused in {seconds:.0f} s ({found}); check baud, "
-                "framing, cable and earth"
-            ).format(bad=bad, all=good + bad, seconds=passed_s, found=shown(refused))
+                "framing, cable and earth",
+                bad=bad,
+                all=good + bad,
+                seconds=passed_s,
+                found=shown(refused),
+            )
         wanted = self._rate_hz * passed_s
         if wanted and abs(good - wanted) > RATE_TOLERANCE * wanted + 2:
-            return mark(
+            return Text(
                 "{rate:.4g} samples/s come, not the {wanted:g} of rate_hz; correct rate_hz, or "
-                "the sensor's own setting"
-            ).format(rate=good / passed_s, wanted=self._rate_hz)
-        return ""
+                "the sensor's own setting",
+                rate=good / passed_s,
+                wanted=self._rate_hz,
+            )
+        return EMPTY
 
 
 def shown(bad: Counter[Reason]) -> Text:

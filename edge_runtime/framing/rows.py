@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import Text, located, row
+from edge_runtime.errors import EMPTY, Text, located, row
 from edge_runtime.options import ChannelOptions
 from edge_runtime.raw import Doubles
 
@@ -21,7 +21,7 @@ Row: TypeAlias = list[float]
 Reason: TypeAlias = Literal["checksum", "length", "parse", "range", "unanswered", "refused", "late"]
 Why: TypeAlias = Mapping[int, Text]  # why a row has no value, by the column's place
 NONE_MISSING: Why = {}
-NONE_NAMED: Mapping[str, str] = {}
+NONE_NAMED: Mapping[str, Text] = {}
 MOST_SAID = 3  # columns of which it is told why a row has none of their values
 
 
@@ -47,7 +47,7 @@ class RowRun(NamedTuple):
 
     values: Doubles
     gap: bool
-    missing: Mapping[str, str] = NONE_NAMED
+    missing: Mapping[str, Text] = NONE_NAMED
 
 
 class Framing(Protocol):
@@ -77,7 +77,7 @@ class RowBuffer:
         self.names = tuple(channel.name for channel in channels)
         self.units = tuple(channel.unit for channel in channels)
         self.tally = FramingCounts()
-        self.said = ""
+        self.said = EMPTY
         self._scale = np.array([channel.scale for channel in channels])
         self._offset = np.array([channel.offset for channel in channels])
         self._low, self._high = np.array([channel.bounds for channel in channels]).T
@@ -113,10 +113,10 @@ class RowBuffer:
         """Say why a row had no value at all, once it is counted as lost."""
         self._say({self.names[i]: said for i, said in why.items()})
 
-    def _say(self, missing: dict[str, str]) -> None:
+    def _say(self, missing: dict[str, Text]) -> None:
         self.said = row([located(*one) for one in missing.items()][:MOST_SAID])
 
-    def _missing(self, raw: Doubles, is_there: NDArray[np.bool_], why: Why) -> dict[str, str]:
+    def _missing(self, raw: Doubles, is_there: NDArray[np.bool_], why: Why) -> dict[str, Text]:
         """Return why columns of a row have no value."""
         return {
             self.names[i]: why.get(i) or self._outside(i, float(raw[i]))
@@ -137,7 +137,7 @@ class RowBuffer:
         if reason is not None:
             self.tally.bad[reason] += count
         self.tally.skipped += skipped
-        self.said = ""
+        self.said = EMPTY
         self._broken = True
 
     def take(self) -> list[RowRun]:
@@ -145,10 +145,10 @@ class RowBuffer:
         runs, self._runs = self._runs, []
         return runs
 
-    def _push(self, values: Doubles, missing: dict[str, str]) -> None:
+    def _push(self, values: Doubles, missing: dict[str, Text]) -> None:
         self._runs.append(RowRun(values, self._broken, missing))
         self._broken = False
-        self.said = ""
+        self.said = EMPTY
         self.tally.good += len(values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from edge_runtime.errors import Text, row
+from edge_runtime.errors import EMPTY, Text, row
 from edge_runtime.framing.quality import shown
 from edge_runtime.framing.rows import FramingCounts, Reason
 
@@ -24,7 +24,7 @@ class Silence:
         self._bad: Counter[Reason] = Counter(self._tally.bad)
         self._bytes = 0
 
-    def reason(self, size: int, now_s: float, said: str) -> str:
+    def reason(self, size: int, now_s: float, said: Text) -> Text:
         """Take note of `size` bytes; return why the sensor is lost, or nothing while it is not.
 
         `said`: what was wrong with the latest row, where that is known.
@@ -33,10 +33,10 @@ class Silence:
         if self._tally.good > self._good:
             self.restart(now_s)
         if now_s - self._since_s < self._limit_s:
-            return ""
+            return EMPTY
         return self._explain(said)
 
-    def _explain(self, said: str) -> Text:
+    def _explain(self, said: Text) -> Text:
         refused = self._tally.bad - self._bad
         seconds = self._limit_s
         if said:

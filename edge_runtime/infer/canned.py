@@ -51,7 +51,7 @@ class CannedBackend:
         check_tensors("input", (tensor,), (self.input,))
         if self._next == len(self._runs):
             if not self._repeat:
-                raise BackendError(f"the recording ends after {len(self._runs)} runs")
+                raise BackendError("the recording ends after {count} runs", count=len(self._runs))
             self._next = 0
         self._next += 1
         return tuple(output.copy() for output in self._runs[self._next - 1])
@@ -65,4 +65,6 @@ def check_tensors(what: str, tensors: Sequence[Tensor], specs: Sequence[TensorSp
     found = [(tensor.shape, tensor.dtype.name) for tensor in tensors]
     wanted = [(spec.shape, spec.dtype) for spec in specs]
     if found != wanted:
-        raise BackendError(f"{what}: {found} where the model has {wanted}")
+        raise BackendError(
+            "{what}: {found} where the model has {wanted}", what=what, found=found, wanted=wanted
+        )

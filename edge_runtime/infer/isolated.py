@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edge_runtime.errors import BackendError, Heard
+from edge_runtime.errors import BackendError
 from edge_runtime.infer.child import sandbox_of
 from edge_runtime.infer.litert import AcceleratorMissingError, ModelRefusedError, Runtime
 from edge_runtime.infer.process_messages import (
@@ -31,7 +31,7 @@ from edge_runtime.isolation.deaths import DeathTexts, death_text
 from edge_runtime.isolation.limits import ChildLimits, board_memory_bytes
 from edge_runtime.isolation.memory import SharedMemoryError
 from edge_runtime.isolation.tensors import SharedTensors
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options import DelegateOptions
 from edge_runtime.raw import Tensor
 
@@ -43,18 +43,18 @@ FAULTS: dict[Fault, type[BackendError]] = {
 ENTRY = "edge_runtime.infer.process:run"
 # Why its process is gone, and what to do about it.
 DEATHS: DeathTexts = {
-    "template": mark("the process that all models are started by ended: started again"),
-    "memory": mark(
+    "template": N_("the process that all models are started by ended: started again"),
+    "memory": N_(
         "the model needs more memory than the {limit:.0f} MiB that one may take; use a smaller one"
     ),
-    "killed": mark(
+    "killed": N_(
         "the model's process was killed, by somebody or by the kernel because the board's memory "
         "is full (`journalctl -k` tells); use a smaller model, or fewer of them"
     ),
-    "crashed": mark(
+    "crashed": N_(
         "the model crashed its process as it ran ({signal}); get the pack again, or use another one"
     ),
-    "ended": mark("its inference process ended (status {status})"),
+    "ended": N_("its inference process ended (status {status})"),
 }
 LOAD_TIMEOUT_S = 120.0  # an accelerator may compile the model as it is opened
 FIRST_RUN_TIMEOUT_S = 45.0  # the first runs may set an accelerator up
@@ -101,7 +101,7 @@ class IsolatedBackend:
                 self._runs += 1
                 return tuple(place.copy() for place in self._places)
             case ModelRefused(reason=reason):
-                raise BackendError(Heard(reason))
+                raise BackendError(reason)
             case _:
                 raise babble("it was asked to run")
 
@@ -149,7 +149,7 @@ def wait_loaded(child: Child, limit_bytes: int) -> tuple[ModelLoaded, SharedTens
     try:
         match understood(message):
             case ModelRefused(reason=reason, fault=fault):
-                raise FAULTS[fault](Heard(reason))
+                raise FAULTS[fault](reason)
             case ModelLoaded() as word if len(descriptors) == 1:
                 specs = (word.input, *word.outputs)
                 return word, SharedTensors.attach(os.dup(descriptors[0]), specs)

@@ -8,7 +8,7 @@ from typing import cast
 import msgspec
 import numpy as np
 
-from edge_runtime.errors import BackendError, EdgeError
+from edge_runtime.errors import BackendError, EdgeError, text_of_error
 from edge_runtime.infer.litert import (
     AcceleratorMissingError,
     ModelRefusedError,
@@ -16,13 +16,13 @@ from edge_runtime.infer.litert import (
     open_backend,
 )
 from edge_runtime.infer.process_messages import (
-    MAX_TEXT,
     Fault,
     FromModel,
     Inferred,
     ModelLoaded,
     ModelRefused,
     decode_request,
+    encode_from_model,
 )
 from edge_runtime.isolation.channel import MessageChannel
 from edge_runtime.isolation.limits import open_no_more
@@ -40,7 +40,7 @@ def run(channel: MessageChannel, message: bytes) -> None:
         )
         shared = SharedTensors.create((backend.input, *backend.outputs))
     except (EdgeError, ValueError, RuntimeError, OSError) as error:
-        send(channel, ModelRefused(str(error)[:MAX_TEXT], fault_of(error)))
+        send(channel, ModelRefused(text_of_error(error), fault_of(error)))
         return
     if request.delegate is None:  # an accelerator's driver may open files as it runs
         open_no_more()
@@ -54,7 +54,7 @@ def run(channel: MessageChannel, message: bytes) -> None:
             for place, output in zip(places, outputs, strict=True):
                 np.copyto(place, output)
         except (BackendError, ValueError) as error:
-            send(channel, ModelRefused(str(error)[:MAX_TEXT]))
+            send(channel, ModelRefused(text_of_error(error)))
         else:
             send(channel, Inferred())
 
@@ -68,4 +68,4 @@ def fault_of(error: Exception) -> Fault:
 
 def send(channel: MessageChannel, word: FromModel) -> None:
     """Tell the daemon something."""
-    channel.send(msgspec.msgpack.encode(word))
+    channel.send(encode_from_model(word))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
+from edge_runtime.errors import Text
 from edge_runtime.infer.placement import DelegatePlacement
 from edge_runtime.options import DelegateOptions
 from edge_runtime.raw import ModelFacts, TensorSpec
+from edge_runtime.text_form import decode_text, encode_text
 
 Fault: TypeAlias = Literal["model", "engine", "absent"]
 """The model's file, what runs it, or an accelerator that is not there."""
-
-
-MAX_TEXT = 10_000
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
@@ -41,7 +40,7 @@ class Inferred(msgspec.Struct, frozen=True, tag="inferred"):
 class ModelRefused(msgspec.Struct, frozen=True, tag="refused"):
     """The model cannot be opened, or failed as it ran: why, and whose fault it is."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+    reason: Text
     fault: Fault = "engine"
 
 
@@ -49,13 +48,18 @@ FromModel: TypeAlias = ModelLoaded | Inferred | ModelRefused
 
 RUN = b"run"
 
-_from_model = msgspec.msgpack.Decoder(FromModel)
+_from_model = msgspec.msgpack.Decoder(FromModel, dec_hook=decode_text)
 _request = msgspec.msgpack.Decoder(ModelRequest)
 
 
 def decode_request(message: bytes) -> ModelRequest:
     """Return a request (in the child)."""
     return _request.decode(message)
+
+
+def encode_from_model(word: FromModel) -> bytes:
+    """Return what an inference process says as bytes."""
+    return msgspec.msgpack.encode(word, enc_hook=encode_text)
 
 
 def decode_from_model(message: bytes) -> FromModel:

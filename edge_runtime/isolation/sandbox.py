@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_runtime.errors import Text
 from edge_runtime.isolation import landlock
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -26,7 +27,7 @@ NAMES_OF_HOSTS = (
     "/run/resolvconf", "/run/NetworkManager", "/run/connman",
 )  # fmt: skip
 DRIVERS = ("/etc/OpenCL", "/etc/vulkan", "/etc/glvnd", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
-NO_SANDBOX = (
+NO_SANDBOX = Text(
     "no file sandbox on this kernel (Landlock): child processes can open what the daemon can"
 )
 

@@ -38,7 +38,7 @@ def draw_best_frame(pack_folder: Path, clip: Path, picture: Path, min_score: flo
     source.close()
     kit.close()
     if best is None:
-        raise SourceError(f"{clip}: no frame could be read")
+        raise SourceError("{clip}: no frame could be read", clip=clip)
     save(draw(best[0], best[1], pack), picture)
     return f"{picture}: {len(best[1].objects)} objects"
 
@@ -51,8 +51,9 @@ def save(image: Image, picture: Path) -> None:
         written = False
     if not written:
         raise UsageError(
-            f"{picture}: cannot be written; name a file that ends in .png or .jpg, in a folder "
-            "that you may write to"
+            "{picture}: cannot be written; name a file that ends in .png or .jpg, in a folder "
+            "that you may write to",
+            picture=picture,
         )
 
 

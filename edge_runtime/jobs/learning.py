@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import ConfigError, SourceError
+from edge_runtime.errors import ConfigError, SourceError, Text, row
 from edge_runtime.labels import wire_name
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import SCORE, channels_of
@@ -104,18 +104,27 @@ class LearningSamples:
 def subject_of(stream: StreamOptions, pack: Pack | None, channel: str | None) -> Subject:
     """Return what is to be learnt of a stream. Raises ConfigError."""
     if stream.sensor is None:
-        raise ConfigError(f"stream '{stream.name}' gives pictures; name one of a sensor")
+        raise ConfigError(
+            "stream '{stream}' gives pictures; name one of a sensor", stream=stream.name
+        )
     named = list(dict.fromkeys(rule.channel for rule in stream.thresholds))
     if not named:
         raise ConfigError(
-            f"stream '{stream.name}' has no rule of kind threshold, so that no alarm could use "
-            "what is learnt; add one to its rules"
+            "stream '{stream}' has no rule of kind threshold, so that no alarm could use what is "
+            "learnt; add one to its rules",
+            stream=stream.name,
         )
     if channel is None and len(named) > 1:
-        raise ConfigError(f"rules are about {', '.join(named)}; choose one with --channel")
+        raise ConfigError(
+            "rules are about {channels}; choose one with --channel", channels=", ".join(named)
+        )
     chosen = channel or named[0]
     if chosen not in named:
-        raise ConfigError(f"no rule is about the channel '{chosen}'; rules are about {named[0]}")
+        raise ConfigError(
+            "no rule is about the channel '{chosen}'; rules are about {channel}",
+            chosen=chosen,
+            channel=named[0],
+        )
     rules = tuple(rule for rule in stream.thresholds if rule.channel == chosen)
     return Subject(stream, pack, chosen, rules)
 
@@ -223,14 +232,18 @@ def check_enough(heard: LearntSamples) -> None:
     count = len(heard.values)
     if count >= LEAST_VALUES:
         return
-    advice = ""
-    if count:
-        minutes = math.ceil(heard.seconds / 60.0 * LEAST_VALUES / count * 10.0) / 10.0
-        advice = f"; at this pace --minutes {minutes:g} gives them"
-    raise BaselineError(
-        f"{count} values in {heard.seconds:.0f} s are too few: {LEAST_VALUES} are needed, so that "
-        f"1 in 100 can lie past the quantile that the limit is drawn from{advice}"
+    too_few = Text(
+        "{count} values in {seconds:.0f} s are too few: {least} are needed, so that 1 in 100 can "
+        "lie past the quantile that the limit is drawn from",
+        count=count,
+        seconds=heard.seconds,
+        least=LEAST_VALUES,
     )
+    if not count:
+        raise BaselineError(too_few)
+    minutes = math.ceil(heard.seconds / 60.0 * LEAST_VALUES / count * 10.0) / 10.0
+    advice = Text("at this pace --minutes {minutes:g} gives them", minutes=minutes)
+    raise BaselineError(row([too_few, advice]))
 
 
 def check_reach(subject: Subject, values: Doubles, side: Side, limit: Limit) -> None:
@@ -238,13 +251,18 @@ def check_reach(subject: Subject, values: Doubles, side: Side, limit: Limit) -> 
     low, high = float(values.min()), float(values.max())
     if limit.limit == limit.clear:
         raise BaselineError(
-            f"'{subject.channel}' was 0 all the time; a limit cannot be drawn from that"
+            "'{channel}' was 0 all the time; a limit cannot be drawn from that",
+            channel=subject.channel,
         )
     if subject.is_share and not ROOM <= limit.limit <= 1.0 - ROOM:
         raise BaselineError(
-            f"'{subject.channel}' lay between {low:.2f} and {high:.2f}, which leaves no score "
-            f"{side} that for a fault: the model does not know this machine as healthy; train it "
-            "with recordings of this machine"
+            "'{channel}' lay between {low:.2f} and {high:.2f}, which leaves no score {side} that "
+            "for a fault: the model does not know this machine as healthy; train it with "
+            "recordings of this machine",
+            channel=subject.channel,
+            low=low,
+            high=high,
+            side=side,
         )
 
 

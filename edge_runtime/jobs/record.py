@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.control_requests import ControlRequests
-from edge_runtime.errors import EdgeError, SourceError
+from edge_runtime.errors import EMPTY, EdgeError, SourceError, Text, because
 from edge_runtime.options import StreamOptions
 from edge_runtime.options.recorded import Recorded
 from edge_runtime.raw import Frame, Samples
@@ -31,7 +31,7 @@ class RecordTask:
         self.progress = Progress(clock.monotonic())
         self.on_failure: Callable[[Exception], None] = lambda _error: None
         self.full = ""
-        self.fault = ""
+        self.fault = EMPTY
         self._recorder = recorder
         self._wants = wants
 
@@ -45,7 +45,11 @@ class RecordTask:
         try:
             self.full = self._recorder.add(sample)
         except OSError as error:
-            self.fault = f"{self._recorder.folder}: cannot be written ({error.strerror})"
+            self.fault = Text(
+                "{folder}: cannot be written ({reason})",
+                folder=self._recorder.folder,
+                reason=because(error),
+            )
         if self.full or self.fault:
             self._wants.ask("stop")
 
@@ -88,7 +92,7 @@ def record(
     if task.fault:
         raise EdgeError(task.fault)
     if recorded is None:
-        raise EdgeError(f"nothing was recorded of '{stream.name}': no sample came")
+        raise EdgeError("nothing was recorded of '{stream}': no sample came", stream=stream.name)
     return recorded, all_ended
 
 
@@ -128,5 +132,7 @@ def close(recorder: Recorder, ended: str) -> Recorded | None:
         return recorder.close(ended)
     except OSError as error:
         raise EdgeError(
-            f"{recorder.folder}: its end cannot be written ({error.strerror})"
+            "{folder}: its end cannot be written ({reason})",
+            folder=recorder.folder,
+            reason=because(error),
         ) from None

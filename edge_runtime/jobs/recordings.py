@@ -11,7 +11,7 @@ import msgspec
 
 from edge_runtime.clock import Stamp
 from edge_runtime.durable import try_lock
-from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.errors import EdgeError, UsageError, because
 from edge_runtime.options.recorded import DATA, NO_RECORDING, Recorded, read_recorded
 
 FOLDER = "recordings"
@@ -40,8 +40,10 @@ class Recordings:
         folder = self._place(name)
         if is_there(folder):
             raise UsageError(
-                f"{folder}: there is one already; give another --name, or remove it with "
-                f"`edge-runtime record --remove {name}`"
+                "{folder}: there is one already; give another --name, or remove it with "
+                "`edge-runtime record --remove {name}`",
+                folder=folder,
+                name=name,
             )
         return folder
 
@@ -59,27 +61,35 @@ class Recordings:
             folders = sorted(one for one in self._folder.iterdir() if one.is_dir())
             return tuple(map(listed, folders))
         except OSError as error:
-            raise EdgeError(f"{self._folder}: cannot be listed ({error.strerror})") from None
+            raise EdgeError(
+                "{folder}: cannot be listed ({reason})", folder=self._folder, reason=because(error)
+            ) from None
 
     def remove(self, name: str) -> None:
         """Delete a recording."""
         folder = self._known(name)
         if is_held(folder):
-            raise EdgeError(f"{folder}: is being recorded or played; end that first")
+            raise EdgeError("{folder}: is being recorded or played; end that first", folder=folder)
         try:
             shutil.rmtree(folder)
         except OSError as error:
-            raise EdgeError(f"{folder}: cannot be removed ({error.strerror})") from None
+            raise EdgeError(
+                "{folder}: cannot be removed ({reason})", folder=folder, reason=because(error)
+            ) from None
 
     def _known(self, name: str) -> Path:
         folder = self._place(name)
         if not is_there(folder):
-            raise UsageError(f"'{name}': no such recording; {NO_RECORDING}")
+            raise UsageError(
+                "'{name}': no such recording; {advice}", name=name, advice=NO_RECORDING
+            )
         return folder
 
     def _place(self, name: str) -> Path:
         if not NAME.fullmatch(name):
-            raise UsageError(f"'{name}' is no name; use a-z, 0-9, dots, dashes and underscores")
+            raise UsageError(
+                "'{name}' is no name; use a-z, 0-9, dots, dashes and underscores", name=name
+            )
         return self._folder / name
 
 
@@ -112,7 +122,9 @@ def is_there(folder: Path) -> bool:
         return folder.exists()
     except PermissionError as error:
         raise EdgeError(
-            f"{folder}: {error.strerror}; run this as the daemon's user, or with sudo"
+            "{folder}: {reason}; run this as the daemon's user, or with sudo",
+            folder=folder,
+            reason=because(error),
         ) from None
 
 

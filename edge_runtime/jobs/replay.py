@@ -14,7 +14,7 @@ from edge_runtime.daemon.build import build_encoder
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.uplink import Uplink
 from edge_runtime.encode import Encoder
-from edge_runtime.errors import EdgeError, PackError, UsageError
+from edge_runtime.errors import EdgeError, UsageError
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import find_packs
@@ -128,7 +128,9 @@ class RecordingReplay:
         task = self._stream.task
         if task.health.state == "degraded" or task.failed():
             # The daemon tries again; here it would be another result than that of the recording.
-            raise EdgeError(f"stream {task.name}: {task.health.reason}")
+            raise EdgeError(
+                "stream {stream}: {reason}", stream=task.name, reason=task.health.reason
+            )
 
 
 def replay(
@@ -148,10 +150,7 @@ def replay(
     readable = msgspec.structs.replace(stream.publish, encoding="json")
     alone = (msgspec.structs.replace(stream, publish=readable),)
     config = msgspec.structs.replace(config, streams=alone)
-    try:
-        packs = find_packs(config, store)
-    except UsageError as error:
-        raise PackError(str(error).replace("streams[0]", f"streams[{index}]", 1)) from None
+    packs = find_packs(config, store, first=index)
     feed = recording.resolved()
     sink = Printer(build_encoder(config, packs), out)
     return RecordingReplay(config, packs, feed, sink=sink, clock=clock, state_dir=state_dir).run(
@@ -164,6 +163,10 @@ def check_fit(stream: StreamOptions, folder: Path, recorded: Recorded) -> None:
     wanted = stream.source.content
     if wanted != recorded.content:
         raise UsageError(
-            f"{folder}: holds {recorded.what}, and stream '{stream.name}' takes {wanted}; "
-            "name another recording or another stream"
+            "{folder}: holds {what}, and stream '{stream}' takes {wanted}; name another recording "
+            "or another stream",
+            folder=folder,
+            what=recorded.what,
+            stream=stream.name,
+            wanted=wanted,
         )

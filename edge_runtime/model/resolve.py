@@ -60,10 +60,13 @@ def open_pack_backend(
     return open_one
 
 
-def find_packs(config: Config, store: PackStore) -> dict[str, Pack]:
-    """Return the pack of each stream that has a model, hash checked. Raises UsageError."""
+def find_packs(config: Config, store: PackStore, *, first: int = 0) -> dict[str, Pack]:
+    """Return the pack of each stream that has a model, hash checked. Raises UsageError.
+
+    `first`: the place in the file of the first stream, where `config` holds not all of them.
+    """
     packs: dict[str, Pack] = {}
-    for index, stream in enumerate(config.streams):
+    for index, stream in enumerate(config.streams, first):
         if not stream.has_model:
             continue
         try:

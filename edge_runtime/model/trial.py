@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 import numpy as np
 
-from edge_runtime.errors import BackendError, EdgeError, Heard, PackError, Text, UsageError
+from edge_runtime.errors import (
+    EMPTY,
+    BackendError,
+    EdgeError,
+    PackError,
+    RawText,
+    Text,
+    UsageError,
+    located,
+)
 from edge_runtime.infer.child import ask_child, be_confined, sandbox_of
 from edge_runtime.infer.litert import (
     AcceleratorMissingError,
@@ -34,6 +43,7 @@ from edge_runtime.normalise import untold
 from edge_runtime.options import DelegateOptions
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.records import Decoded
+from edge_runtime.text_form import decode_text, encode_text
 
 if TYPE_CHECKING:
     from edge_runtime.model.window_runner import WindowRunner
@@ -55,7 +65,7 @@ class TrialResult(msgspec.Struct, frozen=True):
     """
 
     placement: DelegatePlacement | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
 
 
 def try_pack(
@@ -80,7 +90,7 @@ def try_pack(
             timeout_s=timeout_s,
             advice=advice(pack.weights, delegate),
         )
-        verdict = msgspec.json.decode(answer, type=Verdict)
+        verdict = msgspec.json.decode(answer, type=Verdict, dec_hook=decode_text)
     except BackendError as error:
         if delegate is None:
             raise PackError(error.text) from None
@@ -92,14 +102,14 @@ def try_pack(
             subject=subject_of(pack.weights, delegate),
         ) from None
     if verdict.error:
-        raise FAULTS[verdict.fault](Heard(verdict.error))
+        raise FAULTS[verdict.fault](verdict.error)
     return verdict.tried
 
 
 def subject_of(weights: Path, delegate: DelegateOptions | None) -> Text:
     """Name what is tried."""
     if delegate is None:
-        return Text(str(weights))
+        return RawText(str(weights))
     return Text("{file} on {library}", file=weights, library=delegate.library)
 
 
@@ -156,7 +166,7 @@ def run_once(pack: Pack, runtime: Runtime, delegate: DelegateOptions | None) -> 
 
     model = Model(pack, None, delegate, open_pack_backend(runtime))
     golden = pack.manifest.golden
-    notes: tuple[str, ...]
+    notes: tuple[Text, ...]
     if pack.manifest.input.kind == "window":
         with closing(WindowRunner(model)) as window_kit:
             decoded = look_at_window(window_kit, pack, golden)
@@ -169,7 +179,7 @@ def run_once(pack: Pack, runtime: Runtime, delegate: DelegateOptions | None) -> 
                 notes = (*notes, note)
     if golden is not None:
         check_golden_file(decoded, pack, golden)
-    return TrialResult(placement, tuple(map(str, notes)))
+    return TrialResult(placement, notes)
 
 
 def look_at_picture(kit: ModelRunner, pack: Pack, golden: GoldenSection | None) -> Decoded:
@@ -232,7 +242,7 @@ class TrialRequest(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """What came of it: a pass, or an error and whose fault that is."""
 
-    error: str = ""
+    error: Text = EMPTY
     fault: Fault = "engine"
     tried: TrialResult = TrialResult()
 
@@ -244,10 +254,10 @@ def judge(request: TrialRequest) -> Verdict:
         pack = open_pack(Path(request.folder))
         return Verdict(tried=run_trial(pack, request.runtime, request.delegate))
     except EdgeError as problem:
-        return Verdict(str(problem), fault_of(problem))
+        return Verdict(problem.text, fault_of(problem))
     except (ValueError, RuntimeError, MemoryError, OSError) as problem:
         fault: Fault = "pack" if request.delegate is None else "engine"
-        return Verdict(f"{request.folder}: {type(problem).__name__}: {problem}", fault)
+        return Verdict(located(request.folder, type(problem).__name__, problem), fault)
 
 
 def fault_of(problem: EdgeError) -> Fault:
@@ -261,7 +271,7 @@ def main() -> None:
     """Be the child: a request as JSON on standard input, the verdict on standard output."""
     channel = be_confined()
     verdict = judge(msgspec.json.decode(sys.stdin.buffer.read(), type=TrialRequest))
-    os.write(channel, msgspec.json.encode(verdict))
+    os.write(channel, msgspec.json.encode(verdict, enc_hook=encode_text))
 
 
 if __name__ == "__main__":

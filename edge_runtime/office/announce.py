@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 from collections.abc import Iterator
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, because
 from edge_runtime.office.registry import Settings
 from edge_runtime.publish.discover import SERVICE
 
@@ -27,14 +27,14 @@ def announced(settings: Settings, *, interfaces: list[str] | None = None) -> Ite
         zeroconf = Zeroconf(interfaces=interfaces or InterfaceChoice.All)
     except OSError as error:
         raise EdgeError(
-            f"cannot announce the broker: {error.strerror}; is there a network?"
+            "cannot announce the broker: {reason}; is there a network?", reason=because(error)
         ) from None
     with contextlib.closing(zeroconf):
         try:
             # Another office may have the same name: the announcement then gets a number.
             zeroconf.register_service(service, allow_name_change=True)
         except Error as error:
-            raise EdgeError(f"cannot announce the broker: {error}") from None
+            raise EdgeError("cannot announce the broker: {reason}", reason=error) from None
         yield
 
 

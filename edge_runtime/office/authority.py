@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge_runtime.enrolment.keys import new_key
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, because
 
 CA_DAYS = 3653
 DAY_S = 86_400.0
@@ -53,16 +53,24 @@ class Authority:
             loaded = serialization.load_pem_private_key(key.read_bytes(), password=None)
             found = x509.load_pem_x509_certificate(certificate.read_bytes())
         except OSError as error:
-            raise AuthorityError(f"{error.filename}: cannot be read ({error.strerror})") from None
+            raise AuthorityError(
+                "{file}: cannot be read ({reason})", file=error.filename, reason=because(error)
+            ) from None
         except (ValueError, TypeError):
             raise AuthorityError(
-                f"{key} and {certificate} do not hold the CA's key and certificate; "
-                "restore both from the backup"
+                "{key} and {certificate} do not hold the CA's key and certificate; restore both "
+                "from the backup",
+                key=key,
+                certificate=certificate,
             ) from None
         if not isinstance(loaded, ec.EllipticCurvePrivateKey) or (
             loaded.public_key() != found.public_key()
         ):
-            raise AuthorityError(f"{key} is not the key of {certificate}; restore both together")
+            raise AuthorityError(
+                "{key} is not the key of {certificate}; restore both together",
+                key=key,
+                certificate=certificate,
+            )
         return cls(found, loaded)
 
     def client(

@@ -48,7 +48,9 @@ def run(folder: OfficeFolder, program: str) -> None:
     """
     found = shutil.which(program)
     if found is None:
-        raise UsageError(f"--mosquitto: '{program}' is no program; apt-get install mosquitto")
+        raise UsageError(
+            "--mosquitto: '{program}' is no program; apt-get install mosquitto", program=program
+        )
     for words in lacking(folder.configuration):
         log.warning(
             "%s lacks '%s': what is refused may not be reported", folder.configuration, words

@@ -41,11 +41,18 @@ def new_claim(folder: OfficeFolder, site: str, device: str, now_s: float, valid_
     settings = folder.registry.settings()
     for what, level in (("site", site), ("name", device)):
         if not LEVEL.fullmatch(level):
-            raise UsageError(f"{what} '{level}': 1 to 32 of a-z, 0-9 and '-', a topic level")
+            raise UsageError(
+                "{what} '{level}': 1 to 32 of a-z, 0-9 and '-', a topic level",
+                what=what,
+                level=level,
+            )
     if len(site) + 1 + len(device) > MAX_NAME:
         raise UsageError(
-            f"{site}/{device}: site and name together may have {MAX_NAME - 1} characters, "
-            "since both stand in the certificate's name; shorten one"
+            "{site}/{device}: site and name together may have {limit} characters, since both "
+            "stand in the certificate's name; shorten one",
+            site=site,
+            device=device,
+            limit=MAX_NAME - 1,
         )
     claim = Claim(
         site=site,
@@ -81,8 +88,11 @@ def first_boot_of(db: sqlite3.Connection, site: str, device: str) -> int:
     first = 1 + BOOTS_A_BOARD * int(made[0])
     if first > MOST_FIRST_BOOT:
         raise UsageError(
-            f"{site}/{device}: {made[0]} claims were made for this name, more than its numbers "
-            "last for; give the board another name"
+            "{site}/{device}: {count} claims were made for this name, more than its numbers last "
+            "for; give the board another name",
+            site=site,
+            device=device,
+            count=made[0],
         )
     return first
 
@@ -123,7 +133,9 @@ def cancel(registry: Registry, claim_id: str, now_s: float) -> ListedClaim:
     """Make a claim that was not used useless. Raises UsageError."""
     found = next((one for one in listed(registry, now_s) if one.claim_id == claim_id), None)
     if found is None:
-        raise UsageError(f"{claim_id}: no such claim; see 'edge-runtime office claim list'")
+        raise UsageError(
+            "{claim_id}: no such claim; see 'edge-runtime office claim list'", claim_id=claim_id
+        )
     with registry.changing() as db:
         done = db.execute(
             "UPDATE claims SET cancelled_s = ? WHERE claim_id = ? AND used_s IS NULL",
@@ -131,8 +143,11 @@ def cancel(registry: Registry, claim_id: str, now_s: float) -> ListedClaim:
         )
         if done.rowcount == 0:
             raise UsageError(
-                f"{claim_id}: used already; 'edge-runtime office revoke "
-                f"{found.site}/{found.device}' shuts that device out"
+                "{claim_id}: used already; 'edge-runtime office revoke {site}/{device}' shuts "
+                "that device out",
+                claim_id=claim_id,
+                site=found.site,
+                device=found.device,
             )
     return found
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import ssl
 import time
 from collections.abc import Callable
 
+import msgspec
 from aiohttp import BasicAuth, web
 from aiohttp.typedefs import Handler
 from cryptography.x509 import Certificate
@@ -20,17 +22,19 @@ from edge_runtime.enrolment.messages import (
     MAX_BODY_BYTES,
     SIMPLE_ENROLL,
     SIMPLE_REENROLL,
+    TEXT_HEADER,
     TRANSFER_ENCODING,
     EnrolmentError,
     certs_only,
 )
 from edge_runtime.enrolment.words import six_words
-from edge_runtime.language import mark
+from edge_runtime.errors import RawText, Text
 from edge_runtime.office.authority import der_key, name_of
 from edge_runtime.office.enrolling import EnrolmentRefusedError, Requested, read_request
 from edge_runtime.office.limits import Patience
 from edge_runtime.office.registry import RegistryError
 from edge_runtime.office.signing import SigningClient
+from edge_runtime.text_form import encode_text
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +72,7 @@ class Est:
     async def _simple_enroll(self, request: web.Request) -> web.Response:
         header = request.headers.get("Authorization")
         if header is None:  # what many clients try first: no failure yet
-            text = mark("show the claim: its id as user, its secret as password")
+            text = Text("show the claim: its id as user, its secret as password")
             return text_response(401, text)
         try:
             shown = BasicAuth.decode(header)
@@ -110,18 +114,18 @@ class Est:
         try:
             return await handler(request)
         except EnrolmentRefusedError as error:
-            return await self._refuse(request, error.status, str(error), error.who)
+            return await self._refuse(request, error.status, error.text, error.who)
         except EnrolmentError as error:
-            return await self._refuse(request, 400, str(error))
+            return await self._refuse(request, 400, error.text)
         except RegistryError as error:
             log.error("%s", error)
-            return text_response(503, mark("the office cannot answer now; try again later"))
+            return text_response(503, Text("the office cannot answer now; try again later"))
         except web.HTTPException as error:
-            await self._refuse(request, error.status, error.reason)
+            await self._refuse(request, error.status, RawText(error.reason))
             raise
 
     async def _refuse(
-        self, request: web.Request, status: int, text: str, who: str = ""
+        self, request: web.Request, status: int, text: Text, who: str = ""
     ) -> web.Response:
         """Report a failure; its answer waits."""
         address = request.remote or "?"
@@ -134,7 +138,7 @@ def certificates_response(body: bytes) -> web.Response:
     return web.Response(body=body, headers={"Content-Type": CERTS_ONLY_TYPE, **TRANSFER_ENCODING})
 
 
-def text_response(status: int, text: str) -> web.Response:
-    return web.Response(
-        status=status, text=f"{text}\n", headers=CHALLENGE if status == 401 else None
-    )
+def text_response(status: int, text: Text) -> web.Response:
+    form = json.dumps(msgspec.to_builtins(text, enc_hook=encode_text))
+    headers = {TEXT_HEADER: form, **(CHALLENGE if status == 401 else {})}
+    return web.Response(status=status, text=f"{text}\n", headers=headers)

@@ -20,7 +20,7 @@ import ssl
 from pathlib import Path
 
 from edge_runtime.durable import replace_file
-from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.errors import EdgeError, UsageError, because
 from edge_runtime.office.registry import Registry
 
 BROKER_USER = "mosquitto"
@@ -63,7 +63,9 @@ class OfficeFolder:
         try:
             der = ssl.PEM_cert_to_DER_cert(self.ca.read_text(encoding="ascii"))
         except (OSError, ValueError):
-            raise UsageError(f"{self.ca}: no certificate; restore it from the backup") from None
+            raise UsageError(
+                "{file}: no certificate; restore it from the backup", file=self.ca
+            ) from None
         return hashlib.sha256(der).hexdigest()
 
     @property
@@ -73,7 +75,7 @@ class OfficeFolder:
             return self.registry.path.exists()
         except PermissionError:
             raise UsageError(
-                f"{self.path}: not yours to read; run this as the office's user (root?)"
+                "{path}: not yours to read; run this as the office's user (root?)", path=self.path
             ) from None
 
 
@@ -82,8 +84,9 @@ def open_folder(path: Path) -> OfficeFolder:
     folder = OfficeFolder(path.absolute())
     if not folder.is_set_up:
         raise UsageError(
-            f"{path}: no office here; 'edge-runtime office init --folder {path} "
-            "--broker-name NAME' makes one"
+            "{path}: no office here; 'edge-runtime office init --folder {path} --broker-name "
+            "NAME' makes one",
+            path=path,
         )
     return folder
 
@@ -123,4 +126,6 @@ def put(path: Path, data: bytes, mode: int, *, uid: int = -1, gid: int = -1) -> 
     try:
         replace_file(path, data, mode=mode, uid=uid, gid=gid)
     except OSError as error:
-        raise EdgeError(f"{path}: cannot be written ({error.strerror}); try again") from None
+        raise EdgeError(
+            "{path}: cannot be written ({reason}); try again", path=path, reason=because(error)
+        ) from None

@@ -123,7 +123,7 @@ class ControlLink:
                 raise EdgeError("the broker's plugin does not answer")
             error = str(self._answers[0].get("error", ""))
         if error and not error.endswith(DONE_BEFORE):
-            raise EdgeError(f"the broker's plugin says: {error}")
+            raise EdgeError("the broker's plugin says: {reason}", reason=error)
 
     def clear(self, topics: list[str]) -> None:
         """Publish nothing, retained, at some topics: the broker forgets what was there."""
@@ -140,7 +140,8 @@ class ControlLink:
             context.load_cert_chain(folder.keeper, folder.keeper_key)
         except OSError:
             raise EdgeError(
-                f"{folder.keeper} is missing or broken: run 'edge-runtime office init' again"
+                "{file} is missing or broken: run 'edge-runtime office init' again",
+                file=folder.keeper,
             ) from None
         # An id that no member can guess, and take over.
         name = f"{KEEPER}:{secrets.token_hex(8)}"

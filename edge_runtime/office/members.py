@@ -95,8 +95,10 @@ def read_rights(text: str) -> Rights:
             members.append(grant_of(rest, number))
         else:
             raise UsageError(
-                f"acl, line {number}: '{line.strip()}' cannot be taken over: 'user NAME', "
-                "'topic read|write|readwrite FILTER' below a user, 'pattern … FILTER' for all"
+                "acl, line {number}: '{rule}' cannot be taken over: 'user NAME', 'topic "
+                "read|write|readwrite FILTER' below a user, 'pattern … FILTER' for all",
+                number=number,
+                rule=line.strip(),
             )
     return Rights({name: tuple(found) for name, found in users.items()}, tuple(members))
 
@@ -108,8 +110,10 @@ def grant_of(text: str, number: int) -> Grant:
     topic = topic.strip()
     if not topic or "%c" in topic or (first == "deny" and rest):
         raise UsageError(
-            f"acl, line {number}: '{text.strip()}': neither 'deny' nor '%c' is known here; "
-            "what is not granted is refused"
+            "acl, line {number}: '{rule}': neither 'deny' nor '%c' is known here; what is not "
+            "granted is refused",
+            number=number,
+            rule=text.strip(),
         )
     return Grant(access, topic)
 
@@ -133,7 +137,9 @@ def rights_of(folder: OfficeFolder) -> Rights:
     try:
         return read_rights(folder.acl.read_text())
     except (OSError, ValueError) as error:
-        raise UsageError(f"{folder.acl}: cannot be read ({error}); restore it") from None
+        raise UsageError(
+            "{file}: cannot be read ({reason}); restore it", file=folder.acl, reason=error
+        ) from None
 
 
 def write_members(folder: OfficeFolder, owner: FileOwner, names: Iterable[str]) -> None:

@@ -161,8 +161,11 @@ class Registry:
                 form = upgraded(db)
             if form != FORM:
                 raise RegistryError(
-                    f"{self.path} is of form {form}, this software knows form {FORM}: "
-                    "use the version of edge-runtime that wrote it"
+                    "{path} is of form {form}, this software knows form {known}: use the version "
+                    "of edge-runtime that wrote it",
+                    path=self.path,
+                    form=form,
+                    known=FORM,
                 )
             yield db
 
@@ -181,16 +184,21 @@ class Registry:
     def _told(self, error: sqlite3.Error) -> RegistryError:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            return RegistryError(f"{self.path} is held by another command; try again when it ended")
+            return RegistryError(
+                "{path} is held by another command; try again when it ended", path=self.path
+            )
         if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             return self._damaged()
         return RegistryError(
-            f"{self.path} cannot be used ({error}): look at its permissions and the disk's room"
+            "{path} cannot be used ({reason}): look at its permissions and the disk's room",
+            path=self.path,
+            reason=error,
         )
 
     def _damaged(self) -> RegistryError:
         return RegistryError(
-            f"{self.path} is no registry of edge-runtime, or damaged: restore it from the backup"
+            "{path} is no registry of edge-runtime, or damaged: restore it from the backup",
+            path=self.path,
         )
 
 

@@ -18,7 +18,11 @@ def revoke(folder: OfficeFolder, site: str, device: str, now_s: float) -> bool:
     authority = Authority.load(folder.ca, folder.ca_key)
     with folder.registry.changing() as db:
         if not knows(db, site, device):
-            raise UsageError(f"{site}/{device}: no such device; see 'edge-runtime office devices'")
+            raise UsageError(
+                "{site}/{device}: no such device; see 'edge-runtime office devices'",
+                site=site,
+                device=device,
+            )
         marked = db.execute(
             "UPDATE certificates SET revoked_s = ? "
             "WHERE site = ? AND device = ? AND revoked_s IS NULL",

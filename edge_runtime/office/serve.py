@@ -21,7 +21,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from edge_runtime.enrolment.keys import new_key, request
 from edge_runtime.enrolment.messages import csr_body
-from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.errors import EdgeError, Text, UsageError, because, text_of_error
 from edge_runtime.office.announce import announced
 from edge_runtime.office.enrolling import read_request
 from edge_runtime.office.est import Est
@@ -76,8 +76,10 @@ def serve_by(signer: Path, host: str, port: int | None, *, announce: bool) -> No
         asked.connect(str(signer))
     except OSError as error:
         raise EdgeError(
-            f"{signer}: no signer answers ({error.strerror}); "
-            "systemctl status edge-runtime-office-sign.socket"
+            "{signer}: no signer answers ({reason}); systemctl status "
+            "edge-runtime-office-sign.socket",
+            signer=signer,
+            reason=because(error),
         ) from None
     front(asked, files, host, port, announce=announce, gives_up_root=False)
 
@@ -94,7 +96,7 @@ def signing_child(folder: OfficeFolder) -> socket.socket:
                 answers = answers_of(folder)
                 warn_of_ends(folder)
             except (EdgeError, OSError, ValueError) as error:
-                failed = SignerFailed(str(error))
+                failed = SignerFailed(text_of_error(error))
                 answers = lambda _request: failed  # noqa: E731 - told by who asks
             serve_signing(its, answers)
         finally:
@@ -115,8 +117,10 @@ def front(
         context = tls_context(files.ca, files.certificate, files.key)
     except (OSError, ValueError) as error:
         raise EdgeError(
-            f"{files.certificate.parent}: a certificate or key cannot be used ({error}); "
-            "'office init --renew-broker' makes new ones"
+            "{folder}: a certificate or key cannot be used ({reason}); 'office init "
+            "--renew-broker' makes new ones",
+            folder=files.certificate.parent,
+            reason=error,
         ) from None
     est = Est(signer, ca, Patience())
     with listening(host, settings.est_port if port is None else port) as listener:
@@ -146,7 +150,9 @@ def give_up_root() -> None:
             os.setgid(found.pw_gid)
             os.setuid(found.pw_uid)
             return
-    raise EdgeError(f"neither a user {SERVER_USER} nor 'nobody': systemd-sysusers makes the first")
+    raise EdgeError(
+        "neither a user {user} nor 'nobody': systemd-sysusers makes the first", user=SERVER_USER
+    )
 
 
 def warn_of_ends(folder: OfficeFolder) -> None:
@@ -237,7 +243,9 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, dualstack_ipv6=host == "::")
     except (OSError, OverflowError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no such port"
-        raise UsageError(f"cannot listen at {in_url(host)}:{port}: {why}") from None
+        why = because(error) if isinstance(error, OSError) else Text("no such port")
+        raise UsageError(
+            "cannot listen at {host}:{port}: {why}", host=in_url(host), port=port, why=why
+        ) from None
     listener.setblocking(False)
     return listener

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge_runtime.durable import sync_tree
 from edge_runtime.enrolment.keys import key_pem, new_key, read_key
-from edge_runtime.errors import EdgeError, IdentityError, UsageError
+from edge_runtime.errors import EdgeError, IdentityError, UsageError, because
 from edge_runtime.office.authority import CA_DAYS, Authority, pem
 from edge_runtime.office.folder import FileOwner, OfficeFolder, put
 from edge_runtime.office.members import KEEPER, member_names, write_members
@@ -115,7 +115,8 @@ def key_in(path: Path, uid: int = -1, gid: int = -1) -> ec.EllipticCurvePublicKe
         return read_key(path).public_key()
     except IdentityError:
         raise EdgeError(
-            f"{path}: not a readable EC key; delete it, and --renew-broker makes a new one"
+            "{path}: not a readable EC key; delete it, and --renew-broker makes a new one",
+            path=path,
         ) from None
 
 
@@ -132,19 +133,27 @@ def let_broker_in(folder: OfficeFolder, owner: FileOwner) -> None:
 def growing(final: Path) -> Iterator[Path]:
     """Give a private folder that becomes `final` at the end of the block, or vanishes."""
     if final.exists() and (not final.is_dir() or any(final.iterdir())):
-        raise UsageError(f"{final} is there already and no office: choose an empty folder")
+        raise UsageError(
+            "{folder} is there already and no office: choose an empty folder", folder=final
+        )
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     except OSError as error:
-        raise UsageError(f"{final}: cannot be made ({error.strerror}); run this as root") from None
+        raise UsageError(
+            "{folder}: cannot be made ({reason}); run this as root",
+            folder=final,
+            reason=because(error),
+        ) from None
     try:
         yield new
         sync_tree(new)
         new.rename(final)
     except OSError as error:
         shutil.rmtree(new, ignore_errors=True)
-        raise EdgeError(f"{final}: cannot be made ({error.strerror}); try again") from None
+        raise EdgeError(
+            "{folder}: cannot be made ({reason}); try again", folder=final, reason=because(error)
+        ) from None
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise

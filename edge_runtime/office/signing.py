@@ -21,11 +21,12 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, Text, because, text_of_error
 from edge_runtime.office.authority import Authority
 from edge_runtime.office.enrolling import Enrolment, EnrolmentRefusedError, Requested
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.registry import Registry, RegistryError, Settings
+from edge_runtime.text_form import decode_text, encode_text
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +71,14 @@ class SigningRefused(msgspec.Struct, frozen=True, tag=True):
     """Nothing was signed; `text` tells the device why, `status` is HTTP's."""
 
     status: int
-    text: str
+    text: Text
     who: str
 
 
 class SignerFailed(msgspec.Struct, frozen=True, tag=True):
     """The signer cannot answer now."""
 
-    why: str
+    reason: Text
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
@@ -103,7 +104,9 @@ def serve_signing(connection: socket.socket, answers: Answers) -> None:
                 log.error("an asking process sent what is no request (%s): cut off", error)
                 return
             with contextlib.suppress(OSError):
-                connection.sendall(msgspec.json.encode(answers(request)) + b"\n")
+                connection.sendall(
+                    msgspec.json.encode(answers(request), enc_hook=encode_text) + b"\n"
+                )
 
 
 def answers_of(folder: OfficeFolder) -> Answers:
@@ -128,9 +131,9 @@ def answered(registry: Registry, enrolment: Enrolment, request: Request) -> Answ
         registry.note(now_s, request.address, request.what, request.who)
         return Done()
     except EnrolmentRefusedError as error:
-        return SigningRefused(error.status, str(error), error.who)
+        return SigningRefused(error.status, error.text, error.who)
     except (EdgeError, ValueError) as error:
-        return SignerFailed(str(error))
+        return SignerFailed(text_of_error(error))
 
 
 def signed(certificate: x509.Certificate) -> Signed:
@@ -186,14 +189,14 @@ class SigningClient:
                 self._connection.sendall(msgspec.json.encode(request) + b"\n")
                 line = self._lines.readline(LONGEST_LINE)
             except OSError as error:
-                line, why = b"", f": {error}"
+                line, reason = b"", because(error)
             else:
-                why = ""
+                reason = Text("it has ended")
         if not line:
             self.is_gone = True
             self._on_gone()
-            raise RegistryError(f"the signing process does not answer{why}")
-        answer: Answer = msgspec.json.decode(line, type=Answer)
+            raise RegistryError("the signing process does not answer ({reason})", reason=reason)
+        answer: Answer = msgspec.json.decode(line, type=Answer, dec_hook=decode_text)
         if isinstance(answer, SignerFailed):
-            raise RegistryError(answer.why)
+            raise RegistryError(answer.reason)
         return answer

@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Meta
 
 from edge_runtime.boxes import Point
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 
 Name = Annotated[
     str,
     Meta(
         pattern=r"^[a-z0-9-]{1,32}\Z",
-        description=mark("a name of lower-case letters a-z, digits and '-', at most 32 characters"),
+        description=N_("a name of lower-case letters a-z, digits and '-', at most 32 characters"),
     ),
 ]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]

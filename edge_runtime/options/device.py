@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options.base import Fraction, Name, Seconds, Section
 
 ServerName = Annotated[
     str,
     Meta(
         pattern=r"^[A-Za-z0-9.:-]{1,253}\Z",
-        description=mark("the broker's host name or address, without a port"),
+        description=N_("the broker's host name or address, without a port"),
     ),
 ]
 

@@ -7,14 +7,14 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta
 
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options.base import FLOAT32_MAX, Kind, Seconds, Section
 
 ChannelName = Annotated[
     str,
     Meta(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,31}\Z",
-        description=mark(
+        description=N_(
             "a name of letters A-Z and a-z, digits, '_', '.', ':', '/' and '-', without spaces, at "
             "most 32 characters"
         ),
@@ -24,14 +24,14 @@ Separator = Annotated[
     str,
     Meta(
         pattern=r"^[ -/:-~\t]\Z",
-        description=mark("one character that is no digit and no control character; a tab may be"),
+        description=N_("one character that is no digit and no control character; a tab may be"),
     ),
 ]
 SyncBytes = Annotated[
     str,
     Meta(
         pattern=r"^([0-9A-Fa-f]{2}){1,8}\Z",
-        description=mark("1 to 8 bytes as pairs of hex digits, such as AA55"),
+        description=N_("1 to 8 bytes as pairs of hex digits, such as AA55"),
     ),
 ]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from edge_runtime.clock import Clock, Stamp
+from edge_runtime.errors import Text
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import issuing, reading
 from edge_runtime.outbox.alarms import clear_of
@@ -121,7 +122,7 @@ class Outbox:
         return self._ledger.boot
 
     @property
-    def moved_aside(self) -> str:
+    def moved_aside(self) -> Text:
         """Why the last database was moved aside; empty where none was since the start."""
         return self._worker.moved_aside
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from zlib import crc32
 
-from edge_runtime.errors import OutboxError
+from edge_runtime.errors import OutboxError, because
 from edge_runtime.outbox.marks import Marks
 
 DATABASE = "outbox.db"
@@ -29,16 +29,19 @@ class Folder:
             self._lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise OutboxError(
-                f"the outbox cannot use {path}: {error.strerror}; make it a folder that this "
-                "program may write to, or name another one with --state-dir"
+                "the outbox cannot use {path}: {reason}; make it a folder that this program may "
+                "write to, or name another one with --state-dir",
+                path=path,
+                reason=because(error),
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._lock)
             raise OutboxError(
-                f"the outbox {path} is held by another process; stop that one first, "
-                "or name another folder with --state-dir"
+                "the outbox {path} is held by another process; stop that one first, or name "
+                "another folder with --state-dir",
+                path=path,
             ) from error
         try:
             self._check_names(mark)
@@ -58,7 +61,9 @@ class Folder:
         there = [path for path in files if os.path.lexists(path)]
         for path in there:
             if path.is_symlink() or not path.is_file():
-                raise OutboxError(f"the outbox needs a file at {path}; move away what is there")
+                raise OutboxError(
+                    "the outbox needs a file at {path}; move away what is there", path=path
+                )
         if not self.is_read_only():
             for path in (*folders, *there):
                 check_access(path)
@@ -187,8 +192,9 @@ def check_access(path: Path) -> None:
     wanted = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
     if not os.access(path, wanted, effective_ids=True):
         raise OutboxError(
-            f"the outbox may not read and write {path}; give it to the user of this program "
-            "with chown"
+            "the outbox may not read and write {path}; give it to the user of this program with "
+            "chown",
+            path=path,
         )
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from edge_runtime.language import mark
+from edge_runtime.errors import EMPTY, Text, because, located
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.files import DATABASE, log_of, occupied
 from edge_runtime.outbox.rows import Damaged, RowTable
@@ -33,7 +33,7 @@ class Glance(msgspec.Struct, frozen=True):
     summarised: int = 0
     rejected: int = 0
     exact: bool = False
-    note: str = ""
+    note: Text = EMPTY
 
 
 def glance(folder: Path) -> Glance:
@@ -42,14 +42,16 @@ def glance(folder: Path) -> Glance:
     try:
         size = sum(occupied(path) for path in folder.iterdir())
     except OSError as error:
-        return Glance(note=f"{folder}: {error.strerror}")
+        return Glance(note=located(folder, because(error)))
     try:
         state = saved_state(database)
     except (sqlite3.Error, OSError, Damaged) as error:
-        text = mark("{place}: {fault}; the next start will salvage what it can")
-        return Glance(size, note=text.format(place=database, fault=error))
+        note = Text(
+            "{place}: {fault}; the next start will salvage what it can", place=database, fault=error
+        )
+        return Glance(size, note=note)
     if state is None:
-        return Glance(size, note=mark("{place}: nothing was saved yet").format(place=database))
+        return Glance(size, note=Text("{place}: nothing was saved yet", place=database))
     log = log_of(database)
     return Glance(
         size,

@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from edge_runtime.errors import Text
+
 Condition: TypeAlias = Literal[
     "ok", "disk_full", "read_only", "io_error", "corrupt_salvaging", "closed"
 ]
@@ -20,7 +22,7 @@ class OutboxHealth(msgspec.Struct, frozen=True):
     """
 
     state: Condition
-    reason: str
+    reason: Text
     pending: int
     uncommitted: int
     bytes_used: int

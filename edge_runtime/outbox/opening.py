@@ -12,6 +12,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_runtime.errors import EMPTY, Text, text_of_error
 from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.faults import fault_of
 from edge_runtime.outbox.files import Folder, fresh_of, log_of
@@ -33,13 +34,13 @@ class OpenedDatabase(NamedTuple):
 
     store: Store
     state: State | None
-    why: str = ""
+    why: Text = EMPTY
     is_view: bool = False
 
 
 def open_database(folder: Folder, budget: Budget, connect: Connect) -> OpenedDatabase:
     """Open the database for work. Raises StoreError, OutboxError."""
-    why = ""
+    why = EMPTY
     for _ in range(2):
         store = None
         try:
@@ -57,7 +58,7 @@ def open_database(folder: Folder, budget: Budget, connect: Connect) -> OpenedDat
                 store.close()
             if why or fault_of(error) != "corrupt":
                 raise
-            why = str(error)
+            why = text_of_error(error)
             set_aside(folder, budget)
     raise AssertionError
 

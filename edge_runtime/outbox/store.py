@@ -77,8 +77,11 @@ class Store:
         version = int(self._value("PRAGMA user_version"))
         if version > schema.VERSION:
             raise OutboxError(
-                f"{self.path} was made by a newer version of this program (format {version}, "
-                f"known here: {schema.VERSION}); install that version again, or move the file away"
+                "{path} was made by a newer version of this program (format {version}, known "
+                "here: {known}); install that version again, or move the file away",
+                path=self.path,
+                version=version,
+                known=schema.VERSION,
             )
         return version
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import msgspec
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import OutboxError
-from edge_runtime.language import mark
+from edge_runtime.errors import EMPTY, OutboxError, Text, text_of_error
+from edge_runtime.language import N_
 from edge_runtime.outbox import issuing
 from edge_runtime.outbox.ageing import Ageing
 from edge_runtime.outbox.faults import Fault, fault_of
@@ -54,8 +54,8 @@ class Worker:
         self._ballast_at_s = clock.monotonic()
         self.retry_at_s = 0.0
         self.fault: Fault | None = None
-        self.reason = ""
-        self.moved_aside = ""
+        self.reason = EMPTY
+        self.moved_aside = EMPTY
 
     def may_try(self) -> bool:
         """Say whether there is no fault, or it is time to try again."""
@@ -246,7 +246,7 @@ class Worker:
         """Note that the disk works."""
         if self.fault is not None:
             _log.info("outbox: the disk works again")
-        self.fault, self.reason = None, ""
+        self.fault, self.reason = None, EMPTY
         self._retry_s = RETRY_FIRST_S
         now_s = self._clock.monotonic()
         if now_s >= self._ballast_at_s:
@@ -269,7 +269,7 @@ class Worker:
             # Where the books do not balance, what is behind the fronts cannot be relied on either.
             known = None if isinstance(error, Unbalanced) else exact
             ledger.old[newest] = Old(known, is_searched=True)
-        self.moved_aside = str(error)
+        self.moved_aside = text_of_error(error)
         return True
 
     def _drop_ballast(self) -> bool:
@@ -285,18 +285,18 @@ class Worker:
             _log.warning("outbox: no ballast: %s", error)
 
 
-def reason_of(fault: Fault, error: Exception) -> str:
+def reason_of(fault: Fault, error: Exception) -> Text:
     """Return one line for people."""
     what = {
-        "disk_full": mark("the disk is full; free some space ({fault})"),
-        "read_only": mark("the disk is read-only; remount it or replace the card ({fault})"),
-        "io_error": mark("the disk does not answer as it should; replace the card ({fault})"),
-        "corrupt": mark("the database is damaged and is being salvaged ({fault})"),
+        "disk_full": N_("the disk is full; free some space ({fault})"),
+        "read_only": N_("the disk is read-only; remount it or replace the card ({fault})"),
+        "io_error": N_("the disk does not answer as it should; replace the card ({fault})"),
+        "corrupt": N_("the database is damaged and is being salvaged ({fault})"),
     }[fault]
-    return what.format(fault=error)
+    return Text(what, fault=error)
 
 
 def for_people(error: Exception) -> OutboxError:
     """Return the error that ends a start."""
     fault = fault_of(error)
-    return OutboxError(f"the outbox cannot be opened: {reason_of(fault, error)}")
+    return OutboxError("the outbox cannot be opened: {reason}", reason=reason_of(fault, error))

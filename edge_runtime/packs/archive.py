@@ -37,16 +37,29 @@ def extract(
         with zipfile.ZipFile(archive) as opened, opened.open(member) as packed:
             size = opened.getinfo(member).file_size
             if size > limit_bytes:
-                raise PackError(f"{shown}: {member} has {size} bytes, at most {limit_bytes} fit")
+                raise PackError(
+                    "{file}: {member} has {size} bytes, at most {limit} fit",
+                    file=shown,
+                    member=member,
+                    size=size,
+                    limit=limit_bytes,
+                )
             if why := lacking(target.parent, size):
                 raise PackError(why)
             with target.open("wb") as file:
                 shutil.copyfileobj(packed, file, CHUNK_BYTES)
     except KeyError:
-        raise PackError(f"{shown}: holds no {member}; give the publisher's archive") from None
+        raise PackError(
+            "{file}: holds no {member}; give the publisher's archive", file=shown, member=member
+        ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         target.unlink(missing_ok=True)
-        raise PackError(f"{shown}: {member} cannot be unpacked ({error})") from None
+        raise PackError(
+            "{file}: {member} cannot be unpacked ({reason})",
+            file=shown,
+            member=member,
+            reason=error,
+        ) from None
 
 
 def check_index(file: BinaryIO, shown: str) -> None:
@@ -61,6 +74,8 @@ def check_index(file: BinaryIO, shown: str) -> None:
     size = int.from_bytes(tail[at + 12 : at + 16], "little")
     if at < 0 or size > MOST_INDEX_BYTES or b"PK\6\7" in tail[max(0, at - 20) : at]:
         raise PackError(
-            f"{shown}: its list of members is longer than {MOST_INDEX_BYTES} bytes; give the "
-            "publisher's archive"
+            "{file}: its list of members is longer than {limit} bytes; give the publisher's "
+            "archive",
+            file=shown,
+            limit=MOST_INDEX_BYTES,
         )

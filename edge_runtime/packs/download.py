@@ -17,7 +17,7 @@ from urllib.request import OpenerDirector, Request, build_opener
 from edge_runtime import __version__
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, RawText, Text, because
 from edge_runtime.packs.room import lacking
 from edge_runtime.urls import shown_url, without_urls
 
@@ -32,7 +32,7 @@ class PullError(EdgeError):
     """Weights could not be fetched: the network, the server or the disk."""
 
 
-class CutError(Exception):
+class CutError(EdgeError):
     """An attempt ended early; another may go on from where it stopped."""
 
 
@@ -79,7 +79,9 @@ class Download:
                     backoff.reset()
                 wait_s = backoff.next_s()
                 if backoff.tries >= self._tries:
-                    raise PullError(f"{self._name}: {error}; run the command again") from None
+                    raise PullError(
+                        "{file}: {reason}; run the command again", file=self._name, reason=error
+                    ) from None
                 self._clock.sleep(wait_s)
             else:
                 return resumed
@@ -100,19 +102,21 @@ class Download:
         except URLError as error:
             raise self._unreachable(error) from None
         except (OSError, http.client.HTTPException) as error:
-            raise CutError(f"the connection broke ({why_broken(error)})") from None
+            raise CutError("the connection broke ({reason})", reason=why_broken(error)) from None
 
     def _unreachable(self, error: URLError) -> Exception:
         """Return what a failed connection means: gone for good, or worth another attempt."""
         if isinstance(error.reason, FileNotFoundError):
-            return PullError(f"{self._name}: no such file; correct the URL")
+            return PullError("{file}: no such file; correct the URL", file=self._name)
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            why = error.reason.verify_message
+            why = RawText(error.reason.verify_message)
             return PullError(
-                f"{self._name}: the server's certificate is refused ({why}); "
-                "check this device's clock and its CA certificates"
+                "{file}: the server's certificate is refused ({why}); check this device's clock "
+                "and its CA certificates",
+                file=self._name,
+                why=why,
             )
-        return CutError(f"no connection ({without_urls(str(error.reason))})")
+        return CutError("no connection ({reason})", reason=without_urls(str(error.reason)))
 
     def _refused(self, error: HTTPError, have: int) -> None:
         """Handle an answer other than 2xx."""
@@ -121,10 +125,14 @@ class Download:
                 return  # all of it was here already
             self._part.unlink()
             raise CutError("what was fetched before does not fit")
-        answer = f"the server answers {error.code} {phrase_of(error.code)}".rstrip()
+        answer = Text("the server answers {status}", status=status_text(error.code))
         if error.code in RETRIED_STATUS:
             raise CutError(answer)
-        raise PullError(f"{self._name}: {answer}; take the file elsewhere and use 'models import'")
+        raise PullError(
+            "{file}: {answer}; take the file elsewhere and use 'models import'",
+            file=self._name,
+            answer=answer,
+        )
 
     def _receive(self, response: Any, have: int) -> None:
         """Append the body to the part file, or start the file anew."""
@@ -144,7 +152,9 @@ class Download:
                 self._write(file, chunk)
                 self._progress(done, total)
         if total is not None and done < total:
-            raise CutError(f"the connection broke after {done} of {total} bytes")
+            raise CutError(
+                "the connection broke after {count} of {total} bytes", count=done, total=total
+            )
 
     def _write(self, file: BinaryIO, chunk: bytes) -> None:
         # Each piece goes to the system at once, so that a killed command loses none of it. Nobody
@@ -184,14 +194,19 @@ class Download:
 
     def _too_large(self, size: int) -> PullError:
         return PullError(
-            f"{self._name}: {size} bytes or more, and at most {self._limit_bytes} are allowed; "
-            "this is not the pack's file"
+            "{file}: {size} bytes or more, and at most {limit} are allowed; this is not the "
+            "pack's file",
+            file=self._name,
+            size=size,
+            limit=self._limit_bytes,
         )
 
     def _disk(self, error: OSError) -> PullError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             self._part.unlink(missing_ok=True)
-        return PullError(f"{self._part}: cannot be written ({error.strerror})")
+        return PullError(
+            "{file}: cannot be written ({reason})", file=self._part, reason=because(error)
+        )
 
     def _have(self) -> int:
         try:
@@ -206,6 +221,6 @@ def why_broken(error: OSError | http.client.HTTPException) -> str:
     return text or type(error).__name__
 
 
-def phrase_of(status: int) -> str:
-    """Return an answer in words of our own: urllib's and the server's may repeat a URL."""
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+def status_text(status: int) -> str:
+    """Return an answer in HTTP's own words: urllib's and the server's may repeat a URL."""
+    return f"{status} {HTTPStatus(status).phrase}" if status in set(HTTPStatus) else f"{status}"

@@ -108,7 +108,7 @@ def check_window(folder: Path, section: InputSection) -> None:
             raise wrong(folder, f"input.{key}", Text("windows take one number; give one"))
     for number, feature in enumerate(section.features):
         if fault := feature.fault(section.rate_hz, section.size):
-            raise wrong(folder, f"input.features[{number}].{fault[0]}", Text(fault[1]))
+            raise wrong(folder, f"input.features[{number}].{fault[0]}", fault[1])
 
 
 def per_channel(value: PerChannel | None) -> tuple[float, ...]:

@@ -34,8 +34,9 @@ def pull(
     model = manifest.model
     if model.url is None:
         raise PackError(
-            f"{manifest.pack.name}: the pack names no URL; take its weights from a file with "
-            f"'edge-runtime models import {manifest.pack.name} FILE'"
+            "{pack}: the pack names no URL; take its weights from a file with 'edge-runtime "
+            "models import {pack} FILE'",
+            pack=manifest.pack.name,
         )
     part = into / f"{staged_name(manifest)}.part"
     size_bytes = model.size_bytes if model.member is None else None

@@ -56,7 +56,7 @@ def finish(folder: IdentityFolder, now: Stamp, limits: StepLimits = LIMITS) -> C
     try:
         certificate = ask_office(folder, parse_claim(waiting.claim), now, limits)
     except ProvisionError as error:
-        folder.tried(str(error))
+        folder.tried(error.text)
         raise
     folder.end_waiting()
     return certificate

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from edge_runtime.broker.reasons import openssl_text
 from edge_runtime.broker.tls import X509_V_FLAG_NO_CHECK_TIME
 from edge_runtime.enrolment.identity import Files
 from edge_runtime.enrolment.messages import (
@@ -23,14 +24,16 @@ from edge_runtime.enrolment.messages import (
     MAX_BODY_BYTES,
     SIMPLE_ENROLL,
     SIMPLE_REENROLL,
+    TEXT_HEADER,
     TRANSFER_ENCODING,
     EnrolmentError,
     csr_body,
     read_certs,
 )
-from edge_runtime.errors import Heard, Text, because
-from edge_runtime.language import mark
+from edge_runtime.errors import EMPTY, RawText, Text, because
+from edge_runtime.language import N_
 from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError, ProvisionError
+from edge_runtime.text_form import decode_text
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate, CertificateSigningRequest
@@ -136,12 +139,16 @@ class EstClient:
                 # One byte more than is taken, so that what is too long is seen.
                 answer = response.read(MAX_BODY_BYTES + 1)
                 status, is_whole = response.status, not response.length
+                form = response.getheader(TEXT_HEADER)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._trouble(TimeoutError() if late.is_set() else error) from None
         if late.is_set():  # cut in the middle of its head, an answer looks whole and empty
             raise self._trouble(TimeoutError())
         if status != 200:
-            raise self._refused(status, answer, verified=context.check_hostname)
+            text: Text = RawText(f"HTTP {status}")
+            if context.check_hostname:  # what somebody unproven says is not shown to anyone
+                text = text_sent(form) or RawText(first_line(answer)) or text
+            raise self._refused(status, text, verified=context.check_hostname)
         if not is_whole or len(answer) > MAX_BODY_BYTES:
             raise self._strange()
         return answer
@@ -182,10 +189,10 @@ class EstClient:
                 "{address} is not the office that the claim is from: its certificate is not "
                 "accepted ({why}); nothing secret was sent",
                 address=self.address,
-                why=Heard(error.verify_message),
+                why=openssl_text(error.verify_message),
             )
         if isinstance(error, ssl.SSLError):
-            why = Heard((error.reason or str(error)).lower().replace("_", " "))
+            why = openssl_text(error.reason or str(error))
             return ProvisionError("{address}: TLS failed ({why})", address=self.address, why=why)
         if isinstance(error, OSError):
             return NoLinkError(
@@ -201,9 +208,7 @@ class EstClient:
             address=self.address,
         )
 
-    def _refused(self, status: int, answer: bytes, *, verified: bool) -> ProvisionError:
-        # What somebody unproven says is not shown to anyone.
-        text = Heard((verified and first_line(answer)) or f"HTTP {status}")
+    def _refused(self, status: int, text: Text, *, verified: bool) -> ProvisionError:
         if status in LATER:
             return NoLinkError(
                 "the office at {address} says: later ({text})",
@@ -213,13 +218,22 @@ class EstClient:
         if status in REFUSED:
             refusal = OfficeRefusalError if verified else ProvisionError
             return refusal(
-                mark("the office at {address} refuses: {text}"), address=self.address, text=text
+                N_("the office at {address} refuses: {text}"), address=self.address, text=text
             )
         return ProvisionError(
             "the office at {address} answers with an error: {text}",
             address=self.address,
             text=text,
         )
+
+
+def text_sent(form: str | None) -> Text:
+    """Return the text of an office of ours, empty where it is another maker's."""
+    try:
+        text: Text = msgspec.json.decode(form or '""', type=Text, dec_hook=decode_text)
+    except msgspec.MsgspecError:
+        return EMPTY
+    return text
 
 
 def first_line(answer: bytes) -> str:

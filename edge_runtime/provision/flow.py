@@ -14,7 +14,7 @@ from edge_runtime.doctor.examine import examine
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.identity import IdentityFolder, provisioned
 from edge_runtime.enrolment.keys import read_key
-from edge_runtime.errors import Heard, UsageError
+from edge_runtime.errors import UsageError
 from edge_runtime.language import Language
 from edge_runtime.options import Config
 from edge_runtime.packs.store import PackStore
@@ -214,9 +214,7 @@ class Provisioning:
         if enrolled.why is not None:
             return ResultLine(label, text("{name}: not asked yet", name=name), None)
         if not proof.acknowledged:
-            return ResultLine(
-                label, text("{name}: {why}", name=name, why=Heard(proof.reason)), False
-            )
+            return ResultLine(label, text("{name}: {why}", name=name, why=proof.reason), False)
         told_text = text("{name} at {address}, by its certificate", name=name, address=proof.broker)
         return ResultLine(label, told_text, True)
 
@@ -240,6 +238,6 @@ class Provisioning:
             )
             return ResultLine(label, queued, None)
         if not proof.acknowledged:
-            why = Heard(proof.reason)
+            why = proof.reason
             return ResultLine(label, text("not acknowledged: {why}", why=why), False)
         return ResultLine(label, text("acknowledged by the broker"), True)

@@ -9,8 +9,7 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.status_socket import ask
-from edge_runtime.errors import EdgeError
-from edge_runtime.language import mark
+from edge_runtime.errors import EMPTY, EdgeError, Text
 
 LOOK_EVERY_S = 0.5
 
@@ -20,7 +19,7 @@ class Proof(msgspec.Struct, frozen=True):
 
     acknowledged: bool
     broker: str = ""
-    reason: str = ""
+    reason: Text = EMPTY
 
 
 def await_proof(state_dir: Path, clock: Clock, longest_s: float) -> Proof:
@@ -44,8 +43,8 @@ def told(state_dir: Path) -> dict[str, Any] | None:
 def proof_of(status: dict[str, Any] | None) -> Proof:
     """Judge what the daemon says: a broker that refuses all acknowledges nothing."""
     if status is None:
-        return Proof(False, reason=mark("the daemon does not run"))
+        return Proof(False, reason=Text("the daemon does not run"))
     link = status["link"]
     sound = link["state"] == "connected" and link["reason"].startswith("connected to ")
     acknowledged = sound and link["last_ack_s"] is not None
-    return Proof(acknowledged, link["broker"], "" if acknowledged else link["reason"])
+    return Proof(acknowledged, link["broker"], EMPTY if acknowledged else link["reason"])

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from edge_runtime.errors import Text
 from edge_runtime.records import Message, Stored, Topic
 from edge_runtime.topics import Topics
 
@@ -158,7 +159,7 @@ class LinkHealth(msgspec.Struct, frozen=True):
     """
 
     state: LinkState
-    reason: str
+    reason: Text
     since_s: float
     attempts: int = 0
     sent: int = 0

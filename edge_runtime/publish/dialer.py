@@ -11,7 +11,7 @@ from edge_runtime.broker.reasons import LinkError
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import IdentityError, Text, located, one_line, row
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.candidates import BrokerCandidate, Candidates
 from edge_runtime.publish.contract import Identity
@@ -24,7 +24,7 @@ log = logging.getLogger("edge_runtime.publish")
 
 MAX_REPORTED = 512
 MAX_IN_REASON = 3
-NONE_FOUND = mark("no broker found on the local network; is one announced by mDNS?")
+NONE_FOUND = N_("no broker found on the local network; is one announced by mDNS?")
 
 
 class UnreachedError(LinkError):

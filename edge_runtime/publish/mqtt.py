@@ -9,7 +9,7 @@ import threading
 from edge_runtime.broker.reasons import ALIAS_INVALID, LinkError
 from edge_runtime.clock import Clock
 from edge_runtime.enrolment.identity import IdentityFolder
-from edge_runtime.language import mark
+from edge_runtime.errors import RawText, Text
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.candidates import Candidates, Discover
 from edge_runtime.publish.contract import (
@@ -81,7 +81,7 @@ class MqttPublisher:
         )  # fmt: skip
         self._aliases = True
         self._state: LinkState = "connecting"
-        self._reason = mark("not connected yet")
+        self._reason = Text("not connected yet")
         self._since_s = clock.monotonic()
         self._attempts = 0
         self._proved_s: float | None = None  # how long a link stood on which something was taken
@@ -139,15 +139,18 @@ class MqttPublisher:
             wait_s = self._attempt()
             if not self._stop_asked.is_set():
                 self._stop_asked.wait(wait_s)
-        self._turn_to("stopped", "stopped")
+        self._turn_to("stopped", Text("stopped"))
         self._waker.close()
 
-    def _state_now(self) -> tuple[LinkState, str]:
+    def _state_now(self) -> tuple[LinkState, Text]:
         """Return state and reason: a link on which the broker refuses records is degraded."""
         state, reason, refused = self._state, self._reason, self._refusals.reason
         if state == "connected" and refused:
-            text = mark("connected to {address}, but the broker refuses records; {what}")
-            return "degraded", text.format(address=self._dialer.address, what=refused)
+            return "degraded", Text(
+                "connected to {address}, but the broker refuses records; {what}",
+                address=self._dialer.address,
+                what=refused,
+            )
         return state, reason
 
     def _attempt(self) -> float:
@@ -171,7 +174,7 @@ class MqttPublisher:
         wait_s = self._wait_s(error)
         if not self._stop_asked.is_set():
             turn = self._turn_to if isinstance(error, UnreachedError) else self._tell
-            turn("waiting", str(self._suspected(error)))
+            turn("waiting", self._suspected(error).text)
         return wait_s
 
     def _wait_s(self, error: LinkError) -> float:
@@ -223,30 +226,32 @@ class MqttPublisher:
                 self._proved_s = self._clock.monotonic() - stands_since_s
             session.close()
 
-    def _tell(self, state: LinkState, reason: str) -> None:
+    def _tell(self, state: LinkState, reason: Text) -> None:
         """Change state; log it unless it was for the same reason before."""
         if reason != self._reason:
             level = logging.INFO if state == "connected" else logging.WARNING
             log.log(level, "%s", reason)
         self._turn_to(state, reason)
 
-    def _turn_to(self, state: LinkState, reason: str) -> None:
+    def _turn_to(self, state: LinkState, reason: Text) -> None:
         if (state == "connected") != (self._state == "connected"):
             self._since_s = self._clock.monotonic()
         self._state, self._reason = state, reason
 
-    def _standing(self, protocol: int) -> str:
-        return mark("connected to {address} by {protocol}").format(
-            address=self._dialer.address, protocol=name_of(protocol)
+    def _standing(self, protocol: int) -> Text:
+        return Text(
+            "connected to {address} by {protocol}",
+            address=self._dialer.address,
+            protocol=name_of(protocol),
         )
 
-    def _note(self, text: str) -> None:
+    def _note(self, text: Text) -> None:
         """Log what is wrong on a link that stands: each thing once, until the notes are full."""
         if text not in self._notes and len(self._notes) < MAX_NOTES:
             self._notes.add(text)
             log.warning("%s", text)
         if self._state == "connected":
-            self._reason = mark("connected, but {what}").format(what=text)
+            self._reason = Text("connected, but {what}", what=text)
 
     def _clear(self) -> None:
         """Take back what was wrong on a link that stands."""
@@ -254,6 +259,8 @@ class MqttPublisher:
             self._tell("connected", self._standing(self._link.protocol))
 
 
-def name_of(protocol: int) -> str:
+def name_of(protocol: int) -> Text:
     """Return a protocol level as people know it."""
-    return "MQTT 5" if protocol == MQTT_5 else mark("MQTT 3.1.1 (the broker has no MQTT 5)")
+    return (
+        RawText("MQTT 5") if protocol == MQTT_5 else Text("MQTT 3.1.1 (the broker has no MQTT 5)")
+    )

@@ -13,13 +13,13 @@ from edge_runtime.broker.reasons import (
     says,
 )
 from edge_runtime.errors import Text
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 
 # What a broker says of a record itself: of two that are alike it takes either both or none.
 OF_A_RECORD = {
-    0x87: mark("not authorised to publish this topic"),
-    0x90: mark("topic name not allowed"),
-    0x99: mark("payload format not allowed"),
+    0x87: N_("not authorised to publish this topic"),
+    0x90: N_("topic name not allowed"),
+    0x99: N_("payload format not allowed"),
 }
 # Refusals and hang-ups that have nothing to do with what was sent.
 NO_ROWS_FAULT = frozenset(

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.broker.reasons import PACKET_TOO_LARGE
-from edge_runtime.errors import row
+from edge_runtime.errors import EMPTY, row
 from edge_runtime.publish.contract import Queue
 from edge_runtime.publish.groups import (
     LARGE,
@@ -77,7 +77,7 @@ class Refusals:
         self._order = 0
         self._ask = Backoff(FIRST_ASK_S, LONGEST_ASK_S, jitter)
         self._ask_at_s = 0.0
-        self.reason = ""
+        self.reason = EMPTY
 
     def connected(self, max_packet_bytes: int, now_s: float) -> None:
         """Take note of what a new connection's broker takes; 0: any size."""
@@ -284,4 +284,4 @@ class Refusals:
 
     def _say(self) -> None:
         waiting = [(topic, group) for topic, group in self._groups.items() if group.waits]
-        self.reason = str(row([why_it_waits(t, g.refusal) for t, g in waiting]))
+        self.reason = row([why_it_waits(t, g.refusal) for t, g in waiting])

@@ -12,7 +12,6 @@ from edge_runtime.backoff import Backoff
 from edge_runtime.broker.reasons import LinkError, says
 from edge_runtime.clock import Clock
 from edge_runtime.errors import Text, one_line
-from edge_runtime.language import mark
 from edge_runtime.publish.contract import Encode, Identity, OnCommand, Queue, StatusMessages
 from edge_runtime.publish.extras import Extra, Extras
 from edge_runtime.publish.ledger import PublishCounters
@@ -45,7 +44,7 @@ class Desk(msgspec.Struct, frozen=True):
     extras: Extras
     ledger: PublishCounters
     refusals: Refusals
-    note: Callable[[str], None]
+    note: Callable[[Text], None]
     cleared: Callable[[], None]
     wake: Callable[[], None]
 
@@ -194,12 +193,16 @@ class LinkSession:
             return
         size = wire_bytes(extra.message, mqtt5=self._link.mqtt5, correlation=extra.correlation)
         if 0 < self._max_packet_bytes < size:
-            self._desk.note(f"{extra.kind} message is larger than the broker takes: not sent")
+            self._desk.note(
+                Text("{kind} message is larger than the broker takes: not sent", kind=extra.kind)
+            )
             return
         try:
             self._transmit(Sent(extra=extra), extra.message)
         except ValueError as error:  # paho's word for a topic with wildcards
-            self._desk.note(f"{extra.kind} message not sent: {error}")
+            self._desk.note(
+                Text("{kind} message not sent: {reason}", kind=extra.kind, reason=error)
+            )
 
     def _alias_of(self, message: Message) -> Alias | None:
         return self._aliases.of(message.topic) if self._link.mqtt5 else None
@@ -242,8 +245,11 @@ class LinkSession:
         now_s = self._desk.clock.monotonic()
         self._refusals.settled(extra.kind, taken=ack.code < FAILURE, now_s=now_s)
         if ack.code >= FAILURE:
-            text = mark("the broker refuses {kind} messages: {why}")
-            self._desk.note(text.format(kind=extra.kind, why=says(ack.code)))
+            self._desk.note(
+                Text(
+                    "the broker refuses {kind} messages: {why}", kind=extra.kind, why=says(ack.code)
+                )
+            )
 
     def _settle_refusal(self, sent: Sent, code: int, now_s: float) -> None:
         self._desk.ledger.refused += 1
@@ -257,13 +263,14 @@ class LinkSession:
         self._desk.queue.reject(stored.row, str(refusal.why))
         self._refusals.forget(stored)
         self._desk.ledger.rejected += 1
-        text = mark("{kind} record given up: {why}")
-        self._desk.note(text.format(kind=stored.body.KIND, why=refusal.why))
+        self._desk.note(
+            Text("{kind} record given up: {why}", kind=stored.body.KIND, why=refusal.why)
+        )
 
     def _obey(self) -> None:
         answers, self._link.subscribed = self._link.subscribed, []
         if any(code >= FAILURE for code in answers):
-            self._desk.note("the broker does not let this device receive commands")
+            self._desk.note(Text("the broker does not let this device receive commands"))
             self._subscribe_at_s = self._desk.clock.monotonic() + self._resubscribe.next_s()
         elif answers and self._resubscribe.tries:
             self._resubscribe.reset()
@@ -277,7 +284,9 @@ class LinkSession:
         name = one_line(command.topic.removeprefix(f"{self._desk.identity.command_root}/"))
         if command.retained:
             # It would come again with every connect: a retained "restart" restarts for ever.
-            self._desk.note(f"retained command '{name}' ignored; publish commands not retained")
+            self._desk.note(
+                Text("retained command '{name}' ignored; publish commands not retained", name=name)
+            )
             return
         try:
             if self._desk.on_command is not None:

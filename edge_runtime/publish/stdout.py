@@ -9,6 +9,7 @@ from typing import TextIO
 import msgspec
 
 from edge_runtime.clock import Clock
+from edge_runtime.errors import Text, because
 from edge_runtime.publish.contract import Encode, LinkHealth, Queue, StatusMessages
 from edge_runtime.publish.ledger import PublishCounters
 from edge_runtime.publish.wire import kind_of
@@ -34,7 +35,7 @@ class StdoutPublisher:
         self._news = threading.Event()
         self._stopping = False
         self._lock = threading.Lock()
-        self._reason = "printing to standard output"
+        self._reason = Text("printing to standard output")
         self._since_s = clock.monotonic()
         self._thread = threading.Thread(target=self._run, name="stdout", daemon=True)
 
@@ -87,7 +88,7 @@ class StdoutPublisher:
 
     def _give_up(self, error: OSError) -> None:
         """Say that whoever read us is gone (a closed pipe). The rows stay in the outbox."""
-        reason = f"standard output cannot be written: {error.strerror}"
+        reason = Text("standard output cannot be written: {why}", why=because(error))
         if reason != self._reason:
             log.warning("%s", reason)
         self._reason = reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edge_runtime.errors import ConfigError
+from edge_runtime.errors import ConfigError, RawText, Text
 from edge_runtime.labels import class_ids as labelled
 from edge_runtime.options import (
     BaseRuleOptions,
@@ -59,17 +59,21 @@ def class_ids(options: TrackRuleOptions, index: int, labels: tuple[str, ...]) ->
     for number, label in enumerate(options.labels):
         if not labelled((label,), labels):
             raise ConfigError(
-                f"rules[{index}].labels[{number}]: the model has no '{label}'; "
-                f"it knows {suggestions(label, labels)}"
+                "rules[{index}].labels[{number}]: the model has no '{label}'; it knows {known}",
+                index=index,
+                number=number,
+                label=label,
+                known=suggestions(label, labels),
             )
     return labelled(options.labels, labels) if options.labels else None
 
 
-def suggestions(label: str, labels: tuple[str, ...]) -> str:
+def suggestions(label: str, labels: tuple[str, ...]) -> Text:
     """Name the labels that were perhaps meant, or the first few, on one line."""
     import difflib  # for a mistake alone
 
     near = difflib.get_close_matches(label, labels, n=3)
     shown = near or list(labels[:SHOWN_LABELS])
     rest = len(labels) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+    known = ", ".join(shown)
+    return Text("{known} and {rest} more", known=known, rest=rest) if rest else RawText(known)

@@ -6,7 +6,7 @@ import threading
 from typing import Generic, Protocol, TypeVar
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import EMPTY, SourceError, Text
 from edge_runtime.raw import Frame, Image, Samples
 
 CLOSE_CHECK_S = 0.2
@@ -39,7 +39,7 @@ class Source(Protocol):
     """
 
     lossless: bool
-    notice: str
+    notice: Text
     buffers: PictureBuffers | None
 
     def open(self) -> None:
@@ -80,7 +80,7 @@ class BaseSource(Generic[S]):
     lossless = False
 
     def __init__(self) -> None:
-        self.notice = ""
+        self.notice: Text = EMPTY
         self.buffers: PictureBuffers | None = None
         self._in_use = threading.Lock()
         self._closed = threading.Event()

@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 import cv2
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import SourceError, Text, because, row
+from edge_runtime.errors import EMPTY, SourceError, Text, because, row
 from edge_runtime.isolation.frames import MAX_FRAME_BYTES
-from edge_runtime.language import mark
 from edge_runtime.options import CameraOptions
 from edge_runtime.raw import Frame, Image
 from edge_runtime.schedule import RateGrid
@@ -42,7 +41,7 @@ class CameraSource(BaseSource[Frame]):
     def _open(self) -> None:
         self._capture = self._open_network() if self._is_network else self._open_device()
         self._size = (0, 0)
-        self.notice = ""
+        self.notice = EMPTY
 
     def _open_device(self) -> cv2.VideoCapture:
         options = self._options
@@ -114,12 +113,14 @@ class CameraSource(BaseSource[Frame]):
             return
         wanted = (self._options.width, self._options.height)
         if self._size != (0, 0):
-            self.notice = mark("the frame size changed from {old} to {new}").format(
-                old=shown(self._size), new=shown(size)
+            self.notice = Text(
+                "the frame size changed from {old} to {new}", old=shown(self._size), new=shown(size)
             )
         elif all(wanted) and size != wanted:
-            self.notice = mark("the camera gives {size}, not the {wanted} asked for").format(
-                size=shown(size), wanted=shown(wanted)
+            self.notice = Text(
+                "the camera gives {size}, not the {wanted} asked for",
+                size=shown(size),
+                wanted=shown(wanted),
             )
         self._size = size
 

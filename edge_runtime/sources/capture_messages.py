@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from edge_runtime.clock import Stamp
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.options import SourceOptions
-
-MAX_TEXT = 5000  # a path has 4096 bytes at most
-
-Said: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
-"""A text of a capture process, for people."""
+from edge_runtime.text_form import decode_text, encode_text
 
 
 class CaptureRequest(msgspec.Struct, frozen=True):
@@ -40,7 +37,7 @@ class FrameInSlot(msgspec.Struct, frozen=True, tag="picture"):
     slot: int
     shape: tuple[int, ...]
     stamp: Stamp
-    notice: Said = ""
+    notice: Text = EMPTY
 
 
 class SourceWaiting(msgspec.Struct, frozen=True, tag="waiting"):
@@ -52,20 +49,20 @@ class SourceWaiting(msgspec.Struct, frozen=True, tag="waiting"):
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The source has come to its end for good."""
 
-    notice: Said = ""
+    notice: Text = EMPTY
 
 
 class SourceFailed(msgspec.Struct, frozen=True, tag="failed"):
     """The source was lost, or cannot be opened: why."""
 
-    reason: Said
+    reason: Text
 
 
 FromCapture: TypeAlias = (
     SourceOpened | NewPool | FrameInSlot | SourceWaiting | Finished | SourceFailed
 )
 
-_from_capture = msgspec.msgpack.Decoder(FromCapture)
+_from_capture = msgspec.msgpack.Decoder(FromCapture, dec_hook=decode_text)
 _request = msgspec.msgpack.Decoder(CaptureRequest, dec_hook=lambda kind, value: kind(value))
 
 
@@ -84,6 +81,11 @@ def path_as_text(value: Any) -> str:
 def decode_request(message: bytes) -> CaptureRequest:
     """Return a request (in the child)."""
     return _request.decode(message)
+
+
+def encode_from_capture(word: FromCapture) -> bytes:
+    """Return what a capture process says as bytes."""
+    return msgspec.msgpack.encode(word, enc_hook=encode_text)
 
 
 def decode_from_capture(message: bytes) -> FromCapture:

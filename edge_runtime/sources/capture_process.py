@@ -6,18 +6,16 @@ import os
 import sys
 import time
 
-import msgspec
 import numpy as np
 
 from edge_runtime.clock import SystemClock
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import SourceError, Text
 from edge_runtime.isolation.channel import MessageChannel
 from edge_runtime.isolation.frames import FramePool
 from edge_runtime.isolation.memory import SharedMemoryError
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import open_source
 from edge_runtime.sources.capture_messages import (
-    MAX_TEXT,
     CaptureRequest,
     Finished,
     FrameInSlot,
@@ -27,6 +25,7 @@ from edge_runtime.sources.capture_messages import (
     SourceOpened,
     SourceWaiting,
     decode_request,
+    encode_from_capture,
 )
 
 LONG_WAIT_S = 1.0  # of which the daemon is told, and of one of many
@@ -78,7 +77,7 @@ class SharedBuffers:
             self._sent_s = now_s
             send(self._channel, SourceWaiting(due_s))
 
-    def share(self, frame: Frame, notice: str) -> None:
+    def share(self, frame: Frame, notice: Text) -> None:
         """Have the daemon see a frame: where it lies, or a copy where it was decoded elsewhere."""
         image = frame.image
         if self._pool is None or image.nbytes > self._pool.slot_bytes:
@@ -93,7 +92,7 @@ class SharedBuffers:
             np.copyto(self._pool.picture(slot, image.shape, keep), image)
         self._next = None
         self._sent_s = time.monotonic()
-        send(self._channel, FrameInSlot(slot, image.shape, frame.stamp, notice[:MAX_TEXT]))
+        send(self._channel, FrameInSlot(slot, image.shape, frame.stamp, notice))
 
     def _renew(self, frame_bytes: int) -> None:
         if self._pool is not None:
@@ -103,7 +102,7 @@ class SharedBuffers:
         self._free = list(range(self._slots - 1, -1, -1))
         self._next = None
         message = NewPool(self._pool.slots, self._pool.slot_bytes)
-        self._channel.send(msgspec.msgpack.encode(message), (self._pool.descriptor,))
+        self._channel.send(encode_from_capture(message), (self._pool.descriptor,))
 
     def _collect(self, timeout_s: float | None) -> None:
         """Take slots back that the daemon no longer uses; the latest is the next one filled."""
@@ -120,7 +119,7 @@ def keep() -> None:
 
 def send(channel: MessageChannel, message: FromCapture) -> None:
     """Tell the daemon something."""
-    channel.send(msgspec.msgpack.encode(message))
+    channel.send(encode_from_capture(message))
 
 
 def run(channel: MessageChannel, message: bytes) -> None:
@@ -130,7 +129,7 @@ def run(channel: MessageChannel, message: bytes) -> None:
     try:
         capture(channel, request)
     except (SourceError, SharedMemoryError) as error:
-        send(channel, SourceFailed(str(error)[:MAX_TEXT]))
+        send(channel, SourceFailed(error.text))
 
 
 def silence_libraries() -> None:
@@ -153,4 +152,4 @@ def capture(channel: MessageChannel, request: CaptureRequest) -> None:
     while (frame := source.read()) is not None:
         assert isinstance(frame, Frame)
         buffers.share(frame, source.notice)
-    send(channel, Finished(source.notice[:MAX_TEXT]))
+    send(channel, Finished(source.notice))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import SourceError, because
+from edge_runtime.errors import SourceError, Text, because
 from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.options import ImagesOptions
 from edge_runtime.raw import Frame, Image
@@ -89,19 +89,25 @@ class ImagesSource(BaseSource[Frame]):
         try:
             image = load_picture(path)
         except SourceError:
-            self._skip(f"{path.name}: cannot be read")
+            self._skip(Text("{file}: cannot be read", file=path.name))
             return None
         if image.nbytes > MAX_FRAME_BYTES:
-            self._skip(f"{path.name}: larger than {MAX_FRAME_BYTES / 1e6:.0f} MB, decoded")
+            self._skip(
+                Text(
+                    "{file}: larger than {limit:.0f} MB, decoded",
+                    file=path.name,
+                    limit=MAX_FRAME_BYTES / 1e6,
+                )
+            )
             return None
         if not self.lossless:
             self._wait_until(self._clock, self._pace.due_s(position / RATE_FPS))
         self._given += 1
         return Frame(self._given - 1, image, self._start.later(position / RATE_FPS))
 
-    def _skip(self, why: str) -> None:
+    def _skip(self, why: Text) -> None:
         self.skipped += 1
-        self.notice = f"{why}; skipped ({self.skipped} so far)"
+        self.notice = Text("{why}; skipped ({count} so far)", why=why, count=self.skipped)
 
     def _release(self) -> None:
         self._paths = []

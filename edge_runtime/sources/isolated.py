@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import Heard, SourceError, one_line
+from edge_runtime.errors import SourceError
 from edge_runtime.isolation.channel import ChannelClosedError, close_all
 from edge_runtime.isolation.children import (
     LONGEST_START_S,
@@ -27,7 +27,7 @@ from edge_runtime.isolation.limits import ChildLimits, decoder_memory_bytes
 from edge_runtime.isolation.memory import SharedMemoryError
 from edge_runtime.isolation.sandbox import Sandbox
 from edge_runtime.isolation.template_process import KILL_TIMEOUT_S
-from edge_runtime.language import mark
+from edge_runtime.language import N_
 from edge_runtime.options import SourceOptions
 from edge_runtime.raw import Frame
 from edge_runtime.sources.base import BaseSource
@@ -46,20 +46,20 @@ from edge_runtime.sources.capture_messages import (
 
 # Why its process is gone, and what to do about it.
 DEATHS: DeathTexts = {
-    "template": mark("the process that all sources are started by ended: started again"),
-    "memory": mark(
+    "template": N_("the process that all sources are started by ended: started again"),
+    "memory": N_(
         "what it sends needs more memory to be decoded than the {limit:.0f} MiB that one source "
         "may take; give it a smaller picture, and check that the address is the camera's"
     ),
-    "killed": mark(
+    "killed": N_(
         "its process was killed, by somebody or by the kernel because the board's memory is full "
         "(`journalctl -k` tells); give it a smaller picture, or use fewer streams"
     ),
-    "crashed": mark(
+    "crashed": N_(
         "its decoder crashed ({signal}) on what it was sent; check that the address is the "
         "camera's and the file is whole"
     ),
-    "ended": mark("its capture process ended (status {status})"),
+    "ended": N_("its capture process ended (status {status})"),
 }
 ENTRY = "edge_runtime.sources.capture_process:run"
 MAX_SIDE = 16384
@@ -129,12 +129,12 @@ class IsolatedSource(BaseSource[Frame]):
         assert self._child is not None
         message, self._pending = self._pending or self._next_message(self._child), None
         if isinstance(message, Finished):
-            self.notice = one_line(message.notice)
+            self.notice = message.notice
             return None
         message, frame = self._frame(self._child, message)
         if self._is_live:
             message, frame = self._latest(self._child, message, frame)
-        self.notice = one_line(message.notice)
+        self.notice = message.notice
         self._given += 1
         return frame
 
@@ -199,7 +199,7 @@ class IsolatedSource(BaseSource[Frame]):
                     raise SharedMemoryError("it waits for what does not come")
                 self._due_s = until_s
             case SourceFailed(reason=reason):
-                raise SourceError(Heard(reason))
+                raise SourceError(reason)
         return message
 
     def _adopt(self, message: NewPool, descriptor: int) -> None:

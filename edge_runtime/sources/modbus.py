@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import Text
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.framing.exchange import REMEMBERED_S, Exchange
 from edge_runtime.framing.poll import Poll
 from edge_runtime.framing.rows import Reason, RowBuffer, RowRun, as_array
@@ -32,7 +32,7 @@ class Poller:
     ) -> None:
         self.rows = RowBuffer(options.registers)
         self.port_timeout_s = min(LONGEST_SLICE_S, options.timeout_s / 2.0)
-        self.said = self.notice = ""
+        self.said = self.notice = EMPTY
         self._options = options
         self._clock = clock
         self._wait_until = wait_until
@@ -109,7 +109,7 @@ class Poller:
             self.said = self._explain()
         self.notice = self._lateness()
 
-    def _explain(self) -> str:
+    def _explain(self) -> Text:
         """Return why a poll gave no value; empty where nothing is known but that none came."""
         if code := self._poll.exception:
             return Text(
@@ -117,10 +117,10 @@ class Poller:
             )
         return self._lateness()
 
-    def _lateness(self) -> str:
+    def _lateness(self) -> Text:
         exchange, timeout_s = self._exchange, self._options.timeout_s
         if self._clock.monotonic() - exchange.late_s > REMEMBERED_S:
-            return ""
+            return EMPTY
         if exchange.lateness_s <= timeout_s:
             return Text(
                 "answers come later than framing.timeout_s ({timeout:g} s); raise it",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import SourceError, UsageError, because
+from edge_runtime.errors import SourceError, Text, UsageError, because
 from edge_runtime.options import Recorded, RecordingOptions, SensorRecordingOptions
 from edge_runtime.options.recorded import DATA, read_recorded
 from edge_runtime.raw import Frame, Samples
@@ -149,9 +149,11 @@ class RecordingSource(BaseSource[Frame | Samples]):
 
     def _say_lost(self, until: int) -> None:
         if self._lost_from is not None:
-            self.notice = (
-                f"{self._options.path / DATA}: damaged; the entries {self._lost_from} to "
-                f"{until - 1} are left out"
+            self.notice = Text(
+                "{file}: damaged; the entries {first} to {last} are left out",
+                file=self._options.path / DATA,
+                first=self._lost_from,
+                last=until - 1,
             )
             self._lost_from = None
 
@@ -161,13 +163,18 @@ class RecordingSource(BaseSource[Frame | Samples]):
         left = self._size() - self._place
         file = self._options.path / DATA
         if not self._recorded.ended:
-            self.notice = (
-                f"{file}: was cut short by a power cut or a kill, at entry {self._number}; "
-                f"{left} bytes of one that is not whole are cut off"
+            self.notice = Text(
+                "{file}: was cut short by a power cut or a kill, at entry {number}; {bytes} bytes "
+                "of one that is not whole are cut off",
+                file=file,
+                number=self._number,
+                bytes=left,
             )
         elif left or self._place != self._recorded.size_bytes:
             missing = self._recorded.size_bytes - self._place
-            self.notice = f"{file}: damaged; its last {missing} bytes are left out"
+            self.notice = Text(
+                "{file}: damaged; its last {bytes} bytes are left out", file=file, bytes=missing
+            )
 
     def _release(self) -> None:
         if self._file is not None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, assert_never
 import serial
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import SourceError, Text, because, located
+from edge_runtime.errors import EMPTY, SourceError, Text, because, located
 from edge_runtime.framing import framing_of
 from edge_runtime.framing.quality import Quality
 from edge_runtime.framing.rows import RowBuffer, RowRun
@@ -49,12 +49,12 @@ class RowReader(Protocol):
     port_timeout_s: float
 
     @property
-    def said(self) -> str:
+    def said(self) -> Text:
         """Why the latest row had no value at all; empty where it had one, or none came."""
         ...
 
     @property
-    def notice(self) -> str:
+    def notice(self) -> Text:
         """What should be changed, though rows come; empty: nothing."""
         ...
 
@@ -104,7 +104,7 @@ class SerialSource(BaseSource[Samples]):
         now_s = self._clock.monotonic()
         self._silence.restart(now_s)
         self._quality.restart(now_s)
-        self.notice = ""
+        self.notice = EMPTY
 
     def _read(self) -> Samples:
         while not self._blocks:
@@ -116,7 +116,7 @@ class SerialSource(BaseSource[Samples]):
             arrived = self._clock.now()
             self._blocks.extend(self._timeline.blocks(runs, size, arrived))
             quality = self._quality.notice(arrived.monotonic_s)
-            self.notice = str(self._link.notice or quality)  # msgspec encodes no `Text`
+            self.notice = self._link.notice or quality
             if reason := self._silence.reason(size, arrived.monotonic_s, self._link.said):
                 raise SourceError(located(self._name, reason))
         return self._blocks.popleft()
@@ -132,7 +132,7 @@ class SerialSource(BaseSource[Samples]):
 class SensorListener:
     """Takes what a sensor sends by itself, a chunk at a time."""
 
-    notice = ""
+    notice: Text = EMPTY
 
     def __init__(self, options: SerialOptions, closed: Event) -> None:
         self._framing = framing_of(options.framing)
@@ -146,7 +146,7 @@ class SensorListener:
         self._is_flowing = False
 
     @property
-    def said(self) -> str:
+    def said(self) -> Text:
         return self.rows.said
 
     def attach(self, port: Any) -> None:

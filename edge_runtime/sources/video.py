@@ -7,7 +7,7 @@ import os
 import cv2
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import SourceError, Text
 from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.options import VideoOptions
 from edge_runtime.raw import Frame
@@ -127,7 +127,10 @@ class VideoSource(BaseSource[Frame]):
         if any(self._capture.grab() for _ in range(DAMAGED_GRABS)):
             self._say(
                 "damage",
-                f"damaged after frame {self._of_pass}; it goes on with what can be decoded",
+                Text(
+                    "damaged after frame {number}; it goes on with what can be decoded",
+                    number=self._of_pass,
+                ),
             )
             return True
         return False
@@ -145,22 +148,31 @@ class VideoSource(BaseSource[Frame]):
         if self._media.has_stamps:
             self._say(
                 "some stamps",
-                "some time stamps of the file are missing or do not rise; the rate of "
-                f"{self.rate_fps:g} fps stands in",
+                Text(
+                    "some time stamps of the file are missing or do not rise; the rate of {rate:g} "
+                    "fps stands in",
+                    rate=self.rate_fps,
+                ),
             )
         elif self._has_rate:
             self._say(
                 "no stamps",
-                f"the file has no time stamps; {self.rate_fps:g} fps are taken for its rate",
+                Text(
+                    "the file has no time stamps; {rate:g} fps are taken for its rate",
+                    rate=self.rate_fps,
+                ),
             )
         else:
             self._say(
                 "no stamps",
-                "the file has neither time stamps nor a usable frame rate; "
-                f"{ASSUMED_FPS:g} fps are assumed",
+                Text(
+                    "the file has neither time stamps nor a usable frame rate; {rate:g} fps are "
+                    "assumed",
+                    rate=ASSUMED_FPS,
+                ),
             )
 
-    def _say(self, about: str, notice: str) -> None:
+    def _say(self, about: str, notice: Text) -> None:
         """Tell a technician, once: each new notice is a line of the log."""
         if about not in self._said:
             self._said.add(about)
@@ -170,9 +182,10 @@ class VideoSource(BaseSource[Frame]):
         assert self._capture is not None
         passed = max(self._of_pass, capture.frames_passed(self._capture))
         if passed < self._announced * COMPLETE:
-            self.notice = (
-                f"ended at frame {self._of_pass} of {self._announced}: "
-                "the file is damaged or cut short"
+            self.notice = Text(
+                "ended at frame {number} of {count}: the file is damaged or cut short",
+                number=self._of_pass,
+                count=self._announced,
             )
 
     def _is_overtaken(self, at_s: float, skipped: int) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta
 
 from edge_runtime.durable import replace_file, sync_folder
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EMPTY, EdgeError, RawText, Text, because
 from edge_runtime.options import SensorOptions, StreamOptions, ThresholdOptions
 from edge_runtime.raw import Doubles
 from edge_runtime.records import ModelRef
@@ -64,10 +64,12 @@ class Baseline(msgspec.Struct, frozen=True):
     version: Annotated[int, Meta(ge=1, le=1)] = 1
 
     @property
-    def day(self) -> str:
+    def day(self) -> Text:
         """The UTC day on which it was made, as far as that was known."""
         day = self.date[:10]
-        return day if self.clock == "synced" else f"{day} by a clock that was not set"
+        if self.clock == "synced":
+            return RawText(day)
+        return Text("{day} by a clock that was not set", day=day)
 
 
 def limit_of(values: Doubles, side: Side, *, is_share: bool) -> Limit:
@@ -158,15 +160,19 @@ def check_holds(baseline: Baseline, stream: StreamOptions, model: ModelRef) -> N
     if stream.sensor is None:
         raise BaselineError("it was learnt from a sensor, this stream gives pictures")
     if baseline.model != model.full_name:
-        raise BaselineError(f"it was learnt with {baseline.model}, this is {model.full_name}")
+        raise BaselineError(
+            "it was learnt with {learnt}, this is {model}",
+            learnt=baseline.model,
+            model=model.full_name,
+        )
     sensor = sensor_ref(stream.sensor)
     if sensor and baseline.sensor not in ("", sensor):
         raise BaselineError("the sensor's channels were configured in another way when it learnt")
     rules = [rule for rule in stream.thresholds if rule.channel == baseline.channel]
     if not rules:
-        raise BaselineError(f"no rule is about its channel '{baseline.channel}'")
+        raise BaselineError("no rule is about its channel '{channel}'", channel=baseline.channel)
     if missing := [side for side in sides(rules) if side not in baseline.limits]:
-        raise BaselineError(f"it has no limit '{missing[0]}', which a rule has now")
+        raise BaselineError("it has no limit '{missing}', which a rule has now", missing=missing[0])
 
 
 class Baselines:
@@ -188,7 +194,9 @@ class Baselines:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, RecursionError) as error:  # msgspec's are ValueErrors
-            raise BaselineError(f"{path}: cannot be read ({error})") from None
+            raise BaselineError(
+                "{path}: cannot be read ({reason})", path=path, reason=error
+            ) from None
 
     def prepare(self) -> None:
         """Make the folder; raise before anybody listens for minutes in vain."""
@@ -219,13 +227,16 @@ class Baselines:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise BaselineError(f"{path}: cannot be deleted ({error.strerror})") from None
+            raise BaselineError(
+                "{path}: cannot be deleted ({reason})", path=path, reason=because(error)
+            ) from None
         return True
 
     def _not_written(self, error: OSError) -> BaselineError:
         return BaselineError(
-            f"{self.folder}: cannot be written ({error.strerror}); run it as the daemon's user, or "
-            "with sudo"
+            "{folder}: cannot be written ({reason}); run it as the daemon's user, or with sudo",
+            folder=self.folder,
+            reason=because(error),
         )
 
     def _path(self, stream: str) -> Path:
@@ -233,10 +244,10 @@ class Baselines:
 
 
 class EffectiveRules(msgspec.Struct, frozen=True):
-    """The rules that a stream runs with, and what is to be said of its baseline."""
+    """The rules that a stream runs with, and in a few words what came of its baseline."""
 
     rules: tuple[ThresholdOptions, ...]
-    said: str = ""
+    summary: Text = EMPTY
     is_refused: bool = False
 
 
@@ -251,6 +262,9 @@ def in_force(stream: StreamOptions, model: ModelRef, baselines: Baselines | None
         about = baseline.channel
         rules = tuple(learnt(r, baseline) if r.channel == about else r for r in configured)
     except (BaselineError, ValueError) as error:  # ValueError: of limits that were edited
-        said = f"not used: {error}; the configured limits hold; run 'edge-runtime learn' again"
-        return EffectiveRules(configured, said, is_refused=True)
-    return EffectiveRules(rules, f"of {baseline.day}")
+        unused = Text(
+            "not used: {reason}; the configured limits hold; run 'edge-runtime learn' again",
+            reason=error,
+        )
+        return EffectiveRules(configured, unused, is_refused=True)
+    return EffectiveRules(rules, Text("of {day}", day=baseline.day))

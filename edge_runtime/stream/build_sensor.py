@@ -59,10 +59,10 @@ def build_sensor(
         reporter, limits = model_reporter(stream, pack, publish_modes, memory)
         look = PackWindowModel(model_of(stream, pack, runtime, opens, children))
     task = SensorTask(stream.name, reporter=reporter, look=look, sink=sink, clock=clock)
-    if limits.said:
+    if limits.summary:
         level = logging.WARNING if limits.is_refused else logging.INFO
-        log.log(level, "stream %s: baseline %s", stream.name, limits.said)
-        task.health.baseline = limits.said
+        log.log(level, "stream %s: baseline %s", stream.name, limits.summary)
+        task.health.baseline = limits.summary
     return task
 
 

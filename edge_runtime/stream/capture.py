@@ -11,8 +11,7 @@ import msgspec
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
-from edge_runtime.errors import EdgeError, one_line
-from edge_runtime.language import mark
+from edge_runtime.errors import EMPTY, EdgeError, Text
 from edge_runtime.sources.base import Source
 from edge_runtime.stream.crash_guard import WorksFor, nobody
 from edge_runtime.stream.health import LastFault
@@ -73,7 +72,7 @@ class Capture:
         )
         self._thread.start()
 
-    def leave_off(self, reason: str) -> None:
+    def leave_off(self, reason: Text) -> None:
         """Declare in place of `start` why the stream is not started at all."""
         self._degrade(reason)
 
@@ -86,8 +85,9 @@ class Capture:
         if hung_s > self.hang_limit_s:
             attempt.current = False
             self.abandoned += 1
-            text = mark("the source gave no answer for {seconds:.0f} s; opened again")
-            self._degrade(text.format(seconds=hung_s))
+            self._degrade(
+                Text("the source gave no answer for {seconds:.0f} s; opened again", seconds=hung_s)
+            )
             self.start()
 
     @property
@@ -150,8 +150,7 @@ class Capture:
                 self._declare_running()
         return False
 
-    def _note(self, notice: str) -> None:
-        notice = one_line(notice)  # names of files, a device's words: it goes into log and health
+    def _note(self, notice: Text) -> None:
         if notice and notice != self._task.health.notice:
             log.warning("stream %s: %s", self._task.name, notice)
         self._task.health.notice = notice
@@ -167,16 +166,16 @@ class Capture:
         health = self._task.health
         if health.state == "degraded":
             log.info("stream %s: back", self._task.name)
-        health.state, health.reason = "running", ""
+        health.state, health.reason = "running", EMPTY
         self._worked_at_failure = -1
         self._backoff.reset()
 
-    def _degrade(self, reason: str, error: Exception | None = None) -> None:
+    def _degrade(self, reason: Text, error: Exception | None = None) -> None:
         """Declare what is wrong. The one line of the log about it; of a defect with its traceback.
 
         `error`: what was raised, where something was.
         """
-        health, reason = self._task.health, one_line(reason)
+        health = self._task.health
         if self._stopping.is_set():
             return
         if health.state != "degraded" or health.reason != reason:

@@ -22,7 +22,7 @@ from typing import IO, TypeAlias
 
 import msgspec
 
-from edge_runtime.language import mark
+from edge_runtime.errors import EMPTY, Text
 
 log = logging.getLogger("edge_runtime.stream")
 
@@ -88,16 +88,16 @@ class CrashGuard:
             place = self._new_place(thread)
         SLOT.pack_into(page, place * SLOT.size, thread, stream.encode())
 
-    def reason(self, stream: str) -> str:
+    def reason(self, stream: str) -> Text:
         """Return why a stream is to stay off; empty: it is not."""
         crashes = self._counts.get(stream, 0)
         if crashes < MAX_CRASHES:
-            return ""
-        text = mark(
+            return EMPTY
+        return Text(
             "the daemon crashed {crashes} times as it worked for this stream; it stays off until "
-            "the configuration is read again (systemctl reload edge-runtime)"
+            "the configuration is read again (systemctl reload edge-runtime)",
+            crashes=crashes,
         )
-        return text.format(crashes=crashes)
 
     def forgive(self) -> None:
         """Try every stream again: a person asked for it, or the daemon has worked for long."""

@@ -6,19 +6,20 @@ from typing import Literal
 
 import msgspec
 
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.infer.placement import DelegatePlacement
 
 StreamState = Literal["starting", "running", "degraded", "ended"]
 
 
-class LastFault(msgspec.Struct, frozen=True):
+class LastFault(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a stream was last degraded; it may be well again.
 
     When that began: `ts` in Unix seconds, `begun_s` on the daemon's monotonic clock, which stays
     inside.
     """
 
-    reason: str
+    reason: Text
     ts: float
     begun_s: float = 0.0
 
@@ -37,8 +38,8 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     """
 
     state: StreamState = "starting"
-    reason: str = ""
-    notice: str = ""
+    reason: Text = EMPTY
+    notice: Text = EMPTY
     captured: int = 0
     still: int = 0
     coasted: int = 0
@@ -46,12 +47,12 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     dropped: int = 0
     results: int = 0
     restarts: int = 0
-    baseline: str = ""
+    baseline: Text = EMPTY
     too_fast: int = 0
-    tracking: str = ""
+    tracking: Text = EMPTY
     accelerator: DelegatePlacement | None = None
     last_fault: LastFault | None = None
-    channels: dict[str, str] = {}
+    channels: dict[str, Text] = {}
 
 
 class Progress:

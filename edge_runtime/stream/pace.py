@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from edge_runtime.language import mark
+from edge_runtime.errors import EMPTY, Text
 
 WINDOW_MIN = 60
 MINUTE_S = 60.0
@@ -25,7 +25,7 @@ class PaceMonitor:
 
     def __init__(self) -> None:
         self.missed = 0
-        self.notice = ""
+        self.notice = EMPTY
         self._minutes: dict[int, Counter[str]] = {}
         self._rate_fps = 0.0
         self._judged = 0
@@ -51,9 +51,12 @@ class PaceMonitor:
         last_hour: Counter[str] = sum(self._minutes.values(), Counter())
         missed = last_hour["missed"]
         total = missed + last_hour["confirmed"]
-        self.notice = ""
+        self.notice = EMPTY
         if missed and missed >= max(LEAST_SHARE * total, NO_NOISE_SHARE * last_hour["dropped"]):
-            self.notice = mark(
+            self.notice = Text(
                 "objects move too fast for {rate:.2g} frames/s ({missed} of {total} in the last "
-                "hour): raise rate_fps or widen the view"
-            ).format(rate=self._rate_fps, missed=missed, total=total)
+                "hour): raise rate_fps or widen the view",
+                rate=self._rate_fps,
+                missed=missed,
+                total=total,
+            )

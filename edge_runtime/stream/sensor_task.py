@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from edge_runtime.clock import Clock, Stamp
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.infer.placement import DelegatePlacement
-from edge_runtime.language import mark
 from edge_runtime.raw import Samples
 from edge_runtime.records import Decoded, Result
 from edge_runtime.stream.health import Progress, StreamHealth
@@ -16,7 +16,7 @@ from edge_runtime.stream.missing_channels import MissingChannels
 from edge_runtime.stream.pipeline import Sink
 from edge_runtime.stream.sensor_reporter import SensorReporter
 
-NO_WINDOW = mark("the model gets no window without it")
+NO_WINDOW = Text("the model gets no window without it")
 OWN_THREAD = 0  # of the workers that `Progress` tells apart there is one
 
 
@@ -64,7 +64,7 @@ class SensorTask:
         self._sink = sink
         self._clock = clock
         self._failed = threading.Event()
-        self._missing = MissingChannels(name, NO_WINDOW if look is not None else "")
+        self._missing = MissingChannels(name, NO_WINDOW if look is not None else EMPTY)
         self.worked = 0
 
     def offer(self, block: Samples) -> None:

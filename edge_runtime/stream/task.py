@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, RawText, Text
 from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.urls import error_text
 
@@ -49,11 +49,9 @@ class StreamTask(Protocol):
         ...
 
 
-def describe(error: Exception) -> str:
+def describe(error: Exception) -> Text:
     """Return an error as one line."""
-    if isinstance(error, EdgeError):
-        return str(error)
-    return error_text(error)
+    return error.text if isinstance(error, EdgeError) else RawText(error_text(error))
 
 
 def unexpected(error: Exception) -> bool:

@@ -13,10 +13,15 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.clock import SystemClock
 from edge_runtime.daemon import status_socket as status_module
 from edge_runtime.daemon.status_socket import ask
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, SourceError
+from edge_runtime.options import CameraOptions
+from edge_runtime.sources import open_source
+from support.broker import free_port
 from support.daemon import Daemon, Ear, command
+from support.localized import in_vietnamese, raised
 from support.paths import ROOT
 from support.waiting import until
 
@@ -92,6 +97,48 @@ def test_status_tells_of_a_daemon_that_works_is_thrifty_and_is_killed(
     assert (code, rest["outbox"]["exact"], rest["outbox"]["note"]) == (1, True, "")
     # A clean stop saved the ledger.
     assert rest["uplink"]["bytes"] > 0
+
+
+CAMERAS = """
+[[streams]]
+name = "gate"
+source = {{ kind = "camera", device = "/dev/no-camera" }}
+model = {{ pack = "{pack}" }}
+
+[[streams]]
+name = "yard"
+source = {{ kind = "camera", device = "rtsp://127.0.0.1:{port}/live" }}
+model = {{ pack = "{pack}" }}
+"""
+
+
+def test_status_says_in_vietnamese_what_is_wrong_with_cameras(
+    daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = {"gate": "/dev/no-camera", "yard": f"rtsp://127.0.0.1:{free_port()}/live"}
+    faults = {
+        name: raised(SourceError, open_source(CameraOptions(device), SystemClock()).open)
+        for name, device in devices.items()
+    }
+    run = daemon(CAMERAS.format(pack=ROOT / "models" / "village-road", port=devices["yard"][17:-5]))
+    run.start()
+    until(
+        lambda: (
+            (answer := run.state.is_dir() and ask(run.state))
+            and all(one.get("state") == "degraded" for one in answer["streams"].values())
+        ),
+        "both cameras fail",
+        within_s=60,
+    )
+    monkeypatch.setenv("LANGUAGE", "vi")
+    lines = command("status", "--state-dir", str(run.state)).stdout.splitlines()
+    for name, fault in faults.items():  # one was raised in the daemon, one in a process of its own
+        line = next(line for line in lines if line.startswith("luồng") and f" {name}: " in line)
+        assert "có trục trặc" in line
+        assert in_vietnamese(fault) in line
+    _, status = asked(run)
+    for name, fault in faults.items():  # programs read English
+        assert status["streams"][name]["reason"] == str(fault)
 
 
 def test_status_where_no_daemon_ever_was(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_baseline_is_kept_for_the_daemons_user_alone_and_replaces_limits_alone
     assert (told["date"], told["clock"], told["windows"]) == ("2027-01-15T08:00:00Z", "synced", 400)
     assert told["quantiles"]["0.99"] < told["limits"]["above"]["clear"]
     now = in_force(subject.stream, NO_MODEL, baselines)
-    assert (now.said, now.is_refused) == ("of 2027-01-15", False)
+    assert (now.summary, now.is_refused) == ("of 2027-01-15", False)
     (learnt_rule,) = now.rules
     assert learnt_rule.above == told["limits"]["above"]["limit"]
     assert (learnt_rule.min_s, learnt_rule.cool_down_s) == (3.0, 60.0)
@@ -155,14 +155,14 @@ def test_a_baseline_of_other_weights_or_another_scale_is_refused_and_said(tmp_pa
     other = in_force(readings(LEVEL).stream, ModelRef("pump", "ab" * 32), baselines)
     assert other.is_refused
     assert other.rules == (LEVEL,)
-    assert "it was learnt with none@00000000, this is pump@abababab" in other.said
+    assert "it was learnt with none@00000000, this is pump@abababab" in other.summary
     source = SerialOptions(
         "x", LinesOptions((ColumnOptions("level", "m", scale=0.01), ColumnOptions("temp")))
     )
     scaled = in_force(StreamOptions("well", source=source, rules=(LEVEL,)), NO_MODEL, baselines)
-    assert "the sensor's channels were configured in another way" in scaled.said
+    assert "the sensor's channels were configured in another way" in scaled.summary
     below = readings(ThresholdOptions("dry", "level", below=1.0)).stream
-    assert "it has no limit 'below'" in in_force(below, NO_MODEL, baselines).said
+    assert "it has no limit 'below'" in in_force(below, NO_MODEL, baselines).summary
 
 
 def test_the_stream_says_in_health_and_log_what_becomes_of_its_baseline(
@@ -189,7 +189,7 @@ def test_a_file_that_is_not_whole_is_said_and_the_configured_limits_hold(
     (baselines.folder / "well.json").write_bytes(text)
     now = in_force(readings(LEVEL).stream, NO_MODEL, baselines)
     assert (now.rules, now.is_refused) == ((LEVEL,), True)
-    assert "well.json: cannot be read" in now.said
+    assert "well.json: cannot be read" in now.summary
 
 
 def test_limits_that_were_edited_into_nonsense_are_refused(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_limits_that_were_edited_into_nonsense_are_refused(tmp_path: Path) -> No
     file.write_bytes(msgspec.json.encode(told))
     now = in_force(subject.stream, NO_MODEL, baselines)
     assert now.is_refused
-    assert "above must be more than below" in now.said
+    assert "above must be more than below" in now.summary
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_anybody_listens(tmp_path: Path) -> None:

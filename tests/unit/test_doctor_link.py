@@ -283,7 +283,7 @@ def test_a_file_that_holds_no_certificate(tmp_path: Path, mosquitto: Mosquitto) 
 def test_a_link_that_others_can_read_and_write_is_told(url: str, is_open: bool) -> None:
     doubt = open_link_doubt(BrokerOptions(url))
     assert (doubt is not None) == is_open
-    assert doubt is None or "Use mqtts://" in doubt.said(Language("en"))
+    assert doubt is None or "Use mqtts://" in doubt.localized(Language("en"))
 
 
 # The device's own certificate

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from edge_runtime.daemon.health_schedule import NEWS_EVERY_S, NEWS_SPACING_S, HealthSchedule
-from edge_runtime.daemon.report import FAULT_TOLD_S, stream_fields
+from edge_runtime.daemon.report import FAULT_TOLD_S, for_link, shown_health
 from edge_runtime.daemon.uplink import HEALTH_EVERY_S
 from edge_runtime.stream.health import LastFault, StreamHealth
 
 MINUTE_S = HEALTH_EVERY_S[0]
+
+
+def fields(health: StreamHealth, now_s: float) -> dict[str, Any]:
+    """Return what crosses the link."""
+    shown: dict[str, Any] = for_link({"stream": shown_health(health, now_s)})["stream"]
+    return shown
 
 
 def fault(at_s: float, reason: str = "the camera is gone") -> LastFault:
@@ -53,8 +61,8 @@ def test_while_less_is_sent_nothing_is_told_early() -> None:
 def test_a_fault_stands_in_health_after_it_until_one_must_have_told_it() -> None:
     assert max(HEALTH_EVERY_S) < FAULT_TOLD_S
     health = StreamHealth("degraded", "gone", last_fault=fault(10.0, "gone"))
-    assert stream_fields(health, 11.0) == {"state": "degraded", "reason": "gone"}
+    assert fields(health, 11.0) == {"state": "degraded", "reason": "gone"}
     health.state, health.reason = "running", ""
     told = {"reason": "gone", "ts": 1_700_000_010.0}
-    assert stream_fields(health, 12.0)["last_fault"] == told
-    assert "last_fault" not in stream_fields(health, 11.0 + FAULT_TOLD_S)
+    assert fields(health, 12.0)["last_fault"] == told
+    assert "last_fault" not in fields(health, 11.0 + FAULT_TOLD_S)

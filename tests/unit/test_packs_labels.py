@@ -10,8 +10,8 @@ import pytest
 from edge_runtime.errors import PackError
 from edge_runtime.packs.labels import read_list
 from edge_runtime.packs.manifest_file import open_pack, read_labels, read_manifest
+from support.localized import in_vietnamese
 from support.pack_files import make_pack
-from support.saying import in_vietnamese
 
 
 def listed(folder: Path, data: bytes | str) -> dict[int, str]:

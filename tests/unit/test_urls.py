@@ -24,7 +24,7 @@ from edge_runtime.cli.logs import JournalFormatter, LogFormatter
 from edge_runtime.clock import SystemClock
 from edge_runtime.config import parse
 from edge_runtime.errors import ConfigError, SourceError, UsageError
-from edge_runtime.packs.download import phrase_of, why_broken
+from edge_runtime.packs.download import status_text, why_broken
 from edge_runtime.provision.claims import read_claim
 from edge_runtime.sources.camera import why_unreached
 from edge_runtime.sources.serial_port import SerialSource, open_port
@@ -243,4 +243,4 @@ def test_a_claim_that_was_mistyped_is_not_repeated(given: str) -> None:
 def test_what_http_quotes_of_a_url_is_not_repeated() -> None:
     assert why_broken(http.client.InvalidURL(f"'/a b?token={MARK}'")) == "InvalidURL"
     assert why_broken(OSError("it broke")) == "it broke"
-    assert (phrase_of(404), phrase_of(999)) == ("Not Found", "")
+    assert (status_text(404), status_text(999)) == ("404 Not Found", "999")

@@ -13,7 +13,7 @@ from edge_runtime.cli.office.common import DAY_S, at, folder_option, show_table
 from edge_runtime.cli.printable import say
 from edge_runtime.durable import write_new
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import UsageError, because
 from edge_runtime.office.claims import cancel, file_text, listed, new_claim
 from edge_runtime.office.folder import open_folder
 from edge_runtime.office.listing import all_devices
@@ -49,7 +49,7 @@ def new(
         raise UsageError("--days and --hours: give one of them")
     for path in (out, png):
         if path is not None and path.exists():
-            raise UsageError(f"{path} is there already: name another file, or delete it")
+            raise UsageError("{path} is there already: name another file, or delete it", path=path)
     with extra("office"):
         from edge_runtime.office import qr
     office = open_folder(folder)
@@ -84,7 +84,9 @@ def write(path: Path, data: bytes) -> None:
         write_new(path, data)
     except OSError as error:
         raise UsageError(
-            f"{path}: cannot be written ({error.strerror}); cancel the claim and make another"
+            "{path}: cannot be written ({reason}); cancel the claim and make another",
+            path=path,
+            reason=because(error),
         ) from None
     say(f"{path} holds a secret: give it to the technician alone.", err=True)
 

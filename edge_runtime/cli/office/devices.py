@@ -14,7 +14,7 @@ import msgspec
 from edge_runtime.cli.extras import extra
 from edge_runtime.cli.office.common import at, folder_option, show_table
 from edge_runtime.cli.printable import say
-from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.errors import EdgeError, UsageError, because
 from edge_runtime.office.folder import open_folder
 from edge_runtime.office.listing import all_devices, dropped_events, last_events
 from edge_runtime.office.registry import MAX_EVENTS
@@ -88,8 +88,10 @@ def hang_up(pid_file: Path) -> None:
     try:
         os.kill(int(pid_file.read_text()), signal.SIGHUP)
     except ValueError:
-        raise UsageError(f"{pid_file}: holds no process number") from None
+        raise UsageError("{file}: holds no process number", file=pid_file) from None
     except OSError as error:
         raise EdgeError(
-            f"{pid_file}: Mosquitto was not told ({error.strerror}); restart it by hand"
+            "{file}: Mosquitto was not told ({reason}); restart it by hand",
+            file=pid_file,
+            reason=because(error),
         ) from None

@@ -88,7 +88,11 @@ def host_and_port(text: str, option: str, port: int, *, lowest: int = 1) -> tupl
         port = port if parts.port is None else parts.port
         host = (parts.hostname or "") if parts.netloc == bare else ""
     if not HOST.fullmatch(host) or "@" in bare or port < lowest:
-        raise UsageError(f"{option}: '{text}' is no host name or address, such as 192.0.2.7:8883")
+        raise UsageError(
+            "{option}: '{text}' is no host name or address, such as 192.0.2.7:8883",
+            option=option,
+            text=text,
+        )
     return host, port
 
 
@@ -122,13 +126,17 @@ def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
     wanted = msgspec.structs.replace(there, **asked)
     if wanted.broker_name != there.broker_name:
         raise UsageError(
-            f"{office.path} is the office of {there.broker_name}, the name that its devices "
-            "check: make another office in another folder"
+            "{folder} is the office of {name}, the name that its devices check: make another "
+            "office in another folder",
+            folder=office.path,
+            name=there.broker_name,
         )
     if wanted != there and not renew:
         raise UsageError(
-            f"{office.path} is set up with other values of {', '.join(differing(there, wanted))}; "
-            "nothing was changed: add --renew-broker to take the new ones"
+            "{folder} is set up with other values of {values}; nothing was changed: add "
+            "--renew-broker to take the new ones",
+            folder=office.path,
+            values=", ".join(differing(there, wanted)),
         )
     if not renew:
         repeat(office, there)

@@ -18,6 +18,7 @@ from edge_runtime.config import load
 from edge_runtime.errors import (
     EdgeError,
     PackError,
+    RawText,
     SourceError,
     Text,
     because,
@@ -33,8 +34,8 @@ from edge_runtime.packs.store import PackStore
 from edge_runtime.publish.dialer import by_address, together
 from edge_runtime.sources import open_source
 from support.broker import free_port
+from support.localized import VI, in_vietnamese, raised, sent, untranslated
 from support.pack_files import make_pack
-from support.saying import EN, VI, in_vietnamese, raised, untold
 from support.sensors import lines_at
 from support.surroundings import HEAD, ROAD, VILLAGE_ROAD, configuration, only, surroundings
 
@@ -60,20 +61,20 @@ def test_a_reason_within_a_reason_is_said_too() -> None:
     inner = SourceError("{path} is not a camera; {advice}", path="/x", advice=Text("is not there"))
     outer = PackError(located("pack.toml", inner))
     assert str(outer) == "pack.toml: /x is not a camera; is not there"
-    assert outer.said(VI) == "pack.toml: /x không phải là camera; không có ở đó"
-    assert VI.text("{url}: {reason}", url="u", reason=outer) == f"u: {outer.said(VI)}"
+    assert outer.localized(VI) == "pack.toml: /x không phải là camera; không có ở đó"
+    assert VI.text("{url}: {reason}", url="u", reason=outer) == f"u: {outer.localized(VI)}"
 
 
 def test_a_finished_text_is_taken_as_it_is_braces_and_all() -> None:
     error = EdgeError("{not} a place")
-    assert str(error) == error.said(VI) == "{not} a place"
-    assert str(EdgeError()) == EdgeError().said(VI) == ""
+    assert str(error) == error.localized(VI) == "{not} a place"
+    assert str(EdgeError()) == EdgeError().localized(VI) == ""
 
 
 def test_values_write_no_lines_of_their_own() -> None:
     error = EdgeError("{path}: cannot be read ({reason})", path="a\nb", reason="c\x1b[0m")
     assert str(error) == r"a\nb: cannot be read (c\x1b[0m)"
-    assert error.said(VI) == r"a\nb: không đọc được (c\x1b[0m)"
+    assert error.localized(VI) == r"a\nb: không đọc được (c\x1b[0m)"
 
 
 def test_an_error_is_told_elsewhere_as_it_was() -> None:
@@ -81,7 +82,7 @@ def test_an_error_is_told_elsewhere_as_it_was() -> None:
     for copy in (pickle.loads(pickle.dumps(error)), by_address(error, "b:1883")):
         assert isinstance(copy, LinkError)
         assert copy.code == 0x86
-        assert "mật khẩu" in copy.said(VI)
+        assert "mật khẩu" in copy.localized(VI)
     assert type(str(error)) is str, "it goes into JSON"
 
 
@@ -89,7 +90,7 @@ def test_reasons_in_a_row_are_said_one_by_one() -> None:
     errors = [by_address(dismissed(code), f"b{code}:1") for code in sorted(BROKER_SAYS)[:4]]
     all_together = together(errors)
     assert str(all_together) == "; ".join([*map(str, errors[:3]), "and 1 more"])
-    said = [error.said(VI) for error in errors[:3]]
+    said = [error.localized(VI) for error in errors[:3]]
     assert in_vietnamese(all_together) == "; ".join([*said, "và 1 lý do khác"])
     assert row([], ", ") == ""
 
@@ -98,14 +99,13 @@ def test_what_the_system_says_is_what_this_system_says() -> None:
     known = {text.lower() for text in SYSTEM_SAYS}
     for number in (errno.ENOENT, errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EIO, errno.EBUSY):
         assert os.strerror(number).lower() in known
-        assert untold(because(OSError(number, os.strerror(number)))) == []
+        assert untranslated(because(OSError(number, os.strerror(number)))) == []
 
 
-def test_what_nobody_here_has_said_stays_as_it_is() -> None:
-    for text in ("Quota: come back; tomorrow", "", "a {strange} one", "; ; : "):
-        assert VI.retold(text) == text
-        assert EN.retold(text) == text
-    assert EN.retold("it is busy") == "it is busy"
+def test_a_foreign_program_s_words_stay_as_they_are() -> None:
+    for words in ("Quota: come back; tomorrow", "", "a {strange} one", "it is busy"):
+        assert RawText(words).localized(VI) == words
+        assert sent(RawText(words)).localized(VI) == words
 
 
 # Cameras and sensors
@@ -124,8 +124,8 @@ def test_serial_ports(url: str) -> None:
     source = open_source(lines_at(url.format(port=free_port())), CLOCK)
     error = raised(SourceError, source.open)
     if "Could not open" in str(error):  # pyserial's own words stay
-        assert error.said(VI).startswith(f"{url.format(port='')[:12]}")
-        assert "kiểm tra url, baud và parity" in error.said(VI)
+        assert error.localized(VI).startswith(f"{url.format(port='')[:12]}")
+        assert "kiểm tra url, baud và parity" in error.localized(VI)
     else:
         in_vietnamese(error)
 
@@ -147,8 +147,8 @@ def test_sensors_that_are_silent(heard: dict[str, Any], size: int, said: str) ->
     tally.empty += heard.get("empty", 0)
     tally.bad.update(heard.get("bad", {}))
     error = SourceError(located("/dev/ttyUSB0", silence.reason(size, 4.0, said)))
-    assert "3 giây" in error.said(VI)
-    assert untold(error) == []
+    assert "3 giây" in error.localized(VI)
+    assert untranslated(error) == []
 
 
 def test_a_sensor_that_the_doctor_listens_to(tmp_path: Path) -> None:
@@ -205,9 +205,9 @@ def test_configurations(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "edge-runtime.toml"
     file.write_text(text)
     error = raised(EdgeError, lambda: load(file))
-    assert untold(error) == []
-    assert said in error.said(VI)
-    assert error.said(VI).startswith(f"{file}: ")
+    assert untranslated(error) == []
+    assert said in error.localized(VI)
+    assert error.localized(VI).startswith(f"{file}: ")
 
 
 # The commands
@@ -225,51 +225,13 @@ def test_what_ends_a_command_is_said_in_the_language_asked_for(lang: str, said: 
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("told", "said"),
-    [
-        ("the daemon does not run", "edge-runtime không chạy"),
-        ("not connected yet", "chưa kết nối"),
-        (
-            "connected to b:8883 by MQTT 3.1.1 (the broker has no MQTT 5)",
-            "đã kết nối tới b:8883 bằng MQTT 3.1.1 (broker không có MQTT 5)",
-        ),
-        (
-            "connected to b:1, but the broker refuses records; topic gate/event waits: quota "
-            "exceeded; large records wait: the broker takes packets of 128 bytes at most",
-            "đã kết nối tới b:1, nhưng broker từ chối bản ghi; chủ đề gate/event đang chờ: vượt "
-            "hạn mức; các bản ghi lớn đang chờ: broker chỉ nhận gói tin tối đa 128 byte",
-        ),
-        (
-            "the disk is full; free some space (database or disk is full)",
-            "thẻ nhớ hoặc ổ đĩa đã đầy; hãy giải phóng dung lượng (database or disk is full)",
-        ),
-        (
-            "the source gave no answer for 31 s; opened again",
-            "nguồn dữ liệu không trả lời trong 31 giây; đã mở lại",
-        ),
-        (
-            "the camera gives 640x480, not the 1280x720 asked for",
-            "camera cho 640x480, không phải 1280x720 như cấu hình yêu cầu",
-        ),
-        (
-            "/etc/e.toml: broker.url: without TLS nobody proves who he is; write mqtts://",
-            "/etc/e.toml: broker.url: không có TLS thì không ai chứng minh được danh tính; ghi "
-            "mqtts://",
-        ),
-    ],
-)
-def test_what_the_daemon_may_say_is_known(told: str, said: str) -> None:
-    assert VI.retold(told) == said
-
-
 def test_what_the_running_daemon_says_is_told_again(tmp_path: Path) -> None:
     error = raised(SourceError, open_source(CameraOptions("/dev/no-camera"), CLOCK).open)
-    told = {"state": "degraded", "reason": str(error), "captured": 0, "restarts": 3}
+    told = {"state": "degraded", "reason": sent(error.text), "captured": 0, "restarts": 3}
     around = surroundings(
         tmp_path,
         lang="vi",
         config=configuration(tmp_path, GATE),
         daemon={"streams": {"gate": told}, "pid": os.getpid()},
     )
-    assert only("camera", around).text.endswith(error.said(VI))
+    assert only("camera", around).text.endswith(error.localized(VI))

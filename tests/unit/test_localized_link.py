@@ -14,7 +14,7 @@ from edge_runtime.clock import SystemClock
 from edge_runtime.enrolment.claim import Claim, parse_claim
 from edge_runtime.enrolment.identity import IdentityFolder, PendingEnrolment
 from edge_runtime.enrolment.keys import new_key, read_key, request
-from edge_runtime.errors import EdgeError, Heard, Text
+from edge_runtime.errors import EdgeError, RawText, Text
 from edge_runtime.office.claims import cancel
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.options import BrokerOptions
@@ -25,10 +25,10 @@ from edge_runtime.publish.dialer import by_address
 from edge_runtime.publish.once import deliver_once
 from edge_runtime.records import Message
 from support.broker import free_port
+from support.localized import VI, in_vietnamese, raised
 from support.office import EstTestClient, new_office
 from support.provisioning import claim_at
 from support.publishing import IDENTITY
-from support.saying import VI, in_vietnamese, raised
 
 CLOCK = SystemClock()
 
@@ -83,14 +83,14 @@ def test_claims(office: OfficeFolder, tmp_path: Path) -> None:
 def test_an_identity_that_is_not_there_waits_or_is_damaged(tmp_path: Path) -> None:
     folder = IdentityFolder(tmp_path)
     in_vietnamese(raised(EdgeError, folder.files))
-    folder.begin(PendingEnrolment("edge-claim-1:x", 1_000.0, "HTTP 500"), b"no key")
+    folder.begin(PendingEnrolment("edge-claim-1:x", 1_000.0, RawText("HTTP 500")), b"no key")
     expired = raised(EdgeError, lambda: folder.files(1_001.0))
     assert "đã hết hạn ngày 1970-01-01" in in_vietnamese(expired)
     refusal = NoLinkError("the office at {address} cannot be reached ({why})",
                           address="o:8443", why=Text("No route to host"))  # fmt: skip
-    folder.tried(str(refusal))  # what `renew` noted is told by doctor and daemon, from the file
+    folder.tried(refusal.text)  # `doctor` and the daemon read it from the file
     waits = in_vietnamese(raised(EdgeError, lambda: folder.files(999.0)))
-    assert waits == f"chưa đăng ký: đang chờ văn phòng ({refusal.said(VI)})"
+    assert waits == f"chưa đăng ký: đang chờ văn phòng ({refusal.localized(VI)})"
     in_vietnamese(raised(EdgeError, lambda: read_key(folder.pending_key)))
     with folder.locked():
         in_vietnamese(raised(EdgeError, lambda: folder.locked().__enter__()))
@@ -138,6 +138,6 @@ def test_an_office_that_is_another_one_or_away(
 
 def test_another_makers_office_is_quoted() -> None:
     error = OfficeRefusalError(
-        "the office at {address} refuses: {text}", address="o:1", text=Heard("Go away; now")
+        "the office at {address} refuses: {text}", address="o:1", text=RawText("Go away; now")
     )
-    assert error.said(VI) == "văn phòng ở o:1 từ chối: Go away; now"
+    assert error.localized(VI) == "văn phòng ở o:1 từ chối: Go away; now"
