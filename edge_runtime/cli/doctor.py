@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.logs import set_up_silence
 from edge_runtime.cli.paths import bare_state_dir_option, config_option
 from edge_runtime.cli.printable import printable_json, say, say_marked
-from edge_runtime.cli.spoken import SpokenCommand, lang_option
 from edge_runtime.language import N_, Code, Language, choose
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ OF_THE_BOARD = ("configuration", "memory", "power", "heat", "card")
 
 
 @click.command(
-    cls=SpokenCommand,
+    cls=LocalizedCommand,
     help=N_(
         "Check this board, from the camera to the broker, and say what to do about what is wrong.\n"
         "\n"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.logs import set_up_silence
 from edge_runtime.cli.paths import bare_state_dir_option, config_option
 from edge_runtime.cli.printable import printable, say, say_marked
-from edge_runtime.cli.spoken import SpokenCommand, lang_option
 from edge_runtime.errors import UsageError
 from edge_runtime.language import N_, Code, Language, choose
 
@@ -23,7 +23,7 @@ MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
 
 
 @click.command(
-    cls=SpokenCommand,
+    cls=LocalizedCommand,
     help=N_(
         "Make this board a device of the office that gave the claim.\n"
         "\n"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.paths import config_option, state_dir_option
 from edge_runtime.cli.printable import say
-from edge_runtime.cli.spoken import SpokenCommand, lang_option
 from edge_runtime.language import N_, Code, choose
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    cls=SpokenCommand,
+    cls=LocalizedCommand,
     help=N_(
         "Finish an enrolment that waits for a link, and renew the certificate at half its life.\n"
         "\n"

@@ -88,7 +88,7 @@ def record(
         ended = watch(task, capture, recorder, clock, wants, show)
     finally:
         all_ended = capture.stop(STOP_TIMEOUT_S)
-        recorded = close(recorder, task.fault or ended)
+        recorded = close(recorder, str(task.fault or ended))
     if task.fault:
         raise EdgeError(task.fault)
     if recorded is None:

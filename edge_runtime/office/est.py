@@ -129,7 +129,7 @@ class Est:
     ) -> web.Response:
         """Report a failure; its answer waits."""
         address = request.remote or "?"
-        await self.report(address, f"{who}: {text}" if who else text, who)
+        await self.report(address, f"{who}: {text}" if who else str(text), who)
         await asyncio.sleep(self._patience.after_failure(address, time.monotonic()))
         return text_response(status, text)
 

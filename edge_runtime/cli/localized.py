@@ -21,11 +21,11 @@ lang_option = click.option(
 CLICK_S_OWN = N_("Show this message and exit.")
 
 
-class SpokenCommand(click.Command):
+class LocalizedCommand(click.Command):
     """Translates its own texts, marked where the command is declared, and what goes wrong."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it; an error is said in the language that `--lang` asks for, else the terminal's."""
+        """Run it; an error is printed in the language that `--lang` names, else the terminal's."""
         try:
             return super().invoke(ctx)
         except EdgeError as error:
@@ -37,9 +37,9 @@ class SpokenCommand(click.Command):
         english = [(one, one.help) for one in self.get_params(ctx) if isinstance(one, click.Option)]
         own = self.help
         try:
-            self.help = said(own, language)
+            self.help = localized(own, language)
             for option, text in english:
-                option.help = said(text, language)
+                option.help = localized(text, language)
             return super().get_help(ctx)
         finally:
             self.help = own
@@ -47,6 +47,6 @@ class SpokenCommand(click.Command):
                 option.help = text
 
 
-def said(text: str | None, language: Language) -> Any:
+def localized(text: str | None, language: Language) -> Any:
     """Return a text in a language; none stays none."""
     return language.text(text) if text else text
