@@ -84,6 +84,8 @@ EMPTY: Text = RawText("")
 
 def row(parts: Sequence[object], between: str = "; ") -> Text:
     """Return texts and errors one after the other."""
+    if not parts:
+        return EMPTY
     values = {f"part{number}": part for number, part in enumerate(parts)}
     return Text(between.join(f"{{{name}}}" for name in values), **values)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from edge_runtime.errors import EdgeError, RawText, Text
+from edge_runtime.errors import EMPTY, EdgeError, RawText, Text
 
 MAX_TEXT = 10_000  # characters, filled in; a path alone may have 4096
 MAX_PLACES = 32
@@ -78,7 +78,7 @@ def form_of_value(value: Any, spec: str) -> AnyForm:
 def text_of(form: AnyForm) -> Text:
     """Return the text that was sent."""
     if isinstance(form, str):
-        return RawText(form)
+        return RawText(form) if form else EMPTY  # which structs leave out
     values = {
         name: Printed(value) if isinstance(value, str) else text_of(value)
         for name, value in form.values.items()

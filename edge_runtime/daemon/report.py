@@ -22,7 +22,7 @@ from edge_runtime.outbox import Outbox, OutboxHealth
 from edge_runtime.publish.contract import LinkHealth, LinkState
 from edge_runtime.records import Message
 from edge_runtime.stream.capture import RunningStream
-from edge_runtime.stream.health import StreamHealth
+from edge_runtime.stream.health import LastFault, StreamHealth
 from edge_runtime.text_form import encode_english
 
 LONGEST_REASON = 240  # characters of a reason that cross the link; the log has all
@@ -143,8 +143,8 @@ def shown_health(health: StreamHealth, now_s: float) -> StreamHealth:
     if fault is None:
         return health
     is_over = health.state != "degraded" and now_s - fault.begun_s <= FAULT_TOLD_S
-    told = msgspec.structs.replace(fault, begun_s=0.0) if is_over else None
-    return msgspec.structs.replace(health, last_fault=told)
+    shown = LastFault(fault.reason, fault.ts) if is_over else None
+    return msgspec.structs.replace(health, last_fault=shown)
 
 
 def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:
