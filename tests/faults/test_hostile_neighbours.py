@@ -276,8 +276,8 @@ def refusal(folder: IdentityFolder, clock: Clock | None = None) -> EdgeError:
     assert not folder.is_enrolled
     waiting = folder.waiting()
     assert waiting is not None
-    assert waiting.said == str(caught.value)
-    assert "\n" not in waiting.said
+    assert waiting.reason == str(caught.value)
+    assert "\n" not in waiting.reason
     assert folder.pending_key.exists()
     return caught.value
 
