@@ -128,10 +128,10 @@ def check_budget(body: Record, payload: bytes) -> None:
     """
     if len(payload) > body.BUDGET_BYTES:
         raise RecordTooLargeError(
-            "a {X} record of {size} bytes passes its budget of {X2} bytes and is not sent",
-            X=body.KIND,
+            "a {kind} record of {size} bytes passes its budget of {budget} bytes and is not sent",
+            kind=body.KIND,
             size=len(payload),
-            X2=body.BUDGET_BYTES,
+            budget=body.BUDGET_BYTES,
         )
 
 
