@@ -24,12 +24,25 @@ class Rule(Protocol):
     class, and asks for the class when something happens: each thing counts once, under one label.
     """
 
+    place: int
+    """Where the rule stands in the stream's list; what it returns bears it."""
+
+    def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:
+        """Begin while the stream runs, where these tracks are already there.
+
+        What they did before is not told: who stands beyond a line did not cross it just now.
+        """
+        ...
+
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[RuleRecord, ...]:
         """Take in the tracks of one frame; return what happened, in order."""
         ...
 
     def finish(self, stamp: Stamp) -> tuple[RuleRecord, ...]:
-        """End at the end of the stream; return what that ends. Nothing is called after it."""
+        """End with the stream, or because the rule is configured no longer; return what that ends.
+
+        Nothing is called after it.
+        """
         ...
 
 

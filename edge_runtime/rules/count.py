@@ -35,8 +35,8 @@ class Count:
     Where there are more classes than one record takes, several share the interval.
     """
 
-    def __init__(self, options: CountOptions, index: int, classes: Classes) -> None:
-        self._index = index
+    def __init__(self, options: CountOptions, place: int, classes: Classes) -> None:
+        self.place = place
         self._every_s = options.every_s
         if options.polygon is None:
             self._occupancy = Occupancy(everywhere, 0.0, classes)
@@ -45,6 +45,14 @@ class Count:
         self._tallies = {class_id: ClassInterval() for class_id in classes or ()}
         self._first_s: float | None = None
         self._opened_s = self._last_s = 0.0
+
+    def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:
+        """Who is inside is there, and did not come."""
+        self._first_s = self._opened_s = self._last_s = stamp.monotonic_s
+        for change in self._occupancy.begin(live, stamp.monotonic_s):
+            self._take(change)
+        for tally in self._tallies.values():
+            tally.entered.clear()
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Counts, ...]:
         at_s = stamp.monotonic_s
@@ -90,4 +98,4 @@ class Count:
             self._tallies[class_id] = ClassInterval(present=tally.present, most=tally.present)
         self._opened_s = self._last_s
         firsts = range(0, max(1, len(labels)), LINES_A_RECORD)
-        return tuple(Counts(span_s, labels[at : at + LINES_A_RECORD], self._index) for at in firsts)
+        return tuple(Counts(span_s, labels[at : at + LINES_A_RECORD], self.place) for at in firsts)

@@ -13,12 +13,15 @@ from edge_runtime.rules.occupancy import Occupancy
 class Dwell:
     """One `dwell` a stay, at the first sighting after `after_s` inside; `age_s` is how long."""
 
-    def __init__(self, options: DwellOptions, index: int, classes: Classes) -> None:
-        self._index = index
+    def __init__(self, options: DwellOptions, place: int, classes: Classes) -> None:
+        self.place = place
         self._classes = classes
         self._after_s = options.after_s - TIME_TOLERANCE_S
         self._occupancy = Occupancy(inside_of(options.polygon), options.debounce_s)
         self._told: set[int] = set()
+
+    def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:
+        """Who is inside begins to stay."""
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s
@@ -36,4 +39,4 @@ class Dwell:
         since_s = self._occupancy.since_s(track)
         if since_s is None or at_s - since_s < self._after_s:
             return None
-        return Event("dwell", object_of(track), self._index, age_s=at_s - since_s)
+        return Event("dwell", object_of(track), self.place, age_s=at_s - since_s)

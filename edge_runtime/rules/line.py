@@ -37,8 +37,8 @@ class Line:
     jitter on the line gives nothing. Who walks round an end changes sides without an event.
     """
 
-    def __init__(self, options: LineOptions, index: int, classes: Classes) -> None:
-        self._index = index
+    def __init__(self, options: LineOptions, place: int, classes: Classes) -> None:
+        self.place = place
         self._classes = classes
         self._margin = options.margin
         self._start = options.start
@@ -46,6 +46,11 @@ class Line:
         self._dy = options.end[1] - options.start[1]
         self._length = math.hypot(self._dx, self._dy)
         self._crossings: dict[int, CrossingState] = {}
+
+    def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:  # noqa: ARG002 - as below
+        for track in live:
+            point = bottom_centre(track.xyxy)
+            self._crossings[track.id] = CrossingState(side_of(self._distance(point)), point)
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - a crossing is of its own moment
         known = {track.id for track in live}
@@ -70,7 +75,7 @@ class Line:
         if not crossing.passed_between_ends:
             return None
         direction = "in" if side == RIGHT else "out"
-        return Event("cross", object_of(track), self._index, direction)
+        return Event("cross", object_of(track), self.place, direction)
 
     def _add(self, track: TrackState) -> CrossingState:
         # Confirmation takes some sightings: who came over the line meanwhile came over it too.

@@ -61,6 +61,16 @@ class Occupancy:
         changes += [self._see(track, at_s) for track in live if track.visible]
         return sorted(self._wanted(changes), key=lambda each: each.entered)
 
+    def begin(self, live: tuple[TrackState, ...], at_s: float) -> list[Change]:
+        """Take in the tracks that were there before: who is inside has not just come."""
+        found: list[Change | None] = []
+        for track in live:
+            is_inside = self._is_inside(track, False)
+            stay = Stay(track, track.class_id, is_inside, at_s)
+            self._stays[track.id] = stay
+            found += [self._change(stay)] if is_inside else []
+        return list(self._wanted(found))
+
     def finish(self) -> list[Change]:
         """End every stay."""
         return list(self._wanted([self._end(id_) for id_ in list(self._stays)]))

@@ -17,7 +17,11 @@ class Presence:
     """
 
     def __init__(self) -> None:
+        self.place = NO_RULE
         self._occupancy = Occupancy(everywhere, debounce_s=0.0)
+
+    def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:
+        """Who is there enters, as it does in a zone."""
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         return events(self._occupancy.update(live, stamp.monotonic_s), stamp)

@@ -56,6 +56,11 @@ class Threshold:
         """Go on with an alarm that was told before a restart."""
         self.on, self.since_s = True, math.nan
 
+    def succeed(self, before: Threshold) -> None:
+        """Go on where a rule of the same name was, which had other limits: its alarm is on still."""
+        self.on, self.since_s = before.on, before.since_s
+        self._quiet_until_s = before._quiet_until_s
+
     def lose_sight(self) -> None:
         """Data is missing from here on: what is not seen counts for no duration."""
         self._turning_s = None

@@ -17,15 +17,18 @@ class Zone:
     `exit` it is the time inside, up to the moment at which the exit was known.
     """
 
-    def __init__(self, options: ZoneOptions, index: int, classes: Classes) -> None:
-        self._index = index
+    def __init__(self, options: ZoneOptions, place: int, classes: Classes) -> None:
+        self.place = place
         self._occupancy = Occupancy(inside_of(options.polygon), options.debounce_s, classes)
+
+    def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:
+        """Who is inside enters: whoever counts by enter and exit has to know of them."""
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s
         changes = self._occupancy.update(live, at_s)
-        return tuple(change.event(self._index, at_s) for change in changes)
+        return tuple(change.event(self.place, at_s) for change in changes)
 
     def finish(self, stamp: Stamp) -> tuple[Event, ...]:
         changes = self._occupancy.finish()
-        return tuple(change.event(self._index, stamp.monotonic_s) for change in changes)
+        return tuple(change.event(self.place, stamp.monotonic_s) for change in changes)

@@ -28,9 +28,8 @@ from edge_runtime.options import (
 from edge_runtime.rules.build import open_rule, open_rules
 from edge_runtime.stream.crash_guard import WorksFor
 from edge_runtime.stream.pace import PaceMonitor
-from edge_runtime.stream.pipeline import Pipeline, PublishModes, RuleUse, Sink
+from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, PublishModes, RuleUse, Sink
 from edge_runtime.stream.vision_task import Observe, VisionTask
-from edge_runtime.track import Tracker
 
 if TYPE_CHECKING:
     from edge_runtime.stream.adaptive import AdaptiveRate
@@ -102,21 +101,28 @@ def build_pipeline(
     pace: PaceMonitor | None = None,
 ) -> Pipeline:
     """Make a stream's pure part."""
-    options = stream.tracking
     return Pipeline(
         stream.name,
         pack.ref,
-        publish=stream.publish,
+        pipeline_settings(stream, pack, publish_modes),
+        new_id=new_id,
+        groups=LabelGroups(pack.labels, pack.manifest.output.groups),
+        pace=pace,
+    )
+
+
+def pipeline_settings(
+    stream: StreamOptions, pack: Pack, publish_modes: PublishModes
+) -> PipelineSettings:
+    """Return what a stream's pipeline decides by, with rules that have seen nothing yet."""
+    return PipelineSettings(
+        stream.publish,
         min_score=confident_score(stream),
         class_ids=label_ids(stream.model_use.labels, pack),
-        tracker=Tracker(options, high_score=confident_score(stream), new_id=new_id)
-        if options is not None
-        else None,
+        track=stream.tracking,
         rules=build_rules(stream, pack.labels, publish_modes.modes(stream.publish.mode)),
         rule_names=stream.rule_names,
         mode=lambda: publish_modes.mode(stream.publish.mode),
-        groups=LabelGroups(pack.labels, pack.manifest.output.groups),
-        pace=pace,
     )
 
 
@@ -125,14 +131,18 @@ def build_rules(
 ) -> tuple[RuleUse, ...]:
     """Make the configured rules, and those that the publish modes imply that it may come to."""
     rules = stream.track_rules
-    uses = [RuleUse(rule) for rule in open_rules(rules, labels)] if rules else []
+    uses = []
+    if rules:
+        pairs = zip(open_rules(rules, labels), rules, strict=True)
+        uses = [RuleUse(rule, options=options) for rule, options in pairs]
     if "events" in modes and not rules:
         uses = [RuleUse(rule, "events") for rule in open_rules((), labels)]
     if "interval" in modes:
         per_interval = CountOptions(
             "interval", stream.publish.every_s, labels=stream.model_use.labels
         )
-        uses.append(RuleUse(open_rule(per_interval, NO_RULE, labels), "interval"))
+        rule = open_rule(per_interval, NO_RULE, labels)
+        uses.append(RuleUse(rule, "interval", per_interval))
     return tuple(uses)
 
 

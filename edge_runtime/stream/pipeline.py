@@ -13,7 +13,7 @@ import msgspec
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.clock import Stamp
 from edge_runtime.label_groups import NO_GROUPS, LabelGroups
-from edge_runtime.options import PublishMode, PublishOptions
+from edge_runtime.options import TrackRuleOptions, PublishMode, PublishOptions, TrackOptions
 from edge_runtime.records import (
     Anomaly,
     Body,
@@ -41,52 +41,111 @@ NO_KEYPOINT_SCORE = 0.1  # below it a keypoint is a guess and does not stretch t
 
 
 class RuleUse(msgspec.Struct, frozen=True):
-    """A rule, and the publish mode that it belongs to; None: it is heard in every mode.
+    """A rule, the publish mode that it belongs to (None: any), and the options that it was made of.
 
-    It sees every sample, heard or not, so that a change of mode finds it knowing who is there.
+    It sees every sample, whatever the mode, so that a change of mode finds it knowing who is there.
     """
 
     rule: Rule
     mode: PublishMode | None = None
+    options: TrackRuleOptions | None = None
+
+
+class PipelineSettings(msgspec.Struct, frozen=True):
+    """What a pipeline decides by. All of it can be exchanged while the stream runs.
+
+    `class_ids` are the wanted classes (None: all). Which of them a tracked thing is in shows over
+    several samples: what may turn out to be wanted is tracked, and filtered by its track's class.
+    `track` None: nothing is tracked. `mode`: how the stream publishes now; None: as `publish` says.
+    """
+
+    publish: PublishOptions
+    min_score: float
+    class_ids: frozenset[int] | None
+    track: TrackOptions | None
+    rules: tuple[RuleUse, ...]
+    rule_names: tuple[str, ...] = ()
+    mode: Callable[[], PublishMode] | None = None
 
 
 class Pipeline:
     """Tracks, applies the rules and chooses what is published. Called in the samples' order.
 
-    `class_ids` are the wanted classes (None: all). Which of them a tracked thing is in shows over
-    several samples: what may turn out to be wanted is tracked, and filtered by its track's class.
-    `groups` says which classes stand for each other, where the labels' names do not.
+    `groups` says which classes stand for each other, where the labels' names do not. `new_id`
+    issues track ids.
     """
 
     def __init__(
         self,
         stream: str,
         model: ModelRef,
+        settings: PipelineSettings,
         *,
-        publish: PublishOptions,
-        min_score: float,
-        class_ids: frozenset[int] | None,
-        tracker: Tracker | None,
-        rules: Sequence[RuleUse],
-        rule_names: tuple[str, ...] = (),
-        mode: Callable[[], PublishMode] | None = None,
+        new_id: Callable[[], int],
         groups: LabelGroups | None = None,
         pace: PaceMonitor | None = None,
     ) -> None:
         self._stream = stream
         self._model = model
-        self._publish = publish
-        self._min_score = min_score
+        self._new_id = new_id
         self._groups = LabelGroups(model.labels) if groups is None else groups
-        self._class_ids = class_ids
-        self._trackable = self._groups.widened(class_ids) if class_ids and tracker else class_ids
-        self._tracker = tracker
         self._pace = pace or PaceMonitor()
-        self._rules = tuple(rules)
-        self._rule_names = rule_names
-        self._mode = mode or (lambda: publish.mode)
+        self._tracker: Tracker | None = None
+        self._rules: tuple[RuleUse, ...] = settings.rules
         self._next_interval_s: float | None = None
         self._last: Stamp | None = None
+        self._take(settings)
+
+    def exchange(self, settings: PipelineSettings) -> tuple[Result, ...]:
+        """Go on by other settings; tracks keep their ids, rules that did not change their memory.
+
+        Returns what the rules that go still had open (exits, the counts of the running interval),
+        under the names that held until now. Where other classes are wanted all rules begin anew.
+        """
+        is_same_view = settings.class_ids == self._settings.class_ids
+        before = list(self._rules) if is_same_view else []
+        rules, begun = [], []
+        for use in settings.rules:
+            kept = next((one for one in before if is_same_rule(one, use)), None)
+            if kept is None:
+                begun.append(use.rule)
+            else:
+                before.remove(kept)
+                kept.rule.place = use.rule.place
+            rules.append(kept or use)
+        gone = [use for use in self._rules if not any(use is one for one in rules)]
+        results = self._closed(gone)
+        if settings.publish != self._settings.publish:
+            self._next_interval_s = None
+        self._take(msgspec.structs.replace(settings, rules=tuple(rules)))
+        if self._last is not None:
+            live = self._tracker.live if self._tracker is not None else ()
+            for rule in begun:
+                rule.begin(live, self._last)
+        return results
+
+    def _take(self, settings: PipelineSettings) -> None:
+        self._settings = settings
+        self._publish = settings.publish
+        self._min_score = settings.min_score
+        self._class_ids = wanted = settings.class_ids
+        self._trackable = self._groups.widened(wanted) if wanted and settings.track else wanted
+        self._rules, self._rule_names = settings.rules, settings.rule_names
+        self._mode = settings.mode or (lambda: settings.publish.mode)
+        if settings.track is None:
+            self._tracker = None
+        elif self._tracker is None:
+            self._tracker = Tracker(
+                settings.track, high_score=settings.min_score, new_id=self._new_id
+            )
+        else:
+            self._tracker.change(settings.track, high_score=settings.min_score)
+
+    def _closed(self, gone: Sequence[RuleUse]) -> tuple[Result, ...]:
+        stamp = self._last
+        if stamp is None:
+            return ()
+        return self._results(stamp, self._heard([(use, use.rule.finish(stamp)) for use in gone]))
 
     def attention(self) -> Attention:
         """Return what the tracks wait for. Any thread, between two samples."""
@@ -139,8 +198,7 @@ class Pipeline:
         stamp = self._last
         if self._tracker is not None:
             self._tracker.finish(stamp.monotonic_s)
-        said = [(use, use.rule.finish(stamp)) for use in self._rules]
-        return self._results(stamp, self._heard(said))
+        return self._closed(self._rules)
 
     def _confident(self, decoded: Decoded) -> Decoded:
         # The tracker is given weaker objects too; subscribers get those that were asked for.
@@ -176,6 +234,11 @@ class Pipeline:
             Result(self._stream, stamp, body, self._model, rules=self._rule_names)
             for body in bodies
         )
+
+
+def is_same_rule(one: RuleUse, other: RuleUse) -> bool:
+    """Say whether two rules are configured alike, wherever they stand in the list."""
+    return (one.mode, one.options) == (other.mode, other.options)
 
 
 def chosen(decoded: Decoded, wanted: frozenset[int] | None) -> Decoded:

@@ -89,7 +89,7 @@ class Tracker:
         return TrackerOutput(
             objects=tuple(with_id(seen, matched.get(i)) for i, seen in enumerate(objects)),
             entered=entered,
-            live=self._live(),
+            live=self.live,
             dropped=len(gone),
             missed=tuple(self._leaps.passed(gone)) if gone else (),
         )
@@ -97,7 +97,7 @@ class Tracker:
     def coast(self, at_s: float) -> TrackerOutput:
         """Take in a frame that was not inferred though something may move in it."""
         self._give_up(at_s)
-        return TrackerOutput(objects=(), live=self._live())
+        return TrackerOutput(objects=(), live=self.live)
 
     def hold(self, at_s: float) -> TrackerOutput:
         """Take in a frame that was not inferred because nothing moved in it.
@@ -108,7 +108,7 @@ class Tracker:
             if track.visible:
                 track.hold(at_s)
         self._give_up(at_s)
-        return TrackerOutput(objects=(), live=self._live())
+        return TrackerOutput(objects=(), live=self.live)
 
     def attention(self) -> Attention:
         """Return what the tracks wait for: a new one above all."""
@@ -118,9 +118,19 @@ class Tracker:
             return "lost"
         return "steady" if self._tracks else "nobody"
 
+    def change(self, options: TrackOptions, *, high_score: float) -> None:
+        """Go on by other options with the tracks as they are."""
+        self._options = options
+        self._high_score = high_score
+
+    @property
+    def live(self) -> tuple[TrackState, ...]:
+        """The confirmed tracks as of the latest frame, also those out of sight."""
+        return tuple(track.state() for track in self._tracks if track.id)
+
     def finish(self, at_s: float) -> tuple[TrackState, ...]:  # noqa: ARG002 - ends whatever the time
         """End every track, as at the end of a file; return those that were confirmed."""
-        live, self._tracks = self._live(), []
+        live, self._tracks = self.live, []
         return live
 
     def _put_aside(self, region: Box, at_s: float) -> list[TrackCandidate]:
@@ -136,9 +146,6 @@ class Tracker:
 
     def _is_lost(self, track: TrackCandidate, at_s: float) -> bool:
         return at_s - track.seen_s > self._options.max_lost_s
-
-    def _live(self) -> tuple[TrackState, ...]:
-        return tuple(track.state() for track in self._tracks if track.id)
 
     def _give_up(self, at_s: float) -> None:
         self._tracks = [track for track in self._tracks if not self._is_lost(track, at_s)]

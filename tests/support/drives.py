@@ -11,8 +11,7 @@ from edge_runtime.options import LineOptions, PublishOptions, RuleOptions, Track
 from edge_runtime.records import Body, Detection, Detections, Event, ModelRef
 from edge_runtime.rules.build import open_rules
 from edge_runtime.stream.pace import PaceMonitor
-from edge_runtime.stream.pipeline import Pipeline, RuleUse
-from edge_runtime.track import Tracker
+from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, RuleUse
 
 LABELS = ("person", "motorbike", "car", "truck")
 ACROSS = LineOptions(name="middle", start=(0.5, 0.0), end=(0.5, 1.0))
@@ -56,16 +55,15 @@ def watched(
 ) -> list[Body]:  # fmt: skip
     """Return what a stream that tracks publishes; `wanted` as `model.labels`."""
     ids = itertools.count(1)
-    pipeline = Pipeline(
-        "road",
-        ModelRef("m", "0" * 64, labels),
-        publish=PublishOptions(),
+    settings = PipelineSettings(
+        PublishOptions(),
         min_score=0.5,
         class_ids=frozenset(map(labels.index, wanted)) or None,
-        tracker=Tracker(TrackOptions(), high_score=0.5, new_id=lambda: next(ids)),
-        rules=[RuleUse(rule) for rule in open_rules(rules, labels)],
-        pace=pace,
+        track=TrackOptions(),
+        rules=tuple(RuleUse(rule) for rule in open_rules(rules, labels)),
     )
+    model = ModelRef("m", "0" * 64, labels)
+    pipeline = Pipeline("road", model, settings, new_id=lambda: next(ids), pace=pace)
     bodies: list[Body] = []
     for number, objects in enumerate(seen):
         stamp = Stamp(1.7e9 + number / fps, 1000.0 + number / fps)
