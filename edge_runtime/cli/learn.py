@@ -170,9 +170,11 @@ def hear(
     from edge_runtime.model.window_runner import PackWindowModel
     from edge_runtime.sources import open_source
     from edge_runtime.stream.build import trial_of
+    from edge_runtime.stream.setup import StreamSetup
 
     stream, pack = subject.stream, subject.pack
-    trial_of(stream, pack, config, TrialLedger(state_dir))()
+    setup = StreamSetup(stream, pack, config.engine.runtime)
+    trial_of(setup, TrialLedger(state_dir))()
     look = None
     if pack is not None:
         look = PackWindowModel(model_of(stream, pack, config.engine.runtime))

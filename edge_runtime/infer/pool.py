@@ -34,6 +34,7 @@ class Share:
         self.task = task
         self.used_s = 0.0
         self.started_s: dict[int, float] = {}  # by worker
+        self.on_idle: Callable[[], None] | None = None  # of a task that takes part no longer
         self._usual_s = 0.0  # of a step: a running mean
 
     @property
@@ -98,6 +99,24 @@ class Pool:
         with self._work:
             self._shares.append(Share(task))
 
+    def remove(self, task: PoolTask, on_idle: Callable[[], None] = lambda: None) -> None:
+        """Let a task take part no longer. `on_idle` is called once no worker is at it, by any."""
+        with self._work:
+            (share,) = (one for one in self._shares if one.task is task)
+            self._shares.remove(share)
+            share.on_idle = on_idle
+            is_idle = not share.running
+        if is_idle:
+            on_idle()
+
+    def resize(self, workers: int) -> None:
+        """Go on with another number of workers; one that is to go ends its step first."""
+        with self._work:
+            self.workers = workers
+            while self._threads and not self._stopping and self._missing() > 0:
+                self._add_worker()
+            self._work.notify_all()
+
     def notify(self) -> None:
         """Say that a task may have become ready; any thread."""
         with self._work:
@@ -139,12 +158,15 @@ class Pool:
                 log.exception("a task raised; its stream should have declared this")
             with self._work:
                 share.end(worker, time.monotonic())
+                on_idle = None if share.running else share.on_idle
+            if on_idle is not None:
+                on_idle()
         self._on_retired(worker)
 
     def _next(self, worker: int) -> Share | None:
         with self._work:
             while not self._stopping:
-                if self._missing() < 0:  # the one that it stood in for is back
+                if self._missing() < 0:  # the one it stood in for is back, or fewer are wanted
                     del self._threads[worker]
                     return None
                 if (share := self._choose(time.monotonic())) is not None:

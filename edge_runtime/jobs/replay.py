@@ -26,8 +26,9 @@ from edge_runtime.packs.store import PackStore
 from edge_runtime.publish.stdout import line_of
 from edge_runtime.records import Result, Stored
 from edge_runtime.stream.baseline import Baselines
-from edge_runtime.stream.build import build_streams, worker_count
+from edge_runtime.stream.build import worker_count
 from edge_runtime.stream.build_sensor import SensorState
+from edge_runtime.stream.builder import StreamBuilder, build_streams
 from edge_runtime.stream.pipeline import Sink
 
 TICK_S = 0.25
@@ -75,9 +76,8 @@ class RecordingReplay:
         # The day's bytes are not the recording's: its folder holds no ledger, and none is saved.
         uplink = Uplink(feed.path, clock)
         uplink.begin(config.uplink)
-        (self._stream,) = build_streams(
-            config,
-            packs,
+        memory = SensorState(Baselines(state_dir))
+        builder = StreamBuilder(
             pool=self._pool,
             kits=self._kits,
             sink=sink,
@@ -85,9 +85,10 @@ class RecordingReplay:
             ledger=TrialLedger(state_dir),
             track_ids=itertools.count(1),
             publish_modes=uplink,
-            memory=SensorState(Baselines(state_dir)),
+            memory=memory,
             feed=feed,
         )
+        (self._stream,) = build_streams(config, packs, builder, memory)
 
     def run(self, wants: ControlRequests) -> bool:
         """Play to the end, or until somebody wants it to stop. Raises EdgeError where a part fails.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -113,10 +115,32 @@ def naming(pack: Pack) -> Iterator[None]:
 
 
 class RunnerCache:
-    """The kits of all workers, made where they are first needed: a worker only meets its own."""
+    """The kits of all workers, made where they are first needed: a worker only meets its own.
+
+    Streams `hold` their model; with the last that lets go its kits are closed.
+    """
 
     def __init__(self) -> None:
         self._kits: dict[tuple[int, tuple[str, ...]], ModelRunner] = {}
+        self._holders: Counter[tuple[str, ...]] = Counter()
+        self._lock = threading.Lock()  # of the holders
+
+    def hold(self, model: Model) -> None:
+        """Note that a stream uses a model."""
+        with self._lock:
+            self._holders[model.key] += 1
+
+    def release(self, model: Model) -> None:
+        """Note that a stream uses a model no longer; no worker is at its steps any more."""
+        with self._lock:
+            self._holders[model.key] -= 1
+            if self._holders[model.key] > 0:
+                return
+            del self._holders[model.key]
+            unused = [place for place in list(self._kits) if place[1] == model.key]
+            closing = [self._kits.pop(place) for place in unused]
+        for kit in closing:
+            kit.close()
 
     def get(self, worker: int, model: Model) -> ModelRunner:
         """Return the worker's kit for a model; opening it may raise PackError, BackendError."""

@@ -7,7 +7,9 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import Text
+from edge_runtime.options import BrokerOptions
 from edge_runtime.records import Message, Stored, Topic
 from edge_runtime.topics import Topics
 
@@ -93,11 +95,46 @@ class StatusMessages(Protocol):
         ...
 
 
+class PublisherSettings(msgspec.Struct, frozen=True):
+    """What a publisher works with: it outlives the configuration that they are of.
+
+    `place`: where the device's identity is kept, for links that need it. `revision` tells births
+    apart: `LinkHealth.announced` is the latest that the broker has.
+    """
+
+    broker: BrokerOptions
+    identity: Identity
+    queue: Queue
+    encode: Encode
+    status: StatusMessages
+    place: IdentityFolder | None = None
+    revision: int = 0
+
+    def connects_as(self, other: PublisherSettings) -> bool:
+        """Say whether a link that stands by other settings serves these too."""
+        return (
+            self.broker == other.broker
+            and self.identity == other.identity
+            and self.queue is other.queue
+        )
+
+
 class Publisher(Protocol):
-    """Takes rows from the queue and delivers them. Any thread may call any method."""
+    """Takes rows from the queue and delivers them. Any thread may call any method.
+
+    Answers to commands wait in it, whatever is changed meanwhile.
+    """
 
     def start(self) -> None:
-        """Start the thread that delivers. Once in a publisher's life."""
+        """Start the thread that delivers. Again after `stop`."""
+        ...
+
+    def change(self, settings: PublisherSettings) -> None:
+        """Go on by other settings. Those that do not `connects_as` need `stop` before, `start` after.
+
+        The link stays: a birth goes out before any row that is encoded by the new settings. A link
+        that is down is tried at once.
+        """
         ...
 
     def wake(self) -> None:
@@ -154,7 +191,8 @@ class LinkHealth(msgspec.Struct, frozen=True):
     `degraded`: the link stands, and the broker refuses some records, which wait. `reason` is one
     line for people: why the link is as it is, and what to do. `since_s` is when it was gained or
     lost; `last_ack_s` advances while anything is in flight and the broker answers.
-    Maxima are what the broker granted on this connection (packet size 0: no limit). `by_kind` is
+    Maxima are what the broker granted on this connection (packet size 0: no limit). `announced` is
+    the revision of the birth that the broker acknowledged last. `by_kind` is
     (messages, bytes) of PUBLISH packets by what they are.
     """
 
@@ -174,4 +212,5 @@ class LinkHealth(msgspec.Struct, frozen=True):
     receive_maximum: int = 0
     alias_maximum: int = 0
     max_packet_bytes: int = 0
+    announced: int = 0
     by_kind: dict[str, tuple[int, int]] = {}

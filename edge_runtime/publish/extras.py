@@ -13,11 +13,15 @@ MAX_REPLIES = 16
 
 
 class Extra(msgspec.Struct, frozen=True):
-    """A message that is not in the outbox. `kind` is what it is counted as."""
+    """A message that is not in the outbox. `kind` is what it is counted as.
+
+    `revision`: of a birth, the settings that it tells of.
+    """
 
     message: Message
     kind: str
     correlation: bytes | None = None
+    revision: int = 0
 
 
 class Extras:
@@ -41,6 +45,11 @@ class Extras:
         with self._lock:
             if extra.message.retain:
                 self._retained.setdefault(extra.message.topic, extra)
+
+    def drop_retained(self) -> None:
+        """Forget the retained messages; replies stay."""
+        with self._lock:
+            self._retained.clear()
 
     def take(self) -> Extra | None:
         """Take the next message, replies first: somebody waits for them."""

@@ -5,22 +5,18 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections import deque
 
 from edge_runtime.broker.reasons import ALIAS_INVALID, LinkError
 from edge_runtime.clock import Clock
-from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.errors import RawText, Text
-from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.candidates import Candidates, Discover
 from edge_runtime.publish.contract import (
     MQTT_5,
-    Encode,
-    Identity,
     LinkHealth,
     LinkState,
     OnCommand,
-    Queue,
-    StatusMessages,
+    PublisherSettings,
 )
 from edge_runtime.publish.dialer import Dialer, UnreachedError
 from edge_runtime.publish.discover import find_brokers
@@ -47,50 +43,60 @@ class MqttPublisher:
 
     def __init__(
         self,
-        broker: BrokerOptions,
-        identity: Identity,
-        queue: Queue,
-        encode: Encode,
-        status: StatusMessages,
+        settings: PublisherSettings,
         *,
         clock: Clock,
         on_command: OnCommand | None = None,
         jitter: random.Random | None = None,
         ack_timeout_s: float = ACK_TIMEOUT_S,
-        place: IdentityFolder | None = None,
         discover: Discover = find_brokers,
     ) -> None:
         jitter = jitter or random.Random()  # noqa: S311  spreads a fleet, keeps no secret
-        self._broker = broker
         self._clock = clock
         self._ack_timeout_s = ack_timeout_s
-        self._waker = Waker()
-        self._stop_asked = threading.Event()
+        self._jitter = jitter
+        self._discover = discover
         self._stop_by_s = 0.0
-        self._refusals = Refusals(queue, jitter)
+        self._no_pause = threading.Event()  # between two attempts
+        self._changes: deque[PublisherSettings] = deque(maxlen=1)
         self._desk = Desk(
-            identity, queue, encode, status, on_command, clock,
-            jitter, Extras(), PublishCounters(), self._refusals, self._note,
-            self._clear, self._waker.wake,
+            settings, on_command, clock, jitter, Extras(), PublishCounters(),
+            Refusals(settings.queue, jitter), self._note, self._clear, self.wake,
         )  # fmt: skip
-        self._redial = Redial(broker.retry_max_s, jitter)
-        self._candidates = Candidates(broker, place, discover, jitter)
-        self._dialer = Dialer(
-            broker, self._candidates, place, identity, status.will, clock, self._waker,
-            self._stop_asked.is_set,
-        )  # fmt: skip
-        self._aliases = True
-        self._state: LinkState = "connecting"
-        self._reason = Text("not connected yet")
         self._since_s = clock.monotonic()
         self._attempts = 0
         self._proved_s: float | None = None  # how long a link stood on which something was taken
         self._notes: set[str] = set()
         self._link: BrokerLink | None = None
         self._session: LinkSession | None = None
-        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._set_up(settings)
+
+    def _set_up(self, settings: PublisherSettings) -> None:
+        """Make ready to connect by settings; no thread is at work."""
+        broker, place = settings.broker, settings.place
+        desk = self._desk
+        if settings.identity != desk.identity:
+            desk.extras.drop_retained()  # they bear the old names
+        desk.settings, desk.refusals = settings, Refusals(settings.queue, self._jitter)
+        self._broker = broker
+        # A thread that did not end in time (a resolver hangs) keeps those that it was stopped by.
+        self._stop_asked, self._waker = stop_asked, waker = threading.Event(), Waker()
+        self._redial = Redial(broker.retry_max_s, self._jitter)
+        self._candidates = Candidates(broker, place, self._discover, self._jitter)
+        self._dialer = Dialer(
+            broker, self._candidates, place, settings.identity, lambda: desk.status.will(),
+            self._clock, waker, stop_asked.is_set,
+        )  # fmt: skip
+        self._aliases = True
+        self._state: LinkState = "connecting"
+        self._reason = Text("not connected yet")
+        self._thread = threading.Thread(
+            target=self._run, args=(stop_asked, waker), name="mqtt", daemon=True
+        )
 
     def start(self) -> None:
+        if self._stop_asked.is_set():
+            self._set_up(self._desk.settings)
         self._thread.start()
 
     def wake(self) -> None:
@@ -101,9 +107,20 @@ class MqttPublisher:
         self._desk.extras.put(Extra(message, kind_of(topic)))
         self._waker.wake()
 
+    def change(self, settings: PublisherSettings) -> None:
+        if self._stop_asked.is_set() or not self._thread.is_alive():
+            if self._thread.ident is None:
+                self._waker.close()
+            self._set_up(settings)
+            return
+        self._changes.append(settings)
+        self._no_pause.set()
+        self._waker.wake()
+
     def stop(self, timeout_s: float) -> None:
         self._stop_by_s = self._clock.monotonic() + timeout_s
         self._stop_asked.set()
+        self._no_pause.set()
         self._waker.wake()
         if self._thread.ident is not None:
             self._thread.join(timeout_s + LAST_WORDS_S)
@@ -131,20 +148,23 @@ class MqttPublisher:
             receive_maximum=granted.receive_maximum,
             alias_maximum=granted.alias_maximum,
             max_packet_bytes=granted.max_packet_bytes,
+            announced=self._desk.announced,
             by_kind=ledger.by_kind(),
         )
 
-    def _run(self) -> None:
-        while not self._stop_asked.is_set():
-            wait_s = self._attempt()
-            if not self._stop_asked.is_set():
-                self._stop_asked.wait(wait_s)
-        self._turn_to("stopped", Text("stopped"))
-        self._waker.close()
+    def _run(self, stop_asked: threading.Event, waker: Waker) -> None:
+        while not stop_asked.is_set():
+            wait_s = self._attempt(stop_asked)
+            if not stop_asked.is_set():
+                self._no_pause.wait(wait_s)
+            self._no_pause.clear()
+        if stop_asked is self._stop_asked:
+            self._turn_to("stopped", Text("stopped"))
+        waker.close()
 
     def _state_now(self) -> tuple[LinkState, Text]:
         """Return state and reason: a link on which the broker refuses records is degraded."""
-        state, reason, refused = self._state, self._reason, self._refusals.reason
+        state, reason, refused = self._state, self._reason, self._desk.refusals.reason
         if state == "connected" and refused:
             return "degraded", Text(
                 "connected to {address}, but the broker refuses records; {what}",
@@ -153,15 +173,16 @@ class MqttPublisher:
             )
         return state, reason
 
-    def _attempt(self) -> float:
+    def _attempt(self, stop_asked: threading.Event) -> float:
         """Connect, and deliver until the link is lost; return how long to wait."""
         self._attempts += 1
+        self._take_up()
         if self._state != "connecting":
             self._turn_to("connecting", self._reason)
         self._proved_s = None
         error = LinkError("stopping")
         try:
-            self._deliver(self._dialer.dial())
+            self._deliver(self._dialer.dial(), stop_asked)
         except LinkError as lost:
             error = lost
         except Exception as fault:
@@ -172,7 +193,7 @@ class MqttPublisher:
                 log.exception("the publisher failed, and goes on")
         self._learn(error)
         wait_s = self._wait_s(error)
-        if not self._stop_asked.is_set():
+        if not stop_asked.is_set():
             turn = self._turn_to if isinstance(error, UnreachedError) else self._tell
             turn("waiting", self._suspected(error).text)
         return wait_s
@@ -188,7 +209,7 @@ class MqttPublisher:
 
     def _suspected(self, error: LinkError) -> LinkError:
         """Say so where links break early, one after the other: old brokers do not say why."""
-        known = error.code or self._refusals.reason
+        known = error.code or self._desk.refusals.reason
         if known or self._proved_s is None or not self._redial.is_suspect:
             return error
         return LinkError(
@@ -203,7 +224,7 @@ class MqttPublisher:
         if error.code == ALIAS_INVALID:
             self._aliases = False
 
-    def _deliver(self, link: BrokerLink) -> None:
+    def _deliver(self, link: BrokerLink, stop_asked: threading.Event) -> None:
         desk = self._desk
         granted = link.granted
         assert granted is not None
@@ -217,7 +238,9 @@ class MqttPublisher:
             desk.queue.connected(self._clock.monotonic())
             self._tell("connected", self._standing(link.protocol))
             session.greet()
-            while not self._stop_asked.is_set():
+            while not stop_asked.is_set():
+                if self._take_up():
+                    session.announce()
                 session.turn()
             session.farewell(self._stop_by_s)
         finally:
@@ -225,6 +248,13 @@ class MqttPublisher:
             if session.proved:
                 self._proved_s = self._clock.monotonic() - stands_since_s
             session.close()
+
+    def _take_up(self) -> bool:
+        """Take over settings that were changed meanwhile; say whether there were some."""
+        if not self._changes:
+            return False
+        self._desk.settings = self._changes.popleft()
+        return True
 
     def _tell(self, state: LinkState, reason: Text) -> None:
         """Change state; log it unless it was for the same reason before."""

@@ -12,7 +12,13 @@ from edge_runtime.backoff import Backoff
 from edge_runtime.broker.reasons import LinkError, says
 from edge_runtime.clock import Clock
 from edge_runtime.errors import Text, one_line
-from edge_runtime.publish.contract import Encode, Identity, OnCommand, Queue, StatusMessages
+from edge_runtime.publish.contract import (
+    Identity,
+    OnCommand,
+    PublisherSettings,
+    Queue,
+    StatusMessages,
+)
 from edge_runtime.publish.extras import Extra, Extras
 from edge_runtime.publish.ledger import PublishCounters
 from edge_runtime.publish.link import Ack, BrokerLink, Command, Granted
@@ -31,13 +37,13 @@ LONGEST_RESUBSCRIBE_S = 300.0
 FAILURE = 0x80
 
 
-class Desk(msgspec.Struct, frozen=True):
-    """What every session of a publisher works with."""
+class Desk(msgspec.Struct):
+    """What every session of a publisher works with; the publisher's thread exchanges settings.
 
-    identity: Identity
-    queue: Queue
-    encode: Encode
-    status: StatusMessages
+    `announced`: the revision of the birth that the broker acknowledged last.
+    """
+
+    settings: PublisherSettings
     on_command: OnCommand | None
     clock: Clock
     jitter: random.Random
@@ -47,6 +53,22 @@ class Desk(msgspec.Struct, frozen=True):
     note: Callable[[Text], None]
     cleared: Callable[[], None]
     wake: Callable[[], None]
+    announced: int = 0
+
+    @property
+    def identity(self) -> Identity:
+        """Who the device is to the broker."""
+        return self.settings.identity
+
+    @property
+    def queue(self) -> Queue:
+        """Where the rows come from."""
+        return self.settings.queue
+
+    @property
+    def status(self) -> StatusMessages:
+        """The device's retained messages."""
+        return self.settings.status
 
 
 class SessionLimits(msgspec.Struct, frozen=True):
@@ -85,8 +107,14 @@ class LinkSession:
     def greet(self) -> None:
         """Subscribe to the device's commands, and say that it is there and how it is."""
         self._subscribe()
-        for message in (self._desk.status.birth(), self._desk.status.health()):
-            self._desk.extras.put(Extra(message, kind_of(message.topic)))
+        self.announce()
+
+    def announce(self) -> None:
+        """Say what runs here, before any further row, and how it is."""
+        birth, health = self._desk.status.birth(), self._desk.status.health()
+        revision = self._desk.settings.revision
+        self._desk.extras.put(Extra(birth, kind_of(birth.topic), revision=revision))
+        self._desk.extras.put(Extra(health, kind_of(health.topic)))
 
     def _subscribe(self) -> None:
         self._subscribe_at_s = None
@@ -167,7 +195,7 @@ class LinkSession:
 
     def _send_row(self, stored: Stored) -> None:
         try:
-            message = self._desk.encode(stored)
+            message = self._desk.settings.encode(stored)
         except Exception as error:  # one bad record must not stop those behind it
             self._unfit(stored, error)
             return
@@ -250,6 +278,8 @@ class LinkSession:
                     "the broker refuses {kind} messages: {why}", kind=extra.kind, why=says(ack.code)
                 )
             )
+        elif extra.revision:
+            self._desk.announced = extra.revision
 
     def _settle_refusal(self, sent: Sent, code: int, now_s: float) -> None:
         self._desk.ledger.refused += 1

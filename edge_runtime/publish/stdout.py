@@ -10,7 +10,7 @@ import msgspec
 
 from edge_runtime.clock import Clock
 from edge_runtime.errors import Text, because
-from edge_runtime.publish.contract import Encode, LinkHealth, Queue, StatusMessages
+from edge_runtime.publish.contract import LinkHealth, PublisherSettings
 from edge_runtime.publish.ledger import PublishCounters
 from edge_runtime.publish.wire import kind_of
 from edge_runtime.records import Message, Stored
@@ -23,23 +23,25 @@ BATCH = 20
 class StdoutPublisher:
     """Prints rows and takes what was printed for delivered. See `Publisher`."""
 
-    def __init__(
-        self, queue: Queue, encode: Encode, status: StatusMessages, clock: Clock, out: TextIO
-    ) -> None:
-        self._queue = queue
-        self._encode = encode
-        self._status = status
+    def __init__(self, settings: PublisherSettings, clock: Clock, out: TextIO) -> None:
+        self._settings = settings
+        self._announced = 0
         self._clock = clock
         self._out = out
         self._ledger = PublishCounters()
         self._news = threading.Event()
         self._stopping = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._reason = Text("printing to standard output")
         self._since_s = clock.monotonic()
-        self._thread = threading.Thread(target=self._run, name="stdout", daemon=True)
+        self._thread = self._new_thread()
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="stdout", daemon=True)
 
     def start(self) -> None:
+        if self._stopping:
+            self._stopping, self._thread = False, self._new_thread()
         self._thread.start()
 
     def wake(self) -> None:
@@ -50,6 +52,15 @@ class StdoutPublisher:
             self._print_status(Message(topic, payload, "application/json", retain=True))
         except OSError as error:
             self._give_up(error)
+
+    def change(self, settings: PublisherSettings) -> None:
+        with self._lock:
+            self._settings = settings
+            if self._thread.is_alive():
+                try:
+                    self._announce()
+                except OSError as error:
+                    self._give_up(error)
 
     def stop(self, timeout_s: float) -> None:
         self._stopping = True
@@ -68,23 +79,24 @@ class StdoutPublisher:
             rejected=ledger.rejected,
             bytes_out=ledger.bytes_out,
             last_ack_s=ledger.last_ack_s,
+            announced=self._announced,
             by_kind=ledger.by_kind(),
         )
 
     def _run(self) -> None:
         try:
-            self._queue.connected(self._clock.monotonic())
-            self._print_status(self._status.birth())
+            self._settings.queue.connected(self._clock.monotonic())
+            self._announce()
             self._print_rows()
             while not self._stopping:
                 self._news.wait()
                 self._news.clear()
                 self._print_rows()
-            self._print_status(self._status.stopped())
+            self._print_status(self._settings.status.stopped())
         except OSError as error:
             self._give_up(error)
         finally:
-            self._queue.disconnected()
+            self._settings.queue.disconnected()
 
     def _give_up(self, error: OSError) -> None:
         """Say that whoever read us is gone (a closed pipe). The rows stay in the outbox."""
@@ -94,19 +106,26 @@ class StdoutPublisher:
         self._reason = reason
 
     def _print_rows(self) -> None:
-        while not self._stopping and (rows := self._queue.take(BATCH)):
+        while not self._stopping and (rows := self._settings.queue.take(BATCH)):
             for stored in rows:
                 self._print_row(stored)
 
+    def _announce(self) -> None:
+        with self._lock:
+            self._print_status(self._settings.status.birth())
+            self._announced = self._settings.revision
+
     def _print_row(self, stored: Stored) -> None:
-        try:
-            message = self._encode(stored)
-        except Exception as error:  # one bad record must not stop those behind it
-            self._ledger.rejected += 1
-            self._queue.reject(stored.row, f"cannot be encoded: {error}")
-            return
-        self._print(message, stored.body.KIND)
-        self._queue.acknowledge([stored.row])
+        queue = self._settings.queue
+        with self._lock:  # no other birth may come between
+            try:
+                message = self._settings.encode(stored)
+            except Exception as error:  # one bad record must not stop those behind it
+                self._ledger.rejected += 1
+                queue.reject(stored.row, f"cannot be encoded: {error}")
+                return
+            self._print(message, stored.body.KIND)
+        queue.acknowledge([stored.row])
         self._ledger.acknowledged += 1
         self._ledger.last_ack_s = self._clock.monotonic()
 

@@ -1,37 +1,30 @@
-"""Wires one configuration into running parts: the only place that names concrete classes."""
+"""Opens what streams are made of: sources and their captures; reads and checks configurations."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 from edge_runtime.backoff import Backoff
-from edge_runtime.board.throttle import Throttle
 from edge_runtime.clock import Clock
 from edge_runtime.config import load
 from edge_runtime.errors import ConfigError, SourceError, UsageError, located
-from edge_runtime.infer.pool import Pool
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import find_packs
-from edge_runtime.model.runner import RunnerCache
 from edge_runtime.model.trial_ledger import TrialLedger
-from edge_runtime.options import Config, RecordingOptions, SourceOptions, StreamOptions
+from edge_runtime.options import Config, SourceOptions
 from edge_runtime.packs.store import PackStore
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
 from edge_runtime.sources.isolated import LONGEST_CALL_S, IsolatedSource
-from edge_runtime.stream.build_sensor import NO_MEMORY, SensorState, build_sensor
-from edge_runtime.stream.build_vision import build_picture
-from edge_runtime.stream.capture import Capture, RunningStream
+from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.children import prepare_children
 from edge_runtime.stream.crash_guard import WorksFor, nobody
-from edge_runtime.stream.pipeline import PublishModes, Sink
+from edge_runtime.stream.setup import StreamSetup
 from edge_runtime.stream.task import StreamTask
-from edge_runtime.stream.vision_task import Observe
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
@@ -42,66 +35,6 @@ SLOTS_BESIDE_WORKERS = 4
 def worker_count(config: Config) -> int:
     """Return how many inference workers there are: as configured, or one a usable core."""
     return config.engine.workers or len(os.sched_getaffinity(0))
-
-
-def build_streams(
-    config: Config,
-    packs: dict[str, Pack],
-    *,
-    pool: Pool,
-    kits: RunnerCache,
-    sink: Sink,
-    clock: Clock,
-    ledger: TrialLedger,
-    track_ids: itertools.count[int],
-    publish_modes: PublishModes,
-    throttle: Throttle | None = None,
-    observe: Observe | None = None,
-    memory: SensorState = NO_MEMORY,
-    feed: RecordingOptions | None = None,
-    children: ChildFactory | None = None,
-    works_for: WorksFor = nobody,
-) -> list[RunningStream]:
-    """Make every stream's task and capture; nothing is started.
-
-    A `feed` is played to the stream in place of its source. Without `children` strangers' bytes
-    are decoded and models are run in this process.
-    """
-    slots = worker_count(config) + SLOTS_BESIDE_WORKERS
-
-    def build(stream: StreamOptions) -> RunningStream:
-        pack = packs.get(stream.name)
-        source = feed or stream.source
-        task: StreamTask
-        if stream.sensor is not None:
-            runtime = config.engine.runtime
-            opens = ledger.opens
-            task = build_sensor(
-                stream, pack, runtime, sink, clock, publish_modes, memory, opens, children
-            )
-        else:
-            task = build_picture(
-                stream,
-                packs[stream.name],
-                config,
-                lossless=source.is_lossless,
-                pool=pool,
-                kits=kits,
-                children=children,
-                sink=sink,
-                clock=clock,
-                new_track_id=lambda: next(track_ids),
-                publish_modes=publish_modes,
-                throttle=throttle,
-                observe=observe,
-                opens=ledger.opens,
-                works_for=works_for,
-            )
-        prepare = trial_of(stream, pack, config, ledger)
-        capture = build_capture(task, source, clock, prepare, children, slots, works_for)
-        return RunningStream(task, capture)
-
-    return [build(stream) for stream in config.streams]
 
 
 def source_opener(
@@ -135,15 +68,12 @@ def build_capture(
     )
 
 
-def trial_of(
-    stream: StreamOptions, pack: Pack | None, config: Config, ledger: TrialLedger
-) -> Callable[[], None]:
+def trial_of(setup: StreamSetup, ledger: TrialLedger) -> Callable[[], None]:
     """Return what sees to it that a stream's model has passed its trial."""
+    pack, delegate = setup.pack, setup.options.model_use.accelerator
     if pack is None:
         return lambda: None
-    return lambda: ledger.ensure(
-        pack, runtime=config.engine.runtime, delegate=stream.model_use.accelerator
-    )
+    return lambda: ledger.ensure(pack, runtime=setup.runtime, delegate=delegate)
 
 
 def load_checked(

@@ -17,7 +17,7 @@ from edge_runtime.options import StreamOptions
 from edge_runtime.records import NO_MODEL
 from edge_runtime.stream.baseline import Baselines, EffectiveRules, in_force
 from edge_runtime.stream.pipeline import PublishModes, Sink
-from edge_runtime.stream.sensor_reporter import SensorReporter
+from edge_runtime.stream.sensor_reporter import ReporterSettings, SensorReporter
 from edge_runtime.stream.sensor_task import SensorTask, WindowModel
 
 log = logging.getLogger("edge_runtime.stream")
@@ -48,62 +48,76 @@ def build_sensor(
     memory: SensorState = NO_MEMORY,
     opens: DelegateOpens | None = None,
     children: ChildFactory | None = None,
+    limits: EffectiveRules | None = None,
 ) -> SensorTask:
-    """Make the task of a sensor, with or without a model."""
+    """Make the task of a sensor, with or without a model.
+
+    `limits`: the rules that it runs with; None: those that the memory's baselines give.
+    """
     look: WindowModel | None = None
+    model = pack.ref if pack is not None else NO_MODEL
+    limits = limits or in_force(stream, model, memory.baselines)
+    settings = reporter_settings(stream, pack, publish_modes, limits)
+    alarms = memory.open_alarms(stream.name)
     if pack is None:
-        reporter, limits = readings_reporter(stream, publish_modes, memory)
+        reporter = readings_reporter(stream, settings, alarms)
     else:
         from edge_runtime.model.window_runner import PackWindowModel
 
-        reporter, limits = model_reporter(stream, pack, publish_modes, memory)
+        reporter = model_reporter(stream, pack, settings, alarms)
         look = PackWindowModel(model_of(stream, pack, runtime, opens, children))
     task = SensorTask(stream.name, reporter=reporter, look=look, sink=sink, clock=clock)
-    if limits.summary:
-        level = logging.WARNING if limits.is_refused else logging.INFO
-        log.log(level, "stream %s: baseline %s", stream.name, limits.summary)
-        task.health.baseline = limits.summary
+    say_baseline(stream.name, limits)
+    task.health.baseline = limits.summary
     return task
 
 
-def model_reporter(
-    stream: StreamOptions, pack: Pack, publish_modes: PublishModes, memory: SensorState
-) -> tuple[SensorReporter, EffectiveRules]:
-    """Make what chooses among the words of a model."""
-    channels = channels_of(pack)
-    limits = in_force(stream, pack.ref, memory.baselines)
-    stream = with_wire_names(msgspec.structs.replace(stream, rules=limits.rules), pack)
-    reporter = SensorReporter(
-        stream.name,
-        pack.ref,
-        channels,
-        [""] * len(channels),
-        publish=stream.publish,
-        rules=stream.thresholds,
-        mode=lambda: publish_modes.mode(stream.publish.mode),
+def say_baseline(stream: str, limits: EffectiveRules) -> None:
+    """Say in the log which learnt limits a stream runs with, or why it does not."""
+    if limits.summary:
+        level = logging.WARNING if limits.is_refused else logging.INFO
+        log.log(level, "stream %s: baseline %s", stream, limits.summary)
+
+
+def reporter_settings(
+    stream: StreamOptions, pack: Pack | None, publish_modes: PublishModes, limits: EffectiveRules
+) -> ReporterSettings:
+    """Return what a sensor's reporter decides by."""
+    mode = stream.publish.mode
+    stream = msgspec.structs.replace(stream, rules=limits.rules)
+    if pack is None:
+        return ReporterSettings(stream.publish, limits.rules, lambda: publish_modes.mode(mode))
+    stream = with_wire_names(stream, pack)
+    return ReporterSettings(
+        stream.publish,
+        stream.thresholds,
+        lambda: publish_modes.mode(mode),
         min_score=stream.model_use.min_score,
         class_ids=label_ids(stream.model_use.labels, pack),
-        alarms=memory.open_alarms(stream.name),
     )
-    return reporter, limits
+
+
+def model_reporter(
+    stream: StreamOptions, pack: Pack, settings: ReporterSettings, alarms: Mapping[str, Stamp]
+) -> SensorReporter:
+    """Make what chooses among the words of a model."""
+    channels = channels_of(pack)
+    units = [""] * len(channels)
+    return SensorReporter(stream.name, pack.ref, channels, units, settings, alarms=alarms)
 
 
 def readings_reporter(
-    stream: StreamOptions, publish_modes: PublishModes, memory: SensorState
-) -> tuple[SensorReporter, EffectiveRules]:
+    stream: StreamOptions, settings: ReporterSettings, alarms: Mapping[str, Stamp]
+) -> SensorReporter:
     """Make what chooses among the rows of a sensor."""
     sensor = stream.sensor
     assert sensor is not None
-    limits = in_force(stream, NO_MODEL, memory.baselines)
-    reporter = SensorReporter(
+    return SensorReporter(
         stream.name,
         NO_MODEL,
         sensor.channels,
         sensor.units,
-        publish=stream.publish,
-        rules=limits.rules,
-        mode=lambda: publish_modes.mode(stream.publish.mode),
+        settings,
         float32_channels=sensor.float32_channels,
-        alarms=memory.open_alarms(stream.name),
+        alarms=alarms,
     )
-    return reporter, limits

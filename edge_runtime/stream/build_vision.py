@@ -11,14 +11,11 @@ import msgspec
 from edge_runtime.board.throttle import Thinning, Throttle
 from edge_runtime.clock import Clock
 from edge_runtime.infer.pool import Pool
-from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.label_groups import LabelGroups
 from edge_runtime.manifest import Pack
-from edge_runtime.model.delegate_opens import DelegateOpens
-from edge_runtime.model.resolve import label_ids, model_of
-from edge_runtime.model.runner import RunnerCache
+from edge_runtime.model.resolve import label_ids
+from edge_runtime.model.runner import Model, RunnerCache
 from edge_runtime.options import (
-    Config,
     CountOptions,
     MotionOptions,
     PublishMode,
@@ -29,7 +26,8 @@ from edge_runtime.rules.build import open_rule, open_rules
 from edge_runtime.stream.crash_guard import WorksFor
 from edge_runtime.stream.pace import PaceMonitor
 from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, PublishModes, RuleUse, Sink
-from edge_runtime.stream.vision_task import Observe, VisionTask
+from edge_runtime.stream.setup import StreamSetup
+from edge_runtime.stream.vision_task import FrameSelection, Observe, VisionTask
 
 if TYPE_CHECKING:
     from edge_runtime.stream.adaptive import AdaptiveRate
@@ -38,54 +36,86 @@ NO_RULE = -1  # the interval's counts belong to no configured rule
 
 
 def build_picture(
-    stream: StreamOptions,
-    pack: Pack,
-    config: Config,
+    setup: StreamSetup,
+    model: Model,
     *,
     lossless: bool,
     pool: Pool,
     kits: RunnerCache,
-    children: ChildFactory | None,
     sink: Sink,
     clock: Clock,
     new_track_id: Callable[[], int],
     publish_modes: PublishModes,
     throttle: Throttle | None,
     observe: Observe | None,
-    opens: DelegateOpens | None,
     works_for: WorksFor,
 ) -> VisionTask:
-    """Make the task of a stream of pictures, and let it take part in the pool."""
+    """Make the task of a stream of pictures."""
     import cv2
-
-    from edge_runtime.gate import open_gate
 
     # One core a worker: OpenCV's own threads would take the cores from the other workers.
     cv2.setNumThreads(1)
-    if config.uplink.daily_mb:
-        stream = ready_for_less(stream)
-    model = model_of(stream, pack, config.engine.runtime, opens, children)
+    stream = stream_of(setup)
     pace = PaceMonitor()
-    task = VisionTask(
+    return VisionTask(
         stream.name,
         model=model,
-        low_score=low_score(stream),
-        gate=open_gate(stream.gate, hold_open_s=hold_open_s(stream)),
-        new_pipeline=lambda: build_pipeline(stream, pack, new_track_id, publish_modes, pace),
+        selection=frame_selection(stream),
+        new_pipeline=lambda: build_pipeline(stream, model.pack, new_track_id, publish_modes, pace),
         kits=kits,
         sink=sink,
         clock=clock,
         wake_pool=pool.notify,
         lossless=lossless,
-        adaptive=adaptive_rate(stream),
         # A file is worked off whole, however hot it gets: nobody waits for it.
         thinning=Thinning(throttle) if throttle and not lossless else None,
         observe=observe,
         pace=pace,
         works_for=works_for,
     )
-    pool.add(task)
-    return task
+
+
+def exchange_picture(
+    task: VisionTask,
+    before: StreamSetup,
+    setup: StreamSetup,
+    new_track_id: Callable[[], int],
+    publish_modes: PublishModes,
+    timeout_s: float,
+) -> bool:
+    """Let a task go on by another setup; False: it is not to be had, nothing was changed."""
+    stream, pack, pace = stream_of(setup), task.model.pack, task.pace
+    return task.exchange(
+        frame_selection(stream, stream_of(before), task.selection),
+        pipeline_settings(stream, pack, publish_modes),
+        lambda: build_pipeline(stream, pack, new_track_id, publish_modes, pace),
+        timeout_s,
+    )
+
+
+def stream_of(setup: StreamSetup) -> StreamOptions:
+    """Return a stream as it is to run, with a tracker where it may come to need one."""
+    return ready_for_less(setup.options) if setup.may_publish_less else setup.options
+
+
+def frame_selection(
+    stream: StreamOptions,
+    before: StreamOptions | None = None,
+    selection: FrameSelection | None = None,
+) -> FrameSelection:
+    """Return what chooses a stream's frames; a gate whose options are as before knows the scene."""
+    from edge_runtime.gate import open_gate
+
+    hold_s = hold_open_s(stream)
+    gate = adaptive = None
+    if before is not None and selection is not None and before.gate == stream.gate:
+        gate = selection.gate if hold_s == hold_open_s(before) else None
+        adaptive = selection.adaptive if before.rate == stream.rate else None
+    return FrameSelection(
+        gate or open_gate(stream.gate, hold_open_s=hold_s),
+        low_score(stream),
+        adaptive or adaptive_rate(stream),
+    )
 
 
 def ready_for_less(stream: StreamOptions) -> StreamOptions:

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
 from edge_runtime.errors import EMPTY, EdgeError, Text
@@ -134,6 +132,7 @@ class Capture:
         self._prepare()
         self._guarded(attempt, attempt.source.open)
         health = self._task.health
+        health.opens += 1
         while not self._failed.is_set():
             sample = self._guarded(attempt, attempt.source.read)
             if not attempt.current:  # abandoned or stopped while it was reading
@@ -193,13 +192,6 @@ class Capture:
         self._worked_at_failure = self._task.worked
         self._degrade(describe(error), error)
         self._failed.set()
-
-
-class RunningStream(msgspec.Struct, frozen=True):
-    """The running parts of one stream."""
-
-    task: StreamTask
-    capture: Capture
 
 
 def close_quietly(source: Source) -> None:

@@ -27,6 +27,7 @@ class LastFault(msgspec.Struct, frozen=True, omit_defaults=True):
 class StreamHealth(msgspec.Struct, omit_defaults=True):
     """One stream's state and counters. Each counter has one writer; readers may lag.
 
+    `opens` is how often the source was opened, `restarts` how often that or the work on it failed.
     `still` counts frames in which nothing moved, `coasted` those left out by the adaptive rate, or
     because the board is hot. Of a sensor `captured` counts rows, `inferred` windows, and `dropped`
     the samples that were thrown away at gaps; `baseline` says from when the learnt limits are that
@@ -47,6 +48,7 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     dropped: int = 0
     results: int = 0
     restarts: int = 0
+    opens: int = 0
     baseline: Text = EMPTY
     too_fast: int = 0
     tracking: Text = EMPTY

@@ -30,6 +30,10 @@ class BlockReadings(Protocol):
         """Take a block; yield the readings that are due, each with its moment."""
         ...
 
+    def exchange(self, publish: PublishOptions, mode: Callable[[], PublishMode]) -> None:
+        """Go on by other options; what was sent, and when, still counts."""
+        ...
+
 
 class RowReadings:
     """Of a sensor without a fixed rate: the last row of each block, where it is due."""
@@ -43,8 +47,13 @@ class RowReadings:
         shorten: Sequence[Callable[[float], float]],
     ) -> None:
         self._channels, self._units, self._shorten = channels, units, shorten
-        bands = [(channels.index(name), band) for name, band in publish.dead_band.items()]
-        self._due = DueValues(len(channels), bands, publish, mode)
+        self._due = DueValues(len(channels), self._bands(publish), publish, mode)
+
+    def exchange(self, publish: PublishOptions, mode: Callable[[], PublishMode]) -> None:
+        self._due.exchange(self._bands(publish), publish, mode)
+
+    def _bands(self, publish: PublishOptions) -> list[tuple[int, float]]:
+        return [(self._channels.index(name), band) for name, band in publish.dead_band.items()]
 
     def take(self, block: Samples) -> Iterator[tuple[Stamp, Reading]]:
         row = block.values[-1].tolist()
@@ -71,15 +80,21 @@ class SignalReadings:
         self._names = [f"{name}_{level}" for name in channels for level in LEVELS]
         self._units = [unit for unit in units for _ in LEVELS]
         self._shorten = [short for short in shorten for _ in LEVELS]
-        bands = [
+        self._due = DueValues(len(self._names), self._bands(publish), publish, mode)
+        self._mode = mode
+        self._levels = SignalLevels(len(channels))
+        self._missing_rows = 0  # until a second is full
+
+    def exchange(self, publish: PublishOptions, mode: Callable[[], PublishMode]) -> None:
+        self._due.exchange(self._bands(publish), publish, mode)
+        self._mode = mode
+
+    def _bands(self, publish: PublishOptions) -> list[tuple[int, float]]:
+        return [
             (self._names.index(f"{name}_{level}"), band)
             for name, band in publish.dead_band.items()
             for level in COMPARED_LEVELS
         ]
-        self._due = DueValues(len(self._names), bands, publish, mode)
-        self._mode = mode
-        self._levels = SignalLevels(len(channels))
-        self._missing_rows = 0  # until a second is full
 
     def take(self, block: Samples) -> Iterator[tuple[Stamp, Reading]]:
         span_rows = math.ceil(LEVEL_SPAN_S * block.rate_hz)
@@ -153,12 +168,21 @@ class DueValues:
         publish: PublishOptions,
         mode: Callable[[], PublishMode],
     ) -> None:
+        self.exchange(bands, publish, mode)
+        self._sent = np.full(count, np.nan)
+        self._sent_s = np.full(count, -np.inf)
+
+    def exchange(
+        self,
+        bands: Sequence[tuple[int, float]],
+        publish: PublishOptions,
+        mode: Callable[[], PublishMode],
+    ) -> None:
+        """Go on by other options; what was sent, and when, still counts."""
         self._bands = bands
         self._heartbeat_s = publish.heartbeat_s
         self._every_s = publish.every_s
         self._mode = mode
-        self._sent = np.full(count, np.nan)
-        self._sent_s = np.full(count, -np.inf)
 
     def take(self, values: Sequence[float], at_s: float) -> bool:
         """Say whether these values are to be sent, and remember them if so."""

@@ -93,6 +93,23 @@ class ReorderBuffer:
                     self._draining = False
                     self._changed.notify_all()
 
+    def between(self, action: Callable[[], None], timeout_s: float) -> bool:
+        """Run an action between two conclusions; raises what it raises. Drain after it.
+
+        False: what is being concluded takes longer than that, and nothing was run.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._draining, timeout=timeout_s):
+                return False
+            self._draining = True
+        try:
+            action()
+        finally:
+            with self._changed:
+                self._draining = False
+                self._changed.notify_all()
+        return True
+
     def wait_empty(self, timeout_s: float) -> bool:
         """Wait until everything was concluded."""
         with self._changed:

@@ -48,10 +48,19 @@ class ActiveThreshold(msgspec.Struct, frozen=True):
 
     rule: int
     channel: int
-    name: str
+    options: ThresholdOptions
     threshold: Threshold
-    limit: float
     begun: Stamp | None
+
+    @property
+    def name(self) -> str:
+        """The rule's name."""
+        return self.options.name
+
+    @property
+    def limit(self) -> float:
+        """The first limit that is set."""
+        return self.options.limits[0]
 
     def age_s(self, moment: Stamp) -> float | None:
         """Return how long before a moment the state began; None: no clock can tell any more."""
@@ -70,7 +79,28 @@ def watch_of(
     if begun is not None:
         threshold.resume()
     place = channels.index(options.channel)
-    return ActiveThreshold(number, place, options.name, threshold, options.limits[0], begun)
+    return ActiveThreshold(number, place, options, threshold, begun)
+
+
+def succeeding(
+    before: ActiveThreshold, options: ThresholdOptions, number: int, channels: Sequence[str]
+) -> ActiveThreshold:
+    """Return what follows a rule of the same name: the rule itself where it did not change."""
+    if before.options == options:
+        return msgspec.structs.replace(before, rule=number)
+    watch = watch_of(options, number, channels, None)
+    watch.threshold.succeed(before.threshold)
+    return msgspec.structs.replace(watch, begun=before.begun)
+
+
+class ReporterSettings(msgspec.Struct, frozen=True):
+    """What a reporter decides by. All of it can be exchanged while the stream runs."""
+
+    publish: PublishOptions
+    rules: tuple[ThresholdOptions, ...]
+    mode: Callable[[], PublishMode]
+    min_score: float = 0.0
+    class_ids: frozenset[int] | None = None
 
 
 class SensorReporter:
@@ -86,12 +116,8 @@ class SensorReporter:
         model: ModelRef,
         channels: Sequence[str],
         units: Sequence[str],
+        settings: ReporterSettings,
         *,
-        publish: PublishOptions,
-        rules: Sequence[ThresholdOptions],
-        mode: Callable[[], PublishMode],
-        min_score: float = 0.0,
-        class_ids: frozenset[int] | None = None,
         float32_channels: frozenset[str] = frozenset(),
         alarms: Mapping[str, Stamp] = NONE_ON,
     ) -> None:
@@ -100,19 +126,41 @@ class SensorReporter:
         self._channels = tuple(channels)
         self._units = tuple(units)
         self._watches = tuple(
-            watch_of(rule, i, self._channels, alarms.get(rule.name)) for i, rule in enumerate(rules)
+            watch_of(rule, i, self._channels, alarms.get(rule.name))
+            for i, rule in enumerate(settings.rules)
         )
-        self._rule_names = tuple(rule.name for rule in rules)
-        bands = [(self._channels.index(name), band) for name, band in publish.dead_band.items()]
-        self._due = DueValues(len(self._channels), bands, publish, mode)
-        self._min_score = min_score
-        self._class_ids = class_ids
+        self._rule_names = tuple(rule.name for rule in settings.rules)
+        self._due = DueValues(
+            len(self._channels), self._bands(settings.publish), settings.publish, settings.mode
+        )
+        self._min_score = settings.min_score
+        self._class_ids = settings.class_ids
         self._shorten = [
             as_float32 if one in float32_channels else as_float64 for one in self._channels
         ]
-        self._publish = publish
-        self._mode = mode
+        self._publish = settings.publish
+        self._mode = settings.mode
         self._readings: BlockReadings | None = None
+
+    def _bands(self, publish: PublishOptions) -> list[tuple[int, float]]:
+        return [(self._channels.index(name), band) for name, band in publish.dead_band.items()]
+
+    def exchange(self, settings: ReporterSettings) -> None:
+        """Go on by other settings: alarms that are on stay on, by the name of their rule."""
+        before = {watch.name: watch for watch in self._watches}
+        self._watches = tuple(
+            succeeding(before[rule.name], rule, i, self._channels)
+            if rule.name in before
+            else watch_of(rule, i, self._channels, None)
+            for i, rule in enumerate(settings.rules)
+        )
+        self._rule_names = tuple(rule.name for rule in settings.rules)
+        self._publish, self._mode = settings.publish, settings.mode
+        self._due.exchange(self._bands(settings.publish), settings.publish, settings.mode)
+        if self._readings is not None:
+            self._readings.exchange(settings.publish, settings.mode)
+        self._min_score = settings.min_score
+        self._class_ids = settings.class_ids
 
     def block(self, block: Samples) -> tuple[Result, ...]:
         """Take a sensor's rows: each is held against the rules; what is due is published."""

@@ -14,7 +14,7 @@ from edge_runtime.records import Decoded, Result
 from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.stream.missing_channels import MissingChannels
 from edge_runtime.stream.pipeline import Sink
-from edge_runtime.stream.sensor_reporter import SensorReporter
+from edge_runtime.stream.sensor_reporter import ReporterSettings, SensorReporter
 
 NO_WINDOW = Text("the model gets no window without it")
 OWN_THREAD = 0  # of the workers that `Progress` tells apart there is one
@@ -64,6 +64,7 @@ class SensorTask:
         self._sink = sink
         self._clock = clock
         self._failed = threading.Event()
+        self._exchanging = threading.Lock()
         self._missing = MissingChannels(name, NO_WINDOW if look is not None else EMPTY)
         self.worked = 0
 
@@ -78,7 +79,8 @@ class SensorTask:
             self.health.channels = self._missing.shown()
         try:
             if self._look is None:
-                self._deliver(self._reporter.block(block))
+                with self._exchanging:
+                    self._deliver(self._reporter.block(block))
             else:
                 self._see(self._look, block, is_cut=block.gap or is_missing)
         except Exception as error:
@@ -98,14 +100,34 @@ class SensorTask:
     def finish(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits
         return True
 
+    def exchange(self, settings: ReporterSettings, baseline: Text, timeout_s: float) -> bool:
+        """Go on by other settings, from one block or window to the next. Any thread.
+
+        False: nothing was changed, because the last block takes longer than that.
+        """
+        if not self._exchanging.acquire(timeout=timeout_s):
+            return False
+        try:
+            self._reporter.exchange(settings)
+            self.health.baseline = baseline
+        finally:
+            self._exchanging.release()
+        return True
+
     def close(self) -> None: ...
+
+    def release(self) -> None:
+        """Let go of the model, once the capture thread has ended."""
+        if self._look is not None:
+            self._look.restart()
 
     def _see(self, look: WindowModel, block: Samples, *, is_cut: bool) -> None:
         if is_cut:
             self._reporter.lose_sight()
         for stamp, decoded in look.windows(block):
             self.health.inferred += 1
-            self._deliver(self._reporter.window(stamp, decoded))
+            with self._exchanging:
+                self._deliver(self._reporter.window(stamp, decoded))
         self.health.dropped = look.discarded
         self.health.accelerator = look.placement
 

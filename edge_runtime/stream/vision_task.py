@@ -8,7 +8,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+
 from edge_runtime.board.throttle import Thinning
+from edge_runtime.boxes import Box
 from edge_runtime.clock import Clock
 from edge_runtime.mailbox import Mailbox
 from edge_runtime.model.runner import Model, RunnerCache
@@ -17,7 +20,7 @@ from edge_runtime.records import Result
 from edge_runtime.stream.crash_guard import WorksFor, nobody
 from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
-from edge_runtime.stream.pipeline import Pipeline, Sink
+from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, Sink
 from edge_runtime.stream.reorder import ReorderBuffer, Slot
 
 if TYPE_CHECKING:  # both import OpenCV, which a device without a camera does without
@@ -34,6 +37,19 @@ PACE_LOG_S = 3600.0  # that things move too fast is logged once in so long
 PATIENCE_S = 1.0  # for a worker, where the next choice depends on what it finds
 
 
+class FrameSelection(msgspec.Struct, frozen=True):
+    """Which frames are inferred, and from which score on objects are decoded."""
+
+    gate: Gate
+    low_score: float
+    adaptive: AdaptiveRate | None = None
+
+    @property
+    def region(self) -> Box:
+        """The part of the latest frame to infer, in fractions."""
+        return (self.adaptive or self.gate).region
+
+
 class VisionTask:
     """Takes frames from the capture thread, does them on the pool, hands results to the sink.
 
@@ -47,15 +63,13 @@ class VisionTask:
         name: str,
         *,
         model: Model,
-        low_score: float,
-        gate: Gate,
+        selection: FrameSelection,
         new_pipeline: Callable[[], Pipeline],
         kits: RunnerCache,
         sink: Sink,
         clock: Clock,
         wake_pool: Callable[[], None],
         lossless: bool,
-        adaptive: AdaptiveRate | None = None,
         thinning: Thinning | None = None,
         observe: Observe | None = None,
         pace: PaceMonitor | None = None,
@@ -65,9 +79,8 @@ class VisionTask:
         self.health = StreamHealth()
         self.progress = Progress(clock.monotonic())
         self.on_failure: Callable[[Exception], None] = lambda _error: None
-        self._model = model
-        self._low_score = low_score
-        self._gate = gate
+        self.model = model
+        self._selection = selection
         self._new_pipeline = new_pipeline
         self._pipeline = new_pipeline()
         self._kits = kits
@@ -75,16 +88,16 @@ class VisionTask:
         self._clock = clock
         self._wake_pool = wake_pool
         self._lossless = lossless
-        self._adaptive = adaptive
         self._thinning = thinning
         self._observe = observe
-        self._pace = pace or PaceMonitor()
+        self.pace = pace or PaceMonitor()
         self._paced_s = -math.inf  # when the log last had it
         self._works_for = works_for
         # One waits, and of a file the capture thread has the next one in hand.
         self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
         self._order = ReorderBuffer(self._conclude)
         self._failed = threading.Event()
+        self._exchanging = threading.Lock()  # a fresh pipeline is made by one thread at a time
 
     @property
     def worked(self) -> int:
@@ -94,11 +107,12 @@ class VisionTask:
         """Take a captured frame. With a lossless source this waits for room."""
         self.health.captured += 1
         self.progress.captured_s = offered_s = self._clock.monotonic()
-        choice = self._choose(frame)
+        selection = self._selection
+        choice = self._choose(frame, selection)
         slot = Slot(
             frame.stamp,
             frame if choice == "infer" else None,
-            region=(self._adaptive or self._gate).region,
+            region=selection.region,
             still=choice == "still",
             offered_s=offered_s,
             gated_s=self._clock.monotonic(),
@@ -118,14 +132,14 @@ class VisionTask:
             self._drain()
         self._wake_pool()
 
-    def _choose(self, frame: Frame) -> Choice:
+    def _choose(self, frame: Frame, selection: FrameSelection) -> Choice:
         choice: Choice
-        if self._adaptive is None:
-            choice = "infer" if self._gate.admits(frame) else "still"
+        if selection.adaptive is None:
+            choice = "infer" if selection.gate.admits(frame) else "still"
         else:
             if self._lossless:  # what a file gives must not depend on how fast it is read
                 self._order.wait_empty(PATIENCE_S)
-            choice = self._adaptive.choose(frame, self._pipeline.attention())
+            choice = selection.adaptive.choose(frame, self._pipeline.attention())
         if choice == "infer" and self._thinning is not None and not self._thinning.admits():
             return "coast"
         return choice
@@ -141,14 +155,14 @@ class VisionTask:
         self.progress.job_started(worker, slot.taken_s)
         self._works_for(self.name)
         try:
-            kit = self._kits.get(worker, self._model)
+            kit = self._kits.get(worker, self.model)
             self.health.accelerator = kit.placement
-            decoded = kit.run(slot.frame.image, self._low_score, slot.region)
+            decoded = kit.run(slot.frame.image, self._selection.low_score, slot.region)
             slot.costs = kit.costs
             slot.settle(decoded)
         except Exception as error:
             slot.settle(None)
-            self._kits.drop(worker, self._model)
+            self._kits.drop(worker, self.model)
             self._fail(error)
         finally:
             self.progress.job_ended(worker)
@@ -167,8 +181,37 @@ class VisionTask:
 
     def recover(self) -> None:
         """Begin again with fresh tracks after a failure: old ones would be guesses."""
-        self._pipeline = self._new_pipeline()
+        with self._exchanging:
+            self._pipeline = self._new_pipeline()
         self._failed.clear()
+
+    @property
+    def selection(self) -> FrameSelection:
+        """What chooses among the frames at present."""
+        return self._selection
+
+    def exchange(
+        self,
+        selection: FrameSelection,
+        settings: PipelineSettings,
+        new_pipeline: Callable[[], Pipeline],
+        timeout_s: float,
+    ) -> bool:
+        """Go on by other settings, from one frame to the next; the tracks stay. Any thread.
+
+        What is returned by `new_pipeline` decides by the same settings. False: nothing was
+        changed, because the last conclusion takes longer than that.
+        """
+
+        def take() -> None:
+            with self._exchanging:
+                self._new_pipeline = new_pipeline
+                self._selection = selection
+                self._deliver(self._pipeline.exchange(settings))
+
+        is_done = self._order.between(take, timeout_s)
+        self._drain()  # what became ready meanwhile
+        return is_done
 
     def close(self) -> None:
         """Let a waiting capture thread go."""
@@ -194,8 +237,8 @@ class VisionTask:
             self._observe(self.name, slot)
 
     def _note_pace(self, at_s: float) -> None:
-        notice = self._pace.notice
-        self.health.too_fast, self.health.tracking = self._pace.missed, notice
+        notice = self.pace.notice
+        self.health.too_fast, self.health.tracking = self.pace.missed, notice
         if notice and at_s - self._paced_s >= PACE_LOG_S:
             self._paced_s = at_s
             log.warning("stream %s: %s", self.name, notice)

@@ -28,6 +28,7 @@ from outbox_tools import FAST, alarm, plain
 from edge_runtime.clock import SystemClock
 from edge_runtime.options import BrokerOptions, OutboxOptions
 from edge_runtime.outbox import Outbox
+from edge_runtime.publish.contract import PublisherSettings
 from edge_runtime.publish.mqtt import MqttPublisher
 from edge_runtime.records import Gap, Message, Stored
 from support import packets
@@ -80,9 +81,8 @@ def deliver(folder: Path, port: int, *, makes: bool) -> None:
     broker = BrokerOptions(
         url=f"mqtt://127.0.0.1:{port}", retry_max_s=0.2, keepalive_s=1, connect_timeout_s=2.0
     )
-    publisher = MqttPublisher(
-        broker, IDENTITY, box, encode, Status(), clock=clock, ack_timeout_s=0.5
-    )
+    settings = PublisherSettings(broker, IDENTITY, box, encode, Status())
+    publisher = MqttPublisher(settings, clock=clock, ack_timeout_s=0.5)
     wake.append(publisher)
     publisher.start()
     print("boot", box.boot, flush=True)

@@ -12,7 +12,7 @@ from edge_runtime.encode import Encoder, StreamNames, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
 from edge_runtime.options import BrokerOptions, OutboxOptions
 from edge_runtime.outbox import Outbox, Pacing
-from edge_runtime.publish.contract import Identity
+from edge_runtime.publish.contract import Identity, PublisherSettings
 from edge_runtime.publish.mqtt import MqttPublisher
 from edge_runtime.records import Detection, Detections, Event, Message, ModelRef, Result
 
@@ -68,14 +68,16 @@ class Device:
         encoder = Encoder(TOPICS, {STREAM: names})
         self.commands = Commands({"replay": ReplayCommand(self.outbox)})
         self.publisher = MqttPublisher(
-            BrokerOptions(
-                url=f"mqtt://127.0.0.1:{port}",
-                **{"retry_max_s": 0.05, "connect_timeout_s": 5.0, **broker},
+            PublisherSettings(
+                BrokerOptions(
+                    url=f"mqtt://127.0.0.1:{port}",
+                    **{"retry_max_s": 0.05, "connect_timeout_s": 5.0, **broker},
+                ),
+                Identity.of(SITE, NAME),
+                self.outbox,
+                encoder.encode,
+                Status(encoder, self.outbox.boot),
             ),
-            Identity.of(SITE, NAME),
-            self.outbox,
-            encoder.encode,
-            Status(encoder, self.outbox.boot),
             clock=self.clock,
             on_command=self.commands.take,
             jitter=random.Random(1),

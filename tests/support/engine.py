@@ -29,7 +29,7 @@ from edge_runtime.stream.build_vision import build_pipeline
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.health import StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
-from edge_runtime.stream.vision_task import VisionTask
+from edge_runtime.stream.vision_task import FrameSelection, VisionTask
 from support.road import PACK
 
 
@@ -92,8 +92,7 @@ def make_task(
     task = VisionTask(
         name,
         model=Model(road_pack(), iou, None, lambda _pack, _delegate: new_backend()),
-        low_score=0.5,
-        gate=open_gate(AlwaysOptions(), hold_open_s=0.0),
+        selection=FrameSelection(open_gate(AlwaysOptions(), hold_open_s=0.0), low_score=0.5),
         new_pipeline=lambda: build_pipeline(stream, road_pack(), lambda: 1, no_limit(clock)),
         kits=kits,
         sink=sink,

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_runtime.clock import Clock, Stamp, SystemClock
 from edge_runtime.options import BrokerOptions
-from edge_runtime.publish.contract import Identity, OnCommand
+from edge_runtime.publish.contract import Identity, OnCommand, PublisherSettings
 from edge_runtime.publish.mqtt import MqttPublisher
 from edge_runtime.records import NO_MODEL, Body, Detections, Message, Stored
 from support.memory_queue import MemoryQueue
@@ -91,16 +91,11 @@ def publishing(
     """Run a publisher with short retries; `broker` overrides the options of `[broker]`."""
     options = BrokerOptions(url=url, **{"retry_max_s": 0.05, "connect_timeout_s": 5.0, **broker})
     publisher = MqttPublisher(
-        options,
-        IDENTITY,
-        queue,
-        encoder,
-        status or Status(),
+        PublisherSettings(options, IDENTITY, queue, encoder, status or Status(), place),
         clock=clock or BoardClock(),
         on_command=on_command,
         jitter=random.Random(1),
         ack_timeout_s=ack_timeout_s,
-        place=place,
         **({"discover": discover} if discover else {}),
     )
     publisher.start()

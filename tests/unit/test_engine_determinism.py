@@ -28,7 +28,7 @@ from edge_runtime.options import (
     VideoOptions,
 )
 from edge_runtime.records import Result
-from edge_runtime.stream.build import build_streams
+from edge_runtime.stream.builder import StreamBuilder, build_streams
 from support.engine import Results, no_limit, road_pack
 from support.road import CLIP, PACK
 
@@ -45,9 +45,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> TrialLedger:
 def run(streams: tuple[StreamOptions, ...], workers: int, ledger: TrialLedger) -> Results:
     """Run streams to their ends in this process."""
     clock, pool, kits, results = ManualClock(), Pool(workers), RunnerCache(), Results()
-    made = build_streams(
-        Config(DeviceOptions("test", "board"), BrokerOptions("mqtt://nowhere.example"), streams),
-        {stream.name: road_pack() for stream in streams},
+    builder = StreamBuilder(
         pool=pool,
         kits=kits,
         sink=results,
@@ -56,6 +54,8 @@ def run(streams: tuple[StreamOptions, ...], workers: int, ledger: TrialLedger) -
         track_ids=itertools.count(1),
         publish_modes=no_limit(clock),
     )
+    config = Config(DeviceOptions("test", "board"), BrokerOptions("mqtt://nowhere.example"), streams)
+    made = list(build_streams(config, {stream.name: road_pack() for stream in streams}, builder))
     pool.start()
     results.healths = {one.task.name: one.task.health for one in made}
     for one in made:

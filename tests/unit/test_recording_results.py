@@ -38,7 +38,7 @@ from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.records import Reading
 from edge_runtime.sources import open_source
-from edge_runtime.stream.build import build_streams
+from edge_runtime.stream.builder import StreamBuilder, build_streams
 from support.engine import Results, no_limit, road_pack
 from support.recordings import (
     ROAD,
@@ -73,9 +73,7 @@ def config_of(stream: StreamOptions) -> Config:
 def direct(stream: StreamOptions, state: Path) -> Results:
     """Run a stream on its own source, in this process."""
     clock, pool, kits, results = ManualClock(), Pool(2), RunnerCache(), Results()
-    (one,) = build_streams(
-        config_of(stream),
-        packs_of(stream),
+    builder = StreamBuilder(
         pool=pool,
         kits=kits,
         sink=results,
@@ -84,6 +82,7 @@ def direct(stream: StreamOptions, state: Path) -> Results:
         track_ids=itertools.count(1),
         publish_modes=no_limit(clock),
     )
+    (one,) = build_streams(config_of(stream), packs_of(stream), builder)
     pool.start()
     one.capture.start()
     assert one.capture.ended.wait(60.0), one.task.health
@@ -182,12 +181,12 @@ def test_what_came_over_a_serial_line_gives_the_same_alarms_again(
             blocks = take(source, 2 * len(levels))
         source.close()
         results = Results()
-        live = build_streams(
-            config_of(stream), {}, pool=Pool(1), kits=RunnerCache(), sink=results,
-            clock=ManualClock(),
+        builder = StreamBuilder(
+            pool=Pool(1), kits=RunnerCache(), sink=results, clock=ManualClock(),
             ledger=TrialLedger(state), track_ids=itertools.count(1),
             publish_modes=no_limit(ManualClock()),
-        )[0].task  # fmt: skip
+        )  # fmt: skip
+        live = next(build_streams(config_of(stream), {}, builder)).task
         for block in blocks:
             live.offer(block)
     keep(folder, blocks)

@@ -26,7 +26,7 @@ from edge_runtime.records import (
 )
 from edge_runtime.stream.health import StreamHealth
 from edge_runtime.stream.missing_channels import MOST_TOLD, MissingChannels
-from edge_runtime.stream.sensor_reporter import SensorReporter
+from edge_runtime.stream.sensor_reporter import ReporterSettings, SensorReporter
 from edge_runtime.stream.sensor_task import SensorTask
 from support.engine import Results
 
@@ -50,7 +50,7 @@ class Sensor:
         self._index = 0
         self._reporter = SensorReporter(
             "well", NO_MODEL, ("level", "temp"), ("m", "Cel"),
-            publish=PublishOptions(mode, **publish), rules=rules, mode=lambda: mode,
+            ReporterSettings(PublishOptions(mode, **publish), rules, lambda: mode),
             float32_channels=float32_channels, alarms=alarms or {},
         )  # fmt: skip
 
@@ -250,7 +250,7 @@ def test_health_names_what_has_no_value_and_the_log_says_when_it_is_back(
     caplog.set_level("INFO")
     well = SensorReporter(
         "well", NO_MODEL, ("level", "temp"), ("m", "Cel"),
-        publish=PublishOptions("every_inference"), rules=(), mode=lambda: "every_inference",
+        ReporterSettings(PublishOptions("every_inference"), (), lambda: "every_inference"),
     )  # fmt: skip
     task = SensorTask("well", reporter=well, look=None, sink=Results(), clock=ManualClock())
 
@@ -328,8 +328,9 @@ def reporter(
 ) -> SensorReporter:
     return SensorReporter(
         "pump", model, channels, [""] * len(channels),
-        publish=PublishOptions("every_inference"), rules=rules, mode=lambda: "every_inference",
-        **more,
+        ReporterSettings(
+            PublishOptions("every_inference"), rules, lambda: "every_inference", **more
+        ),
     )  # fmt: skip
 
 
@@ -370,7 +371,7 @@ def test_what_raises_is_told_once_and_the_stream_works_again_after_it() -> None:
     sink = Full()
     well = SensorReporter(
         "well", NO_MODEL, ("level",), ("m",),
-        publish=PublishOptions("every_inference"), rules=(), mode=lambda: "every_inference",
+        ReporterSettings(PublishOptions("every_inference"), (), lambda: "every_inference"),
     )  # fmt: skip
     task = SensorTask("well", reporter=well, look=None, sink=sink, clock=ManualClock())
     told: list[Exception] = []

@@ -35,8 +35,9 @@ from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.packs.store import PackStore
 from edge_runtime.records import Classification, ClassScore, Event, Measure
+from edge_runtime.stream.baseline import EffectiveRules
 from edge_runtime.stream.build import load_checked
-from edge_runtime.stream.build_sensor import NO_MEMORY, build_sensor, model_reporter
+from edge_runtime.stream.build_sensor import build_sensor, model_reporter, reporter_settings
 from edge_runtime.stream.capture import Capture
 from support.engine import Results, no_limit
 from support.learning import blocks, toycar_pack
@@ -98,7 +99,9 @@ def test_a_threshold_names_a_long_label_whole_or_as_the_wire_shows_it(form: str)
     )
     check_input(stream, "streams[0]", pack)
     check_labels(stream, 0, pack)
-    reporter, _ = model_reporter(stream, pack, no_limit(ManualClock()), NO_MEMORY)
+    limits = EffectiveRules(stream.thresholds)
+    settings = reporter_settings(stream, pack, no_limit(ManualClock()), limits)
+    reporter = model_reporter(stream, pack, settings, {})
     scores = Classification((ClassScore(1, 0.99), ClassScore(0, 0.01)))
     (alarm, *_) = reporter.window(Stamp(1e9, 5.0), scores)
     assert isinstance(alarm.body, Event)

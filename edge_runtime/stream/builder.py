@@ -1,0 +1,176 @@
+"""Wires streams into running parts, and their parts again as the configuration changes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import msgspec
+
+from edge_runtime.board.throttle import Throttle
+from edge_runtime.clock import Clock
+from edge_runtime.infer.pool import Pool
+from edge_runtime.isolation.children import ChildFactory
+from edge_runtime.manifest import Pack
+from edge_runtime.model.resolve import model_of
+from edge_runtime.model.runner import RunnerCache
+from edge_runtime.model.trial_ledger import TrialLedger
+from edge_runtime.options import Config, RecordingOptions
+from edge_runtime.stream.build import SLOTS_BESIDE_WORKERS, build_capture, trial_of
+from edge_runtime.stream.build_sensor import (
+    NO_MEMORY,
+    SensorState,
+    build_sensor,
+    reporter_settings,
+    say_baseline,
+)
+from edge_runtime.stream.build_vision import build_picture, exchange_picture
+from edge_runtime.stream.capture import Capture
+from edge_runtime.stream.crash_guard import WorksFor, nobody
+from edge_runtime.stream.pipeline import PublishModes, Sink
+from edge_runtime.stream.sensor_task import SensorTask
+from edge_runtime.stream.setup import StreamSetup, setups_of
+from edge_runtime.stream.task import StreamTask
+from edge_runtime.stream.vision_task import Observe, VisionTask
+
+EXCHANGE_TIMEOUT_S = 5.0
+
+
+class RunningStream(msgspec.Struct, frozen=True):
+    """The running parts of one stream, and what they were made of."""
+
+    task: StreamTask
+    capture: Capture
+    setup: StreamSetup
+
+
+class StreamBuilder:
+    """Makes streams of what they share: workers, interpreters, outbox. One thread.
+
+    A `feed` is played to a stream in place of its source. Without `children` strangers' bytes are
+    decoded and models are run in this process.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        kits: RunnerCache,
+        sink: Sink,
+        clock: Clock,
+        ledger: TrialLedger,
+        track_ids: itertools.count[int],
+        publish_modes: PublishModes,
+        throttle: Throttle | None = None,
+        observe: Observe | None = None,
+        memory: SensorState = NO_MEMORY,
+        feed: RecordingOptions | None = None,
+        children: ChildFactory | None = None,
+        works_for: WorksFor = nobody,
+    ) -> None:
+        self._pool = pool
+        self._kits = kits
+        self._sink = sink
+        self._clock = clock
+        self._ledger = ledger
+        self._track_ids = track_ids
+        self._publish_modes = publish_modes
+        self._throttle = throttle
+        self._observe = observe
+        self._memory = memory
+        self._feed = feed
+        self._children = children
+        self._works_for = works_for
+
+    def build(self, setup: StreamSetup) -> RunningStream:
+        """Make a stream's task and capture; nothing is started."""
+        source = self._feed or setup.options.source
+        task = self._sensor(setup) if setup.is_sensor else self._picture(setup)
+        capture = build_capture(
+            task,
+            source,
+            self._clock,
+            trial_of(setup, self._ledger),
+            self._children,
+            self._pool.workers + SLOTS_BESIDE_WORKERS,
+            self._works_for,
+        )
+        return RunningStream(task, capture, setup)
+
+    def exchange(self, stream: RunningStream, setup: StreamSetup) -> RunningStream | None:
+        """Let a stream go on by another setup that it `runs_as`; its source stays open.
+
+        None: it is not to be had, a stage hangs; nothing was changed.
+        """
+        task, timeout_s = stream.task, EXCHANGE_TIMEOUT_S
+        if isinstance(task, SensorTask):
+            assert setup.limits is not None
+            settings = reporter_settings(
+                setup.options, setup.pack, self._publish_modes, setup.limits
+            )
+            is_done = task.exchange(settings, setup.limits.summary, timeout_s)
+            if is_done and setup.limits != stream.setup.limits:
+                say_baseline(setup.name, setup.limits)
+        else:
+            assert isinstance(task, VisionTask)
+            is_done = exchange_picture(
+                task, stream.setup, setup, self._new_track_id, self._publish_modes, timeout_s
+            )
+        return msgspec.structs.replace(stream, setup=setup) if is_done else None
+
+    def release(self, stream: RunningStream) -> None:
+        """Give back what a stream holds whose capture was stopped."""
+        task = stream.task
+        if isinstance(task, SensorTask):
+            task.release()
+        else:
+            assert isinstance(task, VisionTask)
+            self._pool.remove(task, on_idle=lambda: self._kits.release(task.model))
+
+    def _sensor(self, setup: StreamSetup) -> SensorTask:
+        return build_sensor(
+            setup.options,
+            setup.pack,
+            setup.runtime,
+            self._sink,
+            self._clock,
+            self._publish_modes,
+            self._memory,
+            self._ledger.opens,
+            self._children,
+            setup.limits,
+        )
+
+    def _picture(self, setup: StreamSetup) -> VisionTask:
+        assert setup.pack is not None
+        source = self._feed or setup.options.source
+        model = model_of(
+            setup.options, setup.pack, setup.runtime, self._ledger.opens, self._children
+        )
+        self._kits.hold(model)
+        task = build_picture(
+            setup,
+            model,
+            lossless=source.is_lossless,
+            pool=self._pool,
+            kits=self._kits,
+            sink=self._sink,
+            clock=self._clock,
+            new_track_id=self._new_track_id,
+            publish_modes=self._publish_modes,
+            throttle=self._throttle,
+            observe=self._observe,
+            works_for=self._works_for,
+        )
+        self._pool.add(task)
+        return task
+
+    def _new_track_id(self) -> int:
+        return next(self._track_ids)
+
+
+def build_streams(
+    config: Config, packs: dict[str, Pack], builder: StreamBuilder, memory: SensorState = NO_MEMORY
+) -> Iterator[RunningStream]:
+    """Make every stream of a configuration; nothing is started."""
+    return map(builder.build, setups_of(config, packs, memory.baselines))
