@@ -25,8 +25,6 @@ from edge_runtime.daemon.build import build_mqtt
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
 from edge_runtime.daemon.daemon import Daemon
-from edge_runtime.daemon.report import DeviceStatus
-from edge_runtime.daemon.session import LoadedConfig
 from edge_runtime.options import (
     BrokerOptions,
     Config,
@@ -34,7 +32,7 @@ from edge_runtime.options import (
 from edge_runtime.outbox import Outbox
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
-from edge_runtime.publish.contract import Identity, OnCommand, Publisher
+from edge_runtime.publish.contract import OnCommand, Publisher, PublisherSettings
 from edge_runtime.records import KINDS, Event, Message, Stored
 from edge_runtime.stream.reorder import Slot
 
@@ -153,20 +151,20 @@ class Round(Daemon):
 
     def __init__(self, request: PipelineRequest) -> None:
         self._request = request
-        wants = ControlRequests()
-        self.watch = RoundObserver(request, lambda: wants.ask("stop"))
+        requests = ControlRequests()
+        self.watch = RoundObserver(request, lambda: requests.ask("stop"))
         self.mouth = Mouth(self.watch)
         store = PackStore(Path(request.store_dir), bundled_models())
         state_dir = Path(request.state_dir)
         super().__init__(
-            Path(request.config_file), state_dir, store, SystemClock(), Notifier({}), wants,
+            Path(request.config_file), state_dir, store, SystemClock(), Notifier({}), requests,
             CrashLoopGuard(state_dir, ""), self.mouth, observe=self.watch.concluded,
+            adapt=self._adapted,
         )  # fmt: skip
 
-    def _load(self) -> LoadedConfig:
-        loaded = super()._load()
-        self.watch.await_streams(len(loaded.config.streams))
-        return LoadedConfig(adapted(loaded.config, self._request), loaded.packs)
+    def _adapted(self, config: Config) -> Config:
+        self.watch.await_streams(len(config.streams))
+        return adapted(config, self._request)
 
     def figures(self) -> PipelineFigures:
         """Return what was seen, once it has run."""
@@ -181,23 +179,19 @@ class Mouth:
         self._publisher: Publisher | None = None
 
     def __call__(
-        self,
-        config: Config,
-        identity: Identity,
-        outbox: Outbox,
-        status: DeviceStatus,
-        clock: Clock,
-        on_command: OnCommand,
+        self, settings: PublisherSettings, clock: Clock, on_command: OnCommand
     ) -> Publisher:
+        outbox = settings.queue
+        assert isinstance(outbox, Outbox)
+
         def encode(stored: Stored) -> Message:
-            message = status.encoder.encode(stored)
+            message = settings.encode(stored)
             if stored.boot == outbox.boot:  # else the round before was stopped with it unsent
                 self._watch.encoded(stored)
             return message
 
-        self._publisher = build_mqtt(
-            config, identity, outbox, status, clock, on_command, encode=encode
-        )
+        listened = msgspec.structs.replace(settings, encode=encode)
+        self._publisher = build_mqtt(listened, clock, on_command)
         return self._publisher
 
     def results_sent(self) -> tuple[int, int]:

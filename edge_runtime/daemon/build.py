@@ -1,18 +1,19 @@
-"""Wires the device's parts: the encoder and the publisher that a configuration describes."""
+"""Wires the device's link: the encoder and the publisher that a configuration describes."""
 
 from __future__ import annotations
 
 import sys
 
 from edge_runtime.clock import Clock
-from edge_runtime.daemon.report import DeviceStatus
+from edge_runtime.daemon.loading import LoadedConfig
+from edge_runtime.daemon.report import DeviceStatus, HealthReport
 from edge_runtime.encode import Encoder, StreamNames, Topics
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import label_ids
 from edge_runtime.options import Config, StreamOptions
 from edge_runtime.outbox import Outbox
-from edge_runtime.publish.contract import Encode, Identity, OnCommand, Publisher
+from edge_runtime.publish.contract import Identity, OnCommand, Publisher, PublisherSettings
 from edge_runtime.records import NO_MODEL
 
 
@@ -41,40 +42,33 @@ def listed_labels(stream: StreamOptions, pack: Pack | None) -> tuple[str, ...]:
     return labels if wanted is None else labels[: max(wanted) + 1]
 
 
-def build_mqtt(
-    config: Config,
-    identity: Identity,
-    outbox: Outbox,
-    status: DeviceStatus,
-    clock: Clock,
-    on_command: OnCommand,
-    *,
-    encode: Encode | None = None,
-) -> Publisher:
-    """Make the publisher that `[broker]` describes. `encode`: in place of the status's own."""
-    from edge_runtime.publish.mqtt import MqttPublisher
-
-    return MqttPublisher(
+def publisher_settings(
+    loaded: LoadedConfig, outbox: Outbox, report: HealthReport, *, revision: int
+) -> PublisherSettings:
+    """Return what the publisher works with while a configuration runs."""
+    config = loaded.config
+    topics = Topics(config.device.site, config.device.level)
+    encoder = build_encoder(config, loaded.packs)
+    return PublisherSettings(
         config.broker,
-        identity,
+        Identity.of(topics.site, topics.device),
         outbox,
-        encode or status.encoder.encode,
-        status,
-        clock=clock,
-        on_command=on_command,
+        encoder.encode,
+        DeviceStatus(topics, encoder, outbox.boot, report),
         place=IdentityFolder(config.state_dir) if config.state_dir is not None else None,
+        revision=revision,
     )
 
 
-def build_stdout(
-    _config: Config,
-    _identity: Identity,
-    outbox: Outbox,
-    status: DeviceStatus,
-    clock: Clock,
-    _on_command: OnCommand,
-) -> Publisher:
+def build_mqtt(settings: PublisherSettings, clock: Clock, on_command: OnCommand) -> Publisher:
+    """Make the publisher that `[broker]` describes."""
+    from edge_runtime.publish.mqtt import MqttPublisher
+
+    return MqttPublisher(settings, clock=clock, on_command=on_command)
+
+
+def build_stdout(settings: PublisherSettings, clock: Clock, _on_command: OnCommand) -> Publisher:
     """Make the publisher that prints; nobody can send it commands."""
     from edge_runtime.publish.stdout import StdoutPublisher
 
-    return StdoutPublisher(outbox, status.encoder.encode, status, clock, sys.stdout)
+    return StdoutPublisher(settings, clock, sys.stdout)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.errors import EdgeError
 from edge_runtime.outbox import MAX_REPLAY, Outbox
 from edge_runtime.publish.contract import CommandReply
@@ -127,7 +128,7 @@ class ReplayCommand:
     (never made).
     """
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox | ReopenableOutbox) -> None:
         self._outbox = outbox
 
     def __call__(self, payload: bytes) -> Answer:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
@@ -13,16 +13,18 @@ from edge_runtime.board.throttle import Throttle
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
+from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.daemon.uplink import HEALTH_EVERY_S, Uplink
 from edge_runtime.encode import Encoder, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
 from edge_runtime.errors import EMPTY, Text
 from edge_runtime.isolation.sandbox import kept_by
-from edge_runtime.outbox import Outbox, OutboxHealth
+from edge_runtime.outbox import OutboxHealth
 from edge_runtime.publish.contract import LinkHealth, LinkState
 from edge_runtime.records import Message
-from edge_runtime.stream.capture import RunningStream
+from edge_runtime.stream.builder import RunningStream
 from edge_runtime.stream.health import LastFault, StreamHealth
+from edge_runtime.stream.task import StreamTask
 from edge_runtime.text_form import encode_english
 
 LONGEST_REASON = 240  # characters of a reason that cross the link; the log has all
@@ -31,7 +33,7 @@ FAULT_TOLD_S = 2.0 * HEALTH_EVERY_S[-1]
 
 
 def state_of(
-    streams: Sequence[RunningStream],
+    streams: Iterable[StreamTask],
     outbox_state: str,
     uplink: Uplink,
     throttle: Throttle,
@@ -39,10 +41,27 @@ def state_of(
     config_fault: Text = EMPTY,
 ) -> str:
     """Return `ok`, or `degraded` where any part has declared itself so."""
-    states = [link_state, *(stream.task.health.state for stream in streams)]
+    states = [link_state, *(stream.health.state for stream in streams)]
     degraded = "degraded" in states
     less = uplink.step or throttle.step
     return "degraded" if degraded or outbox_state != "ok" or less or config_fault else "ok"
+
+
+class ReportedDevice(Protocol):
+    """What a report is about: the streams of the moment, the outbox and the link. Any thread."""
+
+    outbox: ReopenableOutbox
+    uplink: Uplink
+    throttle: Throttle
+
+    @property
+    def streams(self) -> Mapping[str, RunningStream]:
+        """The streams by name; another mapping once one of them changes."""
+        ...
+
+    def link(self) -> LinkHealth:
+        """Return the state of the link."""
+        ...
 
 
 class HealthReport:
@@ -53,41 +72,33 @@ class HealthReport:
     """
 
     def __init__(
-        self,
-        streams: Sequence[RunningStream],
-        outbox: Outbox,
-        board: Board,
-        clock: Clock,
-        uplink: Uplink,
-        throttle: Throttle,
-        link: Callable[[], LinkHealth],
-        starts: CrashLoopGuard,
+        self, device: ReportedDevice, board: Board, clock: Clock, starts: CrashLoopGuard
     ) -> None:
         self.config_fault = EMPTY
-        self._streams = streams
-        self._outbox = outbox
+        self._device = device
         self._board = board
         self._clock = clock
-        self._uplink = uplink
-        self._throttle = throttle
-        self._link = link
         self._starts = starts
+
+    @property
+    def _tasks(self) -> dict[str, StreamTask]:
+        return {name: stream.task for name, stream in self._device.streams.items()}
 
     def health(self) -> dict[str, Any]:
         """Return the health record, ready for JSON: it crosses the link."""
-        outbox = self._outbox.health()
-        link = self._link()
+        outbox = self._device.outbox.health()
+        link = self._device.link()
         fields = self._fields(outbox, link)
         fields["outbox"] = outbox_fields(outbox)
         fields["link"] = link_fields(link)
-        if self._uplink.step:
-            fields["uplink"] = self._uplink.fields()
+        if self._device.uplink.step:
+            fields["uplink"] = self._device.uplink.fields()
         return for_link(fields)
 
     def everything(self) -> dict[str, Any]:
         """Return all that is known, for those who ask on the board itself; texts stay `Text`."""
         now_s = self._clock.monotonic()
-        outbox, link = self._outbox.health(), self._link()
+        outbox, link = self._device.outbox.health(), self._device.link()
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -95,7 +106,7 @@ class HealthReport:
             **self._fields(outbox, link),
             "outbox": msgspec.structs.asdict(outbox),
             "link": {**msgspec.structs.asdict(link), "since_s": round(now_s - link.since_s, 1)},
-            "uplink": {**self._uplink.fields(), "by_kind": self._uplink.by_kind()},
+            "uplink": {**self._device.uplink.fields(), "by_kind": self._device.uplink.by_kind()},
         }
 
     def config(self) -> dict[str, str]:
@@ -108,19 +119,19 @@ class HealthReport:
         config, short_starts = self.config(), self._starts.short
         return {
             "ts": round(stamp.wall_s, 3),
-            "boot": self._outbox.boot,
+            "boot": self._device.outbox.boot,
             "state": state_of(
-                self._streams,
+                self._tasks.values(),
                 outbox.state,
-                self._uplink,
-                self._throttle,
+                self._device.uplink,
+                self._device.throttle,
                 link.state,
                 self.config_fault,
             ),
             "clock": "synced" if stamp.trusted else "unsynced",
-            "streams": {s.task.name: shown_health(s.task.health, now_s) for s in self._streams},
+            "streams": {n: shown_health(task.health, now_s) for n, task in self._tasks.items()},
             "board": msgspec.to_builtins(self._board.vitals()),
-            **({"throttle": self._throttle.fields()} if self._throttle.step else {}),
+            **({"throttle": self._device.throttle.fields()} if self._device.throttle.step else {}),
             **({"config": config} if config else {}),
             **({"short_starts": short_starts} if short_starts else {}),
         }
@@ -128,11 +139,11 @@ class HealthReport:
     def line(self) -> str:
         """Return one line for `systemctl status`."""
         streams = ", ".join(
-            f"{s.task.name} {s.task.health.state}"
-            + (f" ({s.task.health.reason})" if s.task.health.reason else "")
-            for s in self._streams
+            f"{name} {task.health.state}"
+            + (f" ({task.health.reason})" if task.health.reason else "")
+            for name, task in self._tasks.items()
         )
-        text = f"{streams}; link {self._link().state}; {self._outbox.pending()} to go"
+        text = f"{streams}; link {self._device.link().state}; {self._device.outbox.pending()} to go"
         fault = self.config_fault
         return f"last good configuration at work ({fault}); {text}" if fault else text
 

@@ -28,7 +28,7 @@ MOST_BYTES = 16 << 20  # of an answer; what is longer is cut, and no JSON then
 ANSWER_TIMEOUT_S = 5.0  # for all of an answer: who owns the folder may have put anything there
 
 
-class UplinkTold(msgspec.Struct, frozen=True):
+class UplinkStatus(msgspec.Struct, frozen=True):
     """The day's ledger, as far as commands show it."""
 
     day: str
@@ -39,7 +39,7 @@ class UplinkTold(msgspec.Struct, frozen=True):
     reason: Text = EMPTY
 
 
-class DaemonTold(msgspec.Struct, frozen=True):
+class DaemonStatus(msgspec.Struct, frozen=True):
     """What an answer must hold for commands to show it."""
 
     pid: int
@@ -50,7 +50,7 @@ class DaemonTold(msgspec.Struct, frozen=True):
     streams: dict[str, StreamHealth]
     outbox: OutboxHealth
     link: LinkHealth
-    uplink: UplinkTold
+    uplink: UplinkStatus
     sandbox: str | None = None
     short_starts: int = 0
     config: dict[str, Text] | None = None
@@ -186,7 +186,7 @@ def read_answer(told: bytes, folder: Path) -> dict[str, Any]:
     """Return an answer that holds what commands show. Raises EdgeError."""
     try:
         answer: dict[str, Any] = with_texts(msgspec.json.decode(told, type=dict[str, Any]))
-        msgspec.convert(answer, DaemonTold, dec_hook=decode_text)
+        msgspec.convert(answer, DaemonStatus, dec_hook=decode_text)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise EdgeError(
             "{path}: the answer is no daemon's of this version ({reason}); restart the daemon",

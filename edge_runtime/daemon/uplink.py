@@ -57,10 +57,9 @@ class Uplink:
         self._save_fault = ""
         self.step = 0
 
-    def begin(self, options: UplinkOptions) -> None:
-        """Take a configuration up; a new publisher counts from zero."""
+    def limit(self, options: UplinkOptions) -> None:
+        """Take the day's limit from a configuration."""
         self._limit_bytes = options.daily_mb * 1_000_000
-        self._seen = {}
         self._choose_step()
 
     def count(self, sent: Sent) -> None:

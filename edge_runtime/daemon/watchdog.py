@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_runtime.outbox import Outbox
+from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.task import StreamTask
 
@@ -17,7 +17,7 @@ CAPTURE_LIMIT_S = 120.0
 class CommitProgress:
     """How long the outbox has let results wait. One thread."""
 
-    def __init__(self, outbox: Outbox, now_s: float) -> None:
+    def __init__(self, outbox: ReopenableOutbox, now_s: float) -> None:
         self._outbox = outbox
         self._commits = -1
         self._moved_s = now_s

@@ -75,7 +75,7 @@ class RecordingReplay:
         self._kits = RunnerCache()
         # The day's bytes are not the recording's: its folder holds no ledger, and none is saved.
         uplink = Uplink(feed.path, clock)
-        uplink.begin(config.uplink)
+        uplink.limit(config.uplink)
         memory = SensorState(Baselines(state_dir))
         builder = StreamBuilder(
             pool=self._pool,

@@ -130,7 +130,7 @@ class Publisher(Protocol):
         ...
 
     def change(self, settings: PublisherSettings) -> None:
-        """Go on by other settings. Those that do not `connects_as` need `stop` before, `start` after.
+        """Go on by other settings; `stop` before and `start` after where they need another link.
 
         The link stays: a birth goes out before any row that is encoded by the new settings. A link
         that is down is tried at once.

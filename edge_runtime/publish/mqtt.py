@@ -84,7 +84,7 @@ class MqttPublisher:
         self._redial = Redial(broker.retry_max_s, self._jitter)
         self._candidates = Candidates(broker, place, self._discover, self._jitter)
         self._dialer = Dialer(
-            broker, self._candidates, place, settings.identity, lambda: desk.status.will(),
+            broker, self._candidates, place, settings.identity, self._will,
             self._clock, waker, stop_asked.is_set,
         )  # fmt: skip
         self._aliases = True
@@ -93,6 +93,9 @@ class MqttPublisher:
         self._thread = threading.Thread(
             target=self._run, args=(stop_asked, waker), name="mqtt", daemon=True
         )
+
+    def _will(self) -> Message:
+        return self._desk.status.will()
 
     def start(self) -> None:
         if self._stop_asked.is_set():

@@ -57,7 +57,7 @@ class Threshold:
         self.on, self.since_s = True, math.nan
 
     def succeed(self, before: Threshold) -> None:
-        """Go on where a rule of the same name was, which had other limits: its alarm is on still."""
+        """Go on where a rule of the same name had other limits: its alarm is on still."""
         self.on, self.since_s = before.on, before.since_s
         self._quiet_until_s = before._quiet_until_s
 

@@ -54,7 +54,9 @@ def run(streams: tuple[StreamOptions, ...], workers: int, ledger: TrialLedger) -
         track_ids=itertools.count(1),
         publish_modes=no_limit(clock),
     )
-    config = Config(DeviceOptions("test", "board"), BrokerOptions("mqtt://nowhere.example"), streams)
+    config = Config(
+        DeviceOptions("test", "board"), BrokerOptions("mqtt://nowhere.example"), streams
+    )
     made = list(build_streams(config, {stream.name: road_pack() for stream in streams}, builder))
     pool.start()
     results.healths = {one.task.name: one.task.health for one in made}

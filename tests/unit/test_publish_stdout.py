@@ -26,7 +26,9 @@ def as_json(stored: Stored) -> Message:
 
 
 def printer(queue: MemoryQueue, encoder: Encode, out: TextIO) -> StdoutPublisher:
-    settings = PublisherSettings(BrokerOptions("none"), IDENTITY, queue, encoder, Status(), revision=1)
+    settings = PublisherSettings(
+        BrokerOptions("none"), IDENTITY, queue, encoder, Status(), revision=1
+    )
     return StdoutPublisher(settings, BoardClock(), out)
 
 
@@ -59,7 +61,9 @@ def test_a_birth_of_other_settings_comes_before_what_they_encode() -> None:
     publisher = printer(queue, as_json, out)
     publisher.start()
     queue.wait_empty()
-    settings = PublisherSettings(BrokerOptions("none"), IDENTITY, queue, encode, Status(), revision=2)
+    settings = PublisherSettings(
+        BrokerOptions("none"), IDENTITY, queue, encode, Status(), revision=2
+    )
     publisher.change(settings)
     queue.put(records(1, 3))
     publisher.wake()

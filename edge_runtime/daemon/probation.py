@@ -1,0 +1,72 @@
+"""What has to hold after a change, and how long it may take: then the change is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from edge_runtime.daemon.difference import Plan
+from edge_runtime.publish.contract import LinkHealth
+from edge_runtime.stream.builder import RunningStream
+
+PROBATION_S = 60.0
+CONTACT = ("connected", "degraded")
+
+
+class Probation:
+    """How a device was before a change, and what the change must bring back.
+
+    Streams that ran and that the change touched have to run: those that were restarted have to
+    bring a sample through all stages, pictures that go on by other settings another frame. What was
+    off before, or is new, is not held against the change. Where there was contact with the broker
+    it has to have the new birth.
+    """
+
+    def __init__(
+        self, streams: Mapping[str, RunningStream], link: LinkHealth, now_s: float
+    ) -> None:
+        self._ran = {n for n, one in streams.items() if one.task.health.state == "running"}
+        self._had_contact = link.state in CONTACT
+        self._revision = 0
+        self._captured: dict[str, int] = {}
+        self._restarted: set[str] = set()
+        self._begun_s = now_s
+        self.lasts_s = PROBATION_S
+
+    @property
+    def ends_at_s(self) -> float:
+        """The moment (monotonic) by which the change has to have proved itself."""
+        return self._begun_s + self.lasts_s
+
+    def applied(
+        self, plan: Plan, streams: Mapping[str, RunningStream], revision: int, now_s: float
+    ) -> None:
+        """Note what a plan has touched, now that it is applied; of two in a row the time is new."""
+        self._revision, self._begun_s = revision, now_s
+        self._restarted |= plan.named("restart") & self._ran
+        for name in plan.named("exchange") & self._ran:
+            self._captured[name] = streams[name].task.health.captured
+        waits = (streams[name].capture.hang_limit_s for name in self._restarted & streams.keys())
+        # A meter that is asked every ten minutes has its first answer only then.
+        self.lasts_s = max(PROBATION_S, *(one for one in waits if math.isfinite(one)), 0.0)
+
+    def missing(self, streams: Mapping[str, RunningStream], link: LinkHealth) -> str:
+        """Return what has not come up again, one line; empty: all has."""
+        for name, stream in streams.items():
+            if why := self._missing_of(name, stream):
+                return f"stream {name}: {why}"
+        if self._had_contact and link.announced < self._revision:
+            return f"the broker has not acknowledged the new birth ({link.reason})"
+        return ""
+
+    def _missing_of(self, name: str, stream: RunningStream) -> str:
+        health = stream.task.health
+        is_touched = name in self._restarted or name in self._captured
+        if not is_touched or health.state == "ended":
+            return ""
+        if health.state != "running":
+            return health.reason or "not running yet"
+        if name in self._restarted:
+            return "" if stream.task.worked else "nothing came through all its stages yet"
+        is_moving = stream.setup.is_sensor or health.captured > self._captured[name]
+        return "" if is_moving else "no frame came since"
