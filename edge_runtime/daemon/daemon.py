@@ -58,7 +58,7 @@ class Daemon:
         self._opens = DelegateOpens(state_dir, boot_id())
         self._children = ChildFactory()
         ledger = TrialLedger(state_dir, self._opens)
-        self._loader = ConfigLoader(
+        self.loader = ConfigLoader(
             config_file,
             state_dir,
             store=store,
@@ -83,7 +83,7 @@ class Daemon:
             clock,
             notifier,
             requests,
-            self._loader,
+            self.loader,
             starts,
             self._opens,
             self._crashes,
@@ -100,7 +100,7 @@ class Daemon:
         if self._notifier.is_heard:
             warn_unlimited()
         self._opens.take_stock()
-        loaded = self._loader.load_or_fall_back()
+        loaded = self.loader.load_or_fall_back()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         startup.after_imports()
         self._crashes.begin()  # after the children's template, which has its own crashes
@@ -120,6 +120,12 @@ class Daemon:
         """Ask for a change of the configuration; any thread, while `run` is at work."""
         assert self._supervisor is not None
         self._supervisor.changes.propose(change)
+
+    @property
+    def loaded(self) -> LoadedConfig:
+        """What runs at present."""
+        assert self._device is not None
+        return self._device.loaded
 
     def _supervise(self, loaded: LoadedConfig, outbox: ReopenableOutbox) -> bool:
         self._device = device = RunningDevice(self._context, loaded, outbox)

@@ -11,6 +11,7 @@ import msgspec
 
 from edge_runtime.board.notify import Notifier
 from edge_runtime.clock import Clock
+from edge_runtime.config import check_broker, check_streams
 from edge_runtime.daemon.crash_loop import START_TIMEOUT_S
 from edge_runtime.daemon.last_good import LastGoodConfig
 from edge_runtime.enrolment.identity import IdentityFolder, provisioned
@@ -88,6 +89,8 @@ class ConfigLoader:
 
     def check(self, config: Config) -> LoadedConfig:
         """Check a configuration that comes from elsewhere, as if it stood in the file."""
+        check_broker(config.broker, self._file)
+        check_streams(config, self._file)
         packs = check_named(config, self._file, self._store, self._clock, self._children)
         return self._loaded(config, packs)
 

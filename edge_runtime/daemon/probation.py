@@ -10,6 +10,7 @@ from edge_runtime.publish.contract import LinkHealth
 from edge_runtime.stream.builder import RunningStream
 
 PROBATION_S = 60.0
+STEADY_S = 2.0  # a source may give a picture each time that it is opened, and no second one
 CONTACT = ("connected", "degraded")
 
 
@@ -31,6 +32,8 @@ class Probation:
         self._captured: dict[str, int] = {}
         self._restarted: set[str] = set()
         self._begun_s = now_s
+        self._restarts: dict[str, int] = {}  # at the latest look at which all was well
+        self._well_since_s = now_s
         self.lasts_s = PROBATION_S
 
     @property
@@ -50,19 +53,27 @@ class Probation:
         # A meter that is asked every ten minutes has its first answer only then.
         self.lasts_s = max(PROBATION_S, *(one for one in waits if math.isfinite(one)), 0.0)
 
-    def missing(self, streams: Mapping[str, RunningStream], link: LinkHealth) -> str:
-        """Return what has not come up again, one line; empty: all has."""
-        for name, stream in streams.items():
+    def missing(self, streams: Mapping[str, RunningStream], link: LinkHealth, now_s: float) -> str:
+        """Return what has not come up again, one line; empty: all has, and has lasted."""
+        touched = {
+            n: one for n, one in streams.items() if n in self._restarted | set(self._captured)
+        }
+        restarts = {name: one.task.health.restarts for name, one in touched.items()}
+        for name, stream in touched.items():
             if why := self._missing_of(name, stream):
+                self._restarts = {}
                 return f"stream {name}: {why}"
+        if restarts != self._restarts:
+            self._restarts, self._well_since_s = restarts, now_s
+        if restarts and now_s - self._well_since_s < STEADY_S:
+            return f"{', '.join(restarts)}: working for less than {STEADY_S:g} s on end"
         if self._had_contact and link.announced < self._revision:
             return f"the broker has not acknowledged the new birth ({link.reason})"
         return ""
 
     def _missing_of(self, name: str, stream: RunningStream) -> str:
         health = stream.task.health
-        is_touched = name in self._restarted or name in self._captured
-        if not is_touched or health.state == "ended":
+        if health.state == "ended":
             return ""
         if health.state != "running":
             return health.reason or "not running yet"

@@ -188,7 +188,8 @@ class Supervisor:
         self._notifier.ready(self._report.line())
 
     def missing(self, probation: Probation) -> Text:
-        return probation.missing(self._device.streams, self._device.link())
+        now_s = self._clock.monotonic()
+        return probation.missing(self._device.streams, self._device.link(), now_s)
 
     def keep(self, loaded: LoadedConfig) -> None:
         if loaded.text:
