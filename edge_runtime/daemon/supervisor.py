@@ -14,6 +14,7 @@ from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
 from edge_runtime.daemon.device import STOP_TIMEOUT_S, RunningDevice
 from edge_runtime.daemon.difference import difference
+from edge_runtime.daemon.health_schedule import HealthSchedule
 from edge_runtime.daemon.loading import ConfigLoader, LoadedConfig
 from edge_runtime.daemon.probation import Probation
 from edge_runtime.daemon.report import HealthReport
@@ -72,7 +73,7 @@ class Supervisor:
         self._status_socket = status_socket
         self.changes = ChangeMachine(self)
         now_s = parts.clock.monotonic()
-        self._next_health_s = now_s + device.uplink.health_every_s()
+        self._health_schedule = HealthSchedule(now_s)
         self._next_feed_s = self._next_look_s = now_s
         self._commit_progress = CommitProgress(device.outbox, now_s)
 
@@ -122,8 +123,8 @@ class Supervisor:
             self._next_look_s = now_s + LOOK_S
             self._device.throttle.look(self._board.vitals())
         self._device.uplink.count(self._device.link().by_kind)
-        if now_s >= self._next_health_s:
-            self._next_health_s = now_s + self._device.uplink.health_every_s()
+        faults = {name: one.task.health.last_fault for name, one in self._device.streams.items()}
+        if self._health_schedule.is_due(now_s, faults, self._device.uplink.health_every_s()):
             self._device.publish_health()
             self._notifier.status(self._report.line())
         return False
