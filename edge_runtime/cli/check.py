@@ -97,12 +97,12 @@ def describe(config: Config, packs: dict[str, Pack], workers: int) -> None:
 def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) -> None:
     """Print of which streams the limits were learnt on site, or why that does not hold."""
     from edge_runtime.records import NO_MODEL
-    from edge_runtime.stream.baseline import Baselines, in_force
+    from edge_runtime.stream.baseline import Baselines, effective_rules
 
     baselines = Baselines(state_dir)
     for stream in config.streams:
         model = packs[stream.name].ref if stream.name in packs else NO_MODEL
-        if summary := in_force(stream, model, baselines).summary:
+        if summary := effective_rules(stream, model, baselines).summary:
             say(f"baseline {stream.name}: {summary}")
 
 

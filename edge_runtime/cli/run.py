@@ -38,10 +38,10 @@ def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None
     starts = CrashLoopGuard(state_dir, boot_id())
     # Nobody starts a daemon again that was started by hand.
     if notifier.is_heard and not wait_turn(starts, wants, notifier):
-        starts.end_row()
+        starts.reset()
         return
     ended = run_daemon(config_file, state_dir, notifier, wants, starts, stdout=stdout)
-    starts.end_row()
+    starts.reset()
     leave(all_ended=ended)
 
 

@@ -64,9 +64,9 @@ class CrashLoopGuard:
         if self._since_s is None:
             self._since_s = now_s
         if now_s - self._since_s >= LASTED_S:
-            self.end_row()
+            self.reset()
 
-    def end_row(self) -> None:
+    def reset(self) -> None:
         """Count from zero again: this start has lasted, or its end was asked for."""
         if not self._is_counted:
             return

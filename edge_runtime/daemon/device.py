@@ -75,11 +75,11 @@ class RunningDevice:
         self.uplink = context.uplink
         self.uplink.limit(loaded.config.uplink)
         self.throttle = Throttle(len(os.sched_getaffinity(0)))
-        self._kits = RunnerCache()
-        self._pool = Pool(worker_count(loaded.config), on_retired=self._kits.retire)
+        self._runners = RunnerCache()
+        self._pool = Pool(worker_count(loaded.config), on_retired=self._runners.retire)
         self._builder = StreamBuilder(
             pool=self._pool,
-            kits=self._kits,
+            runners=self._runners,
             sink=outbox,
             clock=context.clock,
             ledger=context.ledger,
@@ -252,7 +252,7 @@ class RunningDevice:
         if not self._pool.stop(PATIENCE_S) and self._children is not None:
             self._children.end_children()  # a model that hangs goes with its process
         if self._pool.stop(STOP_TIMEOUT_S):
-            self._kits.close()
+            self._runners.close()
         else:
             ended.append(False)
         self.all_ended = self.all_ended and all(ended)

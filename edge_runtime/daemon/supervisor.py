@@ -19,7 +19,7 @@ from edge_runtime.daemon.loading import ConfigLoader, LoadedConfig
 from edge_runtime.daemon.probation import Probation
 from edge_runtime.daemon.report import HealthReport
 from edge_runtime.daemon.status_socket import StatusSocket
-from edge_runtime.daemon.watchdog import CommitProgress, standstill
+from edge_runtime.daemon.watchdog import CommitProgress, stall_reason
 from edge_runtime.errors import Text
 from edge_runtime.model.delegate_opens import DelegateOpens
 from edge_runtime.stream.crash_guard import CrashGuard
@@ -134,7 +134,7 @@ class Supervisor:
             return
         self._next_feed_s = now_s + max(1.0, self._notifier.watchdog_s / 4)
         pairs = [(stream.task, stream.capture) for stream in self._device.streams.values()]
-        still = standstill(pairs, self._commit_progress.idle_s(now_s), now_s)
+        still = stall_reason(pairs, self._commit_progress.idle_s(now_s), now_s)
         if still:
             log.error("standing still, the watchdog is not fed: %s", still)
         else:

@@ -31,12 +31,12 @@ class CommitProgress:
         return now_s - self._moved_s
 
 
-def standstill(
+def stall_reason(
     streams: Iterable[tuple[StreamTask, Capture]], outbox_idle_s: float, now_s: float
 ) -> str:
     """Return why the daemon stands still, or an empty string.
 
-    A declared degraded state (a camera that is gone, a disk that is full) is not a standstill:
+    A declared degraded state (a camera that is gone, a disk that is full) is no stall:
     a new process would not help. `outbox_idle_s` is how long results have waited for a commit.
     """
     for task, capture in streams:

@@ -24,8 +24,8 @@ from edge_runtime.stream.baseline import (
     BaselineError,
     Limit,
     Side,
+    count_exceeding,
     limit_of,
-    past,
     quantiles_of,
     sensor_ref,
     sides,
@@ -215,7 +215,7 @@ def conclude(subject: Subject, heard: LearntSamples, made: Stamp) -> Baseline:
         windows=len(values),
         gaps=heard.gaps,
         quantiles=quantiles_of(values),
-        past=(past(halves[0], second), past(halves[1], first)),
+        past=(count_exceeding(halves[0], second), count_exceeding(halves[1], first)),
         limits=limits,
     )
 

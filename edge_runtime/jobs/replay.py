@@ -72,14 +72,14 @@ class RecordingReplay:
     ) -> None:
         self._clock = clock
         self._pool = Pool(worker_count(config))
-        self._kits = RunnerCache()
+        self._runners = RunnerCache()
         # The day's bytes are not the recording's: its folder holds no ledger, and none is saved.
         uplink = Uplink(feed.path, clock)
         uplink.limit(config.uplink)
         memory = SensorState(Baselines(state_dir))
         builder = StreamBuilder(
             pool=self._pool,
-            kits=self._kits,
+            runners=self._runners,
             sink=sink,
             clock=clock,
             ledger=TrialLedger(state_dir),
@@ -102,7 +102,7 @@ class RecordingReplay:
         finally:
             ended = self._stream.capture.stop(STOP_TIMEOUT_S)
             if self._pool.stop(STOP_TIMEOUT_S):
-                self._kits.close()
+                self._runners.close()
             else:
                 ended = False
         return ended

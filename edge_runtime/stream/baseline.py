@@ -122,7 +122,7 @@ def quantiles_of(values: Doubles) -> dict[str, float]:
     return {"min": float(values.min()), **named, "max": float(values.max())}
 
 
-def past(values: Doubles, limits: dict[Side, Limit]) -> int:
+def count_exceeding(values: Doubles, limits: dict[Side, Limit]) -> int:
     """Count the values past the limits."""
     above, below = limits.get("above"), limits.get("below")
     over = values > above.limit if above is not None else np.zeros(len(values), bool)
@@ -130,7 +130,7 @@ def past(values: Doubles, limits: dict[Side, Limit]) -> int:
     return int(np.count_nonzero(over | under))
 
 
-def learnt(rule: ThresholdOptions, baseline: Baseline) -> ThresholdOptions:
+def with_baseline(rule: ThresholdOptions, baseline: Baseline) -> ThresholdOptions:
     """Return a rule with the limits of a baseline; `min_s` and `cool_down_s` stay as they are."""
     limits = [baseline.limits[side] for side in sides((rule,))]
     return msgspec.structs.replace(
@@ -251,7 +251,9 @@ class EffectiveRules(msgspec.Struct, frozen=True):
     is_refused: bool = False
 
 
-def in_force(stream: StreamOptions, model: ModelRef, baselines: Baselines | None) -> EffectiveRules:
+def effective_rules(
+    stream: StreamOptions, model: ModelRef, baselines: Baselines | None
+) -> EffectiveRules:
     """Return a stream's rules with what was learnt on site; configured ones where that is wrong."""
     configured = stream.thresholds
     try:
@@ -260,7 +262,7 @@ def in_force(stream: StreamOptions, model: ModelRef, baselines: Baselines | None
             return EffectiveRules(configured)
         check_holds(baseline, stream, model)
         about = baseline.channel
-        rules = tuple(learnt(r, baseline) if r.channel == about else r for r in configured)
+        rules = tuple(with_baseline(r, baseline) if r.channel == about else r for r in configured)
     except (BaselineError, ValueError) as error:  # ValueError: of limits that were edited
         unused = Text(
             "not used: {reason}; the configured limits hold; run 'edge-runtime learn' again",

@@ -15,7 +15,7 @@ from edge_runtime.model.delegate_opens import DelegateOpens
 from edge_runtime.model.resolve import channels_of, label_ids, model_of, with_wire_names
 from edge_runtime.options import StreamOptions
 from edge_runtime.records import NO_MODEL
-from edge_runtime.stream.baseline import Baselines, EffectiveRules, in_force
+from edge_runtime.stream.baseline import Baselines, EffectiveRules, effective_rules
 from edge_runtime.stream.pipeline import PublishModes, Sink
 from edge_runtime.stream.sensor_reporter import ReporterSettings, SensorReporter
 from edge_runtime.stream.sensor_task import SensorTask, WindowModel
@@ -54,9 +54,9 @@ def build_sensor(
 
     `limits`: the rules that it runs with; None: those that the memory's baselines give.
     """
-    look: WindowModel | None = None
+    window_model: WindowModel | None = None
     model = pack.ref if pack is not None else NO_MODEL
-    limits = limits or in_force(stream, model, memory.baselines)
+    limits = limits or effective_rules(stream, model, memory.baselines)
     settings = reporter_settings(stream, pack, publish_modes, limits)
     alarms = memory.open_alarms(stream.name)
     if pack is None:
@@ -65,8 +65,10 @@ def build_sensor(
         from edge_runtime.model.window_runner import PackWindowModel
 
         reporter = model_reporter(stream, pack, settings, alarms)
-        look = PackWindowModel(model_of(stream, pack, runtime, opens, children))
-    task = SensorTask(stream.name, reporter=reporter, look=look, sink=sink, clock=clock)
+        window_model = PackWindowModel(model_of(stream, pack, runtime, opens, children))
+    task = SensorTask(
+        stream.name, reporter=reporter, window_model=window_model, sink=sink, clock=clock
+    )
     say_baseline(stream.name, limits)
     task.health.baseline = limits.summary
     return task

@@ -55,7 +55,7 @@ class StreamBuilder:
         self,
         *,
         pool: Pool,
-        kits: RunnerCache,
+        runners: RunnerCache,
         sink: Sink,
         clock: Clock,
         ledger: TrialLedger,
@@ -69,7 +69,7 @@ class StreamBuilder:
         works_for: WorksFor = nobody,
     ) -> None:
         self._pool = pool
-        self._kits = kits
+        self._runners = runners
         self._sink = sink
         self._clock = clock
         self._ledger = ledger
@@ -125,7 +125,7 @@ class StreamBuilder:
             task.release()
         else:
             assert isinstance(task, VisionTask)
-            self._pool.remove(task, on_idle=lambda: self._kits.release(task.model))
+            self._pool.remove(task, on_idle=lambda: self._runners.release(task.model))
 
     def _sensor(self, setup: StreamSetup) -> SensorTask:
         return build_sensor(
@@ -147,13 +147,13 @@ class StreamBuilder:
         model = model_of(
             setup.options, setup.pack, setup.runtime, self._ledger.opens, self._children
         )
-        self._kits.hold(model)
+        self._runners.hold(model)
         task = build_picture(
             setup,
             model,
             lossless=source.is_lossless,
             pool=self._pool,
-            kits=self._kits,
+            runners=self._runners,
             sink=self._sink,
             clock=self._clock,
             new_track_id=self._new_track_id,

@@ -51,7 +51,7 @@ class SensorTask:
         name: str,
         *,
         reporter: SensorReporter,
-        look: WindowModel | None,
+        window_model: WindowModel | None,
         sink: Sink,
         clock: Clock,
     ) -> None:
@@ -60,12 +60,12 @@ class SensorTask:
         self.progress = Progress(clock.monotonic())
         self.on_failure: Callable[[Exception], None] = lambda _error: None
         self._reporter = reporter
-        self._look = look
+        self._window_model = window_model
         self._sink = sink
         self._clock = clock
         self._failed = threading.Event()
         self._exchanging = threading.Lock()
-        self._missing = MissingChannels(name, NO_WINDOW if look is not None else EMPTY)
+        self._missing = MissingChannels(name, NO_WINDOW if window_model is not None else EMPTY)
         self.worked = 0
 
     def offer(self, block: Samples) -> None:
@@ -78,11 +78,11 @@ class SensorTask:
         if is_missing or self.health.channels:
             self.health.channels = self._missing.shown()
         try:
-            if self._look is None:
+            if self._window_model is None:
                 with self._exchanging:
                     self._deliver(self._reporter.block(block))
             else:
-                self._see(self._look, block, is_cut=block.gap or is_missing)
+                self._see(self._window_model, block, is_cut=block.gap or is_missing)
         except Exception as error:
             self._fail(error)
         finally:
@@ -92,8 +92,8 @@ class SensorTask:
         return self._failed.is_set()
 
     def recover(self) -> None:
-        if self._look is not None:
-            self._look.restart()
+        if self._window_model is not None:
+            self._window_model.restart()
         self._reporter.lose_sight()
         self._failed.clear()
 
@@ -118,18 +118,18 @@ class SensorTask:
 
     def release(self) -> None:
         """Let go of the model, once the capture thread has ended."""
-        if self._look is not None:
-            self._look.restart()
+        if self._window_model is not None:
+            self._window_model.restart()
 
-    def _see(self, look: WindowModel, block: Samples, *, is_cut: bool) -> None:
+    def _see(self, window_model: WindowModel, block: Samples, *, is_cut: bool) -> None:
         if is_cut:
             self._reporter.lose_sight()
-        for stamp, decoded in look.windows(block):
+        for stamp, decoded in window_model.windows(block):
             self.health.inferred += 1
             with self._exchanging:
                 self._deliver(self._reporter.window(stamp, decoded))
-        self.health.dropped = look.discarded
-        self.health.accelerator = look.placement
+        self.health.dropped = window_model.discarded
+        self.health.accelerator = window_model.placement
 
     def _deliver(self, results: tuple[Result, ...]) -> None:
         for result in results:

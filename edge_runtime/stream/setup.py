@@ -8,7 +8,7 @@ from edge_runtime.infer.litert import Runtime
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, StreamOptions
 from edge_runtime.records import NO_MODEL
-from edge_runtime.stream.baseline import Baselines, EffectiveRules, in_force
+from edge_runtime.stream.baseline import Baselines, EffectiveRules, effective_rules
 
 
 class StreamSetup(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ def setups_of(
             stream,
             pack := packs.get(stream.name),
             config.engine.runtime,
-            in_force(stream, pack.ref if pack is not None else NO_MODEL, baselines)
+            effective_rules(stream, pack.ref if pack is not None else NO_MODEL, baselines)
             if stream.sensor is not None
             else None,
             may_publish_less=config.uplink.daily_mb > 0,

@@ -65,7 +65,7 @@ class VisionTask:
         model: Model,
         selection: FrameSelection,
         new_pipeline: Callable[[], Pipeline],
-        kits: RunnerCache,
+        runners: RunnerCache,
         sink: Sink,
         clock: Clock,
         wake_pool: Callable[[], None],
@@ -83,7 +83,7 @@ class VisionTask:
         self._selection = selection
         self._new_pipeline = new_pipeline
         self._pipeline = new_pipeline()
-        self._kits = kits
+        self._runners = runners
         self._sink = sink
         self._clock = clock
         self._wake_pool = wake_pool
@@ -155,14 +155,14 @@ class VisionTask:
         self.progress.job_started(worker, slot.taken_s)
         self._works_for(self.name)
         try:
-            kit = self._kits.get(worker, self.model)
-            self.health.accelerator = kit.placement
-            decoded = kit.run(slot.frame.image, self._selection.low_score, slot.region)
-            slot.costs = kit.costs
+            runner = self._runners.get(worker, self.model)
+            self.health.accelerator = runner.placement
+            decoded = runner.run(slot.frame.image, self._selection.low_score, slot.region)
+            slot.costs = runner.costs
             slot.settle(decoded)
         except Exception as error:
             slot.settle(None)
-            self._kits.drop(worker, self.model)
+            self._runners.drop(worker, self.model)
             self._fail(error)
         finally:
             self.progress.job_ended(worker)

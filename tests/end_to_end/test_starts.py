@@ -128,4 +128,4 @@ def test_a_folder_that_takes_no_file_is_said_and_stops_nothing(
     starts = CrashLoopGuard(tmp_path / "file" / "state", "boot")
     assert wait_turn(starts, ControlRequests(), Notifier({}))
     assert "starts cannot be counted" in caplog.text
-    starts.end_row()
+    starts.reset()

@@ -26,9 +26,9 @@ from edge_runtime.stream.baseline import (
     BaselineError,
     Baselines,
     Side,
-    in_force,
+    count_exceeding,
+    effective_rules,
     limit_of,
-    past,
 )
 from edge_runtime.stream.build_sensor import SensorState, build_sensor
 from support.engine import Results, no_limit
@@ -64,7 +64,7 @@ def test_a_healthy_value_passes_the_limit_as_rarely_as_is_said(
     sign = 1.0 if side == "above" else -1.0
     one = limit_of(sign * draw(rng, 100_000), side, is_share=False)
     fresh = sign * draw(rng, 500_000)
-    assert least <= past(fresh, {side: one}) / len(fresh) <= most
+    assert least <= count_exceeding(fresh, {side: one}) / len(fresh) <= most
     is_clear = fresh <= one.clear if side == "above" else fresh >= one.clear
     assert is_clear.mean() > 0.998
 
@@ -76,8 +76,8 @@ def test_scores_of_a_classifier_are_no_exception() -> None:
         is_share: limit_of(scores[:100_000], "below", is_share=is_share)
         for is_share in (True, False)
     }
-    assert past(scores[100_000:], {"below": limits[True]}) / 500_000 < 1e-5
-    assert past(scores[100_000:], {"below": limits[False]}) / 500_000 > 1e-4
+    assert count_exceeding(scores[100_000:], {"below": limits[True]}) / 500_000 < 1e-5
+    assert count_exceeding(scores[100_000:], {"below": limits[False]}) / 500_000 > 1e-4
     assert 0.0 < limits[True].limit < limits[True].clear < 0.9
 
 
@@ -117,7 +117,7 @@ def held_against(subject: Subject, baseline: Baseline, model: ModelRef = NO_MODE
         def load(self, _stream: str) -> Baseline:
             return baseline
 
-    return in_force(subject.stream, model, Known())  # type: ignore[arg-type]
+    return effective_rules(subject.stream, model, Known())  # type: ignore[arg-type]
 
 
 def saved(folder: Path, subject: Subject | None = None) -> Baselines:
@@ -140,29 +140,31 @@ def test_a_baseline_is_kept_for_the_daemons_user_alone_and_replaces_limits_alone
     told = msgspec.json.decode(file.read_bytes())
     assert (told["date"], told["clock"], told["windows"]) == ("2027-01-15T08:00:00Z", "synced", 400)
     assert told["quantiles"]["0.99"] < told["limits"]["above"]["clear"]
-    now = in_force(subject.stream, NO_MODEL, baselines)
+    now = effective_rules(subject.stream, NO_MODEL, baselines)
     assert (now.summary, now.is_refused) == ("of 2027-01-15", False)
     (learnt_rule,) = now.rules
     assert learnt_rule.above == told["limits"]["above"]["limit"]
     assert (learnt_rule.min_s, learnt_rule.cool_down_s) == (3.0, 60.0)
     assert baselines.forget("well")
     assert not baselines.forget("well")
-    assert in_force(subject.stream, NO_MODEL, baselines).rules == (rule,)
+    assert effective_rules(subject.stream, NO_MODEL, baselines).rules == (rule,)
 
 
 def test_a_baseline_of_other_weights_or_another_scale_is_refused_and_said(tmp_path: Path) -> None:
     baselines = saved(tmp_path)
-    other = in_force(readings(LEVEL).stream, ModelRef("pump", "ab" * 32), baselines)
+    other = effective_rules(readings(LEVEL).stream, ModelRef("pump", "ab" * 32), baselines)
     assert other.is_refused
     assert other.rules == (LEVEL,)
     assert "it was learnt with none@00000000, this is pump@abababab" in other.summary
     source = SerialOptions(
         "x", LinesOptions((ColumnOptions("level", "m", scale=0.01), ColumnOptions("temp")))
     )
-    scaled = in_force(StreamOptions("well", source=source, rules=(LEVEL,)), NO_MODEL, baselines)
+    scaled = effective_rules(
+        StreamOptions("well", source=source, rules=(LEVEL,)), NO_MODEL, baselines
+    )
     assert "the sensor's channels were configured in another way" in scaled.summary
     below = readings(ThresholdOptions("dry", "level", below=1.0)).stream
-    assert "it has no limit 'below'" in in_force(below, NO_MODEL, baselines).summary
+    assert "it has no limit 'below'" in effective_rules(below, NO_MODEL, baselines).summary
 
 
 def test_the_stream_says_in_health_and_log_what_becomes_of_its_baseline(
@@ -187,7 +189,7 @@ def test_a_file_that_is_not_whole_is_said_and_the_configured_limits_hold(
 ) -> None:
     baselines = saved(tmp_path)
     (baselines.folder / "well.json").write_bytes(text)
-    now = in_force(readings(LEVEL).stream, NO_MODEL, baselines)
+    now = effective_rules(readings(LEVEL).stream, NO_MODEL, baselines)
     assert (now.rules, now.is_refused) == ((LEVEL,), True)
     assert "well.json: cannot be read" in now.summary
 
@@ -199,7 +201,7 @@ def test_limits_that_were_edited_into_nonsense_are_refused(tmp_path: Path) -> No
     told = msgspec.json.decode(file.read_bytes())
     told["limits"]["above"]["limit"] = 0.0
     file.write_bytes(msgspec.json.encode(told))
-    now = in_force(subject.stream, NO_MODEL, baselines)
+    now = effective_rules(subject.stream, NO_MODEL, baselines)
     assert now.is_refused
     assert "above must be more than below" in now.summary
 

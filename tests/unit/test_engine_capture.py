@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from edge_runtime.clock import Clock, SystemClock
-from edge_runtime.daemon.watchdog import CAPTURE_LIMIT_S, INFERENCE_LIMIT_S, standstill
+from edge_runtime.daemon.watchdog import CAPTURE_LIMIT_S, INFERENCE_LIMIT_S, stall_reason
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.pool import Pool
 from edge_runtime.model.runner import RunnerCache
@@ -30,7 +30,7 @@ class Bench:
 
     def __init__(self, workers: int = 1) -> None:
         self.pool = Pool(workers)
-        self.kits = RunnerCache()
+        self.runners = RunnerCache()
         self.results = Results()
         self.captures: list[Capture] = []
 
@@ -43,7 +43,7 @@ class Bench:
         lossless: bool = False,
     ) -> VisionTask:
         return make_task(
-            name, self.results, CLOCK, self.pool, self.kits, new_backend,
+            name, self.results, CLOCK, self.pool, self.runners, new_backend,
             iou=iou, lossless=lossless,
         )  # fmt: skip
 
@@ -72,7 +72,7 @@ def bench(workers: int = 1) -> Iterator[Bench]:
         for capture in made.captures:
             capture.stop(DONE_S)
         assert made.pool.stop(DONE_S)
-        made.kits.close()
+        made.runners.close()
 
 
 def drawn(frames: int = 0, *faults: FaultOptions, realtime: bool = False) -> SyntheticOptions:
@@ -153,12 +153,12 @@ def test_hanging_again_and_again_is_left_to_the_watchdog() -> None:
         capture = made.capture(task, hang, hang_limit_s=5.0)
         capture.start()
         for times in range(MAX_ABANDONED):
-            assert standstill([(task, capture)], 0.0, CLOCK.monotonic()) == ""
+            assert stall_reason([(task, capture)], 0.0, CLOCK.monotonic()) == ""
             until(lambda: capture._attempt and capture._attempt.busy_since_s, "a hanging read")
             capture.check(CLOCK.monotonic() + 6.0)
             assert capture.abandoned == times + 1
         assert capture.stuck
-        assert "hangs again and again" in standstill([(task, capture)], 0.0, CLOCK.monotonic())
+        assert "hangs again and again" in stall_reason([(task, capture)], 0.0, CLOCK.monotonic())
 
 
 # Stages
@@ -207,7 +207,7 @@ def test_a_backend_that_never_works_stays_degraded_and_does_not_spin() -> None:
         assert made.results.kept == []
         # Not while a try is under way: so long after its beginning that would be a hang.
         later_s = CLOCK.monotonic() + 1000.0
-        until(lambda: not standstill([(task, capture)], 0.0, later_s), "no standstill")
+        until(lambda: not stall_reason([(task, capture)], 0.0, later_s), "no stall")
 
 
 # The watchdog
@@ -262,13 +262,13 @@ def test_an_inference_that_hangs_starves_the_watchdog_and_no_other_stream() -> N
         assert len(made.results.of("road")) == 30
         streams = [(other, beside), (task, capture)]
         now_s = CLOCK.monotonic()
-        assert standstill(streams, 0.0, now_s) == ""
+        assert stall_reason(streams, 0.0, now_s) == ""
         assert not task.finish(0.0)
-        hung = standstill(streams, 0.0, now_s + INFERENCE_LIMIT_S + 1.0)
+        hung = stall_reason(streams, 0.0, now_s + INFERENCE_LIMIT_S + 1.0)
         assert hung == "stream gate: inference hangs"
         backend.go.set()
         assert task.finish(DONE_S)
-        until(lambda: not standstill(streams, 0.0, now_s + 1000.0), "the watchdog fed again")
+        until(lambda: not stall_reason(streams, 0.0, now_s + 1000.0), "the watchdog fed again")
 
 
 def test_silence_without_a_reason_starves_the_watchdog() -> None:
@@ -277,14 +277,14 @@ def test_silence_without_a_reason_starves_the_watchdog() -> None:
         capture = made.capture(task, drawn())
         later_s = CLOCK.monotonic() + CAPTURE_LIMIT_S + 1.0
         task.health.state = "running"
-        assert "no sample for 12" in standstill([(task, capture)], 0.0, later_s)
+        assert "no sample for 12" in stall_reason([(task, capture)], 0.0, later_s)
         capture.waiting = True  # the workers' back-pressure is not the source's fault
-        assert standstill([(task, capture)], 0.0, later_s) == ""
+        assert stall_reason([(task, capture)], 0.0, later_s) == ""
         capture.waiting = False
         task.health.state = "degraded"
-        assert standstill([(task, capture)], 0.0, later_s) == ""
+        assert stall_reason([(task, capture)], 0.0, later_s) == ""
 
 
 def test_an_outbox_that_does_not_commit_starves_the_watchdog() -> None:
-    assert standstill([], 59.0, 0.0) == ""
-    assert standstill([], 61.0, 0.0) == "the outbox has not committed for 61 s"
+    assert stall_reason([], 59.0, 0.0) == ""
+    assert stall_reason([], 61.0, 0.0) == "the outbox has not committed for 61 s"

@@ -44,10 +44,10 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> TrialLedger:
 
 def run(streams: tuple[StreamOptions, ...], workers: int, ledger: TrialLedger) -> Results:
     """Run streams to their ends in this process."""
-    clock, pool, kits, results = ManualClock(), Pool(workers), RunnerCache(), Results()
+    clock, pool, runners, results = ManualClock(), Pool(workers), RunnerCache(), Results()
     builder = StreamBuilder(
         pool=pool,
-        kits=kits,
+        runners=runners,
         sink=results,
         clock=clock,
         ledger=ledger,
@@ -67,7 +67,7 @@ def run(streams: tuple[StreamOptions, ...], workers: int, ledger: TrialLedger) -
         assert one.task.finish(DONE_S)
         assert one.task.health.reason == ""
     assert pool.stop(DONE_S)
-    kits.close()
+    runners.close()
     return results
 
 

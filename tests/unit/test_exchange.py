@@ -262,13 +262,13 @@ def test_a_pool_comes_to_another_number_of_workers() -> None:
 
 
 def test_an_interpreter_is_closed_with_the_last_stream_that_holds_its_model() -> None:
-    kits, model = RunnerCache(), Model(road_pack(), None, None, lambda *_: canned())
-    kits.hold(model)
-    kits.hold(model)
-    kit = kits.get(0, model)
-    kits.release(model)
-    assert kits.get(0, model) is kit
-    kits.release(model)
-    kits.hold(model)
-    assert kits.get(0, model) is not kit
-    kits.close()
+    runners, model = RunnerCache(), Model(road_pack(), None, None, lambda *_: canned())
+    runners.hold(model)
+    runners.hold(model)
+    runner = runners.get(0, model)
+    runners.release(model)
+    assert runners.get(0, model) is runner
+    runners.release(model)
+    runners.hold(model)
+    assert runners.get(0, model) is not runner
+    runners.close()

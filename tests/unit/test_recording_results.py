@@ -72,10 +72,10 @@ def config_of(stream: StreamOptions) -> Config:
 
 def direct(stream: StreamOptions, state: Path) -> Results:
     """Run a stream on its own source, in this process."""
-    clock, pool, kits, results = ManualClock(), Pool(2), RunnerCache(), Results()
+    clock, pool, runners, results = ManualClock(), Pool(2), RunnerCache(), Results()
     builder = StreamBuilder(
         pool=pool,
-        kits=kits,
+        runners=runners,
         sink=results,
         clock=clock,
         ledger=TrialLedger(state),
@@ -89,7 +89,7 @@ def direct(stream: StreamOptions, state: Path) -> Results:
     assert one.task.finish(60.0)
     assert one.capture.stop(10.0)
     assert pool.stop(10.0)
-    kits.close()
+    runners.close()
     return results
 
 
@@ -182,7 +182,7 @@ def test_what_came_over_a_serial_line_gives_the_same_alarms_again(
         source.close()
         results = Results()
         builder = StreamBuilder(
-            pool=Pool(1), kits=RunnerCache(), sink=results, clock=ManualClock(),
+            pool=Pool(1), runners=RunnerCache(), sink=results, clock=ManualClock(),
             ledger=TrialLedger(state), track_ids=itertools.count(1),
             publish_modes=no_limit(ManualClock()),
         )  # fmt: skip

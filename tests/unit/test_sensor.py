@@ -252,7 +252,7 @@ def test_health_names_what_has_no_value_and_the_log_says_when_it_is_back(
         "well", NO_MODEL, ("level", "temp"), ("m", "Cel"),
         ReporterSettings(PublishOptions("every_inference"), (), lambda: "every_inference"),
     )  # fmt: skip
-    task = SensorTask("well", reporter=well, look=None, sink=Results(), clock=ManualClock())
+    task = SensorTask("well", reporter=well, window_model=None, sink=Results(), clock=ManualClock())
 
     def offer(at_s: float, temp: float, why: str = "") -> dict[str, str]:
         missing = {"temp": why} if why else {}
@@ -373,7 +373,7 @@ def test_what_raises_is_told_once_and_the_stream_works_again_after_it() -> None:
         "well", NO_MODEL, ("level",), ("m",),
         ReporterSettings(PublishOptions("every_inference"), (), lambda: "every_inference"),
     )  # fmt: skip
-    task = SensorTask("well", reporter=well, look=None, sink=sink, clock=ManualClock())
+    task = SensorTask("well", reporter=well, window_model=None, sink=sink, clock=ManualClock())
     told: list[Exception] = []
     task.on_failure = told.append
     block = Samples(0, np.ones((3, 1), np.float32), Stamp(1e9, 1.0), 3.0, ("level",))

@@ -14,7 +14,7 @@ import pytest
 from edge_runtime.clock import ManualClock, Stamp, SystemClock
 from edge_runtime.config import load
 from edge_runtime.daemon.build import build_encoder, listed_labels
-from edge_runtime.daemon.watchdog import CAPTURE_LIMIT_S, standstill
+from edge_runtime.daemon.watchdog import CAPTURE_LIMIT_S, stall_reason
 from edge_runtime.errors import ConfigError, UsageError
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import check_input, check_labels, open_pack_backend
@@ -274,8 +274,8 @@ def test_a_meter_that_is_asked_rarely_is_neither_hung_nor_at_a_standstill() -> N
     task.health.state = "running"
     capture = Capture(task, lambda: None, clock, None, hang_limit_s=source.hang_limit_s)  # type: ignore[arg-type,return-value]
     asked_s = clock.monotonic()
-    assert standstill([(task, capture)], 0.0, asked_s + CAPTURE_LIMIT_S + 600.0) == ""
-    assert "no sample" in standstill([(task, capture)], 0.0, asked_s + 2500.0)
+    assert stall_reason([(task, capture)], 0.0, asked_s + CAPTURE_LIMIT_S + 600.0) == ""
+    assert "no sample" in stall_reason([(task, capture)], 0.0, asked_s + 2500.0)
 
 
 def test_a_model_on_windows_runs_without_opencv() -> None:
