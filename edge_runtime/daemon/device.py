@@ -61,7 +61,7 @@ class DaemonContext(msgspec.Struct, frozen=True):
 class RunningDevice:
     """The parts at work. One thread, the supervisor's; `outbox` and the link outlive what changes.
 
-    `all_ended` False: a thread was left behind that hangs in a native call.
+    `all_ended` False, once it was stopped: a thread was left behind that hangs in a native call.
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class RunningDevice:
         self._make_publisher = context.make_publisher
         self._publisher: Publisher | None = None
         self._finished: set[str] = set()  # streams whose source has ended, concluded
+        self._lingering: list[RunningStream] = []  # taken down, with a thread that still ends
         self.revision = 0
         self.all_ended = True
 
@@ -228,15 +229,27 @@ class RunningDevice:
         ending = [self.streams[name] for name in names]
         for stream in ending:
             stream.capture.begin_stop()
+        # Of all together: many that hang must not cost the watchdog's patience.
+        ends_at_s = self._clock.monotonic() + CAPTURE_STOP_S
         for stream in ending:
-            if not stream.capture.stop(CAPTURE_STOP_S):
-                self.all_ended = False
-            if stream.task.name not in self._finished:
-                stream.task.finish(CONCLUDE_S)
+            stream.capture.stop(max(0.0, ends_at_s - self._clock.monotonic()))
+        ends_at_s = self._clock.monotonic() + CONCLUDE_S
+        for stream in ending:
+            has_ended = stream.capture.stop(0.0)
+            if has_ended and stream.task.name not in self._finished:
+                stream.task.finish(max(0.0, ends_at_s - self._clock.monotonic()))
             self._finished.discard(stream.task.name)
-            self._builder.release(stream)
+        self._lingering += ending
+        self.sweep()
         gone = {stream.task.name for stream in ending}
         self.streams = {name: one for name, one in self.streams.items() if name not in gone}
+
+    def sweep(self) -> None:
+        """Give back what streams hold that were taken down, once their threads have ended."""
+        ended = [stream for stream in self._lingering if stream.capture.stop(0.0)]
+        self._lingering = [stream for stream in self._lingering if stream not in ended]
+        for stream in ended:
+            self._builder.release(stream)
 
     def _settings(self) -> PublisherSettings:
         return publisher_settings(
@@ -255,7 +268,8 @@ class RunningDevice:
             self._runners.close()
         else:
             ended.append(False)
-        self.all_ended = self.all_ended and all(ended)
+        self.sweep()
+        self.all_ended = all(ended) and not self._lingering
         self.outbox.flush(STOP_TIMEOUT_S)
         self._commands.stop()
         if self._publisher is not None:

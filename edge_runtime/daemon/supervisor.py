@@ -118,6 +118,7 @@ class Supervisor:
         self._crashes.look(now_s)
         for stream in self._device.streams.values():
             stream.capture.check(now_s)
+        self._device.sweep()
         self._feed_watchdog(now_s)
         if now_s >= self._next_look_s:
             self._next_look_s = now_s + LOOK_S
@@ -185,7 +186,7 @@ class Supervisor:
         probation.applied(
             plan, self._device.streams, self._device.revision, self._clock.monotonic()
         )
-        log.info("configuration read again: %s", plan.summary)
+        log.info("configuration applied: %s", plan.summary)
         self._notifier.ready(self._report.line())
 
     def missing(self, probation: Probation) -> Text:

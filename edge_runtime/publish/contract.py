@@ -132,6 +132,8 @@ class Publisher(Protocol):
     def change(self, settings: PublisherSettings) -> None:
         """Go on by other settings; `stop` before and `start` after where they need another link.
 
+        Raises ValueError where that was not done.
+
         The link stays: a birth goes out before any row that is encoded by the new settings. A link
         that is down is tried at once.
         """

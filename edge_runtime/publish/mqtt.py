@@ -116,6 +116,8 @@ class MqttPublisher:
                 self._waker.close()
             self._set_up(settings)
             return
+        if not settings.connects_as(self._desk.settings):
+            raise ValueError("these settings need another link: stop the publisher before")
         self._changes.append(settings)
         self._no_pause.set()
         self._waker.wake()

@@ -41,7 +41,7 @@ class Meter:
         self.folder = folder
         self.sent: dict[str, tuple[int, int]] = {}
         self.uplink = Uplink(folder, self.clock)
-        self.uplink.begin(UplinkOptions(daily_mb=daily_mb))
+        self.uplink.limit(UplinkOptions(daily_mb=daily_mb))
 
     def send(self, size: int, kind: str = "detections") -> None:
         messages, total = self.sent.get(kind, (0, 0))
@@ -53,7 +53,7 @@ class Meter:
         self.clock = ManualClock(self.clock.now().wall_s, trusted=trusted)
         self.sent = {}
         self.uplink = Uplink(self.folder, self.clock)
-        self.uplink.begin(LIMIT)
+        self.uplink.limit(LIMIT)
 
     @property
     def used(self) -> int:
@@ -75,10 +75,9 @@ def test_bytes_are_counted_by_kind(meter: Meter) -> None:
     }  # fmt: skip
 
 
-def test_a_new_publisher_counts_from_zero_and_the_day_goes_on(meter: Meter) -> None:
+def test_the_day_goes_on_under_another_limit(meter: Meter) -> None:
     meter.send(1000)
-    meter.uplink.begin(LIMIT)
-    meter.sent = {}
+    meter.uplink.limit(LIMIT)
     meter.send(300)
     assert meter.used == 1300
 
@@ -121,9 +120,9 @@ def test_a_new_day_begins_anew(meter: Meter, caplog: pytest.LogCaptureFixture) -
 def test_a_step_ends_below_where_it_began(meter: Meter) -> None:
     meter.send(800_000)
     assert meter.uplink.step == 1
-    meter.uplink.begin(UplinkOptions(daily_mb=1.04))  # 77 %
+    meter.uplink.limit(UplinkOptions(daily_mb=1.04))  # 77 %
     assert meter.uplink.step == 1
-    meter.uplink.begin(UplinkOptions(daily_mb=1.10))  # 73 %
+    meter.uplink.limit(UplinkOptions(daily_mb=1.10))  # 73 %
     assert meter.uplink.step == 0
 
 
