@@ -49,7 +49,7 @@ class Line:
 
     def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:  # noqa: ARG002 - as below
         for track in live:
-            point = bottom_centre(track.xyxy)
+            point = bottom_center(track.xyxy)
             self._crossings[track.id] = CrossingState(side_of(self._distance(point)), point)
 
     def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:  # noqa: ARG002 - a crossing is of its own moment

@@ -13,7 +13,7 @@ import msgspec
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.clock import Stamp
 from edge_runtime.label_groups import NO_GROUPS, LabelGroups
-from edge_runtime.options import TrackRuleOptions, PublishMode, PublishOptions, TrackOptions
+from edge_runtime.options import PublishMode, PublishOptions, TrackOptions, TrackRuleOptions
 from edge_runtime.records import (
     Anomaly,
     Body,
