@@ -58,7 +58,7 @@ __attribute__((unused)) static int in_trial(void) {
   close(file);
   for (ssize_t place = 0; place < size; place++)
     if (!line[place]) line[place] = ' ';
-  return strstr(line, "engine.trial") != NULL;
+  return strstr(line, "model.trial") != NULL;
 }
 
 static int invoke(Context *context, void *node) {

@@ -17,11 +17,11 @@ from edge_runtime.options import (
     DwellOptions,
     LineOptions,
     ModelOptions,
-    PictureRule,
     PublishOptions,
     StreamOptions,
     ThresholdOptions,
     TrackOptions,
+    TrackRuleOptions,
     ZoneOptions,
 )
 from edge_runtime.raw import Samples
@@ -43,7 +43,7 @@ EACH = CountOptions("each", every_s=10.0)
 class Road:
     """A stream in which one person stands, ten frames a second, and may step aside."""
 
-    def __init__(self, *rules: PictureRule, **options: Any) -> None:
+    def __init__(self, *rules: TrackRuleOptions, **options: Any) -> None:
         self._modes = no_limit(ManualClock())
         self.options = StreamOptions("road", rules=rules, track=TrackOptions(), **options)
         self.pipeline = build_pipeline(
@@ -61,7 +61,7 @@ class Road:
             found += self.pipeline.inferred(stamp, Detections((Detection(0, 0.9, box),)))
         return found
 
-    def change(self, *rules: PictureRule, **options: Any) -> list[Result]:
+    def change(self, *rules: TrackRuleOptions, **options: Any) -> list[Result]:
         self.options = replace(self.options, rules=rules, **options)
         settings = pipeline_settings(self.options, road_pack(), self._modes)
         return list(self.pipeline.exchange(settings))
