@@ -177,7 +177,7 @@ def test_levels_of_many_channels_go_in_several_readings_of_one_moment() -> None:
     results: list[Result] = []
     reporter = SensorReporter(
         "wide", NO_MODEL, channels, ("m",) * 20,
-        publish=PublishOptions("every_inference"), rules=(), mode=lambda: "every_inference",
+        ReporterSettings(PublishOptions("every_inference"), (), lambda: "every_inference"),
     )  # fmt: skip
     results += reporter.block(Samples(0, np.ones((1, 20)), Stamp(1e9, 1.0), 1.0, channels))
     assert [len(one.body.measures) for one in results if isinstance(one.body, Reading)] == [64, 16]
