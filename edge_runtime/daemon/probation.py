@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from edge_runtime.daemon.difference import Plan
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.publish.contract import LinkHealth
 from edge_runtime.stream.builder import RunningStream
 
@@ -53,7 +54,7 @@ class Probation:
         # A meter that is asked every ten minutes has its first answer only then.
         self.lasts_s = max(PROBATION_S, *(one for one in waits if math.isfinite(one)), 0.0)
 
-    def missing(self, streams: Mapping[str, RunningStream], link: LinkHealth, now_s: float) -> str:
+    def missing(self, streams: Mapping[str, RunningStream], link: LinkHealth, now_s: float) -> Text:
         """Return what has not come up again, one line; empty: all has, and has lasted."""
         touched = {
             n: one for n, one in streams.items() if n in self._restarted | set(self._captured)
@@ -62,22 +63,30 @@ class Probation:
         for name, stream in touched.items():
             if why := self._missing_of(name, stream):
                 self._restarts = {}
-                return f"stream {name}: {why}"
+                return Text("stream {name}: {why}", name=name, why=why)
         if restarts != self._restarts:
             self._restarts, self._well_since_s = restarts, now_s
         if restarts and now_s - self._well_since_s < STEADY_S:
-            return f"{', '.join(restarts)}: working for less than {STEADY_S:g} s on end"
+            return Text(
+                "{streams}: working for less than {seconds:g} s on end",
+                streams=", ".join(restarts),
+                seconds=STEADY_S,
+            )
         if self._had_contact and link.announced < self._revision:
-            return f"the broker has not acknowledged the new birth ({link.reason})"
-        return ""
+            return Text(
+                "the broker has not acknowledged the new birth ({reason})", reason=link.reason
+            )
+        return EMPTY
 
-    def _missing_of(self, name: str, stream: RunningStream) -> str:
+    def _missing_of(self, name: str, stream: RunningStream) -> Text:
         health = stream.task.health
         if health.state == "ended":
-            return ""
+            return EMPTY
         if health.state != "running":
-            return health.reason or "not running yet"
+            return health.reason or Text("not running yet")
         if name in self._restarted:
-            return "" if stream.task.worked else "nothing came through all its stages yet"
+            if stream.task.worked:
+                return EMPTY
+            return Text("nothing came through all its stages yet")
         is_moving = stream.setup.is_sensor or health.captured > self._captured[name]
-        return "" if is_moving else "no frame came since"
+        return EMPTY if is_moving else Text("no frame came since")

@@ -19,7 +19,7 @@ from edge_runtime.daemon.change import (
 )
 from edge_runtime.daemon.loading import LoadedConfig
 from edge_runtime.daemon.probation import PROBATION_S, Probation
-from edge_runtime.errors import ConfigError, OutboxError
+from edge_runtime.errors import EMPTY, ConfigError, OutboxError, RawText, Text
 from edge_runtime.options import BrokerOptions, Config, DeviceOptions, StreamOptions
 from edge_runtime.publish.contract import LinkHealth
 
@@ -40,7 +40,7 @@ class Device:
 
     def __init__(self) -> None:
         self.runs = OLD
-        self.missing_now = "stream road: no camera"
+        self.missing_now: Text = RawText("stream road: no camera")
         self.fails_to_apply: list[LoadedConfig] = []
         self.kept: list[LoadedConfig] = []
 
@@ -48,14 +48,14 @@ class Device:
         return self.runs
 
     def begin_probation(self) -> Probation:
-        return Probation({}, LinkHealth("waiting", "", 0.0), now_s=0.0)
+        return Probation({}, LinkHealth("waiting", EMPTY, 0.0), now_s=0.0)
 
     def apply(self, loaded: LoadedConfig, probation: Probation, *, retries: bool) -> None:
         if loaded in self.fails_to_apply:
             raise OutboxError("the disk is gone")
         self.runs = loaded
 
-    def missing(self, probation: Probation) -> str:
+    def missing(self, probation: Probation) -> Text:
         return self.missing_now
 
     def keep(self, loaded: LoadedConfig) -> None:
@@ -95,7 +95,7 @@ class Run:
         self.machine.look(0.0)
 
     def prove(self) -> None:
-        self.device.missing_now = ""
+        self.device.missing_now = EMPTY
         self.machine.look(1.0)
 
 

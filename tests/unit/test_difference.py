@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from edge_runtime.daemon.difference import difference
 from edge_runtime.daemon.loading import LoadedConfig
+from edge_runtime.errors import RawText
 from edge_runtime.manifest import Pack
 from edge_runtime.options import (
     BrokerOptions,
@@ -111,7 +112,7 @@ def test_streams_come_and_go_alone_and_stand_in_the_new_order() -> None:
 
 def test_what_was_found_on_the_board_counts_as_what_is_configured(tmp_path: Path) -> None:
     old = loaded(CONFIG)
-    learnt = EffectiveRules((replace(FLOOD, above=2.0),), "of today")
+    learnt = EffectiveRules((replace(FLOOD, above=2.0),), RawText("of today"))
     heard = replace(old, setups=(old.setups[0], replace(old.setups[1], limits=learnt)))
     assert difference(old, heard).named("exchange") == {"well"}
     moved = replace(road_pack(), folder=tmp_path)
