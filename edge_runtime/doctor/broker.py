@@ -21,7 +21,7 @@ from edge_runtime.options import BrokerOptions, Config
 from edge_runtime.publish.candidates import BrokerCandidate, Candidates
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.discover import find_brokers
-from edge_runtime.publish.once import deliver_once
+from edge_runtime.publish.publish_once import deliver_once
 from edge_runtime.records import Message
 
 COMMAND = "doctor"  # the message goes to `…/reply/doctor`: readers of results ignore it

@@ -21,7 +21,7 @@ from edge_runtime.provision.linking import BrokerLine
 from edge_runtime.provision.owner import acting_as_owner
 from edge_runtime.provision.service import Service
 from edge_runtime.publish.discover import find_brokers
-from edge_runtime.publish.once import deliver
+from edge_runtime.publish.publish_once import deliver
 from edge_runtime.records import Message
 from edge_runtime.topics import Topics
 

@@ -14,9 +14,9 @@ from edge_runtime.errors import IdentityError, Text, located, one_line, row
 from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.candidates import BrokerCandidate, Candidates
+from edge_runtime.publish.connecting import KnownVersions, connect
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.link import BrokerLink
-from edge_runtime.publish.opening import Versions, open_link
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 
@@ -55,7 +55,7 @@ class Dialer:
         self._waker = waker
         self._give_up = give_up
         self._reported: set[str] = set()
-        self._versions = Versions()
+        self._versions = KnownVersions()
 
     def dial(self) -> BrokerLink:
         """Return an open link. Raises UnreachedError: why each candidate failed, by its address."""
@@ -106,7 +106,7 @@ class Dialer:
         return link
 
     def _open(self, broker: BrokerOptions, candidate: BrokerCandidate) -> BrokerLink:
-        return open_link(
+        return connect(
             msgspec.structs.replace(broker, connect_timeout_s=candidate.timeout_s),
             candidate.endpoint,
             self._identity,

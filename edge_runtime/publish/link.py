@@ -30,13 +30,13 @@ from edge_runtime.clock import Clock
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.bounded import BoundedClient
 from edge_runtime.publish.contract import MQTT_5, Identity
-from edge_runtime.publish.properties import (
+from edge_runtime.publish.packets import (
     MAX_COMMAND_BYTES,
+    Alias,
     PublishProperties,
     connect_properties,
 )
 from edge_runtime.publish.waker import Waker
-from edge_runtime.publish.wire import Alias
 from edge_runtime.records import Message
 
 ERROR_EVENTS = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -133,7 +133,7 @@ class BrokerLink:
         # A link-local address means nothing without its interface, which is not told here.
         return (self._endpoint.host if host.startswith("fe80:") else host), port
 
-    def turn(self, timeout_s: float) -> None:
+    def poll(self, timeout_s: float) -> None:
         """Wait for traffic, for `wake` or `timeout_s`, and do what the network asks for."""
         sock = self._client.socket()
         if sock is None:
@@ -173,7 +173,7 @@ class BrokerLink:
         """Take leave, so that the will is not published; wait until that is sent."""
         self._client.disconnect()
         while self._client.socket() is not None and self._clock.monotonic() < deadline_s:
-            self.turn(deadline_s - self._clock.monotonic())
+            self.poll(deadline_s - self._clock.monotonic())
 
     def close(self) -> None:
         """Let go of the socket without taking leave; harmless after `disconnect`."""
@@ -216,7 +216,7 @@ class BrokerLink:
                     address=self._endpoint,
                     answered=False,
                 )
-            self.turn(left_s)
+            self.poll(left_s)
         # Only the handshake's errors are told by paho's log alone; its debug lines cost time.
         self._client.on_log = None
         return self.granted

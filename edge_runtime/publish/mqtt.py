@@ -20,21 +20,21 @@ from edge_runtime.publish.contract import (
 )
 from edge_runtime.publish.dialer import Dialer, UnreachedError
 from edge_runtime.publish.discover import find_brokers
-from edge_runtime.publish.extras import Extra, Extras
-from edge_runtime.publish.ledger import PublishCounters
 from edge_runtime.publish.link import BrokerLink, Granted
+from edge_runtime.publish.outgoing import ControlMessage, ControlMessages, PublishStatistics
+from edge_runtime.publish.packets import kind_of
 from edge_runtime.publish.redial import BRIEF_S, Redial
 from edge_runtime.publish.refusals import Refusals
-from edge_runtime.publish.session import Desk, LinkSession, SessionLimits
+from edge_runtime.publish.session import LinkSession, SessionLimits
+from edge_runtime.publish.session_context import SessionContext
 from edge_runtime.publish.waker import Waker
-from edge_runtime.publish.wire import kind_of
 from edge_runtime.records import Message
 from edge_runtime.urls import error_text
 
 log = logging.getLogger("edge_runtime.publish")
 
 ACK_TIMEOUT_S = 20.0
-LAST_WORDS_S = 0.5
+SHUTDOWN_GRACE_S = 0.5
 MAX_NOTES = 64
 
 
@@ -59,8 +59,8 @@ class MqttPublisher:
         self._stop_by_s = 0.0
         self._no_pause = threading.Event()  # between two attempts
         self._changes: deque[PublisherSettings] = deque(maxlen=1)
-        self._desk = Desk(
-            settings, on_command, clock, jitter, Extras(), PublishCounters(),
+        self._context = SessionContext(
+            settings, on_command, clock, jitter, ControlMessages(), PublishStatistics(),
             Refusals(settings.queue, jitter), self._note, self._clear, self.wake,
         )  # fmt: skip
         self._since_s = clock.monotonic()
@@ -69,15 +69,15 @@ class MqttPublisher:
         self._notes: set[str] = set()
         self._link: BrokerLink | None = None
         self._session: LinkSession | None = None
-        self._set_up(settings)
+        self._prepare(settings)
 
-    def _set_up(self, settings: PublisherSettings) -> None:
+    def _prepare(self, settings: PublisherSettings) -> None:
         """Make ready to connect by settings; no thread is at work."""
         broker, place = settings.broker, settings.place
-        desk = self._desk
-        if settings.identity != desk.identity:
-            desk.extras.drop_retained()  # they bear the old names
-        desk.settings, desk.refusals = settings, Refusals(settings.queue, self._jitter)
+        context = self._context
+        if settings.identity != context.identity:
+            context.control_messages.drop_retained()  # they bear the old names
+        context.settings, context.refusals = settings, Refusals(settings.queue, self._jitter)
         self._broker = broker
         # A thread that did not end in time (a resolver hangs) keeps those that it was stopped by.
         self._stop_asked, self._waker = stop_asked, waker = threading.Event(), Waker()
@@ -95,11 +95,11 @@ class MqttPublisher:
         )
 
     def _will(self) -> Message:
-        return self._desk.status.will()
+        return self._context.status.will()
 
     def start(self) -> None:
         if self._stop_asked.is_set():
-            self._set_up(self._desk.settings)
+            self._prepare(self._context.settings)
         self._thread.start()
 
     def wake(self) -> None:
@@ -107,16 +107,16 @@ class MqttPublisher:
 
     def publish_retained(self, topic: str, payload: bytes) -> None:
         message = Message(topic, payload, "application/json", retain=True)
-        self._desk.extras.put(Extra(message, kind_of(topic)))
+        self._context.control_messages.put(ControlMessage(message, kind_of(topic)))
         self._waker.wake()
 
     def change(self, settings: PublisherSettings) -> None:
         if self._stop_asked.is_set() or not self._thread.is_alive():
             if self._thread.ident is None:
                 self._waker.close()
-            self._set_up(settings)
+            self._prepare(settings)
             return
-        if not settings.connects_as(self._desk.settings):
+        if not settings.connects_as(self._context.settings):
             raise ValueError("these settings need another link: stop the publisher before")
         self._changes.append(settings)
         self._no_pause.set()
@@ -128,12 +128,12 @@ class MqttPublisher:
         self._no_pause.set()
         self._waker.wake()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s + LAST_WORDS_S)
+            self._thread.join(timeout_s + SHUTDOWN_GRACE_S)
         else:
             self._waker.close()
 
     def health(self) -> LinkHealth:
-        ledger, link, session = self._desk.ledger, self._link, self._session
+        ledger, link, session = self._context.statistics, self._link, self._session
         granted = (link.granted if link is not None else None) or Granted(receive_maximum=0)
         state, reason = self._state_now()
         return LinkHealth(
@@ -153,7 +153,7 @@ class MqttPublisher:
             receive_maximum=granted.receive_maximum,
             alias_maximum=granted.alias_maximum,
             max_packet_bytes=granted.max_packet_bytes,
-            announced=self._desk.announced,
+            announced=self._context.announced,
             by_kind=ledger.by_kind(),
         )
 
@@ -164,12 +164,12 @@ class MqttPublisher:
                 self._no_pause.wait(wait_s)
             self._no_pause.clear()
         if stop_asked is self._stop_asked:
-            self._turn_to("stopped", Text("stopped"))
+            self._set_state("stopped", Text("stopped"))
         waker.close()
 
     def _state_now(self) -> tuple[LinkState, Text]:
         """Return state and reason: a link on which the broker refuses records is degraded."""
-        state, reason, refused = self._state, self._reason, self._desk.refusals.reason
+        state, reason, refused = self._state, self._reason, self._context.refusals.reason
         if state == "connected" and refused:
             return "degraded", Text(
                 "connected to {address}, but the broker refuses records; {what}",
@@ -181,9 +181,9 @@ class MqttPublisher:
     def _attempt(self, stop_asked: threading.Event) -> float:
         """Connect, and deliver until the link is lost; return how long to wait."""
         self._attempts += 1
-        self._take_up()
+        self._apply_changes()
         if self._state != "connecting":
-            self._turn_to("connecting", self._reason)
+            self._set_state("connecting", self._reason)
         self._proved_s = None
         error = LinkError("stopping")
         try:
@@ -196,10 +196,10 @@ class MqttPublisher:
             error = LinkError("internal error: {what}", what=error_text(fault).splitlines()[0])
             if str(error) != self._reason:
                 log.exception("the publisher failed, and goes on")
-        self._learn(error)
+        self._note_refused_alias(error)
         wait_s = self._wait_s(error)
         if not stop_asked.is_set():
-            turn = self._turn_to if isinstance(error, UnreachedError) else self._tell
+            turn = self._set_state if isinstance(error, UnreachedError) else self._report_state
             turn("waiting", self._suspected(error).text)
         return wait_s
 
@@ -214,7 +214,7 @@ class MqttPublisher:
 
     def _suspected(self, error: LinkError) -> LinkError:
         """Say so where links break early, one after the other: old brokers do not say why."""
-        known = error.code or self._desk.refusals.reason
+        known = error.code or self._context.refusals.reason
         if known or self._proved_s is None or not self._redial.is_suspect:
             return error
         return LinkError(
@@ -222,58 +222,58 @@ class MqttPublisher:
             "({name}), or is the link bad?",
             why=error.text,
             seconds=BRIEF_S,
-            name=f"{self._desk.identity.site}/{self._desk.identity.device}",
+            name=f"{self._context.identity.site}/{self._context.identity.device}",
         )
 
-    def _learn(self, error: LinkError) -> None:
+    def _note_refused_alias(self, error: LinkError) -> None:
         if error.code == ALIAS_INVALID:
             self._aliases = False
 
     def _deliver(self, link: BrokerLink, stop_asked: threading.Event) -> None:
-        desk = self._desk
+        context = self._context
         granted = link.granted
         assert granted is not None
         limits = SessionLimits(
             self._broker.max_inflight, self._ack_timeout_s, self._broker.keepalive_s, self._aliases
         )
-        session = LinkSession(desk, link, granted, limits)
+        session = LinkSession(context, link, granted, limits)
         self._link, self._session = link, session
         stands_since_s = self._clock.monotonic()
         try:
-            desk.queue.connected(self._clock.monotonic())
-            self._tell("connected", self._standing(link.protocol))
-            session.greet()
+            context.queue.connected(self._clock.monotonic())
+            self._report_state("connected", self._connected_text(link.protocol))
+            session.on_connected()
             while not stop_asked.is_set():
-                if self._take_up():
+                if self._apply_changes():
                     session.announce()
-                session.turn()
-            session.farewell(self._stop_by_s)
+                session.poll()
+            session.shut_down(self._stop_by_s)
         finally:
             self._link = self._session = None
             if session.proved:
                 self._proved_s = self._clock.monotonic() - stands_since_s
             session.close()
 
-    def _take_up(self) -> bool:
+    def _apply_changes(self) -> bool:
         """Take over settings that were changed meanwhile; say whether there were some."""
         if not self._changes:
             return False
-        self._desk.settings = self._changes.popleft()
+        self._context.settings = self._changes.popleft()
         return True
 
-    def _tell(self, state: LinkState, reason: Text) -> None:
+    def _report_state(self, state: LinkState, reason: Text) -> None:
         """Change state; log it unless it was for the same reason before."""
         if reason != self._reason:
             level = logging.INFO if state == "connected" else logging.WARNING
             log.log(level, "%s", reason)
-        self._turn_to(state, reason)
+        self._set_state(state, reason)
 
-    def _turn_to(self, state: LinkState, reason: Text) -> None:
+    def _set_state(self, state: LinkState, reason: Text) -> None:
         if (state == "connected") != (self._state == "connected"):
             self._since_s = self._clock.monotonic()
         self._state, self._reason = state, reason
 
-    def _standing(self, protocol: int) -> Text:
+    def _connected_text(self, protocol: int) -> Text:
         return Text(
             "connected to {address} by {protocol}",
             address=self._dialer.address,
@@ -291,7 +291,7 @@ class MqttPublisher:
     def _clear(self) -> None:
         """Take back what was wrong on a link that stands."""
         if self._state == "connected" and self._link is not None:
-            self._tell("connected", self._standing(self._link.protocol))
+            self._report_state("connected", self._connected_text(self._link.protocol))
 
 
 def name_of(protocol: int) -> Text:

@@ -25,22 +25,20 @@ from edge_runtime.backoff import Backoff
 from edge_runtime.broker.reasons import PACKET_TOO_LARGE
 from edge_runtime.errors import EMPTY, row
 from edge_runtime.publish.contract import Queue
-from edge_runtime.publish.groups import (
-    LARGE,
-    Group,
-    RefusedRecord,
-    in_order,
-    taken_again,
-    why_it_waits,
-)
+from edge_runtime.publish.outgoing import Sent
 from edge_runtime.publish.record_refusal import (
     HUNG_UP,
+    LARGE,
     NO_ROWS_FAULT,
+    Group,
     RecordRefusal,
+    RefusedRecord,
+    in_order,
     refusal_of,
+    taken_again,
     too_large,
+    why_it_waits,
 )
-from edge_runtime.publish.window import Sent
 from edge_runtime.records import Gap, Stored, Topic
 
 log = logging.getLogger("edge_runtime.publish")

@@ -11,8 +11,8 @@ import msgspec
 from edge_runtime.clock import Clock
 from edge_runtime.errors import Text, because
 from edge_runtime.publish.contract import LinkHealth, PublisherSettings
-from edge_runtime.publish.ledger import PublishCounters
-from edge_runtime.publish.wire import kind_of
+from edge_runtime.publish.outgoing import PublishStatistics
+from edge_runtime.publish.packets import kind_of
 from edge_runtime.records import Message, Stored
 
 log = logging.getLogger("edge_runtime.publish")
@@ -28,7 +28,7 @@ class StdoutPublisher:
         self._announced = 0
         self._clock = clock
         self._out = out
-        self._ledger = PublishCounters()
+        self._ledger = PublishStatistics()
         self._news = threading.Event()
         self._stopping = False
         self._lock = threading.RLock()

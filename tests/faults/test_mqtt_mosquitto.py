@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from edge_runtime.publish.wire import Alias, wire_bytes
+from edge_runtime.publish.packets import Alias, wire_bytes
 from support import packets
 from support.broker import Mosquitto, free_port
 from support.memory_queue import MemoryQueue

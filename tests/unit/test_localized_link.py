@@ -22,7 +22,7 @@ from edge_runtime.provision.claims import read_claim
 from edge_runtime.provision.errors import NoLinkError, OfficeRefusalError, ProvisionError
 from edge_runtime.provision.est import EstClient
 from edge_runtime.publish.dialer import by_address
-from edge_runtime.publish.once import deliver_once
+from edge_runtime.publish.publish_once import deliver_once
 from edge_runtime.records import Message
 from support.broker import free_port
 from support.localized import VI, in_vietnamese, raised

@@ -9,7 +9,7 @@ from edge_runtime.broker.endpoint import endpoint_of
 from edge_runtime.broker.reasons import LinkError
 from edge_runtime.clock import SystemClock
 from edge_runtime.options import BrokerOptions
-from edge_runtime.publish.once import Delivered, deliver_once
+from edge_runtime.publish.publish_once import Delivered, deliver_once
 from edge_runtime.records import Message
 from support import packets
 from support.packets import Connect, Publish

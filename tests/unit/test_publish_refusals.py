@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from edge_runtime.broker.reasons import PACKET_TOO_LARGE, QUOTA_EXCEEDED, TAKEN_OVER
+from edge_runtime.publish.outgoing import Sent
 from edge_runtime.publish.record_refusal import refusal_of
 from edge_runtime.publish.refusals import LARGE, LONGEST_PAUSE_S, SAME_ROW_BREAKS, Refusals
-from edge_runtime.publish.window import Sent
 from edge_runtime.records import Gap, Stored, Topic
 from support.memory_queue import MemoryQueue
 from support.publishing import records, stored

@@ -6,11 +6,21 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge_runtime.publish.extras import MAX_REPLIES, Extra, Extras
-from edge_runtime.publish.ledger import PublishCounters
-from edge_runtime.publish.properties import publish_properties
-from edge_runtime.publish.window import SendWindow, Sent
-from edge_runtime.publish.wire import Alias, AliasTable, varint_bytes, wire_bytes
+from edge_runtime.publish.outgoing import (
+    MAX_REPLIES,
+    ControlMessage,
+    ControlMessages,
+    PublishStatistics,
+    SendWindow,
+    Sent,
+)
+from edge_runtime.publish.packets import (
+    Alias,
+    AliasTable,
+    publish_properties,
+    varint_bytes,
+    wire_bytes,
+)
 from edge_runtime.records import Message
 
 
@@ -55,23 +65,23 @@ def test_aliases_are_given_first_come_and_never_beyond_the_maximum() -> None:
 
 
 def test_the_ledger_counts_by_kind() -> None:
-    ledger = PublishCounters()
+    ledger = PublishStatistics()
     for kind, size in (("event", 60), ("event", 58), ("status", 200)):
         ledger.count(kind, size)
     assert ledger.by_kind() == {"event": (2, 118), "status": (1, 200)}
     assert (ledger.sent, ledger.bytes_out) == (3, 318)
 
 
-def retained(payload: bytes, topic: str = "t/health") -> Extra:
-    return Extra(Message(topic, payload, "application/json", retain=True), "health")
+def retained(payload: bytes, topic: str = "t/health") -> ControlMessage:
+    return ControlMessage(Message(topic, payload, "application/json", retain=True), "health")
 
 
-def reply(payload: bytes) -> Extra:
-    return Extra(Message("t/reply/x", payload, "application/json"), "reply")
+def reply(payload: bytes) -> ControlMessage:
+    return ControlMessage(Message("t/reply/x", payload, "application/json"), "reply")
 
 
 def test_of_a_retained_topic_the_latest_wins_and_replies_go_first() -> None:
-    extras = Extras()
+    extras = ControlMessages()
     for extra in (retained(b"1"), reply(b"r"), retained(b"s", "t/status"), retained(b"2")):
         extras.put(extra)
     taken = [extra.message.payload for extra in iter(extras.take, None)]
@@ -79,7 +89,7 @@ def test_of_a_retained_topic_the_latest_wins_and_replies_go_first() -> None:
 
 
 def test_what_was_not_acknowledged_goes_back_unless_there_is_newer() -> None:
-    extras = Extras()
+    extras = ControlMessages()
     extras.put_back(retained(b"old"))
     assert extras.take() == retained(b"old")
     extras.put(retained(b"new"))
@@ -88,7 +98,7 @@ def test_what_was_not_acknowledged_goes_back_unless_there_is_newer() -> None:
 
 
 def test_replies_are_bounded_and_the_oldest_go() -> None:
-    extras = Extras()
+    extras = ControlMessages()
     for number in range(MAX_REPLIES + 3):
         extras.put(reply(b"%d" % number))
     taken = [extra.message.payload for extra in iter(extras.take, None)]

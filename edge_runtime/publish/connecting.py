@@ -1,4 +1,4 @@
-"""Opens one link: whole or not at all, with MQTT 5, or with 3.1.1 where the broker has no more."""
+"""Connects to one address: whole or not at all, by MQTT 5, or by 3.1.1 where there is no more."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edge_runtime.publish.link import BrokerLink
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 
-LEAVE_S = 1.0
+DISCONNECT_TIMEOUT_S = 1.0
 
 
-class Versions:
+class KnownVersions:
     """What brokers did with MQTT 5, by address, in the life of this process."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Versions:
         return str(endpoint) in self._close
 
 
-class Opening:
+class ConnectAttempt:
     """One attempt at one address. Raises LinkError.
 
     MQTT 5 comes first, every time: with 3.1.1 a refusal reads as an acknowledgement, and is a
@@ -69,7 +69,7 @@ class Opening:
         self._waker = waker
         self._give_up = give_up
 
-    def open(self, versions: Versions) -> BrokerLink:
+    def open(self, versions: KnownVersions) -> BrokerLink:
         """Return a link on which the broker has answered."""
         try:
             return self._with_5(versions)
@@ -87,9 +87,9 @@ class Opening:
             return old
         return self._make_sure(old, versions)
 
-    def _make_sure(self, old: BrokerLink, versions: Versions) -> BrokerLink:
+    def _make_sure(self, old: BrokerLink, versions: KnownVersions) -> BrokerLink:
         """Try MQTT 5 once more, now that the broker is known to be there."""
-        old.disconnect(self._clock.monotonic() + LEAVE_S)
+        old.disconnect(self._clock.monotonic() + DISCONNECT_TIMEOUT_S)
         old.close()
         try:
             return self._with_5(versions)
@@ -100,7 +100,7 @@ class Opening:
         versions.closed(self._endpoint)
         return link
 
-    def _with_5(self, versions: Versions) -> BrokerLink:
+    def _with_5(self, versions: KnownVersions) -> BrokerLink:
         link = self._with(MQTT_5)
         versions.answered(self._endpoint)
         return link
@@ -118,7 +118,7 @@ class Opening:
         return link
 
 
-def open_link(
+def connect(
     broker: BrokerOptions,
     endpoint: Endpoint,
     identity: Identity,
@@ -126,12 +126,14 @@ def open_link(
     *,
     clock: Clock,
     waker: Waker,
-    versions: Versions | None = None,
+    versions: KnownVersions | None = None,
     give_up: Callable[[], bool] = lambda: False,
 ) -> BrokerLink:
     """Return a link on which the broker has answered; its `protocol` tells which. Raises LinkError.
 
     `versions`: what earlier attempts have taught.
     """
-    opening = Opening(broker, endpoint, identity, will, clock=clock, waker=waker, give_up=give_up)
-    return opening.open(versions or Versions())
+    opening = ConnectAttempt(
+        broker, endpoint, identity, will, clock=clock, waker=waker, give_up=give_up
+    )
+    return opening.open(versions or KnownVersions())

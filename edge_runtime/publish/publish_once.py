@@ -10,14 +10,14 @@ from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.broker.reasons import LinkError, says
 from edge_runtime.clock import Clock
 from edge_runtime.options import BrokerOptions
+from edge_runtime.publish.connecting import connect
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.link import BrokerLink
-from edge_runtime.publish.opening import open_link
-from edge_runtime.publish.session import FAILURE
+from edge_runtime.publish.session_context import FAILURE
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 
-FAREWELL_S = 1.0
+DISCONNECT_TIMEOUT_S = 1.0
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -36,18 +36,18 @@ def deliver_once(
     clock: Clock,
     ack_timeout_s: float = 20.0,
 ) -> Delivered:
-    """Connect, publish at QoS 1, wait for the acknowledgement, take leave. Raises LinkError.
+    """Connect, publish at QoS 1, wait for the acknowledgement, send DISCONNECT. Raises LinkError.
 
     Give `identity` a client id that no
     running daemon has: the broker would throw that one out. There is no will.
     """
     started_s = clock.monotonic()
     with contextlib.closing(Waker()) as waker:
-        link = open_link(broker, endpoint, identity, lambda: None, clock=clock, waker=waker)
+        link = connect(broker, endpoint, identity, lambda: None, clock=clock, waker=waker)
         with contextlib.closing(link):
             deliver(link, message, clock, ack_timeout_s)
             took_s = clock.monotonic() - started_s
-            link.disconnect(clock.monotonic() + FAREWELL_S)
+            link.disconnect(clock.monotonic() + DISCONNECT_TIMEOUT_S)
     return Delivered(link.protocol, took_s)
 
 
@@ -59,7 +59,7 @@ def deliver(link: BrokerLink, message: Message, clock: Clock, ack_timeout_s: flo
         left_s = deadline_s - clock.monotonic()
         if left_s <= 0:
             raise LinkError("the broker does not acknowledge what it is sent")
-        link.turn(left_s)
+        link.poll(left_s)
         if link.lost is not None and not link.acks:
             raise link.lost
     code = link.acks[0].code
