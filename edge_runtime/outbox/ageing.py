@@ -9,8 +9,9 @@ import msgspec
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.front import Front
 from edge_runtime.outbox.ledger import OutboxLedger
-from edge_runtime.outbox.names import Revision
-from edge_runtime.outbox.rows import LANES, Damaged, ResultRow, RowTable, boot_of, seq_of, unpack
+from edge_runtime.outbox.reading import drop_damaged
+from edge_runtime.outbox.rows import LANES, ResultRow, RowTable, boot_of, seq_of
+from edge_runtime.outbox.segments import Record
 from edge_runtime.outbox.summaries import SPANS_S, summarise
 from edge_runtime.records import Gap
 from edge_runtime.spans import runs
@@ -50,30 +51,38 @@ class Ageing:
     def trim_replay(self) -> None:
         """Keep the replay window within its own bytes, in one stroke now and then."""
         budget = self._ledger.budget.replay_bytes
-        if self._ledger.lanes.kept_bytes > budget + budget // 8:
-            while self._ledger.lanes.kept_bytes > budget and self._evict():
+        if self._ledger.kept_bytes() > budget + budget // 8:
+            while self._ledger.kept_bytes() > budget and self._evict_segments():
                 pass
 
+    def _evict_segments(self) -> bool:
+        """Delete the oldest segments whose records are all acknowledged."""
+        ledger = self._ledger
+        kept = [(lane, *one) for lane in LANES for one in ledger.lanes.kept(lane)]
+        keys = [(ledger.segments.first_key(*one), one) for one in kept]
+        for _, one in sorted((key, one) for key, one in keys if key is not None):
+            with ledger.transaction():
+                rows = ledger.segments.evict(*one, ledger.budget.group_bytes)
+                if rows:
+                    ledger.lanes.forget_kept(rows)
+                    ledger.save_state()
+                    return True
+        return False
+
     def _evict(self) -> bool:
-        """Delete the oldest acknowledged rows."""
-        lanes, store = self._ledger.lanes, self._ledger.store
-        found = []
+        """Delete acknowledged rows: whole segments first, then parts of them."""
+        if self._evict_segments():
+            return True
+        ledger = self._ledger
         for lane in LANES:
-            for after, upto in lanes.kept(lane):
-                row = store.nth(lane, after, upto, 0)
-                if row is not None:
-                    found.append((row, lane, after, upto))
-                    break
-        if not found:
-            return False
-        _, lane, after, upto = min(found)
-        upto = store.nth(lane, after, upto, STEP_ROWS - 1) or upto
-        with self._ledger.transaction():
-            _, size = store.size(lane, after, upto)
-            store.delete(lane, after, upto)
-            lanes.forget_kept(size)
-            self._ledger.save_state()
-        return True
+            for after, upto in ledger.lanes.kept(lane):
+                with ledger.transaction():
+                    rows = ledger.segments.delete(lane, after, upto)
+                    if rows:
+                        ledger.lanes.forget_kept(rows)
+                        ledger.save_state()
+                        return True
+        return False
 
     def _summarise(self) -> bool:
         """Replace the oldest plain rows by what their values did in each minute."""
@@ -81,44 +90,32 @@ class Ageing:
         for front in ledger.lanes.fronts(RowTable.PLAIN):
             rows = self._oldest(front)
             if rows:
-                good, keys = self._believed(rows)
+                named = [(row, one, ledger.names.get(one.key)) for row, one in rows]
                 with ledger.transaction():
-                    ledger.summaries.absorb(ledger.store, summarise(good), 0)
-                    self._replaced(front, keys, "summarised")
+                    ledger.summaries.absorb(ledger.store, summarise(named), 0)
+                    self._replaced(front, [row for row, _ in rows], "summarised")
                 return True
         return False
 
-    def _oldest(self, front: Front) -> list[tuple[int, bytes]]:
+    def _oldest(self, front: Front) -> list[Record]:
         """Return a bounded piece of a front's rows that were not handed out."""
-        rows: list[tuple[int, bytes]] = []
-        for after, upto in self._ledger.lanes.reclaim(front):
-            rows = rows or self._ledger.store.read(front.lane, after, upto, STEP_ROWS)
-        size = 0
-        for at, (_, data) in enumerate(rows):
-            size += len(data)
-            if size > 2 * self._ledger.budget.group_bytes:
-                return rows[: at + 1]
-        return rows
-
-    def _believed(
-        self, rows: Sequence[tuple[int, bytes]]
-    ) -> tuple[list[tuple[int, ResultRow, Revision]], list[int]]:
-        """Return the rows that pass their check, and the keys of all."""
-        good = []
-        for row, data in rows:
-            try:
-                record = unpack(row, data)
-            except Damaged:
-                continue
-            good.append((row, record, self._ledger.names.get(record.key)))
-        return good, [row for row, _ in rows]
+        ledger = self._ledger
+        for after, upto in ledger.lanes.reclaim(front):
+            piece = ledger.segments.read(
+                front.lane, after, upto, STEP_ROWS, 2 * ledger.budget.group_bytes
+            )
+            if piece.damaged:
+                drop_damaged(ledger, front, piece.damaged)
+            if piece.records:
+                return piece.records
+        return []
 
     def _replaced(self, front: Front, keys: Sequence[int], reason: str) -> None:
         """Delete rows of a front and declare them, inside a transaction."""
         ledger = self._ledger
         for first, last in runs(keys):
             ledger.declared.add(boot_of(first), seq_of(first), seq_of(last), reason)
-        ledger.store.delete(front.lane, keys[0] - 1, keys[-1])
+        ledger.segments.delete(front.lane, keys[0] - 1, keys[-1])
         done = ledger.tally
         if reason == "summarised":
             done = msgspec.structs.replace(done, summarised=done.summarised + len(keys))
@@ -181,11 +178,10 @@ class Ageing:
         for front in ledger.lanes.fronts(lane):
             rows = self._oldest(front)
             if rows:
-                good, keys = self._believed(rows)
                 with ledger.transaction():
-                    for row, record, _ in good:
+                    for row, record in rows:
                         self._declare_again(row, record)
-                    self._replaced(front, keys, "disk_full")
+                    self._replaced(front, [row for row, _ in rows], "disk_full")
                 return True
         return False
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from edge_runtime.outbox.rows import Damaged, RowTable, seal, unseal
+from edge_runtime.outbox.rows import Damaged, RowTable, add_crc, check_crc
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import Gap
 
@@ -138,7 +138,9 @@ class Declared:
             if hole is None:
                 store.delete(RowTable.DECLARED, key - 1, key)
             else:
-                store.put(RowTable.DECLARED, [(key, seal(RowTable.DECLARED, key, _encode(hole)))])
+                store.put(
+                    RowTable.DECLARED, [(key, add_crc(RowTable.DECLARED, key, _encode(hole)))]
+                )
 
     def saved(self) -> None:
         """Note that the transaction went through."""
@@ -187,6 +189,6 @@ def _touch(a: DeclaredHole, b: DeclaredHole) -> bool:
 def unpack_hole(key: int, data: bytes) -> DeclaredHole:
     """Check and decode a declaration; raise Damaged."""
     try:
-        return _decode(unseal(key, data)[1])
+        return _decode(check_crc(key, data)[1])
     except (ValueError, msgspec.MsgspecError) as error:
         raise Damaged(f"declaration {key}: {error}") from error

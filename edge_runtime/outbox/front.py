@@ -9,7 +9,7 @@ from typing import TypeAlias
 from edge_runtime.outbox.rows import LAST_ROW, ResultRow, RowTable
 from edge_runtime.records import Topic
 
-Entry: TypeAlias = tuple[int, ResultRow, int]  # row number, record, bytes on disk
+Entry: TypeAlias = tuple[int, ResultRow]  # row number, record
 
 
 class Front:
@@ -35,7 +35,7 @@ class Front:
         self.flying: dict[int, Entry] = {}
         self.left = 0
         self.left_from = LAST_ROW
-        self._acknowledged: dict[int, int] = {}
+        self._acknowledged: set[int] = set()
 
     @property
     def is_open(self) -> bool:
@@ -81,19 +81,18 @@ class Front:
         self.flying[entry[0]] = entry
         return entry
 
-    def acknowledge(self, row: int) -> int:
-        """Mark a row as delivered; return its bytes."""
-        _, _, size = self.flying.pop(row)
-        self._acknowledged[row] = size
+    def acknowledge(self, row: int) -> None:
+        """Mark a row as delivered."""
+        del self.flying[row]
+        self._acknowledged.add(row)
         self._advance()
-        return size
 
     def leave_topic(self, topic: Topic) -> list[Entry]:
         """Leave behind what was read ahead of a topic that waits from now on; return it."""
         left = [entry for entry in self.ready if entry[1].topic == topic]
         if left:
             self.ready = deque(entry for entry in self.ready if entry[1].topic != topic)
-        for row, _, _ in left:
+        for row, _ in left:
             self._leave(row)
         return left
 
@@ -121,9 +120,10 @@ class Front:
     def split(self) -> Front:
         """Give away what was read so far, as a front of its own that is looked at again, late."""
         old = Front(self.lane, self.after, self.cursor, late=True, replay=self.replay)
-        for mine, its in ((self.flying, old.flying), (self._acknowledged, old._acknowledged)):
-            for row in [row for row in mine if row <= self.cursor]:
-                its[row] = mine.pop(row)  # type: ignore[assignment]
+        for row in [row for row in self.flying if row <= self.cursor]:
+            old.flying[row] = self.flying.pop(row)
+        old._acknowledged = {row for row in self._acknowledged if row <= self.cursor}
+        self._acknowledged -= old._acknowledged
         self.after = self.cursor
         self.look_again()
         return old
@@ -134,11 +134,11 @@ class Front:
             self._forget(row)
         self._advance()
 
-    def forget_delivered(self) -> dict[int, int]:
-        """Return rows, with their bytes, that were delivered ahead of what waits; forget them."""
-        delivered: dict[int, int] = {}
+    def forget_delivered(self) -> set[int]:
+        """Return rows that were delivered ahead of what waits; forget them."""
+        delivered: set[int] = set()
         if self.left and not self.replay:
-            delivered, self._acknowledged = self._acknowledged, {}
+            delivered, self._acknowledged = self._acknowledged, set()
         return delivered
 
     def rewind(self, waits: Container[Topic]) -> list[Entry]:
@@ -146,7 +146,7 @@ class Front:
         flying, self.flying = sorted(self.flying.values(), key=row_of), {}
         flying = [entry for entry in flying if entry[0] <= self.cursor]  # the others will be read
         left = [entry for entry in flying if entry[1].topic in waits]
-        for row, _, _ in left:
+        for row, _ in left:
             self._leave(row)
         again = [entry for entry in flying if entry[1].topic not in waits]
         self.ready = deque(sorted([*again, *self.ready], key=row_of))
@@ -225,9 +225,7 @@ class Front:
         ends = [self.taken, self.left_from - 1, *(row - 1 for row in self.flying)]
         self.after = max(self.after, min(ends))
         if self._acknowledged:
-            self._acknowledged = {
-                row: size for row, size in self._acknowledged.items() if row > self.after
-            }
+            self._acknowledged = {row for row in self._acknowledged if row > self.after}
 
 
 def row_of(entry: Entry) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from edge_runtime.outbox.ledger import OutboxLedger
-from edge_runtime.outbox.rows import LANES, ResultRow, RowTable, boot_of, key, pack, seq_of
+from edge_runtime.outbox.rows import LANES, ResultRow, RowTable, boot_of, key, seq_of
+from edge_runtime.outbox.segments import encode_record
 
 ISSUE_AT_ONCE = 64
 # The stream that gaps are published under: they speak of the device's seqs, not of a stream's.
@@ -35,7 +36,7 @@ def issue(ledger: OutboxLedger) -> int:
             seq += 1
             gap = hole.gap(ledger.boot)
             ledger.declared.tell(hole, key(ledger.boot, seq))
-            rows[RowTable.ALARM].append(ledger.pack(RowTable.ALARM, seq, GAP_STREAM, now, gap))
+            rows[RowTable.ALARM].append(ledger.pack(seq, GAP_STREAM, now, gap))
         level = ledger.summaries.oldest_level()
         if level is not None and ledger.lanes.counts()[0][RowTable.LATE] < ISSUE_AT_ONCE:
             for one in ledger.summaries.take(
@@ -48,8 +49,7 @@ def issue(ledger: OutboxLedger) -> int:
                     one.names, one.stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted,
                     one.record(),
                 )  # fmt: skip
-                row = key(ledger.boot, seq)
-                rows[RowTable.LATE].append((row, pack(RowTable.LATE, row, record)))
+                rows[RowTable.LATE].append((key(ledger.boot, seq), encode_record(record)))
         added = ledger.put(rows)
         ledger.save_state(added, seq)
     ledger.committed(added, seq)
@@ -62,8 +62,8 @@ def reject(ledger: OutboxLedger, lane: RowTable, row: int) -> None:
     A gap is declared with what it told. One that was delivered meanwhile is left alone.
     """
     with ledger.transaction():
-        if ledger.store.count(lane, row - 1, row) and ledger.lanes.remove(lane, row):
-            ledger.store.delete(lane, row - 1, row)
+        if ledger.segments.count(lane, row - 1, row) and ledger.lanes.remove(lane, row):
+            ledger.segments.delete_records(lane, [row])
             ledger.declared.again(row)
             ledger.declared.add(boot_of(row), seq_of(row), seq_of(row), "rejected")
             ledger.tally = msgspec.structs.replace(ledger.tally, rejected=ledger.tally.rejected + 1)

@@ -48,13 +48,13 @@ class Lanes:
         self._up_at_s: float | None = None
         self._waiting = WaitingTopics()
         self._told: set[int] = set()
-        self.kept_bytes = 0
+        self.kept_rows = 0
         self.acknowledged = 0
         self.held = 0
         self.changes = 0
 
     def start(
-        self, runs: Sequence[RowSpan], pending: Sequence[int], tails: Sequence[int], kept_bytes: int
+        self, runs: Sequence[RowSpan], pending: Sequence[int], tails: Sequence[int], kept_rows: int
     ) -> None:
         """Begin with what a database holds; what earlier boots left is backlog."""
         with self._lock:
@@ -65,7 +65,7 @@ class Lanes:
             self._waiting.restart()
             self._pending = list(pending)
             self._tails = list(tails)
-            self.kept_bytes = kept_bytes
+            self.kept_rows = kept_rows
             for lane in LANES:
                 if not any(f.is_open for f in self._of(lane)):
                     self._add(Front(lane, self._tails[lane], LAST_ROW))
@@ -116,11 +116,11 @@ class Lanes:
                 return False
             if front.lane == RowTable.ALARM and front.flying[row][1].body.KIND == Gap.KIND:
                 self._told.add(row)
-            size = front.acknowledge(row)
+            front.acknowledge(row)
             self.acknowledged += 1
             if not front.replay:
                 self._pending[front.lane] -= 1
-                self.kept_bytes += size
+                self.kept_rows += 1
             self._drop_done()
             return True
 
@@ -174,7 +174,7 @@ class Lanes:
             found = self._waiting.probe(group, place, self._fronts)
             if found is None:
                 return None
-            front, (row, record, _) = found
+            front, (row, record) = found
             self._where[row] = front
             return row, record, front.late or self._is_late(front.lane, row, record)
 
@@ -192,14 +192,15 @@ class Lanes:
                 self._where.update((row, old) for row in old.flying)
                 self._add(old)
 
-    def take_delivered(self) -> list[tuple[RowTable, int]]:
+    def take_delivered(self) -> dict[RowTable, set[int]]:
         """Return rows to delete: they were delivered ahead of what waits."""
         with self._lock:
-            rows: list[tuple[RowTable, int]] = []
+            rows: dict[RowTable, set[int]] = {}
             for front in self._fronts:
                 delivered = front.forget_delivered()
-                rows.extend((front.lane, row) for row in delivered)
-                self.kept_bytes -= sum(delivered.values())
+                if delivered:
+                    rows.setdefault(front.lane, set()).update(delivered)
+                self.kept_rows -= len(delivered)
             self.changes += bool(rows)
             return rows
 
@@ -297,7 +298,7 @@ class Lanes:
                 self._add(Front(lane, after, upto, replay=True))
 
     def snapshot(self) -> tuple[tuple[RowSpan, ...], tuple[int, ...], tuple[int, ...], int]:
-        """Return runs, pending rows and tails by lane, and the bytes of the replay window."""
+        """Return runs, pending rows and tails by lane, and the rows of the replay window."""
         with self._lock:
             pending = list(self._pending)
             runs = []
@@ -305,24 +306,33 @@ class Lanes:
                 runs.append(RowSpan(front.lane, front.after, front.upto))
                 # A run cannot say that later rows of it were acknowledged first: they come again.
                 pending[front.lane] += front.acknowledged_ahead
-            return tuple(runs), tuple(pending), tuple(self._tails), self.kept_bytes
+            return tuple(runs), tuple(pending), tuple(self._tails), self.kept_rows
 
     def balanced(self) -> bool:
         """Say whether no lane counts rows that are neither to be read nor on their way."""
         with self._lock:
             return all(self._pending[lane] == 0 for lane in LANES if self._is_empty(lane))
 
-    def uncount(self, lane: RowTable, rows: int = 1) -> None:
-        """Note that pending rows are gone from disk."""
+    def pending_ranges(self, lane: RowTable) -> tuple[list[tuple[int, int]], int]:
+        """Return the ranges (after, upto] of a lane's pending rows, and how many are not."""
+        with self._lock:
+            fronts = self._of(lane)
+            ranges = [(f.after, min(f.upto, self._tails[lane])) for f in fronts]
+            return ranges, sum(f.acknowledged_ahead for f in fronts)
+
+    def set_pending(self, lane: RowTable, rows: int) -> int:
+        """Note how many rows of a lane are pending; return how many fewer those are."""
         with self._lock:
             self.changes += 1
-            self._pending[lane] -= rows
+            fewer = self._pending[lane] - rows
+            self._pending[lane] = rows
+            return fewer
 
-    def forget_kept(self, size: int) -> None:
+    def forget_kept(self, rows: int) -> None:
         """Note that acknowledged rows are gone from disk."""
         with self._lock:
             self.changes += 1
-            self.kept_bytes = max(0, self.kept_bytes - size)
+            self.kept_rows = max(0, self.kept_rows - rows)
 
     def counts(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return pending rows and tails, by lane."""
@@ -363,7 +373,7 @@ class Lanes:
     def _pop(self, fronts: Sequence[Front], limit: int, out: list[Taken]) -> None:
         for front in fronts:
             while limit > 0 and front.ready:
-                row, record, _ = front.pop()
+                row, record = front.pop()
                 self._where[row] = front
                 out.append((row, record, front.late or self._is_late(front.lane, row, record)))
                 limit -= 1

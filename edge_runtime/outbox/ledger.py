@@ -14,7 +14,7 @@ import msgspec
 
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.outbox.alarms import Alarms
-from edge_runtime.outbox.budget import Budget
+from edge_runtime.outbox.budget import PAGE_BYTES, Budget
 from edge_runtime.outbox.declared import Declared
 from edge_runtime.outbox.files import Folder
 from edge_runtime.outbox.intake import Item, Lost, table_of
@@ -28,16 +28,17 @@ from edge_runtime.outbox.rows import (
     RowTable,
     boot_of,
     key,
-    pack,
     seq_of,
-    unpack,
 )
+from edge_runtime.outbox.segments import Segments, encode_record
 from edge_runtime.outbox.stamps import Stamps
 from edge_runtime.outbox.state import STATE_ROW, Old, OutboxCounts, State, pack_state
 from edge_runtime.outbox.store import Store
 from edge_runtime.outbox.summaries import Summaries
 from edge_runtime.records import NO_MODEL, Body, ModelRef, Result
 
+KEPT_IN_ROWS = 3  # the format since which the state counts rows that are kept, not bytes
+MOST_DAMAGES = 16
 SAVE_EVERY_S = 30.0
 SAVE_EVERY_ROWS = 1000
 SAVE_EVERY_ACKNOWLEDGED = 250  # what is not saved is sent again: frequent kills must not stop it
@@ -64,6 +65,7 @@ class OutboxLedger:
         self.ends: dict[int, int] = {}
         self.old: dict[str, Old] = {}
         self._store: Store | None = None
+        self._segments: Segments | None = None
         self._version = 0
         self._saved_at_s = clock.monotonic()
         self._saved_acknowledged = 0
@@ -71,6 +73,7 @@ class OutboxLedger:
         self._known_epoch = False
         self._undeclared: set[tuple[int, int, int, str, int]] = set()
         self._owed_from = 0
+        self._damages = 0
         self.is_settled = False
         self.is_view = False
         self.stale = False
@@ -83,6 +86,12 @@ class OutboxLedger:
         """The open database."""
         assert self._store is not None, "the database is not open"
         return self._store
+
+    @property
+    def segments(self) -> Segments:
+        """The records of the open database."""
+        assert self._segments is not None, "the database is not open"
+        return self._segments
 
     @property
     def is_open(self) -> bool:
@@ -105,7 +114,8 @@ class OutboxLedger:
         }
         if state is None:
             state = self._fresh(here)
-        counts, tails = self._recount(store, state, here)
+        segments = Segments(store)
+        counts, tails = self._recount(segments, state, here)
         self.declared.load(store)
         self.names.load(store)
         self.summaries.load(state.waiting)
@@ -116,21 +126,25 @@ class OutboxLedger:
             self.ends[state.boot] = max(
                 [state.seq, *(seq_of(tail) for tail in tails if boot_of(tail) == state.boot)]
             )
-            floor_s = max([state.newest_s, *self._newest(store, tails)])
+            floor_s = max([state.newest_s, *self._newest(segments, tails)])
             self.stamps = Stamps(self.boot, state.epochs, floor_s, self.clock.monotonic())
             self.alarms = Alarms(state.alarms)  # of this boot memory knows what was committed
         self._owed_from = owed_from(state, counts, len(self.declared)) if not self.old else 0
         self.close()
-        self._store, self.is_view = store, is_view
+        self._store, self._segments, self.is_view = store, segments, is_view
         if not is_view:
             self.fit()
-        self.lanes.start(state.runs, counts, tails, state.kept_bytes)
+        kept_rows = state.kept_rows
+        if 0 < store.format < KEPT_IN_ROWS:
+            kept_rows = max(0, sum(store.count(lane) for lane in LANES) - sum(counts))
+        self.lanes.start(state.runs, counts, tails, kept_rows)
         self.is_settled = False
         self.stale = False
+        self._damages = 0
 
     def reopen(self, store: Store) -> None:
         """Go on with the same rows in another file."""
-        self._store = store
+        self._store, self._segments = store, Segments(store)
         self.fit()
 
     def carry_over(self) -> None:
@@ -153,12 +167,13 @@ class OutboxLedger:
         self.count()
         here = key(self.boot, self.seq)
         with self.transaction():
+            self.store.upgrade()
             for lane in LANES:
-                self.store.delete(lane, here, LAST_ROW)
-            self._forget_names(self.store)
+                self.segments.delete(lane, here, LAST_ROW)
+            self._forget_names()
             delivered, gone = self.lanes.told(self.declared.told)
             # What lies behind all that is pending was acknowledged.
-            there = [row for row in gone if self.store.count(RowTable.ALARM, row - 1, row)]
+            there = [row for row in gone if self.segments.count(RowTable.ALARM, row - 1, row)]
             self.declared.settle([*delivered, *there], set(gone) - set(there))
             for hole in self._undeclared:
                 self.declared.add(*hole)
@@ -175,23 +190,23 @@ class OutboxLedger:
             held=here if old else 0,
         )  # fmt: skip
 
-    def _recount(self, store: Store, state: State, here: int) -> tuple[list[int], list[int]]:
+    def _recount(self, segments: Segments, state: State, here: int) -> tuple[list[int], list[int]]:
         """Count what came after the state was saved; rows after `here` were never promised."""
         counts, tails = [], []
         for lane, pending, tail in zip(LANES, state.pending, state.tails, strict=True):
-            more = store.count(lane, tail, here) if tail < here else 0
-            fewer = store.count(lane, here, tail) if tail > here else 0
+            more = segments.count(lane, tail, here) if tail < here else 0
+            fewer = segments.count(lane, here, tail) if tail > here else 0
             counts.append(pending + more - fewer)
-            tails.append(max(min(tail, here), store.last(lane, here) or 0))
+            tails.append(max(min(tail, here), segments.last(lane, here) or 0))
         return counts, tails
 
-    def _newest(self, store: Store, tails: Sequence[int]) -> Iterator[float]:
+    def _newest(self, segments: Segments, tails: Sequence[int]) -> Iterator[float]:
         for lane, tail in zip(LANES, tails, strict=True):
-            for row, data in store.read(lane, tail - 1, tail):
-                with contextlib.suppress(Damaged):  # it is found, and declared, when it is sent
-                    yield unpack(row, data).wall_s
+            for _, record in segments.read(lane, tail - 1, tail).records:
+                yield record.wall_s
 
-    def _forget_names(self, store: Store) -> None:
+    def _forget_names(self) -> None:
+        store = self.store
         firsts = [first for lane in LANES if (first := store.first(lane)) is not None]
         oldest = min((boot_of(first) for first in firsts), default=self.boot)
         if not self.old and not self.summaries.total():
@@ -204,7 +219,7 @@ class OutboxLedger:
 
     def close(self) -> None:
         """Let the database go; nothing is written but what the log holds."""
-        store, self._store = self._store, None
+        store, self._store, self._segments = self._store, None, None
         if store is not None:
             with contextlib.suppress(sqlite3.Error, OSError):
                 store.close()
@@ -225,6 +240,7 @@ class OutboxLedger:
                 self.names.save(self.store)
                 self.declared.save(self.store)
         except BaseException:
+            self.segments.forget_tails()
             self.declared.restore(marks[0])
             self.summaries.restore(marks[1])
             self.tally = marks[2]
@@ -252,7 +268,7 @@ class OutboxLedger:
                     seq += 1
                     table = table_of(item)
                     self.alarms.note(item, self.boot)
-                    rows[table].append(self._packed(table, seq, item))
+                    rows[table].append(self._packed(seq, item))
                     size += len(rows[table][-1][1])
                     if size >= self.budget.group_bytes:
                         break
@@ -264,12 +280,11 @@ class OutboxLedger:
         self.committed(added, seq)
         return done
 
-    def _packed(self, table: RowTable, seq: int, item: Result) -> tuple[int, bytes]:
-        return self.pack(table, seq, item.stream, item.stamp, item.body, item.model, item.rules)
+    def _packed(self, seq: int, item: Result) -> tuple[int, bytes]:
+        return self.pack(seq, item.stream, item.stamp, item.body, item.model, item.rules)
 
     def pack(
         self,
-        table: RowTable,
         seq: int,
         stream: str,
         stamp: Stamp,
@@ -281,7 +296,7 @@ class OutboxLedger:
         stamp = self.stamps.accept(stamp)
         row, names = key(self.boot, seq), self.names.of(model, rules, body)
         record = ResultRow(names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body)
-        return row, pack(table, row, record)
+        return row, encode_record(record)
 
     def lose(self, boot: int, first: int, last: int, count: int) -> None:
         """Declare results that the disk had no room for."""
@@ -296,7 +311,7 @@ class OutboxLedger:
         added = []
         for lane in LANES:
             if rows[lane]:
-                self.store.put(lane, rows[lane])
+                self.segments.append(lane, rows[lane])
             added.append((len(rows[lane]), rows[lane][-1][0] if rows[lane] else tails[lane]))
         return added
 
@@ -324,8 +339,8 @@ class OutboxLedger:
     ) -> None:
         """Write what memory knows, in the open transaction."""
         self.settle_gaps()
-        for lane, row in self.lanes.take_delivered():
-            self.store.delete(lane, row - 1, row)
+        for lane, rows in self.lanes.take_delivered().items():
+            self.segments.delete_records(lane, rows)
         state = self.state(added, seq, clean=clean)
         self.store.put(RowTable.META, [(STATE_ROW, pack_state(state))])
         self._version = state.version
@@ -342,23 +357,38 @@ class OutboxLedger:
         self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
     ) -> State:
         """Return what memory knows, with rows that are just being added."""
-        runs, counts, tails, kept_bytes = self.lanes.snapshot()
+        runs, counts, tails, kept_rows = self.lanes.snapshot()
         if added:
             counts = tuple(have + new for have, (new, _) in zip(counts, added, strict=True))
             tails = tuple(tail for _, tail in added)
         return State(
             boot=self.boot, runs=runs, pending=counts, tails=tails,
-            seq=self.seq if seq is None else seq, kept_bytes=kept_bytes,
+            seq=self.seq if seq is None else seq, kept_rows=kept_rows,
             waiting=tuple(self.summaries.waiting), newest_s=self.stamps.newest_s,
             epochs=self.stamps.epochs, ends=self.ends, tally=self.tally, old=self.old,
             held=self.lanes.held, clean=clean, version=self._version + 1,
             alarms=self.alarms.opened,
         )  # fmt: skip
 
+    def note_damage(self) -> None:
+        """Count reads that met damage; raise Damaged where a file has too much of it.
+
+        Each costs a walk through all that is pending: a salvage reads a broken file once.
+        """
+        self._damages += 1
+        if self._damages > MOST_DAMAGES:
+            raise Damaged("many damaged places")
+
     def note_old(self, name: str, old: Old) -> None:
         """Remember how far a file moved aside was searched, in the open transaction."""
         self.old[name] = old
         self.save_state()
+
+    def kept_bytes(self) -> float:
+        """Estimate what the acknowledged rows take on disk: their share of all rows."""
+        kept = self.lanes.kept_rows
+        rows = kept + sum(self.lanes.counts()[0])
+        return kept / rows * self.store.used_pages() * PAGE_BYTES if kept else 0.0
 
     def pending(self) -> int:
         """Return rows, summaries and declarations that are still to be delivered."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.outbox.rows import Damaged, RowTable, seal, unseal
+from edge_runtime.outbox.rows import Damaged, RowTable, add_crc, check_crc
 
 FILE = "outbox.mark"
 SLOT_BYTES = 4096
@@ -96,7 +96,7 @@ class Marks:
         self.is_known = True
 
     def _keep(self, path: Path, mark: Mark) -> None:
-        data = seal(RowTable.META, mark.version % 2, _encode(mark))
+        data = add_crc(RowTable.META, mark.version % 2, _encode(mark))
         slot = len(data).to_bytes(4, "big") + data
         is_new = not path.exists()
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -123,7 +123,7 @@ def _slots(path: Path | None) -> list[Mark | None]:
 def _unpack(place: int, slot: bytes) -> Mark | None:
     size = int.from_bytes(slot[:4], "big")
     try:
-        return _decode(unseal(place, slot[4 : 4 + size])[1])
+        return _decode(check_crc(place, slot[4 : 4 + size])[1])
     except (Damaged, ValueError, msgspec.MsgspecError):
         return None
 

@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 
 from edge_runtime.labels import LISTED_BYTES, listed_bytes
-from edge_runtime.outbox.rows import Damaged, OwnLabels, RowTable, seal, unseal
+from edge_runtime.outbox.rows import Damaged, OwnLabels, RowTable, add_crc, check_crc
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import NO_MODEL, Body, ModelRef
 
@@ -95,7 +95,7 @@ class Names:
             model = revision.model
             entry = Entry(model.name, model.sha256, model.labels, boot, revision.rules)
             data = _encode(entry)
-            rows.append((key, seal(RowTable.MODEL, key, data)))
+            rows.append((key, add_crc(RowTable.MODEL, key, data)))
         if rows:
             store.put(RowTable.MODEL, rows)
 
@@ -142,6 +142,6 @@ def key_of(revision: Revision) -> int:
 def unpack_names(key: int, data: bytes) -> Entry:
     """Check and decode a revision; raise Damaged."""
     try:
-        return _decode(unseal(key, data)[1])
+        return _decode(check_crc(key, data)[1])
     except (ValueError, msgspec.MsgspecError) as error:
         raise Damaged(f"names {key}: {error}") from error

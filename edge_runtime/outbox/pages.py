@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.files import log_of
-from edge_runtime.outbox.rows import Damaged, RowTable, unseal
+from edge_runtime.outbox.rows import Damaged, RowTable, check_crc
 from edge_runtime.outbox.wal import Log
 
 LEAF = 13
@@ -49,7 +49,7 @@ class Pages:
         for at in range(8, 8 + 2 * cells, 2):
             try:
                 row, data, far = self._cell(page, int.from_bytes(page[at : at + 2], "big"))
-                yield unseal(row, data)[0], row, data, max(far, number)
+                yield check_crc(row, data)[0], row, data, max(far, number)
             except (Damaged, IndexError, ValueError, OverflowError):
                 continue
 

@@ -2,73 +2,80 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
 
 from edge_runtime.outbox.front import Front
 from edge_runtime.outbox.health import ReplayAnswer
 from edge_runtime.outbox.lanes import READ_AHEAD
 from edge_runtime.outbox.ledger import OutboxLedger
-from edge_runtime.outbox.rows import (
-    LANES,
-    Damaged,
-    ResultRow,
-    RowTable,
-    Unbalanced,
-    boot_of,
-    key,
-    seq_of,
-    unpack,
-)
+from edge_runtime.outbox.rows import LANES, RowTable, Unbalanced, boot_of, key, seq_of
+from edge_runtime.outbox.segments import DamagedSegment
 
 MAX_REPLAY = 100_000  # seqs that one request may name
 
 
 def refill(ledger: OutboxLedger) -> bool:
-    """Read ahead what the lanes have room for; raise Damaged where a row is not whole."""
+    """Read ahead what the lanes have room for; raise Damaged where a file is not whole."""
     filled = False
     for front in ledger.lanes.hungry():
         after = front.cursor
-        rows, end = read(ledger, front, after)
-        filled = ledger.lanes.fill(front, after, rows, end) or filled
+        # What lies behind the last commit that was noted was never promised.
+        upto = ledger.lanes.end_of(front)
+        piece = ledger.segments.read(front.lane, after, upto, READ_AHEAD)
+        if piece.damaged:
+            drop_damaged(ledger, front, piece.damaged)
+        filled = ledger.lanes.fill(front, after, piece.records, piece.end) or filled
     if not ledger.lanes.balanced():
         raise Unbalanced("rows that were counted are not there")
     return filled
 
 
-def read(
-    ledger: OutboxLedger, front: Front, after: int
-) -> tuple[list[tuple[int, ResultRow, int]], int]:
-    """Return a piece of a front, and up to which row it was read."""
-    rows: list[tuple[int, ResultRow, int]] = []
-    # What lies behind the last commit that was noted was never promised.
-    found = ledger.store.read(front.lane, after, ledger.lanes.end_of(front), READ_AHEAD)
-    keys = [after, *(row for row, _ in found)]
-    if any(later <= earlier for earlier, later in pairwise(keys)):
-        raise Damaged("rows out of order")
-    for at, (row, data) in enumerate(found):
-        try:
-            rows.append((row, unpack(row, data), len(data)))
-        except Damaged:
-            following = keys[at + 2] if at + 2 < len(keys) else row + 1
-            condemn(ledger, front.lane, keys[at], row, following)
-    full = len(found) == READ_AHEAD
-    return rows, keys[-1] if full else max(after, ledger.lanes.end_of(front))
+def drop_damaged(ledger: OutboxLedger, front: Front, damaged: Sequence[DamagedSegment]) -> None:
+    """Delete damaged segments and declare what was to be delivered of them.
 
-
-def condemn(ledger: OutboxLedger, lane: RowTable, before: int, row: int, following: int) -> None:
-    """Delete a damaged row and declare it.
-
-    The flipped bit may be in its key: what is sure is only between which rows it lies.
+    What they held nobody can read: their records lay between those of their neighbours, and as
+    many of them were pending as are missing now.
     """
-    boot = boot_of(row)
-    first = seq_of(before) + 1 if boot_of(before) == boot else seq_of(row)
-    last = seq_of(following) - 1 if boot_of(following) == boot else seq_of(row)
+    ledger.note_damage()
+    lane = front.lane
     with ledger.transaction():
-        ledger.declared.again(row)
-        ledger.declared.add(boot, first, last, "corrupt", 1)
-        ledger.store.delete(lane, row - 1, row)
-        ledger.lanes.uncount(lane)
+        for one in damaged:
+            ledger.segments.drop(lane, one.key)
+            if lane == RowTable.ALARM:
+                for gap in [r for r in ledger.declared.told if one.before < r < one.following]:
+                    ledger.declared.again(gap)
+        if not front.replay:
+            ranges, ahead = ledger.lanes.pending_ranges(lane)
+            left = sum(ledger.segments.count(lane, *each) for each in ranges) - ahead
+            lost = ledger.lanes.set_pending(lane, left)
+            if lost > 0:
+                _declare_lost(ledger, damaged, lost)
         ledger.save_state()
+
+
+def _declare_lost(ledger: OutboxLedger, damaged: Sequence[DamagedSegment], lost: int) -> None:
+    """Declare that so many records are lost; of several boots it is not known how many of each."""
+    by_boot: dict[int, list[tuple[int, int]]] = {}
+    for one in damaged:
+        boot, first, last = _span(ledger, one)
+        by_boot.setdefault(boot, []).append((first, last))
+    for boot, spans in by_boot.items():
+        first, last = spans[0][0], spans[-1][1]
+        count = min(lost, last - first + 1) if len(by_boot) == 1 else 0
+        ledger.declared.add(boot, first, last, "corrupt", count)
+
+
+def _span(ledger: OutboxLedger, damaged: DamagedSegment) -> tuple[int, int, int]:
+    """Return the boot and the first and last seq that a damaged segment can have held.
+
+    The flipped bit may be in its key: where both neighbours are of one boot, so was the segment.
+    """
+    before, following = boot_of(damaged.before), boot_of(damaged.following)
+    boot = before if before == following else boot_of(damaged.key)
+    end = ledger.seq if boot == ledger.boot else ledger.ends.get(boot, seq_of(damaged.key))
+    first = seq_of(damaged.before) + 1 if before == boot else 1
+    last = seq_of(damaged.following) - 1 if following == boot else end
+    return boot, first, max(first, last)
 
 
 def replay(ledger: OutboxLedger, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
@@ -81,10 +88,10 @@ def replay(ledger: OutboxLedger, boot: int, from_seq: int, to_seq: int) -> Repla
     sent = pending = 0
     for lane in LANES:
         after, upto = key(boot, from_seq) - 1, key(boot, last)
-        here = ledger.store.count(lane, after, upto)
+        here = ledger.segments.count(lane, after, upto)
         for kept_after, kept_upto in ledger.lanes.kept(lane):
             low, high = max(kept_after, after), min(kept_upto, upto)
-            rows = ledger.store.count(lane, low, high) if low < high else 0
+            rows = ledger.segments.count(lane, low, high) if low < high else 0
             if rows:
                 ledger.lanes.replay(lane, low, high)
             sent, here = sent + rows, here - rows

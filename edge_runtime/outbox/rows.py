@@ -1,8 +1,8 @@
-"""How a row lies on disk: its key, its packing, and the CRC-32 that every read checks.
+"""What every row on disk has in common: its key, and the CRC-32 that every read checks.
 
 Every table is (row INTEGER PRIMARY KEY, data BLOB). The key of a result is its boot and seq, so
-order, identity and ranges need no index; `data` names its table and seals key and payload, so a
-row can be believed even where it was found in the pages of a broken file.
+order, identity and ranges need no index. `data` names its table and ends with a CRC of key and
+payload, so that a row can be believed even where it was found in the pages of a broken file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ class RowTable(IntEnum):
     ALARM = 0
     PLAIN = 1
     LATE = 2
-    REJECTED = 3
     MODEL = 4
     DECLARED = 5
     SUMMARY = 6
@@ -85,10 +84,6 @@ class ResultRow(msgspec.Struct, frozen=True, array_like=True):
         return {} if isinstance(self.names, int) else self.names.labels
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(ResultRow).decode
-
-
 def key(boot: int, seq: int) -> int:
     """Return the row number of a result."""
     return boot << SEQ_BITS | seq
@@ -104,13 +99,13 @@ def seq_of(row: int) -> int:
     return row & ((1 << SEQ_BITS) - 1)
 
 
-def seal(table: RowTable, row: int, payload: bytes) -> bytes:
+def add_crc(table: RowTable, row: int, payload: bytes) -> bytes:
     """Return table byte + payload + CRC-32 of key, table byte and payload."""
     data = table.to_bytes(1, "big") + payload
     return data + crc32(data, crc32(row.to_bytes(8, "big", signed=True))).to_bytes(4, "little")
 
 
-def unseal(row: int, data: object) -> tuple[RowTable, bytes]:
+def check_crc(row: int, data: object) -> tuple[RowTable, bytes]:
     """Return table and payload; raise Damaged where the CRC does not match."""
     if not isinstance(data, bytes) or len(data) < 5:
         raise Damaged(f"row {row}")
@@ -118,16 +113,3 @@ def unseal(row: int, data: object) -> tuple[RowTable, bytes]:
     if check != int.from_bytes(data[-4:], "little"):
         raise Damaged(f"row {row}")
     return RowTable(data[0]), data[1:-4]
-
-
-def pack(table: RowTable, row: int, record: msgspec.Struct) -> bytes:
-    """Encode and seal one record."""
-    return seal(table, row, _encode(record))
-
-
-def unpack(row: int, data: bytes) -> ResultRow:
-    """Check and decode one result; raise Damaged."""
-    try:
-        return _decode(unseal(row, data)[1])
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise Damaged(f"row {row}: {error}") from error

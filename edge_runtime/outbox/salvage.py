@@ -23,6 +23,7 @@ from edge_runtime.outbox.rows import (
     key,
     seq_of,
 )
+from edge_runtime.outbox.segments import decode_raw
 from edge_runtime.outbox.state import Old, State, unpack_state
 from edge_runtime.outbox.summaries import LEVEL_BITS, unpack_summary
 from edge_runtime.spans import Spans
@@ -106,21 +107,34 @@ class Salvage:
         elif table == RowTable.SUMMARY:
             one = unpack_summary(row, data)
             ledger.summaries.absorb(ledger.store, [one], row >> LEVEL_BITS)
-        elif table == RowTable.REJECTED:
-            ledger.store.put(RowTable.REJECTED, [(row, data)])
 
     def _take_results(self, rows: Iterable[Found]) -> None:
         ledger = self._ledger
-        found = [f for f in rows if f[0] in LANES and f[1] <= ledger.lanes.held]
         with ledger.transaction():
-            for lane, row, data, _ in found:
-                if row not in self._seen and self._is_pending(lane, row):
-                    if ledger.store.free_pages() < LEAVE_PAGES + len(data) // PAGE_BYTES:
-                        ledger.lose(boot_of(row), seq_of(row), seq_of(row), 1)
-                    else:
-                        ledger.store.put(lane, [(row, data)])
-                self._seen.add(row, row)
+            for lane, key, data, _ in rows:
+                if lane in LANES:
+                    self._take_segment(lane, key, data)
             ledger.save_state()
+
+    def _take_segment(self, lane: RowTable, key: int, data: bytes) -> None:
+        """Take over what is pending of a segment and was not found before."""
+        ledger = self._ledger
+        try:
+            records = [one for one in decode_raw(key, data) if one[0] <= ledger.lanes.held]
+        except Damaged:
+            return
+        pending = [
+            (row, raw)
+            for row, raw in records
+            if row not in self._seen and self._is_pending(lane, row)
+        ]
+        if ledger.store.free_pages() < LEAVE_PAGES + 2 * (1 + len(data) // PAGE_BYTES):
+            for row, _ in pending:
+                ledger.lose(boot_of(row), seq_of(row), seq_of(row), 1)
+        else:
+            ledger.segments.insert(lane, pending)
+        for row, _ in records:
+            self._seen.add(row, row)
 
     def _is_pending(self, lane: RowTable, row: int) -> bool:
         state = self._old.state
@@ -220,7 +234,7 @@ class Salvage:
         for first, last in ranges:
             for lost, upto in list(self._seen.missing(first, last)):
                 for lane in LANES:
-                    yield from self._ledger.store.keys(lane, lost - 1, upto)
+                    yield from self._ledger.segments.rows(lane, lost - 1, upto)
 
 
 def _newer(best: State | None, row: int, data: bytes) -> State | None:

@@ -7,7 +7,9 @@ from edge_runtime.outbox.rows import RowTable
 
 # 2: the `model` table holds the rules' names too, and rows may bear their labels themselves. A file
 # of format 1 is read as it is; its rows know nothing of the names of their rules.
-VERSION = 2
+# 3: a row of a lane holds several records (segments.py). Older ones stay in their table as they
+# are, before those of this format, until they were delivered.
+VERSION = 3
 APPLICATION_ID = 0x45524F42  # "EROB"
 MAGIC = b"SQLite format 3\0"
 
@@ -53,19 +55,11 @@ READ = {
     t: f"SELECT row, data FROM {n} WHERE row > ? AND row <= ? ORDER BY row LIMIT ?"  # noqa: S608  names are the enum's
     for t, n in NAMES.items()
 }
-KEYS = {
-    t: f"SELECT row FROM {n} WHERE row > ? AND row <= ? ORDER BY row LIMIT ?"  # noqa: S608  names are the enum's
-    for t, n in NAMES.items()
-}
-NTH = {
-    t: f"SELECT row FROM {n} WHERE row > ? AND row <= ? ORDER BY row LIMIT 1 OFFSET ?"  # noqa: S608  names are the enum's
+HEADS = {
+    t: f"SELECT row, substr(data, 1, ?) FROM {n} WHERE row > ? AND row <= ? ORDER BY row LIMIT ?"  # noqa: S608  names are the enum's
     for t, n in NAMES.items()
 }
 DELETE = {t: f"DELETE FROM {n} WHERE row > ? AND row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
 COUNT = {t: f"SELECT count(*) FROM {n} WHERE row > ? AND row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
-SIZE = {
-    t: f"SELECT count(*), total(length(data)) FROM {n} WHERE row > ? AND row <= ?"  # noqa: S608  names are the enum's
-    for t, n in NAMES.items()
-}
 FIRST = {t: f"SELECT min(row) FROM {n}" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
 LAST_UPTO = {t: f"SELECT max(row) FROM {n} WHERE row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edge_runtime.outbox.alarms import Open
-from edge_runtime.outbox.rows import Damaged, RowTable, seal, unseal
+from edge_runtime.outbox.rows import Damaged, RowTable, add_crc, check_crc
 from edge_runtime.outbox.store import Store
 
 STATE_ROW = 1
@@ -41,7 +41,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     `pending` and `tails` are by lane: rows after a tail came later and are counted when the
     database is opened. `ends` holds the last seq of earlier boots, `old` what is known of
     files moved aside; rows up to `held` are still being taken over from them. `clean`: nothing
-    came after. `alarms` are those that are on.
+    came after. `alarms` are those that are on. Before format 3 `kept_rows` were bytes.
     """
 
     boot: int
@@ -49,7 +49,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     pending: tuple[int, ...] = (0, 0, 0)
     tails: tuple[int, ...] = (0, 0, 0)
     seq: int = 0
-    kept_bytes: int = 0
+    kept_rows: int = 0
     waiting: tuple[int, ...] = ()
     newest_s: float = 0.0
     epochs: dict[int, float] = {}
@@ -68,13 +68,13 @@ _decode = msgspec.msgpack.Decoder(State).decode
 
 def pack_state(state: State) -> bytes:
     """Encode and seal the state."""
-    return seal(RowTable.META, STATE_ROW, _encode(state))
+    return add_crc(RowTable.META, STATE_ROW, _encode(state))
 
 
 def unpack_state(row: int, data: bytes) -> State:
     """Check and decode a state; raise Damaged."""
     try:
-        return _decode(unseal(row, data)[1])
+        return _decode(check_crc(row, data)[1])
     except (ValueError, msgspec.MsgspecError) as error:
         raise Damaged(f"state: {error}") from error
 

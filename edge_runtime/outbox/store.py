@@ -14,6 +14,8 @@ from edge_runtime.outbox.budget import PAGE_BYTES, Budget
 from edge_runtime.outbox.rows import LAST_ROW, RowTable
 
 QUICK_CHECK_BYTES = 8_000_000
+# As much of a row's data as tells what it is (segments.py).
+HEAD_BYTES = 4
 
 
 class Cursor(Protocol):
@@ -49,13 +51,15 @@ class Store:
         self, path: Path, budget: Budget, connect: Connect = connect, *, view: bool = False
     ) -> None:
         self.path = path
+        # Of the file as it was found; 0: it was empty.
+        self.format = 0
         self._limit_pages = 0
         self._is_held = False
         self._connection = connect(path)
         try:
             if view:
                 self._connection.execute("PRAGMA query_only=ON").fetchall()
-                self._check_version()
+                self.format = self._check_version()
             else:
                 self._set_up(budget)
         except BaseException:
@@ -68,10 +72,16 @@ class Store:
         version = self._check_version()
         if version and self.path.stat().st_size <= QUICK_CHECK_BYTES:
             self._quick_check()
-        if version < schema.VERSION:
+        self.format = version
+        if not version:
             with self.transaction():
-                for sql in schema.CREATE:
-                    self._connection.execute(sql)
+                self.upgrade()
+
+    def upgrade(self) -> None:
+        """Make the file one of this program's format, in the open transaction."""
+        if self.format < schema.VERSION:
+            for sql in schema.CREATE:
+                self._connection.execute(sql)
 
     def _check_version(self) -> int:
         version = int(self._value("PRAGMA user_version"))
@@ -118,32 +128,18 @@ class Store:
         """Return rows with after < row <= upto, in order."""
         return self._connection.execute(schema.READ[table], (after, upto, limit)).fetchall()
 
-    def keys(self, table: RowTable, after: int, upto: int) -> Iterator[int]:
-        """Yield the keys of a range, a bounded piece in memory at a time."""
-        while True:
-            piece = self._connection.execute(schema.KEYS[table], (after, upto, 4096)).fetchall()
-            yield from (row for (row,) in piece)
-            if len(piece) < 4096:
-                return
-            after = piece[-1][0]
+    def heads(self, table: RowTable, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return keys with after < row <= upto, in order, each with its data's first bytes."""
+        parameters = (HEAD_BYTES, after, upto, limit)
+        return self._connection.execute(schema.HEADS[table], parameters).fetchall()
 
     def delete(self, table: RowTable, after: int, upto: int) -> None:
         """Delete rows with after < row <= upto."""
         self._connection.execute(schema.DELETE[table], (after, upto))
 
-    def nth(self, table: RowTable, after: int, upto: int, offset: int) -> int | None:
-        """Return the key of the row that many places into a range."""
-        found = self._connection.execute(schema.NTH[table], (after, upto, offset)).fetchone()
-        return None if found is None else int(found[0])
-
     def count(self, table: RowTable, after: int = 0, upto: int = LAST_ROW) -> int:
         """Count a range (reads its pages)."""
         return int(self._connection.execute(schema.COUNT[table], (after, upto)).fetchone()[0])
-
-    def size(self, table: RowTable, after: int, upto: int) -> tuple[int, int]:
-        """Return rows and bytes of a range (reads its pages)."""
-        rows, size = self._connection.execute(schema.SIZE[table], (after, upto)).fetchone()
-        return int(rows), int(size)
 
     def first(self, table: RowTable) -> int | None:
         """Return the least key, without a scan."""

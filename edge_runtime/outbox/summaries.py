@@ -9,7 +9,15 @@ import msgspec
 
 from edge_runtime.clock import Stamp
 from edge_runtime.outbox.names import Revision
-from edge_runtime.outbox.rows import Damaged, ResultRow, RowTable, boot_of, seal, seq_of, unseal
+from edge_runtime.outbox.rows import (
+    Damaged,
+    ResultRow,
+    RowTable,
+    add_crc,
+    boot_of,
+    check_crc,
+    seq_of,
+)
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import LINES_A_RECORD, Summary, SummaryLine, SummaryValues
 from edge_runtime.records.base import NamedValues
@@ -119,7 +127,7 @@ class Summaries:
             else:
                 have.add(new)
             touched[key] = have
-        rows = [(key, seal(RowTable.SUMMARY, key, _encode(one))) for key, one in touched.items()]
+        rows = [(key, add_crc(RowTable.SUMMARY, key, _encode(one))) for key, one in touched.items()]
         for _, data in rows:
             self.mean_bytes += (len(data) - self.mean_bytes) / 16
         store.put(RowTable.SUMMARY, rows)
@@ -194,6 +202,6 @@ def values_of(record: ResultRow, revision: Revision) -> NamedValues:
 def unpack_summary(key: int, data: bytes) -> Aggregate:
     """Check and decode a summary; raise Damaged."""
     try:
-        return _decode(unseal(key, data)[1])
+        return _decode(check_crc(key, data)[1])
     except (ValueError, msgspec.MsgspecError) as error:
         raise Damaged(f"summary {key}: {error}") from error

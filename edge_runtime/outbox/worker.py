@@ -136,7 +136,7 @@ class Worker:
         """Make everything that was salvaged pending: nothing is left to be taken over."""
         ledger = self.ledger
         held, ledger.lanes.held = ledger.lanes.held, 0
-        counts = [ledger.store.count(lane, 0, held) for lane in LANES]
+        counts = [ledger.segments.count(lane, 0, held) for lane in LANES]
         runs = [RowSpan(lane, 0, held) for lane, n in zip(LANES, counts, strict=True) if n]
         ledger.lanes.add(runs, counts)
         with ledger.transaction():

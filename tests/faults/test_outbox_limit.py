@@ -15,7 +15,8 @@ def fill(folder: Path, clock: ManualClock, results: int) -> None:
     """Leave a backlog; each 50th result is an event."""
     box = open_box(folder, clock, max_mb=8.0, commit_s=3600.0)
     for number in range(1, results + 1):
-        box.append((alarm if number % 50 == 0 else plain)(number, clock.now()))
+        stamp = clock.now()
+        box.append(alarm(number, stamp) if number % 50 == 0 else plain(number, stamp, objects=4))
         clock.advance(1.0)
     assert box.flush(30.0)
     box.close()

@@ -12,7 +12,8 @@ from edge_runtime.outbox.budget import LEAST_PAGES, PAGE_BYTES, Budget
 from edge_runtime.outbox.declared import MAX_HOLES, Declared
 from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.pacing import Bucket, Pacing
-from edge_runtime.outbox.rows import Damaged, ResultRow, RowTable, key, pack, unpack
+from edge_runtime.outbox.rows import Damaged, ResultRow, RowTable, key
+from edge_runtime.outbox.segments import decode, encode, encode_record
 from edge_runtime.outbox.summaries import Aggregate, summarise
 from edge_runtime.records import (
     Body,
@@ -132,19 +133,20 @@ def test_summaries_of_summaries_keep_count_extremes_and_mean(values: list[float]
     assert total == pytest.approx(math.fsum(values), abs=1e-3)
 
 
-def test_every_flipped_bit_of_a_row_is_noticed() -> None:
+def test_every_flipped_bit_of_a_segment_is_noticed() -> None:
     body = Detections((Detection(1, 0.5, (0.0, 0.25, 0.5, 0.75), 7),))
-    number, record, _ = row(5, 12.0, body)
-    data = pack(RowTable.PLAIN, number, record)
-    assert unpack(number, data) == record
+    records = [row(seq, 12.0 + seq, body)[:2] for seq in (5, 6, 9)]
+    number = records[0][0]
+    data = encode(RowTable.PLAIN, [(at, encode_record(record)) for at, record in records])
+    assert decode(number, data) == records
     for bit in range(8 * len(data)):
         broken = bytearray(data)
         broken[bit // 8] ^= 1 << bit % 8
         with pytest.raises(Damaged):
-            unpack(number, bytes(broken))
+            decode(number, bytes(broken))
     for bit in range(62):
         with pytest.raises(Damaged):
-            unpack(number ^ 1 << bit, data)
+            decode(number ^ 1 << bit, data)
 
 
 @given(st.floats(1.0, 1e6))
