@@ -124,6 +124,7 @@ def test_a_gap_that_is_damaged_on_disk_is_told_again(tmp_path: Path, clock: Manu
     database.close()
     again = open_box(tmp_path / "a", clock)
     account = Account()
+    account.receive([second])
     while again.pending():
         account.drain(again)
     told = {(gap.from_seq, gap.to_seq, gap.reason) for _, gap in account.gaps}
