@@ -19,8 +19,6 @@ from edge_runtime.clock import ManualClock, SystemClock
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import Outbox
 
-FILLING = 60_000  # records; more than twice what the file keeps
-
 
 def wear(folder: Path, *, per_s: int, commit_s: float, hours: float) -> tuple[float, float]:
     """Return bytes a record and syncs an hour of a day in which all is delivered at once."""
@@ -32,8 +30,7 @@ def wear(folder: Path, *, per_s: int, commit_s: float, hours: float) -> tuple[fl
     )
     marks = box._ledger.folder.marks
     box.connected(clock.monotonic())
-    for _ in range(FILLING // 500):
-        deliver(box, clock, 500, per_s)
+    fill(box, clock, per_s)
     disk.blocks_written = disk.syncs = number = 0
     marked = marks.written
     for _ in range(int(hours * 3600 / commit_s)):
@@ -42,6 +39,15 @@ def wear(folder: Path, *, per_s: int, commit_s: float, hours: float) -> tuple[fl
     written, syncs = (disk.blocks_written + marked) * BLOCK, disk.syncs + marked
     box.close()
     return written / number, syncs / hours
+
+
+def fill(box: Outbox, clock: ManualClock, per_s: int) -> None:
+    """Deliver until what is kept for asking again has given way several times."""
+    evictions = kept = 0
+    while evictions < 8:
+        deliver(box, clock, 500, per_s)
+        evictions += box._ledger.lanes.kept_rows < kept + 500
+        kept = box._ledger.lanes.kept_rows
 
 
 def deliver(box: Outbox, clock: ManualClock, results: int, per_s: int) -> int:
