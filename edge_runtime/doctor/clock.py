@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_runtime.board.kernel import first_number, read
 from edge_runtime.clock import TIMESYNC_FLAG
 from edge_runtime.doctor.base import Finding, Surroundings
-from edge_runtime.outbox.stamps import FORMAT_BORN_S
+from edge_runtime.outbox.state import FORMAT_BORN_S
 
 RTC = "sys/class/rtc/rtc0/since_epoch"
 

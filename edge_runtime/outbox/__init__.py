@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_runtime.outbox.box import Outbox
 from edge_runtime.outbox.health import OutboxHealth, ReplayAnswer
+from edge_runtime.outbox.ledger import MAX_REPLAY
 from edge_runtime.outbox.marks import FILE as MARK
 from edge_runtime.outbox.pacing import Pacing
-from edge_runtime.outbox.reading import MAX_REPLAY
 
 __all__ = ["MARK", "MAX_REPLAY", "Outbox", "OutboxHealth", "Pacing", "ReplayAnswer"]

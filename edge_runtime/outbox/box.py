@@ -9,11 +9,10 @@ from pathlib import Path
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import Text
 from edge_runtime.options import OutboxOptions
-from edge_runtime.outbox import issuing, reading
 from edge_runtime.outbox.alarms import clear_of
 from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.files import Folder
-from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayAnswer
+from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayAnswer, for_people
 from edge_runtime.outbox.lanes import Lanes
 from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.opening import (
@@ -26,7 +25,7 @@ from edge_runtime.outbox.opening import (
 from edge_runtime.outbox.pacing import Bucket, Pacing
 from edge_runtime.outbox.rows import ResultRow, boot_of, seq_of
 from edge_runtime.outbox.store import Connect, connect
-from edge_runtime.outbox.worker import Worker, for_people
+from edge_runtime.outbox.worker import Worker
 from edge_runtime.outbox.writer import Writer
 from edge_runtime.records import Result, Stored, Summary, Topic
 
@@ -122,9 +121,9 @@ class Outbox:
         return self._ledger.boot
 
     @property
-    def moved_aside(self) -> Text:
-        """Why the last database was moved aside; empty where none was since the start."""
-        return self._worker.moved_aside
+    def quarantine_reason(self) -> Text:
+        """Why the last database was quarantined; empty where none was since the start."""
+        return self._worker.quarantine_reason
 
     def append(self, result: Result) -> None:
         """Take a result over. Blocks only while the writer is thousands of results behind."""
@@ -133,12 +132,12 @@ class Outbox:
     def take(self, limit: int) -> list[Stored]:
         """Return the next committed rows to send; they are on their way until acknowledged."""
         taken = self._lanes.take(limit)
-        if not taken and self._lanes.starving() and self._worker.fault is None:
-            self._writer.do(lambda: reading.refill(self._ledger), READ_TIMEOUT_S)
+        if not taken and self._lanes.needs_read() and self._worker.fault is None:
+            self._writer.do(self._ledger.prefetch, READ_TIMEOUT_S)
             taken = self._lanes.take(limit)
         wake_at_s = self._lanes.paced_until_s() if len(taken) < limit else None
-        records = issuing.can_issue(self._ledger)
-        if records or wake_at_s is not None or self._lanes.hungry():
+        records = self._ledger.can_issue()
+        if records or wake_at_s is not None or self._lanes.needs_prefetch():
             self._writer.want(records=records, wake_at_s=wake_at_s)
         return [self._stored(*one) for one in taken]
 
@@ -147,7 +146,7 @@ class Outbox:
         stamp = record.stamp
         if not isinstance(record.body, Summary):
             # A summary's own time may be of an earlier boot; it was mended when it was made.
-            stamp = self._ledger.stamps.mend(boot, stamp)
+            stamp = self._ledger.stamps.backfill(boot, stamp)
         return Stored(
             row, boot, seq_of(row), record.stream, stamp, record.body, names.model, late,
             names.rules, record.labels,
@@ -155,9 +154,9 @@ class Outbox:
 
     def open_alarms(self, stream: str) -> dict[str, Stamp]:
         """Return since when a stream's alarms are on, by rule: those whose event is on disk."""
-        mend = self._ledger.stamps.mend
+        backfill = self._ledger.stamps.backfill
         opened = self._ledger.alarms.of(stream)
-        return {rule: mend(one.boot, one.since) for rule, one in opened.items()}
+        return {rule: backfill(one.boot, one.since) for rule, one in opened.items()}
 
     def clear_gone_alarms(self, configured: Mapping[str, Collection[str]]) -> None:
         """End the alarms of rules that are gone; `configured` are those that are not, by stream.
@@ -166,7 +165,7 @@ class Outbox:
         """
         now = self._clock.now()
         for gone in self._ledger.alarms.gone(configured):
-            since = self._ledger.stamps.mend(gone.boot, gone.since)
+            since = self._ledger.stamps.backfill(gone.boot, gone.since)
             age_s: float | None = None
             if gone.boot == self.boot:
                 age_s = now.monotonic_s - since.monotonic_s
@@ -236,7 +235,7 @@ class Outbox:
         """Send acknowledged rows again that are still kept; None: the disk cannot tell now."""
         answers: list[ReplayAnswer] = []
         self._writer.do(
-            lambda: answers.append(reading.replay(self._ledger, boot, from_seq, to_seq)),
+            lambda: answers.append(self._ledger.replay(boot, from_seq, to_seq)),
             REPLAY_TIMEOUT_S,
         )
         return answers[0] if answers else None
@@ -251,13 +250,13 @@ class Outbox:
         elif worker.fault is not None:
             state = "corrupt_salvaging" if worker.fault == "corrupt" else worker.fault
         elif worker.is_salvaging:
-            state, reason = "corrupt_salvaging", worker.moved_aside
+            state, reason = "corrupt_salvaging", worker.quarantine_reason
         return OutboxHealth(
             state=state, reason=reason, pending=self.pending(),
             uncommitted=self._writer.uncommitted(), bytes_used=ledger.folder.bytes_used(),
             bytes_limit=ledger.budget.max_bytes, oldest_pending_ts=self._lanes.oldest_s(),
-            dropped=ledger.tally.dropped, summarised=ledger.tally.summarised,
-            rejected=ledger.tally.rejected, commits=ledger.commits,
+            dropped=ledger.totals.dropped, summarised=ledger.totals.summarised,
+            rejected=ledger.totals.rejected, commits=ledger.commits,
             last_commit_s=self._writer.turn_s,
         )  # fmt: skip
 

@@ -52,22 +52,22 @@ class Budget(msgspec.Struct, frozen=True):
 
     @property
     def spare_bytes(self) -> int:
-        """What a database that has to be moved aside needs beside it, to begin with."""
+        """What a database that has to be quarantined needs beside it, to begin with."""
         return self.wal_bytes + LEAST_PAGES * PAGE_BYTES
 
-    def pages(self, aside_bytes: int) -> int:
-        """Return the database's limit beside files moved aside.
+    def pages(self, quarantined_bytes: int) -> int:
+        """Return the database's limit beside files quarantined.
 
         In good days a part stays free: a fresh database must find room beside a broken one, and
         another beside the two of them.
         """
-        aside = max(self.max_bytes // 16, self.spare_bytes, aside_bytes)
+        aside = max(self.max_bytes // 16, self.spare_bytes, quarantined_bytes)
         left = self.max_bytes - self.fixed_bytes - self.spare_bytes - aside
         return max(LEAST_PAGES, left // PAGE_BYTES)
 
     @property
-    def most_aside_bytes(self) -> int:
-        """What files moved aside may come to."""
+    def most_quarantined_bytes(self) -> int:
+        """What files quarantined may come to."""
         return self.max_bytes - self.fixed_bytes - LEAST_PAGES * PAGE_BYTES
 
 

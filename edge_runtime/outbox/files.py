@@ -1,4 +1,4 @@
-"""The outbox's folder: its lock, the boot counter, the ballast, files moved aside, and bytes."""
+"""The outbox's folder: its lock, the boot counter, the ballast, files quarantined, and bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_runtime.errors import OutboxError, because
 from edge_runtime.outbox.marks import Marks
 
 DATABASE = "outbox.db"
-ASIDE = re.compile(r"^outbox\.corrupt-(\d+)\.db$")
+QUARANTINED = re.compile(r"^outbox\.corrupt-(\d+)\.db$")
 
 
 class Folder:
@@ -88,7 +88,7 @@ class Folder:
 
     def was_used(self) -> bool:
         """Say whether an earlier boot may have left results in a database."""
-        return bool(self.marks.ends) or (not self.marks.is_known and self.read_boot() > 0)
+        return bool(self.marks.last_seqs) or (not self.marks.is_known and self.read_boot() > 0)
 
     def write_boot(self, boot: int) -> None:
         """Write the counter durably, over itself: that needs no room on a full disk."""
@@ -137,14 +137,16 @@ class Folder:
         except OSError:
             return False
 
-    def asides(self) -> list[Path]:
-        """Return the databases that were moved aside, oldest first."""
-        found = [(int(m[1]), p) for p in self.path.iterdir() if (m := ASIDE.match(p.name))]
+    def quarantined_files(self) -> list[Path]:
+        """Return the databases that were quarantined, oldest first."""
+        found = [(int(m[1]), p) for p in self.path.iterdir() if (m := QUARANTINED.match(p.name))]
         return [path for _, path in sorted(found)]
 
-    def move_aside(self) -> Path:
+    def quarantine(self) -> Path:
         """Rename the database and its log; return the new name."""
-        newest = max((int(p.name.split("-")[1].split(".")[0]) for p in self.asides()), default=0)
+        newest = max(
+            (int(p.name.split("-")[1].split(".")[0]) for p in self.quarantined_files()), default=0
+        )
         aside = self.path / f"outbox.corrupt-{newest + 1}.db"
         # The log first: it alone would be taken for the log of the next database.
         log = log_of(self.database)
@@ -157,15 +159,15 @@ class Folder:
         self.sync()
         return aside
 
-    def delete_aside(self, aside: Path) -> None:
-        """Delete a database that was moved aside, and its log."""
+    def delete_quarantined(self, aside: Path) -> None:
+        """Delete a database that was quarantined, and its log."""
         log_of(aside).unlink(missing_ok=True)
         aside.unlink(missing_ok=True)
         self.sync()
 
-    def aside_bytes(self) -> int:
-        """Return what files moved aside occupy."""
-        return sum(_size(p) + _size(log_of(p)) for p in self.asides())
+    def quarantined_bytes(self) -> int:
+        """Return what files quarantined occupy."""
+        return sum(_size(p) + _size(log_of(p)) for p in self.quarantined_files())
 
     def bytes_used(self) -> int:
         """Return what all files of the outbox occupy; 0 where they cannot be seen."""

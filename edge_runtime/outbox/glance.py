@@ -57,9 +57,9 @@ def glance(folder: Path) -> Glance:
         size,
         state.boot,
         sum(state.pending),
-        state.tally.dropped,
-        state.tally.summarised,
-        state.tally.rejected,
+        state.totals.dropped,
+        state.totals.summarised,
+        state.totals.rejected,
         exact=state.clean and not (log.exists() and log.stat().st_size),
     )
 

@@ -1,289 +1,122 @@
-"""The books: every transaction of the outbox, and what memory knows of the database.
+"""Every write of the outbox, and every read of records: each method is one transaction.
 
 Used by the writer's thread alone (and by `open` before that thread starts).
 """
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import msgspec
 
-from edge_runtime.clock import Clock, Stamp
-from edge_runtime.outbox.alarms import Alarms
-from edge_runtime.outbox.budget import PAGE_BYTES, Budget
-from edge_runtime.outbox.declared import Declared
-from edge_runtime.outbox.files import Folder
-from edge_runtime.outbox.intake import Item, Lost, table_of
-from edge_runtime.outbox.lanes import Lanes
-from edge_runtime.outbox.names import Names
-from edge_runtime.outbox.rows import (
-    LANES,
-    LAST_ROW,
-    Damaged,
-    ResultRow,
-    RowTable,
-    boot_of,
-    key,
-    seq_of,
-)
-from edge_runtime.outbox.segments import Segments, encode_record
-from edge_runtime.outbox.stamps import Stamps
-from edge_runtime.outbox.state import STATE_ROW, Old, OutboxCounts, State, pack_state
-from edge_runtime.outbox.store import Store
-from edge_runtime.outbox.summaries import Summaries
-from edge_runtime.records import NO_MODEL, Body, ModelRef, Result
+from edge_runtime.clock import Stamp
+from edge_runtime.outbox.commit_queue import DroppedResults, Item, table_of
+from edge_runtime.outbox.database import OutboxDatabase
+from edge_runtime.outbox.health import ReplayAnswer
+from edge_runtime.outbox.rows import LANES, ResultRow, RowTable, Unbalanced, boot_of, key, seq_of
+from edge_runtime.outbox.segment_format import RawRecord, Record, encode_record
+from edge_runtime.outbox.segments import DamagedSegment
+from edge_runtime.outbox.send_range import SendRange
+from edge_runtime.outbox.send_ranges import READ_AHEAD
+from edge_runtime.outbox.state import RowSpan
+from edge_runtime.outbox.summaries import SPANS_S, summarise
+from edge_runtime.records import NO_MODEL, Body, Gap, ModelRef, Result
+from edge_runtime.spans import runs
 
-KEPT_IN_ROWS = 3  # the format since which the state counts rows that are kept, not bytes
-MOST_DAMAGES = 16
-SAVE_EVERY_S = 30.0
-SAVE_EVERY_ROWS = 1000
-SAVE_EVERY_ACKNOWLEDGED = 250  # what is not saved is sent again: frequent kills must not stop it
+ISSUE_AT_ONCE = 64
+MAX_REPLAY = 100_000  # seqs that one request may name
+STEP_ROWS = 512
+# The stream that gaps are published under: they speak of the device's seqs, not of a stream's.
+GAP_STREAM = "outbox"
+
+Added = list[tuple[int, int]]
 
 
-class OutboxLedger:
-    """What is on disk, and the one place that changes it."""
+class OutboxLedger(OutboxDatabase):
+    """What can be done with the records: commit, issue, prefetch, replay, reject, make room."""
 
-    def __init__(
-        self, folder: Folder, budget: Budget, clock: Clock, lanes: Lanes, boot: int
-    ) -> None:
-        self.folder = folder
-        self.budget = budget
-        self.clock = clock
-        self.lanes = lanes
-        self.boot = boot
-        self.seq = 0
-        self.declared = Declared()
-        self.summaries = Summaries()
-        self.names = Names(boot)
-        self.stamps = Stamps(boot, {}, 0.0, clock.monotonic())
-        self.tally = OutboxCounts()
-        self.alarms = Alarms()
-        self.ends: dict[int, int] = {}
-        self.old: dict[str, Old] = {}
-        self._store: Store | None = None
-        self._segments: Segments | None = None
-        self._version = 0
-        self._saved_at_s = clock.monotonic()
-        self._saved_acknowledged = 0
-        self._unsaved_rows = 0
-        self._known_epoch = False
-        self._undeclared: set[tuple[int, int, int, str, int]] = set()
-        self._owed_from = 0
-        self._damages = 0
-        self.is_settled = False
-        self.is_view = False
-        self.stale = False
-        self.commits = 0
-
-    # Opening and closing
-
-    @property
-    def store(self) -> Store:
-        """The open database."""
-        assert self._store is not None, "the database is not open"
-        return self._store
-
-    @property
-    def segments(self) -> Segments:
-        """The records of the open database."""
-        assert self._segments is not None, "the database is not open"
-        return self._segments
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a database to work on."""
-        return self._store is not None
-
-    def adopt(self, store: Store, state: State | None, *, is_view: bool = False) -> None:
-        """Take a database over: one of an earlier boot, a fresh one, or the same one reopened.
-
-        Nothing is written: what it holds can be read from now on, whatever the disk does. Before
-        anything else is written, `settle` has to go through.
-        """
-        here = key(self.boot, self.seq)
-        marked = self.folder.marks.ends
-        # A database that was put back, or whose newest writes are gone, knows nothing of these.
-        self._undeclared |= {
-            (boot, 1, end, "corrupt", 0)
-            for boot, end in marked.items()
-            if state is not None and state.boot < boot < self.boot
-        }
-        if state is None:
-            state = self._fresh(here)
-        segments = Segments(store)
-        counts, tails = self._recount(segments, state, here)
-        self.declared.load(store)
-        self.names.load(store)
-        self.summaries.load(state.waiting)
-        self.tally, self.old, self._version = state.tally, dict(state.old), state.version
-        self.ends = dict(state.ends)
-        self.lanes.held = state.held
-        if state.boot != self.boot:
-            self.ends[state.boot] = max(
-                [state.seq, *(seq_of(tail) for tail in tails if boot_of(tail) == state.boot)]
-            )
-            floor_s = max([state.newest_s, *self._newest(segments, tails)])
-            self.stamps = Stamps(self.boot, state.epochs, floor_s, self.clock.monotonic())
-            self.alarms = Alarms(state.alarms)  # of this boot memory knows what was committed
-        self._owed_from = owed_from(state, counts, len(self.declared)) if not self.old else 0
-        self.close()
-        self._store, self._segments, self.is_view = store, segments, is_view
-        if not is_view:
-            self.fit()
-        kept_rows = state.kept_rows
-        if 0 < store.format < KEPT_IN_ROWS:
-            kept_rows = max(0, sum(store.count(lane) for lane in LANES) - sum(counts))
-        self.lanes.start(state.runs, counts, tails, kept_rows)
-        self.is_settled = False
-        self.stale = False
-        self._damages = 0
-
-    def reopen(self, store: Store) -> None:
-        """Go on with the same rows in another file."""
-        self._store, self._segments = store, Segments(store)
-        self.fit()
-
-    def carry_over(self) -> None:
-        """Keep what memory has to declare for the database that comes in this one's place."""
-        self._undeclared |= {(h.boot, h.first, h.last, h.reason, h.count) for h in self.declared}
-
-    def count(self) -> None:
-        """Write both counters, before anything bears a name of this boot. Raises OSError."""
-        folder = self.folder
-        if folder.marks.boot != self.boot:
-            known = {**folder.marks.ends, **self.ends}
-            owed = {boot: end for boot, end in known.items() if boot >= self._owed_from and end}
-            folder.sync()  # the database's name, before a mark says that it must be there
-            folder.marks.begin(self.boot, owed)
-        if folder.read_boot() != self.boot:
-            folder.write_boot(self.boot)
-
-    def settle(self) -> None:
-        """Begin to write: the counters first, so that no name is ever given twice."""
-        self.count()
-        here = key(self.boot, self.seq)
-        with self.transaction():
-            self.store.upgrade()
-            for lane in LANES:
-                self.segments.delete(lane, here, LAST_ROW)
-            self._forget_names()
-            delivered, gone = self.lanes.told(self.declared.told)
-            # What lies behind all that is pending was acknowledged.
-            there = [row for row in gone if self.segments.count(RowTable.ALARM, row - 1, row)]
-            self.declared.settle([*delivered, *there], set(gone) - set(there))
-            for hole in self._undeclared:
-                self.declared.add(*hole)
-            self.save_state()
-        self._undeclared.clear()
-        self.is_settled = True
-
-    def _fresh(self, here: int) -> State:
-        """Return the state of an empty database beside what was moved aside."""
-        names = [aside.name for aside in self.folder.asides()]
-        old = {name: self.old.get(name, Old()) for name in names}
-        return State(
-            self.boot, tails=(here, here, here), seq=self.seq, tally=self.tally, old=old,
-            held=here if old else 0,
-        )  # fmt: skip
-
-    def _recount(self, segments: Segments, state: State, here: int) -> tuple[list[int], list[int]]:
-        """Count what came after the state was saved; rows after `here` were never promised."""
-        counts, tails = [], []
-        for lane, pending, tail in zip(LANES, state.pending, state.tails, strict=True):
-            more = segments.count(lane, tail, here) if tail < here else 0
-            fewer = segments.count(lane, here, tail) if tail > here else 0
-            counts.append(pending + more - fewer)
-            tails.append(max(min(tail, here), segments.last(lane, here) or 0))
-        return counts, tails
-
-    def _newest(self, segments: Segments, tails: Sequence[int]) -> Iterator[float]:
-        for lane, tail in zip(LANES, tails, strict=True):
-            for _, record in segments.read(lane, tail - 1, tail).records:
-                yield record.wall_s
-
-    def _forget_names(self) -> None:
-        store = self.store
-        firsts = [first for lane in LANES if (first := store.first(lane)) is not None]
-        oldest = min((boot_of(first) for first in firsts), default=self.boot)
-        if not self.old and not self.summaries.total():
-            self.names.forget_before(oldest, store)
-            self.ends = {boot: end for boot, end in self.ends.items() if boot >= oldest}
-
-    def fit(self) -> None:
-        """Let the database grow as far as files moved aside leave it room."""
-        self.store.limit_pages(self.budget.pages(self.folder.aside_bytes()))
-
-    def close(self) -> None:
-        """Let the database go; nothing is written but what the log holds."""
-        store, self._store, self._segments = self._store, None, None
-        if store is not None:
-            with contextlib.suppress(sqlite3.Error, OSError):
-                store.close()
-
-    # Transactions
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit everything that is done inside, or nothing, in memory as well as on disk.
-
-        What was done to the lanes cannot be undone: then `stale` asks for `adopt`.
-        """
-        marks = self.declared.mark(), self.summaries.mark(), self.tally, self.alarms.opened
-        changes = self.lanes.changes
-        try:
-            with self.store.transaction():
-                yield
-                self.names.save(self.store)
-                self.declared.save(self.store)
-        except BaseException:
-            self.segments.forget_tails()
-            self.declared.restore(marks[0])
-            self.summaries.restore(marks[1])
-            self.tally = marks[2]
-            self.alarms.opened = marks[3]
-            self.stale = self.stale or self.lanes.changes != changes
-            raise
-        self.names.saved()
-        self.declared.saved()
-        self.commits += 1
+    # New records
 
     def commit(self, group: Sequence[Item]) -> int:
-        """Write results: seqs in their order, holes for what was lost before it came here.
+        """Write results: seqs in their order, gaps for what was lost before it came here.
 
         Returns how many items went: a group ends where it has the bytes of one transaction.
         """
         seq, size, done, alarms = self.seq, 0, 0, self.alarms.opened
-        rows: dict[RowTable, list[tuple[int, bytes]]] = {lane: [] for lane in LANES}
+        rows: dict[RowTable, list[RawRecord]] = {lane: [] for lane in LANES}
         with self.transaction():
             for item in group:
                 done += 1
-                if isinstance(item, Lost):
-                    self.lose(self.boot, seq + 1, seq + item.count, item.count)
+                if isinstance(item, DroppedResults):
+                    self.declare_lost(self.boot, seq + 1, seq + item.count, item.count)
                     seq += item.count
                 else:
                     seq += 1
-                    table = table_of(item)
                     self.alarms.note(item, self.boot)
-                    rows[table].append(self._packed(seq, item))
-                    size += len(rows[table][-1][1])
+                    rows[table_of(item)].append(self._encoded(seq, item))
+                    size += len(rows[table_of(item)][-1][1])
                     if size >= self.budget.group_bytes:
                         break
             self.folder.marks.reserve(seq)
-            added = self.put(rows)
+            added = self._append(rows)
             self._unsaved_rows += done
-            if self._is_due() or self.alarms.opened is not alarms:
+            if self.is_state_due() or self.alarms.opened is not alarms:
                 self.save_state(added, seq)
-        self.committed(added, seq)
+        self._note_committed(added, seq)
         return done
 
-    def _packed(self, seq: int, item: Result) -> tuple[int, bytes]:
-        return self.pack(seq, item.stream, item.stamp, item.body, item.model, item.rules)
+    def declare_lost(self, boot: int, first: int, last: int, count: int) -> None:
+        """Declare results that the disk had no room for, in the open transaction."""
+        self.pending_gaps.add(boot, first, last, "disk_full", count)
+        self._count(dropped=count)
 
-    def pack(
+    def can_issue(self) -> bool:
+        """Say whether gaps or summaries wait to become records."""
+        gaps = len(self.pending_gaps) > 0 and self._gaps_to_issue() > 0
+        return gaps or (self._has_room_for_summaries() and self.summaries.total() > 0)
+
+    def issue(self) -> int:
+        """Make records of gaps and summaries that wait; return how many."""
+        seq, now = self.seq, self.clock.now()
+        rows: dict[RowTable, list[RawRecord]] = {lane: [] for lane in LANES}
+        with self.transaction():
+            self.resolve_gaps()
+            for gap in self.pending_gaps.unsent(self._gaps_to_issue()):
+                seq += 1
+                self.pending_gaps.mark_sent(gap, key(self.boot, seq))
+                record = self._encode(seq, GAP_STREAM, now, gap.gap(self.boot))
+                rows[RowTable.ALARM].append(record)
+            level = self.summaries.oldest_level()
+            if level is not None and self._has_room_for_summaries():
+                taken = self.summaries.take(
+                    self.store, level, ISSUE_AT_ONCE, self.budget.group_bytes
+                )
+                for one in taken:
+                    seq += 1
+                    stamp = self.stamps.backfill(one.boot, one.stamp)
+                    self.names.use(one.names)
+                    record_of = ResultRow(
+                        one.names, one.stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted,
+                        one.record(),
+                    )  # fmt: skip
+                    rows[RowTable.LATE].append((key(self.boot, seq), encode_record(record_of)))
+            added = self._append(rows)
+            self.save_state(added, seq)
+        self._note_committed(added, seq)
+        return sum(len(new) for new in rows.values())
+
+    def _gaps_to_issue(self) -> int:
+        """Return how many gaps may be made: those that wait can still be merged."""
+        pending = self.lanes.count_pending(RowTable.ALARM, self.pending_gaps.sent)
+        return max(0, ISSUE_AT_ONCE - pending)
+
+    def _has_room_for_summaries(self) -> bool:
+        return self.lanes.counts()[0][RowTable.LATE] < ISSUE_AT_ONCE
+
+    def _encoded(self, seq: int, item: Result) -> RawRecord:
+        return self._encode(seq, item.stream, item.stamp, item.body, item.model, item.rules)
+
+    def _encode(
         self,
         seq: int,
         stream: str,
@@ -291,19 +124,14 @@ class OutboxLedger:
         body: Body,
         model: ModelRef = NO_MODEL,
         rules: tuple[str, ...] = (),
-    ) -> tuple[int, bytes]:
-        """Return a row of this boot."""
+    ) -> RawRecord:
+        """Return a record of this boot."""
         stamp = self.stamps.accept(stamp)
-        row, names = key(self.boot, seq), self.names.of(model, rules, body)
+        names = self.names.of(model, rules, body)
         record = ResultRow(names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body)
-        return row, encode_record(record)
+        return key(self.boot, seq), encode_record(record)
 
-    def lose(self, boot: int, first: int, last: int, count: int) -> None:
-        """Declare results that the disk had no room for."""
-        self.declared.add(boot, first, last, "disk_full", count)
-        self.tally = msgspec.structs.replace(self.tally, dropped=self.tally.dropped + count)
-
-    def put(self, rows: dict[RowTable, list[tuple[int, bytes]]]) -> list[tuple[int, int]]:
+    def _append(self, rows: dict[RowTable, list[RawRecord]]) -> Added:
         """Insert rows of this boot by lane; return by lane how many and the last row's number."""
         last = max((rows[lane][-1][0] for lane in LANES if rows[lane]), default=0)
         self.folder.marks.reserve(seq_of(last))
@@ -315,91 +143,229 @@ class OutboxLedger:
             added.append((len(rows[lane]), rows[lane][-1][0] if rows[lane] else tails[lane]))
         return added
 
-    def committed(self, added: Sequence[tuple[int, int]], seq: int) -> None:
-        """Note rows that went through, and the last seq given."""
+    def _note_committed(self, added: Added, seq: int) -> None:
         self.seq = seq
         self.lanes.committed([new for new, _ in added], [tail for _, tail in added])
 
-    # The state
+    # Reading
 
-    def _is_due(self) -> bool:
-        return (
-            self._unsaved_rows >= SAVE_EVERY_ROWS
-            or self.acknowledged_is_due()
-            or self.clock.monotonic() - self._saved_at_s >= SAVE_EVERY_S
-            or self._known_epoch != (self.boot in self.stamps.epochs)
-        )
+    def prefetch(self) -> bool:
+        """Read ahead what the lanes have room for; raise Damaged where a file is not whole."""
+        filled = False
+        for span in self.lanes.needs_prefetch():
+            after = span.cursor
+            # What lies behind the last commit that was noted was never promised.
+            upto = self.lanes.end_of(span)
+            piece = self.segments.read(span.lane, after, upto, READ_AHEAD)
+            if piece.damaged:
+                self._drop_damaged(span, piece.damaged)
+            filled = self.lanes.fill(span, after, piece.records, piece.end) or filled
+        if not self.lanes.balanced():
+            raise Unbalanced("rows that were counted are not there")
+        return filled
 
-    def acknowledged_is_due(self) -> bool:
-        """Say whether so much was acknowledged since the last save that it is worth a write."""
-        return self.lanes.acknowledged - self._saved_acknowledged >= SAVE_EVERY_ACKNOWLEDGED
+    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
+        """Have acknowledged rows sent again; a request is cut to MAX_REPLAY seqs."""
+        to_seq = min(to_seq, from_seq + MAX_REPLAY - 1)
+        end = self.seq if boot == self.boot else self.last_seqs.get(boot, to_seq)
+        if not (1 <= boot <= self.boot and 1 <= from_seq <= to_seq):
+            return ReplayAnswer(0, 0, 0, max(0, to_seq - from_seq + 1))
+        last = min(to_seq, end)
+        sent = pending = 0
+        for lane in LANES:
+            after, upto = key(boot, from_seq) - 1, key(boot, last)
+            here = self.segments.count(lane, after, upto)
+            for done_after, done_upto in self.lanes.replayable(lane):
+                low, high = max(done_after, after), min(done_upto, upto)
+                rows = self.segments.count(lane, low, high) if low < high else 0
+                if rows:
+                    self.lanes.replay(lane, low, high)
+                sent, here = sent + rows, here - rows
+            pending += here
+        made = max(0, last - from_seq + 1)
+        unknown = to_seq - from_seq + 1 - made
+        return ReplayAnswer(sent, pending, made - sent - pending, unknown)
 
-    def save_state(
-        self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
-    ) -> None:
-        """Write what memory knows, in the open transaction."""
-        self.settle_gaps()
-        for lane, rows in self.lanes.take_delivered().items():
-            self.segments.delete_records(lane, rows)
-        state = self.state(added, seq, clean=clean)
-        self.store.put(RowTable.META, [(STATE_ROW, pack_state(state))])
-        self._version = state.version
-        self._saved_at_s = self.clock.monotonic()
-        self._unsaved_rows = 0
-        self._saved_acknowledged = self.lanes.acknowledged
-        self._known_epoch = self.boot in self.stamps.epochs
+    def _drop_damaged(self, span: SendRange, damaged: Sequence[DamagedSegment]) -> None:
+        """Delete damaged segments and declare what was to be delivered of them.
 
-    def settle_gaps(self) -> None:
-        """Let go of what was told, in the open transaction; have told again what was lost."""
-        self.declared.settle(*self.lanes.told(self.declared.told))
-
-    def state(
-        self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
-    ) -> State:
-        """Return what memory knows, with rows that are just being added."""
-        runs, counts, tails, kept_rows = self.lanes.snapshot()
-        if added:
-            counts = tuple(have + new for have, (new, _) in zip(counts, added, strict=True))
-            tails = tuple(tail for _, tail in added)
-        return State(
-            boot=self.boot, runs=runs, pending=counts, tails=tails,
-            seq=self.seq if seq is None else seq, kept_rows=kept_rows,
-            waiting=tuple(self.summaries.waiting), newest_s=self.stamps.newest_s,
-            epochs=self.stamps.epochs, ends=self.ends, tally=self.tally, old=self.old,
-            held=self.lanes.held, clean=clean, version=self._version + 1,
-            alarms=self.alarms.opened,
-        )  # fmt: skip
-
-    def note_damage(self) -> None:
-        """Count reads that met damage; raise Damaged where a file has too much of it.
-
-        Each costs a walk through all that is pending: a salvage reads a broken file once.
+        What they held nobody can read: their records lay between those of their neighbours, and as
+        many of them were pending as are missing now.
         """
-        self._damages += 1
-        if self._damages > MOST_DAMAGES:
-            raise Damaged("many damaged places")
+        self.note_damage()
+        lane = span.lane
+        with self.transaction():
+            for one in damaged:
+                self.segments.drop(lane, one.key)
+                if lane == RowTable.ALARM:
+                    self.pending_gaps.resend_between(one.before, one.following)
+            if not span.replay:
+                ranges, ahead = self.lanes.pending_ranges(lane)
+                left = sum(self.segments.count(lane, *each) for each in ranges) - ahead
+                lost = self.lanes.set_pending(lane, left)
+                if lost > 0:
+                    self._declare_damaged(damaged, lost)
+            self.save_state()
 
-    def note_old(self, name: str, old: Old) -> None:
-        """Remember how far a file moved aside was searched, in the open transaction."""
-        self.old[name] = old
+    def _declare_damaged(self, damaged: Sequence[DamagedSegment], lost: int) -> None:
+        """Declare lost records; of several boots it is not known how many are of each."""
+        by_boot: dict[int, list[tuple[int, int]]] = {}
+        for one in damaged:
+            boot, first, last = self._seqs_of(one)
+            by_boot.setdefault(boot, []).append((first, last))
+        for boot, found in by_boot.items():
+            first, last = found[0][0], found[-1][1]
+            count = min(lost, last - first + 1) if len(by_boot) == 1 else 0
+            self.pending_gaps.add(boot, first, last, "corrupt", count)
+
+    def _seqs_of(self, damaged: DamagedSegment) -> tuple[int, int, int]:
+        """Return the boot and the first and last seq that a damaged segment can have held.
+
+        The flipped bit may be in its key: where both neighbours are of one boot, so was it.
+        """
+        before, following = boot_of(damaged.before), boot_of(damaged.following)
+        boot = before if before == following else boot_of(damaged.key)
+        end = self.seq if boot == self.boot else self.last_seqs.get(boot, seq_of(damaged.key))
+        first = seq_of(damaged.before) + 1 if before == boot else 1
+        last = seq_of(damaged.following) - 1 if following == boot else end
+        return boot, first, max(first, last)
+
+    # What goes
+
+    def reject(self, lane: RowTable, row: int) -> None:
+        """Give up a row that the broker will not take, and declare it, in one transaction.
+
+        A gap is declared with what it told. One that was delivered meanwhile is left alone.
+        """
+        with self.transaction():
+            if self.segments.count(lane, row - 1, row) and self.lanes.remove(lane, row):
+                self.segments.delete_records(lane, [row])
+                self.pending_gaps.resend(row)
+                self.pending_gaps.add(boot_of(row), seq_of(row), seq_of(row), "rejected")
+                self._count(rejected=1)
+                self.save_state()
+
+    def evict_segments(self) -> bool:
+        """Delete the oldest segments whose records are all acknowledged; False: there are none."""
+        done = [(lane, *one) for lane in LANES for one in self.lanes.replayable(lane)]
+        firsts = [(self.segments.first_key(*one), one) for one in done]
+        for _, one in sorted((first, one) for first, one in firsts if first is not None):
+            with self.transaction():
+                rows = self.segments.evict(*one, self.budget.group_bytes)
+                if rows:
+                    self.lanes.forget_replayable(rows)
+                    self.save_state()
+                    return True
+        return False
+
+    def evict_parts(self) -> bool:
+        """Delete acknowledged records of segments that hold others too; False: there are none."""
+        for lane in LANES:
+            for after, upto in self.lanes.replayable(lane):
+                with self.transaction():
+                    rows = self.segments.delete(lane, after, upto)
+                    if rows:
+                        self.lanes.forget_replayable(rows)
+                        self.save_state()
+                        return True
+        return False
+
+    def summarise_oldest(self) -> bool:
+        """Replace the oldest plain rows by what their values did in each minute."""
+        for span in self.lanes.ranges(RowTable.PLAIN):
+            rows = self._oldest(span)
+            if rows:
+                named = [(row, one, self.names.get(one.key)) for row, one in rows]
+                with self.transaction():
+                    self.summaries.absorb(self.store, summarise(named), 0)
+                    self._replace(span, [row for row, _ in rows], "summarised")
+                return True
+        return False
+
+    def coarsen_summaries(self, few: int) -> bool:
+        """Merge the oldest summaries of the first level that has more than a few."""
+        for level in range(len(SPANS_S) - 1):
+            if self.summaries.waiting[level] > few:
+                with self.transaction():
+                    oldest = self.summaries.take(
+                        self.store, level, STEP_ROWS, self.budget.group_bytes
+                    )
+                    self.summaries.absorb(self.store, oldest, level + 1)
+                    self.save_state()
+                return True
+        return False
+
+    def drop_summaries(self) -> bool:
+        """Give up the oldest summaries: their results are now simply missing."""
+        level = self.summaries.oldest_level()
+        if level is None:
+            return False
+        with self.transaction():
+            for one in self.summaries.take(
+                self.store, level, STEP_ROWS // 8, self.budget.group_bytes
+            ):
+                self.pending_gaps.restate(one.boot, one.last_seq, "summarised", "disk_full")
+                self._count(dropped=one.count)
+            self.save_state()
+        return True
+
+    def drop_oldest(self, lane: RowTable) -> bool:
+        """Give up the oldest rows of a lane, and declare them; False: it has none."""
+        for span in self.lanes.ranges(lane):
+            rows = self._oldest(span)
+            if rows:
+                with self.transaction():
+                    for row, record in rows:
+                        self._declare_again(row, record)
+                    self._replace(span, [row for row, _ in rows], "disk_full")
+                return True
+        return False
+
+    def release_salvaged(self) -> None:
+        """Make everything that was salvaged pending: nothing is left to be taken over."""
+        upto, self.lanes.salvage_upto = self.lanes.salvage_upto, 0
+        counts = [self.segments.count(lane, 0, upto) for lane in LANES]
+        spans = [RowSpan(lane, 0, upto) for lane, n in zip(LANES, counts, strict=True) if n]
+        self.lanes.add(spans, counts)
+        with self.transaction():
+            self.save_state()
+
+    def _oldest(self, span: SendRange) -> list[Record]:
+        """Return a bounded piece of a range's rows that were not handed out."""
+        for after, upto in self.lanes.reclaim(span):
+            piece = self.segments.read(
+                span.lane, after, upto, STEP_ROWS, 2 * self.budget.group_bytes
+            )
+            if piece.damaged:
+                self._drop_damaged(span, piece.damaged)
+            if piece.records:
+                return piece.records
+        return []
+
+    def _replace(self, span: SendRange, keys: Sequence[int], reason: str) -> None:
+        """Delete rows of a range and declare them, inside a transaction."""
+        for first, last in runs(keys):
+            self.pending_gaps.add(boot_of(first), seq_of(first), seq_of(last), reason)
+        self.segments.delete(span.lane, keys[0] - 1, keys[-1])
+        if reason == "summarised":
+            self._count(summarised=len(keys))
+        else:
+            self._count(dropped=len(keys))
+        self.lanes.removed(span, keys[-1], len(keys))
         self.save_state()
 
-    def kept_bytes(self) -> float:
-        """Estimate what the acknowledged rows take on disk: their share of all rows."""
-        kept = self.lanes.kept_rows
-        rows = kept + sum(self.lanes.counts()[0])
-        return kept / rows * self.store.used_pages() * PAGE_BYTES if kept else 0.0
+    def _declare_again(self, row: int, record: ResultRow) -> None:
+        """Keep what a gap says when the gap itself has to go."""
+        if isinstance(record.body, Gap) and not self.pending_gaps.resend(row):
+            gap = record.body
+            boot = gap.of_boot or boot_of(row)
+            self.pending_gaps.add(boot, gap.from_seq, gap.to_seq, gap.reason, gap.count)
 
-    def pending(self) -> int:
-        """Return rows, summaries and declarations that are still to be delivered."""
-        return sum(self.lanes.counts()[0]) + self.summaries.total() + len(self.declared)
-
-
-def owed_from(state: State, pending: Sequence[int], declared: int) -> int:
-    """Return the least boot that may have something to deliver; 0: any of them.
-
-    Declarations and summaries that wait, and gaps among the alarms, speak of whatever boot.
-    """
-    if declared or sum(state.waiting) or pending[RowTable.ALARM]:
-        return 0
-    return min((boot_of(run.after) for run in state.runs if pending[run.lane]), default=LAST_ROW)
+    def _count(self, *, dropped: int = 0, summarised: int = 0, rejected: int = 0) -> None:
+        have = self.totals
+        self.totals = msgspec.structs.replace(
+            have,
+            dropped=have.dropped + dropped,
+            summarised=have.summarised + summarised,
+            rejected=have.rejected + rejected,
+        )

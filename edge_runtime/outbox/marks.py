@@ -27,7 +27,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
     version: int = 0
     boot: int = 0
-    ends: dict[int, int] = {}
+    last_seqs: dict[int, int] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -53,9 +53,9 @@ class Marks:
         return self._mark.boot
 
     @property
-    def ends(self) -> Mapping[int, int]:
+    def last_seqs(self) -> Mapping[int, int]:
         """The boots of which something may be missing one day: no seq of theirs is beyond."""
-        return self._mark.ends
+        return self._mark.last_seqs
 
     @property
     def written(self) -> int:
@@ -69,13 +69,13 @@ class Marks:
 
     def reserve(self, seq: int) -> None:
         """See to it that a seq of this boot is covered, durably, before it is used."""
-        if seq > self._mark.ends.get(self.boot, 0):
-            self._write(self.boot, {**self._mark.ends, self.boot: seq + RESERVE_SEQS})
+        if seq > self._mark.last_seqs.get(self.boot, 0):
+            self._write(self.boot, {**self._mark.last_seqs, self.boot: seq + RESERVE_SEQS})
 
     def end(self, seq: int) -> None:
         """Note the last seq of this boot, where nothing will follow."""
-        if self._mark.ends.get(self.boot, 0) > seq:
-            self._write(self.boot, {**self._mark.ends, self.boot: seq})
+        if self._mark.last_seqs.get(self.boot, 0) > seq:
+            self._write(self.boot, {**self._mark.last_seqs, self.boot: seq})
 
     def forget(self) -> None:
         """Keep the counter alone: nothing is owed any more."""

@@ -1,6 +1,6 @@
 """Opening a database whatever state it is in.
 
-A broken, emptied or vanished one is moved aside at once; one that cannot be opened for work because
+A broken, emptied or vanished one is quarantined at once; one that cannot be opened for work because
 of the disk can still be read.
 """
 
@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from edge_runtime.errors import EMPTY, Text, text_of_error
 from edge_runtime.outbox.budget import Budget
-from edge_runtime.outbox.faults import fault_of
 from edge_runtime.outbox.files import Folder, fresh_of, log_of
 from edge_runtime.outbox.glance import MOST_BYTES_IN_MEMORY, look_at
+from edge_runtime.outbox.health import fault_of
 from edge_runtime.outbox.pages import Pages
 from edge_runtime.outbox.rows import LANES, Damaged, RowTable, boot_of
 from edge_runtime.outbox.state import State, load_state, unpack_state
@@ -27,15 +27,15 @@ StoreError = (sqlite3.Error, OSError, Damaged)
 
 
 class OpenedDatabase(NamedTuple):
-    """A database, its state (None: fresh) and, where another had to be moved aside, why.
+    """A database, its state (None: fresh) and, where another had to be quarantined, why.
 
-    `is_view`: it can be read, and nothing can be written.
+    `is_read_only_view`: it can be read, and nothing can be written.
     """
 
     store: Store
     state: State | None
     why: Text = EMPTY
-    is_view: bool = False
+    is_read_only_view: bool = False
 
 
 def open_database(folder: Folder, budget: Budget, connect: Connect) -> OpenedDatabase:
@@ -47,7 +47,7 @@ def open_database(folder: Folder, budget: Budget, connect: Connect) -> OpenedDat
             _check_file(folder)
             log = Log(log_of(folder.database))
             store = Store(folder.database, budget, connect)
-            if log.lost(store.fold()):
+            if log.lost(store.checkpoint()):
                 raise Damaged("the log is broken, with commits after the break")
             state = load_state(store)
             if state is None and is_missed(folder):
@@ -59,7 +59,7 @@ def open_database(folder: Folder, budget: Budget, connect: Connect) -> OpenedDat
             if why or fault_of(error) != "corrupt":
                 raise
             why = text_of_error(error)
-            set_aside(folder, budget)
+            quarantine_database(folder, budget)
     raise AssertionError
 
 
@@ -84,7 +84,7 @@ def open_to_read(folder: Folder, budget: Budget) -> OpenedDatabase | None:
     if state is None:
         store.close()
         return None
-    return OpenedDatabase(store, state, is_view=True)
+    return OpenedDatabase(store, state, is_read_only_view=True)
 
 
 def _look(database: Path) -> Connection:
@@ -112,25 +112,25 @@ def _check_file(folder: Folder) -> None:
 
 def is_missed(folder: Folder) -> bool:
     """Say whether a database should be there: the marks know of results, and none is aside."""
-    return folder.was_used() and not folder.asides()
+    return folder.was_used() and not folder.quarantined_files()
 
 
-def set_aside(folder: Folder, budget: Budget) -> None:
+def quarantine_database(folder: Folder, budget: Budget) -> None:
     """Move the database aside. Where that leaves no room, the oldest one aside is given up."""
-    folder.move_aside()
-    for aside in folder.asides():
-        if folder.aside_bytes() <= budget.most_aside_bytes:
+    folder.quarantine()
+    for aside in folder.quarantined_files():
+        if folder.quarantined_bytes() <= budget.most_quarantined_bytes:
             return
         # Emptied, not deleted: its salvage then declares all of it lost.
-        if len(folder.asides()) > 1:
+        if len(folder.quarantined_files()) > 1:
             log_of(aside).unlink(missing_ok=True)
             os.truncate(aside, 0)
 
 
 def find_boot(folder: Folder) -> int:
-    """Return the highest boot in files moved aside, page by page: the counter itself is lost."""
+    """Return the highest boot in files quarantined, page by page: the counter itself is lost."""
     highest = 0
-    for aside in folder.asides():
+    for aside in folder.quarantined_files():
         with Pages(aside) as pages:
             for number in range(1, pages.count + 1):
                 for table, row, data, _ in pages.rows(number):

@@ -45,7 +45,7 @@ class Bucket:
         self._filled_at_s = at_s + self._pacing.jitter_s * self._fraction()
         self._tokens = float(self._pacing.burst)
 
-    def saw_live(self, at_s: float) -> None:
+    def note_live(self, at_s: float) -> None:
         """Note that live results share the link."""
         self._live_at_s = at_s
 
@@ -61,15 +61,15 @@ class Bucket:
         self._filled_at_s = at_s
         return int(self._tokens)
 
-    def room(self, window: int, flying: int, at_s: float) -> int:
+    def room(self, window: int, in_flight: int, at_s: float) -> int:
         """Return how many more backlog rows may be on their way, of a window's rows.
 
         While live results come, half of the window is theirs: where the backlog has filled it,
         the next live one waits for an acknowledgement, which is a whole round trip.
         """
         most = window if self.is_quiet(at_s) else max(1, window // 2)
-        self._full = flying >= most
-        return max(0, most - flying)
+        self._full = in_flight >= most
+        return max(0, most - in_flight)
 
     def spend(self, rows: int) -> None:
         """Take the tokens of what was sent."""

@@ -1,4 +1,4 @@
-"""Taking over what can be believed of a database that was moved aside, in small steps."""
+"""Taking over what can be believed of a database that was quarantined, in small steps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.outbox.budget import PAGE_BYTES
-from edge_runtime.outbox.declared import unpack_hole
 from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.names import unpack_names
 from edge_runtime.outbox.pages import Found, Pages
+from edge_runtime.outbox.pending_gaps import unpack_pending_gap
 from edge_runtime.outbox.rows import (
     LANES,
     LAST_ROW,
@@ -23,8 +23,8 @@ from edge_runtime.outbox.rows import (
     key,
     seq_of,
 )
-from edge_runtime.outbox.segments import decode_raw
-from edge_runtime.outbox.state import Old, State, unpack_state
+from edge_runtime.outbox.segment_format import decode_raw
+from edge_runtime.outbox.state import QuarantinedFile, State, unpack_state
 from edge_runtime.outbox.summaries import LEVEL_BITS, unpack_summary
 from edge_runtime.spans import Spans
 
@@ -42,15 +42,15 @@ class Salvage:
 
     def __init__(self, ledger: OutboxLedger, aside: Path) -> None:
         self._ledger = ledger
-        self._aside = aside
-        self._old = ledger.old.get(aside.name, Old())
-        self._marks = dict(ledger.folder.marks.ends)
+        self._file = aside
+        self._known = ledger.quarantined.get(aside.name, QuarantinedFile())
+        self._marks = dict(ledger.folder.marks.last_seqs)
         self._seen = Spans()
         self._far: dict[int, set[int]] = defaultdict(set)
 
     def run(self) -> Iterator[None]:
         """Do it all; what a crash interrupts is taken up again at the next start."""
-        with Pages(self._aside) as pages:
+        with Pages(self._file) as pages:
             yield from self._find_state(pages)
             yield from self._take_others(pages)
             for last in range(pages.count, 0, -STEP_PAGES):
@@ -63,7 +63,7 @@ class Salvage:
 
     def _find_state(self, pages: Pages) -> Iterator[None]:
         """Find the newest state in the file, and keep it in the new database."""
-        if self._old.is_searched:
+        if self._known.is_searched:
             return
         best: State | None = None
         for number in range(1, pages.count + 1):
@@ -72,9 +72,9 @@ class Salvage:
                     best = _newer(best, row, data)
             if number % STEP_PAGES == 0:
                 yield
-        self._old = Old(best, is_searched=True)
+        self._known = QuarantinedFile(best, is_searched=True)
         with self._ledger.transaction():
-            self._ledger.note_old(self._aside.name, self._old)
+            self._ledger.note_quarantined(self._file.name, self._known)
 
     def _take_others(self, pages: Pages) -> Iterator[None]:
         """Take over what is no result, and learn which results lie on several pages."""
@@ -89,12 +89,12 @@ class Salvage:
                         # In whose step its last page falls: steps count down from the end.
                         step = pages.count - (pages.count - found[3]) // STEP_PAGES * STEP_PAGES
                         self._far[step].add(number)
-            if first > self._old.pages and others:
-                self._old = msgspec.structs.replace(self._old, pages=numbers[-1])
+            if first > self._known.pages and others:
+                self._known = msgspec.structs.replace(self._known, pages=numbers[-1])
                 with self._ledger.transaction():
                     for table, row, data, _ in others:
                         self._take_other(table, row, data)
-                    self._ledger.note_old(self._aside.name, self._old)
+                    self._ledger.note_quarantined(self._file.name, self._known)
             yield
 
     def _take_other(self, table: RowTable, row: int, data: bytes) -> None:
@@ -102,8 +102,8 @@ class Salvage:
         if table == RowTable.MODEL:
             ledger.names.adopt(row, unpack_names(row, data))
         elif table == RowTable.DECLARED:
-            hole = unpack_hole(row, data)
-            ledger.declared.add(hole.boot, hole.first, hole.last, hole.reason, hole.count)
+            gap = unpack_pending_gap(row, data)
+            ledger.pending_gaps.add(gap.boot, gap.first, gap.last, gap.reason, gap.count)
         elif table == RowTable.SUMMARY:
             one = unpack_summary(row, data)
             ledger.summaries.absorb(ledger.store, [one], row >> LEVEL_BITS)
@@ -120,7 +120,7 @@ class Salvage:
         """Take over what is pending of a segment and was not found before."""
         ledger = self._ledger
         try:
-            records = [one for one in decode_raw(key, data) if one[0] <= ledger.lanes.held]
+            records = [one for one in decode_raw(key, data) if one[0] <= ledger.lanes.salvage_upto]
         except Damaged:
             return
         pending = [
@@ -130,23 +130,23 @@ class Salvage:
         ]
         if ledger.store.free_pages() < LEAVE_PAGES + 2 * (1 + len(data) // PAGE_BYTES):
             for row, _ in pending:
-                ledger.lose(boot_of(row), seq_of(row), seq_of(row), 1)
+                ledger.declare_lost(boot_of(row), seq_of(row), seq_of(row), 1)
         else:
             ledger.segments.insert(lane, pending)
         for row, _ in records:
             self._seen.add(row, row)
 
     def _is_pending(self, lane: RowTable, row: int) -> bool:
-        state = self._old.state
-        if state is None or row <= state.held:
+        state = self._known.state
+        if state is None or row <= state.salvage_upto:
             return True
-        return any(r.lane == lane and r.after < row <= r.upto for r in state.runs)
+        return any(r.lane == lane and r.after < row <= r.upto for r in state.spans)
 
     def _cut(self, pages: int) -> None:
         """Give back the room of what was taken over."""
-        if self._aside.stat().st_size > pages * PAGE_BYTES:
-            os.truncate(self._aside, pages * PAGE_BYTES)
-            self._ledger.fit()
+        if self._file.stat().st_size > pages * PAGE_BYTES:
+            os.truncate(self._file, pages * PAGE_BYTES)
+            self._ledger.limit_size()
 
     def _finish(self) -> None:
         """Declare what was pending and is nowhere; then the file can go."""
@@ -161,25 +161,25 @@ class Salvage:
             boot, first, last = self._uncertain()
             if boot:
                 self._declare(boot, first, last, 0)
-            ledger.old.pop(self._aside.name, None)
+            ledger.quarantined.pop(self._file.name, None)
             ledger.save_state()
-        ledger.folder.delete_aside(self._aside)
-        ledger.fit()
+        ledger.folder.delete_quarantined(self._file)
+        ledger.limit_size()
 
     def _declare(self, boot: int, first: int, last: int, count: int | None = None) -> None:
-        said = [(h.first, h.last) for h in self._ledger.declared if h.boot == boot]
+        said = [(h.first, h.last) for h in self._ledger.pending_gaps if h.boot == boot]
         for lost, upto in list(Spans(said).missing(first, last)):
-            self._ledger.declared.add(boot, lost, upto, "corrupt", count)
+            self._ledger.pending_gaps.add(boot, lost, upto, "corrupt", count)
 
     def _is_told(self, boot: int) -> bool:
         """Say whether the file's own state tells what of a boot was pending."""
-        return self._old.state is not None and boot <= self._old.state.boot
+        return self._known.state is not None and boot <= self._known.state.boot
 
     def _pending_ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the row numbers, by boot, among which everything was pending in some lane."""
-        state = self._old.state
+        state = self._known.state
         ends = self._ends()
-        runs = [(0, LAST_ROW)] if state is None else [(r.after, r.upto) for r in state.runs]
+        runs = [(0, LAST_ROW)] if state is None else [(r.after, r.upto) for r in state.spans]
         for boot, (first, last) in sorted(ends.items()):
             spans = Spans()
             for after, upto in runs:
@@ -196,7 +196,7 @@ class Salvage:
 
     def _marked(self) -> dict[int, int]:
         """Return what the marks say of the boots of this file: none of their seqs is beyond."""
-        held = self._ledger.lanes.held
+        held = self._ledger.lanes.salvage_upto
         marked = {boot: end for boot, end in self._marks.items() if boot < boot_of(held)}
         here = min(seq_of(held), self._marks.get(boot_of(held), 0))
         return {**marked, boot_of(held): here} if here else marked
@@ -208,9 +208,9 @@ class Salvage:
             boot = boot_of(first)
             low, high = ends.get(boot, (seq_of(first), 0))
             ends[boot] = min(low, seq_of(first)), max(high, seq_of(last))
-        state = self._old.state
+        state = self._known.state
         if state is not None:
-            for boot, end in {**state.ends, state.boot: state.seq}.items():
+            for boot, end in {**state.last_seqs, state.boot: state.seq}.items():
                 ends[boot] = 1, max(end, ends.get(boot, (1, 0))[1])
         return ends
 
@@ -219,11 +219,11 @@ class Salvage:
 
         Without a mark it is not known up to where: `to` is `from`.
         """
-        state = self._old.state
+        state = self._known.state
         if state is not None and state.clean:
             return 0, 0, 0
         ends, marked = self._known_ends(), self._marked()
-        boot = max(ends, default=max(0, boot_of(self._ledger.lanes.held) - 1))
+        boot = max(ends, default=max(0, boot_of(self._ledger.lanes.salvage_upto) - 1))
         end = ends.get(boot, (0, 0))[1]
         if boot not in marked:
             return (0, 0, 0) if max(marked, default=0) > boot else (boot, end + 1, end + 1)

@@ -1,54 +1,33 @@
-"""Segments: how the records of the lanes lie on disk, several in one row of the database.
+"""Segments: the records of the lanes on disk, several in one row of the database.
 
-A segment holds consecutive records of one lane, compressed together, and its key is that of the
-first. The newest one of a lane grows in place until it fills a page: a commit then rewrites one
-page instead of taking new ones, which would cost three more (the tree's, the free list's, the
-header's), and one damaged page costs the records of one segment.
-
-Rows of formats 1 and 2 are one bare record each; they are read as segments of one.
+A segment holds consecutive records of one lane and its key is that of the first. The newest one of
+a lane grows in place until it fills a page: a commit then rewrites one page instead of taking a new
+one, which would cost three more (the tree's, the free list's, the header's). One damaged page costs
+the records of one segment.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias, TypeVar
-
-import msgspec
+from typing import NamedTuple
 
 from edge_runtime.outbox.budget import PAGE_BYTES
-from edge_runtime.outbox.rows import (
-    LAST_ROW,
-    Damaged,
-    ResultRow,
-    RowTable,
-    add_crc,
-    boot_of,
-    check_crc,
+from edge_runtime.outbox.rows import LAST_ROW, Damaged, RowTable, boot_of
+from edge_runtime.outbox.segment_format import (
+    MOST_RECORDS,
+    RawRecord,
+    Record,
+    count_in,
+    decode,
+    decode_raw,
+    encode,
 )
-from edge_runtime.outbox.store import HEAD_BYTES, Store
+from edge_runtime.outbox.store import Store
 
-# No msgpack document begins with this byte: what does is a segment, not a bare record.
-MARKER = b"\xc1"
-COUNT_BYTES = 2
 # What one leaf page holds beside its own header, the cell's and the row's key.
 SEGMENT_BYTES = PAGE_BYTES - 48
-# Level 1: a quarter of the time of level 6 for 4 % more bytes, on detections.
-COMPRESSION_LEVEL = 1
-RAW_DEFLATE = -15
 FETCH_SEGMENTS = 16
-MOST_RECORDS = (1 << 8 * COUNT_BYTES) - 1
-
-RawRecord: TypeAlias = tuple[int, bytes]  # row number, encoded ResultRow
-Record: TypeAlias = tuple[int, ResultRow]
-
-_T = TypeVar("_T")
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[int, ResultRow]]).decode
-_decode_raw = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw]]).decode
-_decode_one = msgspec.msgpack.Decoder(ResultRow).decode
 
 
 class DamagedSegment(NamedTuple):
@@ -308,67 +287,6 @@ class Segments:
         tail = self._tails.get(lane)
         if tail is not None and first <= tail.key <= last:
             del self._tails[lane]
-
-
-def encode(lane: RowTable, records: Sequence[RawRecord]) -> bytes:
-    """Return a segment with its CRC; row numbers lie there as steps from the one before."""
-    key = before = records[0][0]
-    steps = []
-    for row, raw in records:
-        steps.append((row - before, msgspec.Raw(raw)))
-        before = row
-    body = zlib.compress(_encode(steps), COMPRESSION_LEVEL, RAW_DEFLATE)
-    head = MARKER + len(records).to_bytes(COUNT_BYTES, "big")
-    return add_crc(lane, key, head + body)
-
-
-def encode_record(record: ResultRow) -> bytes:
-    """Return one record as it lies in a segment."""
-    return _encode(record)
-
-
-def decode(key: int, data: bytes) -> list[Record]:
-    """Check and decode a segment, or a bare record; raise Damaged."""
-    payload = check_crc(key, data)[1]
-    try:
-        if not payload.startswith(MARKER):
-            return [(key, _decode_one(payload))]
-        return _numbered(key, _decode(_inflate(payload)))
-    except (ValueError, zlib.error, msgspec.MsgspecError) as error:
-        raise Damaged(f"segment {key}: {error}") from error
-
-
-def decode_raw(key: int, data: bytes) -> list[RawRecord]:
-    """Check a segment and return its records undecoded; raise Damaged."""
-    payload = check_crc(key, data)[1]
-    if not payload.startswith(MARKER):
-        return [(key, payload)]
-    try:
-        steps = _decode_raw(_inflate(payload))
-    except (ValueError, zlib.error, msgspec.MsgspecError) as error:
-        raise Damaged(f"segment {key}: {error}") from error
-    return [(row, bytes(raw)) for row, raw in _numbered(key, steps)]
-
-
-def count_in(head: bytes) -> int:
-    """Return how many records a segment says that it holds; its CRC is not looked at."""
-    if head[1:2] != MARKER:
-        return 1
-    return int.from_bytes(head[2:HEAD_BYTES], "big")
-
-
-def _inflate(payload: bytes) -> bytes:
-    return zlib.decompress(payload[len(MARKER) + COUNT_BYTES :], RAW_DEFLATE)
-
-
-def _numbered(key: int, steps: list[tuple[int, _T]]) -> list[tuple[int, _T]]:
-    if not steps:
-        raise ValueError("no records")
-    rows, row = [], key
-    for step, record in steps:
-        row += step
-        rows.append((row, record))
-    return rows
 
 
 def _consecutive(records: Sequence[RawRecord]) -> list[list[RawRecord]]:

@@ -13,11 +13,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_runtime.outbox.ageing import Ageing
 from edge_runtime.outbox.budget import PAGE_BYTES
-from edge_runtime.outbox.faults import fault_of
 from edge_runtime.outbox.files import fresh_of
+from edge_runtime.outbox.health import fault_of
 from edge_runtime.outbox.ledger import OutboxLedger
+from edge_runtime.outbox.retention import Retention
 from edge_runtime.outbox.store import Store
 from edge_runtime.spans import runs
 
@@ -31,7 +31,7 @@ class Shrinking:
     """`run` yields after each bounded step, in the writer's thread. Raises StoreError."""
 
     def __init__(
-        self, ledger: OutboxLedger, ageing: Ageing, open_store: Callable[[], Store]
+        self, ledger: OutboxLedger, ageing: Retention, open_store: Callable[[], Store]
     ) -> None:
         self._ledger = ledger
         self._ageing = ageing
@@ -41,7 +41,9 @@ class Shrinking:
     @staticmethod
     def is_due(ledger: OutboxLedger) -> bool:
         """Say whether the file is larger than `max_mb` allows, with nothing aside to explain it."""
-        return not ledger.folder.asides() and ledger.store.pages() > ledger.budget.pages(0)
+        return not ledger.folder.quarantined_files() and ledger.store.pages() > ledger.budget.pages(
+            0
+        )
 
     def run(self) -> Iterator[None]:
         """Do it all; what a crash interrupts is done at the next start."""
@@ -57,7 +59,7 @@ class Shrinking:
 
     def _give_back(self) -> None:
         """Let the disk have the blocks of pages that hold nothing."""
-        self._ledger.store.fold()
+        self._ledger.store.checkpoint()
         with self._ledger.folder.database.open("r+b") as file:
             # SQLite reads these pages no more before it has written them anew.
             for first, last in runs(sorted(empty_pages(file.fileno()))):

@@ -175,7 +175,7 @@ class Store:
         """Write all rows to a new file without empty pages; nothing of it is synced."""
         self._connection.execute("VACUUM INTO ?", (str(path),))
 
-    def fold(self) -> int:
+    def checkpoint(self) -> int:
         """Fold the log into the file; return how many frames of it SQLite believed."""
         return int(self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
 

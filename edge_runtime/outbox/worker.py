@@ -9,24 +9,22 @@ from collections.abc import Iterator
 import msgspec
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import EMPTY, OutboxError, Text, text_of_error
-from edge_runtime.language import N_
-from edge_runtime.outbox import issuing
-from edge_runtime.outbox.ageing import Ageing
-from edge_runtime.outbox.faults import Fault, fault_of
-from edge_runtime.outbox.intake import Item
+from edge_runtime.errors import EMPTY, text_of_error
+from edge_runtime.outbox.commit_queue import Item
+from edge_runtime.outbox.health import Fault, fault_of, reason_of
 from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.opening import (
     OpenedDatabase,
     StoreError,
     open_database,
     open_to_read,
-    set_aside,
+    quarantine_database,
 )
-from edge_runtime.outbox.rows import LANES, RowTable, Unbalanced
+from edge_runtime.outbox.retention import Retention
+from edge_runtime.outbox.rows import RowTable, Unbalanced
 from edge_runtime.outbox.salvage import Salvage
 from edge_runtime.outbox.shrinking import Shrinking
-from edge_runtime.outbox.state import Old, RowSpan
+from edge_runtime.outbox.state import QuarantinedFile
 from edge_runtime.outbox.store import Connect, Store
 
 RETRY_FIRST_S = 0.5
@@ -47,7 +45,7 @@ class Worker:
         self.ledger = ledger
         self._clock = clock
         self._connect = connect
-        self._ageing = Ageing(ledger)
+        self._ageing = Retention(ledger)
         self._salvage: Iterator[None] | None = None
         self._shrinking: Iterator[None] | None = None
         self._retry_s = RETRY_FIRST_S
@@ -55,7 +53,7 @@ class Worker:
         self.retry_at_s = 0.0
         self.fault: Fault | None = None
         self.reason = EMPTY
-        self.moved_aside = EMPTY
+        self.quarantine_reason = EMPTY
 
     def may_try(self) -> bool:
         """Say whether there is no fault, or it is time to try again."""
@@ -63,7 +61,7 @@ class Worker:
 
     @property
     def is_salvaging(self) -> bool:
-        """Whether a database that was moved aside is being taken over."""
+        """Whether a database that was quarantined is being taken over."""
         return self._salvage is not None
 
     @property
@@ -72,7 +70,7 @@ class Worker:
         return self._shrinking is not None
 
     @property
-    def is_tidying(self) -> bool:
+    def has_background_work(self) -> bool:
         """Whether there is work to do that nobody waits for."""
         return self.is_salvaging or self.is_shrinking
 
@@ -94,11 +92,11 @@ class Worker:
         return Store(folder.database, self.ledger.budget, self._connect)
 
     def begin(self) -> None:
-        """Take up the salvage of what was moved aside, now or before a restart."""
-        asides = self.ledger.folder.asides()
-        for aside in [a for a in asides if a.name not in self.ledger.old]:
+        """Take up the salvage of what was quarantined, now or before a restart."""
+        quarantined_files = self.ledger.folder.quarantined_files()
+        for aside in [a for a in quarantined_files if a.name not in self.ledger.quarantined]:
             # Its salvage was finished; only the deletion was cut short.
-            self.ledger.folder.delete_aside(aside)
+            self.ledger.folder.delete_quarantined(aside)
         self._next_salvage()
 
     def commit(self, group: list[Item]) -> int:
@@ -111,12 +109,12 @@ class Worker:
     def reject(self, lane: RowTable, row: int) -> None:
         """Give up a row that the broker refused, and declare it."""
         self._ageing.make_room(self.ledger.budget.headroom_pages)
-        issuing.reject(self.ledger, lane, row)
+        self.ledger.reject(lane, row)
 
     def issue(self) -> None:
         """Make records of what waits to be declared or told in summary."""
         self._ageing.make_room(self.ledger.budget.headroom_pages)
-        issuing.issue(self.ledger)
+        self.ledger.issue()
 
     def salvage(self) -> None:
         """Do one step of the salvage, the newest file first."""
@@ -124,23 +122,15 @@ class Worker:
             self._next_salvage()
 
     def _next_salvage(self) -> None:
-        asides = self.ledger.folder.asides()
-        self._salvage = Salvage(self.ledger, asides[-1]).run() if asides else None
-        if not asides and self.ledger.lanes.held:
-            self._release()
+        quarantined_files = self.ledger.folder.quarantined_files()
+        self._salvage = (
+            Salvage(self.ledger, quarantined_files[-1]).run() if quarantined_files else None
+        )
+        if not quarantined_files and self.ledger.lanes.salvage_upto:
+            self.ledger.release_salvaged()
             _log.info("salvage finished; what could not be kept is declared by gap records")
-        if not asides:
+        if not quarantined_files:
             self._begin_shrinking()
-
-    def _release(self) -> None:
-        """Make everything that was salvaged pending: nothing is left to be taken over."""
-        ledger = self.ledger
-        held, ledger.lanes.held = ledger.lanes.held, 0
-        counts = [ledger.segments.count(lane, 0, held) for lane in LANES]
-        runs = [RowSpan(lane, 0, held) for lane, n in zip(LANES, counts, strict=True) if n]
-        ledger.lanes.add(runs, counts)
-        with ledger.transaction():
-            ledger.save_state()
 
     def end(self) -> None:
         """Save the last state and let everything go."""
@@ -164,7 +154,7 @@ class Worker:
                 self._adopt(opened)
             if fault is not None:
                 with contextlib.suppress(OSError):
-                    self.ledger.count()  # it needs no room
+                    self.ledger.write_counters()  # it needs no room
                 raise fault
             self.recover()
         except StoreError as error:
@@ -184,24 +174,24 @@ class Worker:
         ledger = self.ledger
         if ledger.stale:
             ledger.close()
-        if not ledger.is_open or ledger.is_view:
+        if not ledger.is_open or ledger.is_read_only_view:
             try:
                 opened = open_database(ledger.folder, ledger.budget, self._connect)
             except StoreError:
                 self._look()
                 raise
             self._adopt(opened)
-        if not ledger.is_settled:
-            ledger.settle()
+        if not ledger.is_writable:
+            ledger.start_writing()
             self.begin()
 
     def _adopt(self, opened: OpenedDatabase) -> None:
         if opened.why:
-            self.moved_aside = opened.why
+            self.quarantine_reason = opened.why
             database = self.ledger.folder.database
             _log.error("outbox: %s: %s; what can be kept of it is taken over", database, opened.why)
-            self.ledger.carry_over()
-        self.ledger.adopt(opened.store, opened.state, is_view=opened.is_view)
+            self.ledger.carry_over_gaps()
+        self.ledger.adopt(opened.store, opened.state, is_read_only_view=opened.is_read_only_view)
 
     def _look(self) -> None:
         ledger = self.ledger
@@ -220,19 +210,19 @@ class Worker:
     def failed(self, error: Exception) -> bool:
         """Note a fault. True: it was made way for, and another try may help at once.
 
-        Where the disk is full the ballast goes; a corrupt database is moved aside for a fresh one.
+        Where the disk is full the ballast goes; a corrupt database is quarantined for a fresh one.
         """
         fault = fault_of(error)
         if fault == "disk_full" and self._drop_ballast():
             return True
-        if fault == "corrupt" and self.ledger.is_view:  # as in `_look`
+        if fault == "corrupt" and self.ledger.is_read_only_view:  # as in `_look`
             self.ledger.close()
             fault = "io_error"
         if fault == "corrupt":
-            return self._set_aside(error)
+            return self._quarantine(error)
         if fault == "io_error" and self.ledger.folder.is_read_only():
             fault = "read_only"
-        if fault != "disk_full" and not self.ledger.is_view:
+        if fault != "disk_full" and not self.ledger.is_read_only_view:
             self.ledger.close()
         reason = reason_of(fault, error)
         if reason != self.reason:
@@ -253,23 +243,23 @@ class Worker:
             self._ballast_at_s = now_s + BALLAST_EVERY_S
             self._hold_ballast()
 
-    def _set_aside(self, error: Exception) -> bool:
+    def _quarantine(self, error: Exception) -> bool:
         ledger = self.ledger
-        _log.error("outbox: %s is damaged (%s): moved aside", ledger.folder.database, error)
+        _log.error("outbox: %s is damaged (%s): quarantined", ledger.folder.database, error)
         exact = msgspec.structs.replace(ledger.state(clean=True), old={})
         was_open = ledger.is_open
         ledger.close()
         self._salvage = self._shrinking = None
         try:
-            set_aside(ledger.folder, ledger.budget)
+            quarantine_database(ledger.folder, ledger.budget)
         except OSError as again:
             return self.failed(again)
         if was_open:
-            newest = ledger.folder.asides()[-1].name
-            # Where the books do not balance, what is behind the fronts cannot be relied on either.
+            newest = ledger.folder.quarantined_files()[-1].name
+            # Where the books do not balance, what is behind the ranges cannot be relied on either.
             known = None if isinstance(error, Unbalanced) else exact
-            ledger.old[newest] = Old(known, is_searched=True)
-        self.moved_aside = text_of_error(error)
+            ledger.quarantined[newest] = QuarantinedFile(known, is_searched=True)
+        self.quarantine_reason = text_of_error(error)
         return True
 
     def _drop_ballast(self) -> bool:
@@ -283,20 +273,3 @@ class Worker:
             self.ledger.folder.hold_ballast(self.ledger.budget.ballast_bytes)
         except OSError as error:
             _log.warning("outbox: no ballast: %s", error)
-
-
-def reason_of(fault: Fault, error: Exception) -> Text:
-    """Return one line for people."""
-    what = {
-        "disk_full": N_("the disk is full; free some space ({fault})"),
-        "read_only": N_("the disk is read-only; remount it or replace the card ({fault})"),
-        "io_error": N_("the disk does not answer as it should; replace the card ({fault})"),
-        "corrupt": N_("the database is damaged and is being salvaged ({fault})"),
-    }[fault]
-    return Text(what, fault=error)
-
-
-def for_people(error: Exception) -> OutboxError:
-    """Return the error that ends a start."""
-    fault = fault_of(error)
-    return OutboxError("the outbox cannot be opened: {reason}", reason=reason_of(fault, error))

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable
 
 from edge_runtime.clock import Clock
-from edge_runtime.outbox import issuing, reading
-from edge_runtime.outbox.intake import Intake
+from edge_runtime.outbox.commit_queue import CommitQueue
 from edge_runtime.outbox.opening import StoreError
 from edge_runtime.outbox.rows import RowTable
 from edge_runtime.outbox.worker import Worker
@@ -40,7 +39,7 @@ class Writer:
         self._clock = clock
         self._on_ready = on_ready
         self._condition = threading.Condition()
-        self._intake = Intake(self._condition)
+        self._queue = CommitQueue(self._condition)
         self._jobs: list[Job] = []
         self._refused: list[tuple[RowTable, int]] = []
         self._wants_rows = True
@@ -57,7 +56,7 @@ class Writer:
     def append(self, result: Result) -> None:
         """Queue a result; waits for room while the disk works."""
         with self._condition:
-            self._intake.put(result, self._clock.monotonic())
+            self._queue.put(result, self._clock.monotonic())
 
     def refuse(self, lane: RowTable, row: int) -> None:
         """Queue a row that the broker refused."""
@@ -68,7 +67,7 @@ class Writer:
     def uncommitted(self) -> int:
         """Return how many results wait for a commit."""
         with self._condition:
-            return len(self._intake)
+            return len(self._queue)
 
     def want(self, *, records: bool = False, wake_at_s: float | None = None) -> None:
         """Ask for reading ahead, for declarations as records, and for a call of `on_ready`."""
@@ -91,20 +90,20 @@ class Writer:
     def flush(self) -> None:
         """Commit all that was appended (a job)."""
         with self._condition:
-            left = self._intake.items
+            left = self._queue.items
         while left > 0:
             left -= self._commit()
         self._settle()
         with self._worker.ledger.transaction():
             self._worker.ledger.save_state()
-        if reading.refill(self._worker.ledger):
+        if self._worker.ledger.prefetch():
             self._ring()  # `_read_ahead` will find nothing left to read, and say nothing
 
     def close(self) -> None:
         """Commit everything and end the thread."""
         with self._condition:
             self._closing = True
-            self._intake.closed = True
+            self._queue.closed = True
             self._condition.notify_all()
         self._thread.join()
 
@@ -128,14 +127,14 @@ class Writer:
             return True
         if not self._worker.may_try():
             return self._wants_rows and self._worker.ledger.is_open
-        if self._worker.fault is not None or self._worker.is_tidying or self._refused:
+        if self._worker.fault is not None or self._worker.has_background_work or self._refused:
             return True
         if self._wants_rows or self._wants_records or not self._worker.ledger.is_open:
             return True
         return (next_s := self._next_s()) is not None and self._clock.monotonic() >= next_s
 
     def _next_s(self) -> float | None:
-        times = (self._intake.due_at_s(self._interval_s), self._wake_at_s)
+        times = (self._queue.due_at_s(self._interval_s), self._wake_at_s)
         return min((at_s for at_s in times if at_s is not None), default=None)
 
     def _wait_s(self) -> float | None:
@@ -153,14 +152,14 @@ class Writer:
             if self._worker.failed(error):
                 self._turn([job for job in jobs if not job.ok], closing=closing)
         with self._condition:
-            self._intake.failing = self._worker.fault is not None
+            self._queue.failing = self._worker.fault is not None
             self._condition.notify_all()
         self.turn_s = self._clock.monotonic()
 
     def _work(self, jobs: list[Job], *, closing: bool) -> None:
         self._worker.recover()
         with self._condition:
-            due_s = self._intake.due_at_s(self._interval_s)
+            due_s = self._queue.due_at_s(self._interval_s)
         if closing:
             self.flush()
         elif due_s is not None and self._clock.monotonic() >= due_s:
@@ -179,10 +178,10 @@ class Writer:
 
     def _commit(self) -> int:
         with self._condition:
-            group = self._intake.head(self._clock.monotonic())
+            group = self._queue.head(self._clock.monotonic())
         done = self._worker.commit(group)
         with self._condition:
-            self._intake.done(done)
+            self._queue.done(done)
             self._wants_rows = True
         return done
 
@@ -197,7 +196,7 @@ class Writer:
     def _issue(self) -> None:
         with self._condition:
             wanted, self._wants_records = self._wants_records, False
-        if wanted and issuing.can_issue(self._worker.ledger):
+        if wanted and self._worker.ledger.can_issue():
             self._worker.issue()
             self._wants_rows = True
 
@@ -207,7 +206,7 @@ class Writer:
             woken = self._wake_at_s is not None and self._clock.monotonic() >= self._wake_at_s
             if woken:
                 self._wake_at_s = None
-        filled = wanted and reading.refill(self._worker.ledger)
+        filled = wanted and self._worker.ledger.prefetch()
         if filled or woken:
             self._ring()
 

@@ -130,9 +130,11 @@ def examine(folder: Path, outcome: Outcome, *, in_log: bool) -> None:
     outcome.files += 1
     account = Account()
     settle(box)
-    outcome.noticed += bool(box.moved_aside)
+    outcome.noticed += bool(box.quarantine_reason)
     account.drain(box)
-    outcome.noticed += not box.moved_aside and any(g.reason == "corrupt" for _, g in account.gaps)
+    outcome.noticed += not box.quarantine_reason and any(
+        g.reason == "corrupt" for _, g in account.gaps
+    )
     outcome.left_over += bool(list(folder.glob("outbox/*corrupt*"))) or box.pending() != 0
     outcome.boot_lost += box.boot != 2
     box.close()

@@ -28,7 +28,7 @@ def test_a_smaller_limit_makes_the_file_smaller_and_costs_no_alarm(tmp_path: Pat
     began = most = used = folder_bytes(tmp_path)
     assert began > 2_500_000
     box = open_box(tmp_path, clock, max_mb=1.5, commit_s=3600.0)
-    assert not box.moved_aside
+    assert not box.quarantine_reason
     box.connected(clock.monotonic())
     account, steps = Account(), 0
     while used > 1_500_000 and steps < 2000:
@@ -72,7 +72,7 @@ def test_where_there_is_no_room_for_a_copy_the_blocks_are_given_back(
     assert box.health().bytes_used <= 1_500_000
     box.close()
     box = open_box(tmp_path, clock, max_mb=1.5)
-    assert not box.moved_aside, "a file with holes is whole"
+    assert not box.quarantine_reason, "a file with holes is whole"
     account = Account()
     account.drain(box)
     box.close()

@@ -191,18 +191,18 @@ def test_marks_are_written_seldom_and_survive_a_torn_write(tmp_path: Path) -> No
     marks.begin(7, {5: 100, 6: 200})
     for seq in range(1, 50_001):
         marks.reserve(seq)
-        assert marks.ends[7] >= seq
+        assert marks.last_seqs[7] >= seq
         if seq % 1000 == 0:
-            assert Marks(path).ends == marks.ends
+            assert Marks(path).last_seqs == marks.last_seqs
     assert marks.written - 1 <= 50_000 / RESERVE_SEQS + 1
-    reserved = marks.ends[7]
+    reserved = marks.last_seqs[7]
     marks.end(50_000)
-    assert Marks(path).ends == {5: 100, 6: 200, 7: 50_000}
+    assert Marks(path).last_seqs == {5: 100, 6: 200, 7: 50_000}
     version = marks.written
     with path.open("r+b") as file:  # the newest slot, torn
         file.seek(version % 2 * 4096 + 8)
         file.write(bytes(64))
-    assert Marks(path).ends == {5: 100, 6: 200, 7: reserved}
+    assert Marks(path).last_seqs == {5: 100, 6: 200, 7: reserved}
     assert Marks(path).boot == 7
 
 
@@ -212,7 +212,7 @@ def test_as_many_boots_as_are_kept_fit_into_the_marks(tmp_path: Path) -> None:
     marks.begin((1 << 23) - 1, ends)
     again = Marks(tmp_path / "mark")
     assert again.boot == (1 << 23) - 1
-    assert list(again.ends) == sorted(ends)[-MOST_BOOTS:]
+    assert list(again.last_seqs) == sorted(ends)[-MOST_BOOTS:]
 
 
 @pytest.mark.parametrize("name", ["outbox/boot", "outbox/outbox.db", "outbox.mark"])

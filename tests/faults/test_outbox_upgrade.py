@@ -57,7 +57,7 @@ def check_names(stored: Stored) -> None:
 
 def test_all_of_it_comes_before_what_is_made_now(old: Path) -> None:
     box = open_box(old)
-    assert not box.moved_aside
+    assert not box.quarantine_reason
     clock = ManualClock(format_2.WALL_S + 5_000.0)
     for number in range(1, 101):
         box.append((alarm if number % 10 == 0 else plain)(number, clock.now()))
@@ -111,7 +111,7 @@ def test_a_power_cut_at_any_moment_of_it_loses_nothing(old: Path, tmp_path: Path
         missing = format_2.pending() - {seq for boot, seq in account.got if boot == format_2.BOOT}
         assert not missing, at
         assert any(isinstance(one.body, Gap) for one in account.order), at
-        assert not box.moved_aside, at
+        assert not box.quarantine_reason, at
         shutil.rmtree(state)
 
 

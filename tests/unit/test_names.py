@@ -308,7 +308,7 @@ def test_a_file_of_format_1_is_delivered_and_its_rules_are_numbers(tmp_path: Pat
         (2, "event"): (["car"], "dry"),
     }
     assert {one.seq for one in rows if one.boot == 1} == format_2.pending()
-    assert not box.moved_aside
+    assert not box.quarantine_reason
     box.close()
     database = sqlite3.connect(tmp_path / "outbox" / "outbox.db")
     assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)

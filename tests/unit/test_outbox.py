@@ -293,7 +293,7 @@ def test_the_boot_counter_outlives_the_database(tmp_path: Path) -> None:
     (tmp_path / "outbox.db").write_bytes(b"no database at all" * 1000)
     box = open_box(tmp_path, ManualClock())
     assert box.boot == 4
-    assert box.moved_aside
+    assert box.quarantine_reason
     box.close()
     (tmp_path / "boot").write_bytes(b"\0" * 64)
     box = open_box(tmp_path, ManualClock())

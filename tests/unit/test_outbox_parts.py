@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_runtime.outbox.budget import LEAST_PAGES, PAGE_BYTES, Budget
-from edge_runtime.outbox.declared import MAX_HOLES, Declared
 from edge_runtime.outbox.names import Revision
 from edge_runtime.outbox.pacing import Bucket, Pacing
+from edge_runtime.outbox.pending_gaps import MAX_PENDING_GAPS, PendingGaps
 from edge_runtime.outbox.rows import Damaged, ResultRow, RowTable, key
-from edge_runtime.outbox.segments import decode, encode, encode_record
+from edge_runtime.outbox.segment_format import decode, encode, encode_record
 from edge_runtime.outbox.summaries import Aggregate, summarise
 from edge_runtime.records import (
     Body,
@@ -46,11 +46,11 @@ def test_spans_are_a_set_of_numbers(added: list[tuple[int, int]], first: int, mo
 
 @given(st.sets(st.integers(1, 4000), max_size=1500))
 def test_declarations_cover_every_seq_and_stay_few(seqs: set[int]) -> None:
-    declared = Declared()
+    declared = PendingGaps()
     for seq in seqs:
         declared.add(1, seq, seq, "summarised")
     holes = list(declared)
-    assert len(holes) <= MAX_HOLES
+    assert len(holes) <= MAX_PENDING_GAPS
     assert sum(hole.count for hole in holes) == len(seqs)
     covered = {n for hole in holes for n in range(hole.first, hole.last + 1)}
     assert seqs <= covered
@@ -59,7 +59,7 @@ def test_declarations_cover_every_seq_and_stay_few(seqs: set[int]) -> None:
 
 
 def test_declaring_twice_counts_once_and_reasons_stay_apart() -> None:
-    declared = Declared()
+    declared = PendingGaps()
     declared.add(1, 1, 10, "summarised")
     declared.add(1, 5, 12, "summarised")
     declared.add(1, 13, 13, "rejected")
@@ -166,11 +166,11 @@ def test_the_budget_adds_up_even_beside_two_files_moved_aside(max_mb: float) -> 
 
 def test_the_bucket_gives_its_rate_beside_live_results_and_more_in_quiet() -> None:
     bucket = Bucket(Pacing(per_s=10.0, idle_factor=5.0, quiet_s=1.0, burst=10), 0.0)
-    bucket.saw_live(0.0)
+    bucket.note_live(0.0)
     assert bucket.grant(0.0) == 10
     bucket.spend(10)
     assert bucket.grant(0.5) == 5
     bucket.spend(5)
-    bucket.saw_live(0.5)
+    bucket.note_live(0.5)
     assert bucket.next_at_s(0.5) == 1.5
     assert bucket.grant(2.5) == 25

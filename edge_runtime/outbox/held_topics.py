@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_runtime.outbox.front import Entry, Front, row_of
 from edge_runtime.outbox.rows import RowTable
+from edge_runtime.outbox.send_range import Entry, SendRange, row_of
 from edge_runtime.records import Topic
 
 # So many rows of a group: the oldest, and one to compare it with.
 AT_HAND = 2
 
 
-class WaitingTopics:
+class HeldTopics:
     """The caller holds the lanes' lock. A group is a topic, or rows put back one by one."""
 
     def __init__(self) -> None:
@@ -23,16 +23,16 @@ class WaitingTopics:
         """Forget all rows: a database was just opened. The topics wait on."""
         self._at_hand = {}
 
-    def hold(self, topic: Topic, fronts: Sequence[Front]) -> None:
+    def hold(self, topic: Topic, ranges: Sequence[SendRange]) -> None:
         """Pass over a topic from now on."""
         self.topics.add(topic)
-        for front in fronts:
-            self.left(front, front.leave_topic(topic))
+        for range_ in ranges:
+            self.left(range_, range_.defer_topic(topic))
 
-    def left(self, front: Front, entries: Sequence[Entry]) -> None:
-        """Note what a front left behind."""
+    def left(self, range_: SendRange, entries: Sequence[Entry]) -> None:
+        """Note what a range_ left behind."""
         for entry in entries:
-            self.postponed(entry[1].topic, front.lane, entry)
+            self.postponed(entry[1].topic, range_.lane, entry)
 
     def postponed(self, group: Topic, lane: RowTable, entry: Entry) -> None:
         """Note one row of a group that waits."""
@@ -43,15 +43,19 @@ class WaitingTopics:
         del waiting[AT_HAND:]
 
     def probe(
-        self, group: Topic, place: int, fronts: Sequence[Front]
-    ) -> tuple[Front, Entry] | None:
+        self, group: Topic, place: int, ranges: Sequence[SendRange]
+    ) -> tuple[SendRange, Entry] | None:
         """Hand out the oldest row of a group, or the one behind it; None: no such is at hand."""
         waiting = self._at_hand.get(group, [])
         if place < len(waiting):
             lane, entry = waiting.pop(place)
-            for front in fronts:
-                if front.lane == lane and front.is_pending(entry[0]) and front.try_left(entry):
-                    return front, entry
+            for range_ in ranges:
+                if (
+                    range_.lane == lane
+                    and range_.is_pending(entry[0])
+                    and range_.try_deferred(entry)
+                ):
+                    return range_, entry
         return None
 
     def release(self, group: Topic) -> None:

@@ -1,4 +1,4 @@
-"""One ordered run of rows on its way out: what was read ahead, what is with the publisher."""
+"""A range of rows on its way out: what was prefetched, what is in flight, what is deferred."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edge_runtime.records import Topic
 Entry: TypeAlias = tuple[int, ResultRow]  # row number, record
 
 
-class Front:
+class SendRange:
     """Rows of one lane with after < row <= upto. The caller holds the lanes' lock.
 
     Every row up to `after` is acknowledged; up to `taken` it was handed out; up to `cursor` it
-    was read into `ready`, or left behind: its topic waits. `left` counts those, the first of them
-    is `left_from` or later. `late` is set where its rows are old by what they are (a replay, a
-    salvage), `replay` where they are not pending and are lost with the process.
+    was read into `prefetched`, or deferred: its topic is held. `deferred` counts those, the first
+    of them is `deferred_from` or later. `late` is set where its rows are old by what they are (a
+    replay, a salvage), `replay` where they are not pending and are lost with the process.
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class Front:
         self.replay = replay
         self.taken = after
         self.cursor = after
-        self.ready: deque[Entry] = deque()
-        self.flying: dict[int, Entry] = {}
-        self.left = 0
-        self.left_from = LAST_ROW
+        self.prefetched: deque[Entry] = deque()
+        self.in_flight: dict[int, Entry] = {}
+        self.deferred = 0
+        self.deferred_from = LAST_ROW
         self._acknowledged: set[int] = set()
 
     @property
@@ -47,14 +47,14 @@ class Front:
         """How many rows after `after` are acknowledged already."""
         return len(self._acknowledged)
 
-    def is_dry(self, tail: int) -> bool:
+    def is_exhausted(self, tail: int) -> bool:
         """Say whether everything on disk was read."""
         return self.cursor >= min(self.upto, tail)
 
     def is_done(self, tail: int) -> bool:
         """Say whether nothing of it is left."""
-        busy = self.is_open or self.ready or self.flying or self.left
-        return not busy and self.is_dry(tail)
+        busy = self.is_open or self.prefetched or self.in_flight or self.deferred
+        return not busy and self.is_exhausted(tail)
 
     def is_pending(self, row: int) -> bool:
         """Say whether a row is one of its own that is not acknowledged."""
@@ -65,98 +65,102 @@ class Front:
         self.cursor = cursor
         left = []
         for entry in rows:
-            if entry[0] in self._acknowledged or entry[0] in self.flying:
+            if entry[0] in self._acknowledged or entry[0] in self.in_flight:
                 continue
             if entry[1].topic in waits:
                 left.append(entry)
-                self._leave(entry[0])
+                self._defer(entry[0])
             else:
-                self.ready.append(entry)
+                self.prefetched.append(entry)
         return left
 
     def pop(self) -> Entry:
         """Hand the next row out."""
-        entry = self.ready.popleft()
+        entry = self.prefetched.popleft()
         self.taken = entry[0]
-        self.flying[entry[0]] = entry
+        self.in_flight[entry[0]] = entry
         return entry
 
     def acknowledge(self, row: int) -> None:
         """Mark a row as delivered."""
-        del self.flying[row]
+        del self.in_flight[row]
         self._acknowledged.add(row)
         self._advance()
 
-    def leave_topic(self, topic: Topic) -> list[Entry]:
+    def defer_topic(self, topic: Topic) -> list[Entry]:
         """Leave behind what was read ahead of a topic that waits from now on; return it."""
-        left = [entry for entry in self.ready if entry[1].topic == topic]
+        left = [entry for entry in self.prefetched if entry[1].topic == topic]
         if left:
-            self.ready = deque(entry for entry in self.ready if entry[1].topic != topic)
+            self.prefetched = deque(entry for entry in self.prefetched if entry[1].topic != topic)
         for row, _ in left:
-            self._leave(row)
+            self._defer(row)
         return left
 
     def postpone(self, row: int) -> Entry:
         """Leave a row behind that was handed out; return it."""
-        entry = self.flying.pop(row)
-        self._leave(row)
+        entry = self.in_flight.pop(row)
+        self._defer(row)
         self._advance()
         return entry
 
-    def try_left(self, entry: Entry) -> bool:
+    def try_deferred(self, entry: Entry) -> bool:
         """Hand out a row that was left behind. False: it is on its way already."""
-        if entry[0] in self.flying:
+        if entry[0] in self.in_flight:
             return False
         self._forget(entry[0])
-        self.flying[entry[0]] = entry
+        self.in_flight[entry[0]] = entry
         return True
 
-    def look_again(self) -> None:
+    def read_again(self) -> None:
         """Have everything read once more that is neither acknowledged nor on its way."""
-        self.ready.clear()
+        self.prefetched.clear()
         self.taken = self.cursor = self.after
-        self.left, self.left_from = 0, LAST_ROW
+        self.deferred, self.deferred_from = 0, LAST_ROW
 
-    def split(self) -> Front:
-        """Give away what was read so far, as a front of its own that is looked at again, late."""
-        old = Front(self.lane, self.after, self.cursor, late=True, replay=self.replay)
-        for row in [row for row in self.flying if row <= self.cursor]:
-            old.flying[row] = self.flying.pop(row)
+    def split(self) -> SendRange:
+        """Give away what was read so far, as a range_ of its own that is looked at again, late."""
+        old = SendRange(self.lane, self.after, self.cursor, late=True, replay=self.replay)
+        for row in [row for row in self.in_flight if row <= self.cursor]:
+            old.in_flight[row] = self.in_flight.pop(row)
         old._acknowledged = {row for row in self._acknowledged if row <= self.cursor}
         self._acknowledged -= old._acknowledged
         self.after = self.cursor
-        self.look_again()
+        self.read_again()
         return old
 
     def remove(self, row: int) -> None:
         """Forget a row that is no longer on disk."""
-        if self.flying.pop(row, None) is None:
+        if self.in_flight.pop(row, None) is None:
             self._forget(row)
         self._advance()
 
     def forget_delivered(self) -> set[int]:
         """Return rows that were delivered ahead of what waits; forget them."""
         delivered: set[int] = set()
-        if self.left and not self.replay:
+        if self.deferred and not self.replay:
             delivered, self._acknowledged = self._acknowledged, set()
         return delivered
 
     def rewind(self, waits: Container[Topic]) -> list[Entry]:
         """Have everything that is on its way pending again. Return what is left behind of it."""
-        flying, self.flying = sorted(self.flying.values(), key=row_of), {}
-        flying = [entry for entry in flying if entry[0] <= self.cursor]  # the others will be read
-        left = [entry for entry in flying if entry[1].topic in waits]
+        in_flight, self.in_flight = sorted(self.in_flight.values(), key=row_of), {}
+        in_flight = [
+            entry for entry in in_flight if entry[0] <= self.cursor
+        ]  # the others will be read
+        left = [entry for entry in in_flight if entry[1].topic in waits]
         for row, _ in left:
-            self._leave(row)
-        again = [entry for entry in flying if entry[1].topic not in waits]
-        self.ready = deque(sorted([*again, *self.ready], key=row_of))
+            self._defer(row)
+        again = [entry for entry in in_flight if entry[1].topic not in waits]
+        self.prefetched = deque(sorted([*again, *self.prefetched], key=row_of))
         if again:
             self.taken = min(self.taken, again[0][0] - 1)
         return left
 
     def oldest_s(self) -> float | None:
         """Return the wall time of its oldest row in memory."""
-        oldest = next(iter(self.flying.values()), self.ready[0] if self.ready else None)
+        oldest = next(
+            iter(self.in_flight.values()), self.prefetched[0] if self.prefetched else None
+        )
         return None if oldest is None else oldest[1].wall_s
 
     def unread(self) -> list[tuple[int, int]]:
@@ -165,64 +169,69 @@ class Front:
         What was left behind is such a range, beyond all that is on its way.
         """
         handed_out_to = max(self.taken, self._settled_to())
-        if not self.left:
-            self.ready.clear()
+        if not self.deferred:
+            self.prefetched.clear()
             self.cursor = self.taken
             return [(handed_out_to, self.upto)]
-        ready_from = self.ready[0][0] if self.ready else self.cursor + 1
+        prefetched_from = self.prefetched[0][0] if self.prefetched else self.cursor + 1
         return [
-            (self._settled_to(), ready_from - 1),
+            (self._settled_to(), prefetched_from - 1),
             (max(self.cursor, handed_out_to), self.upto),
         ]
 
     def removed(self, last: int, rows: int) -> None:
         """Note that rows of such a range are no longer on disk, up to `last`."""
-        if self.left and self.after < last <= self.cursor:
-            self._count_left(self.left - rows)
-            if self.left and self.left_from > self._settled_to():
-                self.left_from = last + 1
+        if self.deferred and self.after < last <= self.cursor:
+            self._set_deferred(self.deferred - rows)
+            if self.deferred and self.deferred_from > self._settled_to():
+                self.deferred_from = last + 1
             self._advance()
 
-    def join(self, earlier: Front) -> bool:
+    def join(self, earlier: SendRange) -> bool:
         """Take an earlier neighbour in, where nothing lies between and nothing is on its way."""
-        if earlier.upto != self.after or earlier.flying or self.flying or earlier.late != self.late:
+        if (
+            earlier.upto != self.after
+            or earlier.in_flight
+            or self.in_flight
+            or earlier.late != self.late
+        ):
             return False
-        again = not (earlier.left or self.left)
-        if not again and (earlier.ready or earlier.cursor < earlier.upto):
+        again = not (earlier.deferred or self.deferred)
+        if not again and (earlier.prefetched or earlier.cursor < earlier.upto):
             return False
         self.after = earlier.after
         self._acknowledged |= earlier._acknowledged
         if again:
-            self.look_again()
+            self.read_again()
         else:
-            self.left += earlier.left
-            self.left_from = min(self.left_from, earlier.left_from)
+            self.deferred += earlier.deferred
+            self.deferred_from = min(self.deferred_from, earlier.deferred_from)
         return True
 
-    def _leave(self, row: int) -> None:
+    def _defer(self, row: int) -> None:
         if row <= self.cursor:  # the others will be read
-            self.left += 1
-            self.left_from = min(self.left_from, row)
+            self.deferred += 1
+            self.deferred_from = min(self.deferred_from, row)
 
     def _forget(self, row: int) -> None:
         """Take a row that is neither acknowledged nor on its way out of where it waits."""
-        if any(entry[0] == row for entry in self.ready):
-            self.ready = deque(entry for entry in self.ready if entry[0] != row)
+        if any(entry[0] == row for entry in self.prefetched):
+            self.prefetched = deque(entry for entry in self.prefetched if entry[0] != row)
         elif row <= self.cursor:
-            self._count_left(self.left - 1)
+            self._set_deferred(self.deferred - 1)
 
-    def _count_left(self, left: int) -> None:
-        self.left = max(0, left)
-        if not self.left:
-            self.left_from = LAST_ROW
+    def _set_deferred(self, left: int) -> None:
+        self.deferred = max(0, left)
+        if not self.deferred:
+            self.deferred_from = LAST_ROW
 
     def _settled_to(self) -> int:
-        return max([self.after, *self.flying, *self._acknowledged])
+        return max([self.after, *self.in_flight, *self._acknowledged])
 
     def _advance(self) -> None:
-        if not self.ready:
+        if not self.prefetched:
             self.taken = max(self.taken, self.cursor)
-        ends = [self.taken, self.left_from - 1, *(row - 1 for row in self.flying)]
+        ends = [self.taken, self.deferred_from - 1, *(row - 1 for row in self.in_flight)]
         self.after = max(self.after, min(ends))
         if self._acknowledged:
             self._acknowledged = {row for row in self._acknowledged if row > self.after}

@@ -15,17 +15,17 @@ GROUP_ROWS = 512
 MAX_WAITING = 4096
 
 
-class Lost(msgspec.Struct):
+class DroppedResults(msgspec.Struct):
     """Stands where results were dropped: they take their seqs, and a gap declares them."""
 
     count: int
-    sealed: bool = False
+    in_commit: bool = False
 
 
-Item = Result | Lost
+Item = Result | DroppedResults
 
 
-class Intake:
+class CommitQueue:
     """Many producers, one writer. Shares the writer's condition, held by the caller."""
 
     def __init__(self, condition: threading.Condition) -> None:
@@ -58,8 +58,8 @@ class Intake:
         self._head_at_s = at_s
         group = list(islice(self._items, GROUP_ROWS))
         for item in group:
-            if isinstance(item, Lost):
-                item.sealed = True
+            if isinstance(item, DroppedResults):
+                item.in_commit = True
         return group
 
     def done(self, items: int) -> None:
@@ -84,26 +84,26 @@ class Intake:
         return len(self._items)
 
     def __len__(self) -> int:
-        return sum(i.count if isinstance(i, Lost) else 1 for i in self._items)
+        return sum(i.count if isinstance(i, DroppedResults) else 1 for i in self._items)
 
     def _make_room(self, result: Result) -> bool:
         """Give up the oldest plain result for an alarm; a plain one gives up itself."""
         if result.lane == Lane.ALARM:
             for at, item in enumerate(self._items):
                 if isinstance(item, Result) and item.lane != Lane.ALARM:
-                    self._items[at] = Lost(1)
+                    self._items[at] = DroppedResults(1)
                     self._merge(at)
                     return len(self._items) < MAX_WAITING + GROUP_ROWS
         last = self._items[-1]
-        if isinstance(last, Lost) and not last.sealed:
+        if isinstance(last, DroppedResults) and not last.in_commit:
             last.count += 1
         else:
-            self._items.append(Lost(1))
+            self._items.append(DroppedResults(1))
         return False
 
     def _merge(self, at: int) -> None:
         before = self._items[at - 1] if at else None
-        if isinstance(before, Lost) and not before.sealed:
+        if isinstance(before, DroppedResults) and not before.in_commit:
             before.count += 1
             del self._items[at]
             self._urgent = max(0, self._urgent - 1)

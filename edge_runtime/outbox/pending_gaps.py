@@ -18,11 +18,11 @@ from edge_runtime.outbox.rows import Damaged, RowTable, add_crc, check_crc
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import Gap
 
-MAX_HOLES = 512
+MAX_PENDING_GAPS = 512
 
 
-class DeclaredHole(msgspec.Struct, array_like=True, order=True):
-    """Of the seqs first..last of a boot, `count` will not come. `told`: the row of its gap."""
+class PendingGap(msgspec.Struct, array_like=True, order=True):
+    """Of the seqs first..last of a boot, `count` will not come. `sent_as`: the row of its gap."""
 
     boot: int
     reason: str
@@ -30,7 +30,7 @@ class DeclaredHole(msgspec.Struct, array_like=True, order=True):
     last: int
     count: int
     key: int = 0
-    told: int = 0
+    sent_as: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -43,150 +43,153 @@ class DeclaredHole(msgspec.Struct, array_like=True, order=True):
         return Gap(self.first, self.last, self.count, self.reason, of_boot)
 
 
-Mark: TypeAlias = tuple[list[DeclaredHole], dict[int, DeclaredHole], int]
+Mark: TypeAlias = tuple[list[PendingGap], dict[int, PendingGap], int]
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(DeclaredHole).decode
+_decode = msgspec.msgpack.Decoder(PendingGap).decode
 
 
-class Declared:
+class PendingGaps:
     """The declarations in memory, and what of them is not saved. The writer's thread alone."""
 
     def __init__(self) -> None:
-        self._holes: list[DeclaredHole] = []
-        self._told: dict[int, DeclaredHole] = {}
+        self._unsent: list[PendingGap] = []
+        self._sent: dict[int, PendingGap] = {}
         self._next_key = 1
-        self._changed: dict[int, DeclaredHole | None] = {}
+        self._changed: dict[int, PendingGap | None] = {}
 
     def mark(self) -> Mark:
         """Return what `restore` needs where a transaction fails."""
-        return list(self._holes), dict(self._told), self._next_key
+        return list(self._unsent), dict(self._sent), self._next_key
 
     def restore(self, mark: Mark) -> None:
         """Forget what was not committed."""
-        self._holes, self._told, self._next_key = mark
+        self._unsent, self._sent, self._next_key = mark
         self._changed = {}
 
     def load(self, store: Store) -> None:
         """Read the table."""
-        holes = [unpack_hole(key, data) for key, data in store.read(RowTable.DECLARED)]
-        self._holes = sorted(hole for hole in holes if not hole.told)
-        self._told = {hole.told: hole for hole in holes if hole.told}
+        gaps = [unpack_pending_gap(key, data) for key, data in store.read(RowTable.DECLARED)]
+        self._unsent = sorted(gap for gap in gaps if not gap.sent_as)
+        self._sent = {gap.sent_as: gap for gap in gaps if gap.sent_as}
         self._next_key = 1 + (store.last(RowTable.DECLARED) or 0)
         self._changed = {}
 
     def add(self, boot: int, first: int, last: int, reason: str, count: int | None = None) -> None:
         """Declare seqs; touching runs of one boot and reason become one."""
-        hole = DeclaredHole(boot, reason, first, last, last - first + 1 if count is None else count)
-        at = bisect_left(self._holes, hole)
+        gap = PendingGap(boot, reason, first, last, last - first + 1 if count is None else count)
+        at = bisect_left(self._unsent, gap)
         for near in (at - 1, at):
-            if 0 <= near < len(self._holes) and _touch(self._holes[near], hole):
-                hole = self._merge(self._holes[near], hole)
+            if 0 <= near < len(self._unsent) and _touch(self._unsent[near], gap):
+                gap = self._merge(self._unsent[near], gap)
                 break
         else:
-            hole.key = self._next_key
+            gap.key = self._next_key
             self._next_key += 1
-            insort(self._holes, hole)
-        self._changed[hole.key] = hole
-        if len(self._holes) > MAX_HOLES:
+            insort(self._unsent, gap)
+        self._changed[gap.key] = gap
+        if len(self._unsent) > MAX_PENDING_GAPS:
             self._coarsen()
 
     @property
-    def told(self) -> Collection[int]:
+    def sent(self) -> Collection[int]:
         """The rows of gaps that are not known to be acknowledged."""
-        return tuple(self._told)
+        return tuple(self._sent)
 
-    def untold(self, limit: int) -> list[DeclaredHole]:
+    def unsent(self, limit: int) -> list[PendingGap]:
         """Return declarations that no gap tells yet."""
-        return self._holes[:limit]
+        return self._unsent[:limit]
 
-    def tell(self, hole: DeclaredHole, row: int) -> None:
+    def mark_sent(self, gap: PendingGap, row: int) -> None:
         """Note the gap that tells a declaration."""
-        self._holes.remove(hole)
-        told = msgspec.structs.replace(hole, told=row)
-        self._changed[hole.key] = self._told[row] = told
+        self._unsent.remove(gap)
+        told = msgspec.structs.replace(gap, sent_as=row)
+        self._changed[gap.key] = self._sent[row] = told
 
-    def settle(self, delivered: Collection[int], gone: Collection[int]) -> None:
+    def resolve(self, delivered: Collection[int], gone: Collection[int]) -> None:
         """Let go of what gaps told that were acknowledged; have told again what was lost."""
         for row in delivered:
-            hole = self._told.pop(row, None)
-            if hole is not None:
-                self._changed[hole.key] = None
+            gap = self._sent.pop(row, None)
+            if gap is not None:
+                self._changed[gap.key] = None
         for row in gone:
-            self.again(row)
+            self.resend(row)
 
-    def again(self, row: int) -> bool:
+    def resend(self, row: int) -> bool:
         """Have told once more what a gap told that is lost. False: it is not known here."""
-        hole = self._told.pop(row, None)
-        if hole is None:
+        gap = self._sent.pop(row, None)
+        if gap is None:
             return False
-        self._changed[hole.key] = None
-        self.add(hole.boot, hole.first, hole.last, hole.reason, hole.count)
+        self._changed[gap.key] = None
+        self.add(gap.boot, gap.first, gap.last, gap.reason, gap.count)
         return True
+
+    def resend_between(self, before: int, following: int) -> None:
+        """Have sent again the gaps whose rows lay between two others."""
+        for row in [row for row in self._sent if before < row < following]:
+            self.resend(row)
 
     def restate(self, boot: int, last: int, reason: str, instead: str) -> None:
         """Give declarations up to a seq another reason."""
-        for hole in [h for h in self._holes if h.boot == boot and h.reason == reason]:
-            if hole.last <= last:
-                self._holes.remove(hole)
-                self._changed[hole.key] = None
-                self.add(boot, hole.first, hole.last, instead, hole.count)
+        for gap in [h for h in self._unsent if h.boot == boot and h.reason == reason]:
+            if gap.last <= last:
+                self._unsent.remove(gap)
+                self._changed[gap.key] = None
+                self.add(boot, gap.first, gap.last, instead, gap.count)
 
     def save(self, store: Store) -> None:
         """Write what changed. It stays so until `saved`."""
-        for key, hole in self._changed.items():
-            if hole is None:
+        for key, gap in self._changed.items():
+            if gap is None:
                 store.delete(RowTable.DECLARED, key - 1, key)
             else:
-                store.put(
-                    RowTable.DECLARED, [(key, add_crc(RowTable.DECLARED, key, _encode(hole)))]
-                )
+                store.put(RowTable.DECLARED, [(key, add_crc(RowTable.DECLARED, key, _encode(gap)))])
 
     def saved(self) -> None:
         """Note that the transaction went through."""
         self._changed = {}
 
-    def __iter__(self) -> Iterator[DeclaredHole]:
-        yield from self._holes
-        yield from self._told.values()
+    def __iter__(self) -> Iterator[PendingGap]:
+        yield from self._unsent
+        yield from self._sent.values()
 
     def __len__(self) -> int:
         """Return how many no gap tells yet."""
-        return len(self._holes)
+        return len(self._unsent)
 
-    def _merge(self, old: DeclaredHole, new: DeclaredHole) -> DeclaredHole:
-        self._holes.remove(old)
+    def _merge(self, old: PendingGap, new: PendingGap) -> PendingGap:
+        self._unsent.remove(old)
         first, last = min(old.first, new.first), max(old.last, new.last)
         whole = old.is_whole and new.is_whole and _touch(old, new)
         count = last - first + 1 if whole else min(old.count + new.count, last - first + 1)
         if not (old.count and new.count):
             count = 0  # of one part it is not known
-        merged = DeclaredHole(old.boot, old.reason, first, last, count, old.key)
-        insort(self._holes, merged)
+        merged = PendingGap(old.boot, old.reason, first, last, count, old.key)
+        insort(self._unsent, merged)
         return merged
 
     def _coarsen(self) -> None:
         """Merge the two neighbours with the least between them, so that the table stays small."""
         pairs = [
             (later.first - earlier.last, at)
-            for at, (earlier, later) in enumerate(pairwise(self._holes))
+            for at, (earlier, later) in enumerate(pairwise(self._unsent))
             if (earlier.boot, earlier.reason) == (later.boot, later.reason)
         ]
         if pairs:
             _, at = min(pairs)
-            later = self._holes.pop(at + 1)
+            later = self._unsent.pop(at + 1)
             self._changed[later.key] = None
-            merged = self._merge(self._holes[at], later)
+            merged = self._merge(self._unsent[at], later)
             self._changed[merged.key] = merged
 
 
-def _touch(a: DeclaredHole, b: DeclaredHole) -> bool:
+def _touch(a: PendingGap, b: PendingGap) -> bool:
     if (a.boot, a.reason) != (b.boot, b.reason):
         return False
     return a.first <= b.last + 1 and b.first <= a.last + 1
 
 
-def unpack_hole(key: int, data: bytes) -> DeclaredHole:
+def unpack_pending_gap(key: int, data: bytes) -> PendingGap:
     """Check and decode a declaration; raise Damaged."""
     try:
         return _decode(check_crc(key, data)[1])
