@@ -1,6 +1,6 @@
-"""Which alarms are on, as of the last commit: an alarm that lasts is told once, whatever restarts.
+"""Which alarms are on, as of the last commit: an alarm that lasts is sent once, whatever restarts.
 
-Saved in the transaction of the event itself: what was never committed is not noted as told.
+Saved in the transaction of the event itself: what was never committed is not noted as sent.
 """
 
 from __future__ import annotations

@@ -69,16 +69,16 @@ class Outbox:
         `mark`: the file of the second counter, outside the folder; without it a database that is
         gone cannot be told from one that never was.
         """
-        held = Folder(folder, mark)
+        opened = Folder(folder, mark)
         try:
             return cls._open(
-                held, options, clock, on_ready or _nothing, pacing, connect, first_boot
+                opened, options, clock, on_ready or _nothing, pacing, connect, first_boot
             )
         except StoreError as error:
-            held.close()
+            opened.close()
             raise for_people(error) from error
         except BaseException:
-            held.close()
+            opened.close()
             raise
 
     @classmethod
@@ -130,7 +130,7 @@ class Outbox:
         self._writer.append(result)
 
     def take(self, limit: int) -> list[Stored]:
-        """Return the next committed rows to send; they are on their way until acknowledged."""
+        """Return the next committed rows to send; they are in flight until acknowledged."""
         taken = self._lanes.take(limit)
         if not taken and self._lanes.needs_read() and self._worker.fault is None:
             self._writer.do(self._ledger.prefetch, READ_TIMEOUT_S)
@@ -145,7 +145,7 @@ class Outbox:
         boot, names = boot_of(row), self._ledger.names.get(record.key)
         stamp = record.stamp
         if not isinstance(record.body, Summary):
-            # A summary's own time may be of an earlier boot; it was mended when it was made.
+            # A summary's own time may be of an earlier boot; it was back-filled when it was made.
             stamp = self._ledger.stamps.backfill(boot, stamp)
         return Stored(
             row, boot, seq_of(row), record.stream, stamp, record.body, names.model, late,
@@ -174,7 +174,7 @@ class Outbox:
             self.append(clear_of(gone, now, age_s))
 
     def acknowledge(self, rows: Sequence[int]) -> None:
-        """Note that the broker took rows; a row that is not on its way is passed over."""
+        """Note that the broker took rows; a row that is not in flight is passed over."""
         for row in rows:
             self._lanes.acknowledge(row)
 
@@ -191,16 +191,16 @@ class Outbox:
         self._writer.want()
 
     def postpone(self, row: int, group: Topic) -> None:
-        """Put a row back that is on its way: it waits until its group is released."""
+        """Put a row back that is in flight: it waits until its group is released."""
         self._lanes.postpone(row, group)
 
     def probe(self, group: Topic, place: int) -> Stored | None:
-        """Return the oldest row of a group that waits (place 0), or the one behind it (1)."""
+        """Return the oldest row of a held group (place 0), or the one behind it (1)."""
         taken = self._lanes.probe(group, place)
         return None if taken is None else self._stored(*taken)
 
     def release(self, group: Topic) -> None:
-        """Give again what waits of a group, in order."""
+        """Give again what was held of a group, in order."""
         self._lanes.release(group)
         self._writer.want()
 
@@ -215,7 +215,7 @@ class Outbox:
         self._writer.want()
 
     def disconnected(self) -> None:
-        """Note that the link is down: what was on its way is pending again."""
+        """Note that the link is down: what was in flight is pending again."""
         self._lanes.disconnected()
         self._writer.want()
 
@@ -232,7 +232,7 @@ class Outbox:
         return self._writer.do(self._writer.flush, timeout_s)
 
     def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer | None:
-        """Send acknowledged rows again that are still kept; None: the disk cannot tell now."""
+        """Send acknowledged rows again that are still on disk; None: the disk cannot tell now."""
         answers: list[ReplayAnswer] = []
         self._writer.do(
             lambda: answers.append(self._ledger.replay(boot, from_seq, to_seq)),

@@ -32,12 +32,12 @@ class Budget(msgspec.Struct, frozen=True):
 
     @property
     def wal_frames(self) -> int:
-        """Pages in the log before they are folded into the file."""
+        """Pages in the log before a checkpoint writes them into the file."""
         return clamp(self.max_bytes // 32 // FRAME_BYTES, 16, 512)
 
     @property
     def wal_bytes(self) -> int:
-        """What the log can come to: folded too late by one transaction at the most."""
+        """What the log can come to: a checkpoint is late by one transaction at the most."""
         return WAL_HEADER_BYTES + self.wal_frames * FRAME_BYTES + 3 * self.group_bytes
 
     @property
@@ -61,8 +61,8 @@ class Budget(msgspec.Struct, frozen=True):
         In good days a part stays free: a fresh database must find room beside a broken one, and
         another beside the two of them.
         """
-        aside = max(self.max_bytes // 16, self.spare_bytes, quarantined_bytes)
-        left = self.max_bytes - self.fixed_bytes - self.spare_bytes - aside
+        beside = max(self.max_bytes // 16, self.spare_bytes, quarantined_bytes)
+        left = self.max_bytes - self.fixed_bytes - self.spare_bytes - beside
         return max(LEAST_PAGES, left // PAGE_BYTES)
 
     @property

@@ -30,7 +30,7 @@ from edge_runtime.outbox.state import (
 from edge_runtime.outbox.store import Store
 from edge_runtime.outbox.summaries import Summaries
 
-REPLAYABLE_IN_ROWS = 3  # the format since which the state counts rows that are kept, not bytes
+REPLAYABLE_IN_ROWS = 3  # the format since which the state counts replayable rows, not bytes
 MOST_DAMAGES = 16
 SAVE_EVERY_S = 30.0
 SAVE_EVERY_ROWS = 1000
@@ -304,12 +304,12 @@ class OutboxDatabase:
 
     def replayable_bytes(self) -> float:
         """Estimate what the acknowledged rows take on disk: their share of all rows."""
-        kept = self.lanes.replayable_rows
-        rows = kept + sum(self.lanes.counts()[0])
-        return kept / rows * self.store.used_pages() * PAGE_BYTES if kept else 0.0
+        replayable = self.lanes.replayable_rows
+        rows = replayable + sum(self.lanes.counts()[0])
+        return replayable / rows * self.store.used_pages() * PAGE_BYTES if replayable else 0.0
 
     def pending(self) -> int:
-        """Return rows, summaries and declarations that are still to be delivered."""
+        """Return rows, summaries and gaps that are still to be delivered."""
         return sum(self.lanes.counts()[0]) + self.summaries.total() + len(self.pending_gaps)
 
 

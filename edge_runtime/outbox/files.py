@@ -51,7 +51,7 @@ class Folder:
         self.marks = Marks(mark)
 
     def _check_names(self, mark: Path | None) -> None:
-        """Refuse what is no file, or another user's: nothing that is tried again could mend it."""
+        """Refuse what is no file, or another user's: no further try could help."""
         files = [self.path / "boot", self.ballast, self.database, log_of(self.database)]
         folders = [self.path]
         if mark is not None:
@@ -147,22 +147,22 @@ class Folder:
         newest = max(
             (int(p.name.split("-")[1].split(".")[0]) for p in self.quarantined_files()), default=0
         )
-        aside = self.path / f"outbox.corrupt-{newest + 1}.db"
+        file = self.path / f"outbox.corrupt-{newest + 1}.db"
         # The log first: it alone would be taken for the log of the next database.
         log = log_of(self.database)
         if log.exists():
-            log.rename(log_of(aside))
+            log.rename(log_of(file))
         if self.database.exists():
-            self.database.rename(aside)
+            self.database.rename(file)
         else:
-            aside.touch()
+            file.touch()
         self.sync()
-        return aside
+        return file
 
-    def delete_quarantined(self, aside: Path) -> None:
+    def delete_quarantined(self, file: Path) -> None:
         """Delete a database that was quarantined, and its log."""
-        log_of(aside).unlink(missing_ok=True)
-        aside.unlink(missing_ok=True)
+        log_of(file).unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
         self.sync()
 
     def quarantined_bytes(self) -> int:

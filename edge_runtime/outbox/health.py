@@ -41,7 +41,7 @@ class OutboxHealth(msgspec.Struct, frozen=True):
 
     `pending` counts results not yet acknowledged, on disk or not; `dropped`, `summarised` and
     `rejected` what was done to results since the database was made. `last_commit_s` is the
-    monotonic time when the writer last brought its work to an end: the watchdog's food.
+    monotonic time when the writer last brought its work to an end, which the watchdog looks at.
     """
 
     state: Condition

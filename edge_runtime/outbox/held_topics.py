@@ -1,4 +1,4 @@
-"""Topics that wait: which rows are passed over, and the oldest of each at hand to be tried."""
+"""Held topics: which rows are passed over, and the oldest of each at hand to be tried."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class HeldTopics:
         self._at_hand: dict[Topic, list[tuple[RowTable, Entry]]] = {}
 
     def restart(self) -> None:
-        """Forget all rows: a database was just opened. The topics wait on."""
+        """Forget all rows: a database was just opened. The topics stay held."""
         self._at_hand = {}
 
     def hold(self, topic: Topic, ranges: Sequence[SendRange]) -> None:
         """Pass over a topic from now on."""
         self.topics.add(topic)
         for range_ in ranges:
-            self.left(range_, range_.defer_topic(topic))
+            self.note_deferred(range_, range_.defer_topic(topic))
 
-    def left(self, range_: SendRange, entries: Sequence[Entry]) -> None:
-        """Note what a range_ left behind."""
+    def note_deferred(self, range_: SendRange, entries: Sequence[Entry]) -> None:
+        """Note what a range deferred."""
         for entry in entries:
-            self.postponed(entry[1].topic, range_.lane, entry)
+            self.note_postponed(entry[1].topic, range_.lane, entry)
 
-    def postponed(self, group: Topic, lane: RowTable, entry: Entry) -> None:
-        """Note one row of a group that waits."""
+    def note_postponed(self, group: Topic, lane: RowTable, entry: Entry) -> None:
+        """Note one row of a held group."""
         waiting = self._at_hand.setdefault(group, [])
         if all(other[0] != entry[0] for _, other in waiting):
             waiting.append((lane, entry))

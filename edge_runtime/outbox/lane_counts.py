@@ -76,7 +76,7 @@ class LaneCounts:
             return sum(any(f.is_pending(row) for f in ranges) for row in rows)
 
     def take_delivered(self) -> dict[RowTable, set[int]]:
-        """Return rows to delete: they were delivered ahead of what waits."""
+        """Return rows to delete: they were delivered ahead of what is held."""
         with self._lock:
             rows: dict[RowTable, set[int]] = {}
             for range_ in self._ranges.all:
@@ -104,7 +104,7 @@ class LaneCounts:
             return self._ranges.of(lane)
 
     def reclaim(self, range_: SendRange) -> list[tuple[int, int]]:
-        """Forget what was read ahead; return the ranges in which nothing was handed out."""
+        """Forget what was prefetched; return the ranges in which nothing was handed out."""
         with self._lock:
             return range_.unread()
 
@@ -154,7 +154,7 @@ class LaneCounts:
             return tuple(spans), tuple(pending), tuple(self._ranges.tails), self.replayable_rows
 
     def balanced(self) -> bool:
-        """Say whether no lane counts rows that are neither to be read nor on their way."""
+        """Say whether no lane counts rows that are neither to be read nor in flight."""
         with self._lock:
             return all(self._pending[lane] == 0 for lane in LANES if self._ranges.is_empty(lane))
 

@@ -1,6 +1,6 @@
 """What is sent next: alarms in strict order, then live results beside a trickle of backlog.
 
-A topic that the broker refuses waits: its rows are passed over until it is released.
+A topic that the broker refuses is held: its rows are passed over until it is released.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Lanes(LaneCounts):
     must never see an old one after a newer. Plain results made since the link came up overtake
     those that waited; within each of the two the order is kept.
 
-    A topic that waits is left behind by the others, and keeps the order within itself. What is
+    A held topic is passed over by the others, and keeps the order within itself. What is
     delivered ahead of it is deleted at the next save (`take_delivered`), so that neither memory
-    nor a restart has to tell it from what waits.
+    nor a restart has to tell it from what is held.
     """
 
     def __init__(self, boot: int, clock: Clock, bucket: Bucket) -> None:
@@ -79,7 +79,7 @@ class Lanes(LaneCounts):
             return None
 
     def acknowledge(self, row: int) -> bool:
-        """Mark a row as delivered. False: it is not on its way (any more)."""
+        """Mark a row as delivered. False: it is not in flight (any more)."""
         with self._lock:
             range_ = self._ranges.by_row.pop(row, None)
             if range_ is None:
@@ -100,14 +100,14 @@ class Lanes(LaneCounts):
             self._held.hold(topic, self._ranges.all)
 
     def postpone(self, row: int, group: Topic) -> None:
-        """Leave a row behind that is on its way, until its group is released."""
+        """Defer a row that is in flight, until its group is released."""
         with self._lock:
             range_ = self._ranges.by_row.pop(row, None)
             if range_ is not None:
-                self._held.postponed(group, range_.lane, range_.postpone(row))
+                self._held.note_postponed(group, range_.lane, range_.postpone(row))
 
     def probe(self, group: Topic, place: int) -> Taken | None:
-        """Hand out the oldest row of a group that waits, or the one behind it. None: no such."""
+        """Hand out the oldest row of a held group, or the one behind it. None: no such."""
         with self._lock:
             found = self._held.probe(group, place, self._ranges.all)
             if found is None:
@@ -117,7 +117,7 @@ class Lanes(LaneCounts):
             return row, record, range_.late or self._is_late(range_.lane, row, record)
 
     def release(self, group: Topic) -> None:
-        """Send what was left behind, in order; other topics that wait are passed over again."""
+        """Send what was deferred, in order; other held topics are passed over again."""
         with self._lock:
             self._held.release(group)
             for range_ in [f for f in self._ranges.all if f.deferred]:
@@ -130,7 +130,7 @@ class Lanes(LaneCounts):
                 self._ranges.add(old)
 
     def lane_of(self, row: int) -> RowTable | None:
-        """Return the lane of a row that is on its way."""
+        """Return the lane of a row that is in flight."""
         with self._lock:
             range_ = self._ranges.by_row.get(row)
             return None if range_ is None else range_.lane
@@ -145,14 +145,14 @@ class Lanes(LaneCounts):
             self._ranges.split()
 
     def disconnected(self) -> None:
-        """Make what is on its way pending again, in the same order."""
+        """Make what is in flight pending again, in the same order."""
         with self._lock:
             self._ranges.by_row = {}
             for range_ in self._ranges.all:
-                self._held.left(range_, range_.rewind(self._held.topics))
+                self._held.note_deferred(range_, range_.rewind(self._held.topics))
 
     def needs_prefetch(self) -> list[SendRange]:
-        """Return the ranges to read ahead: those with little in memory."""
+        """Return the ranges to prefetch: those with little in memory."""
         with self._lock:
             groups = (
                 self._ranges.of(RowTable.ALARM),
@@ -167,7 +167,7 @@ class Lanes(LaneCounts):
         with self._lock:
             if range_.cursor != after or range_ not in self._ranges.all:
                 return False
-            self._held.left(range_, range_.fill(rows, end, self._held.topics))
+            self._held.note_deferred(range_, range_.fill(rows, end, self._held.topics))
             self._ranges.drop_done()
             return True
 

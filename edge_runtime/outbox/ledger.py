@@ -235,7 +235,7 @@ class OutboxLedger(OutboxDatabase):
     def reject(self, lane: RowTable, row: int) -> None:
         """Give up a row that the broker will not take, and declare it, in one transaction.
 
-        A gap is declared with what it told. One that was delivered meanwhile is left alone.
+        What a refused gap says is sent again. A row that was delivered meanwhile is left alone.
         """
         with self.transaction():
             if self.segments.count(lane, row - 1, row) and self.lanes.remove(lane, row):

@@ -111,27 +111,27 @@ def _check_file(folder: Folder) -> None:
 
 
 def is_missed(folder: Folder) -> bool:
-    """Say whether a database should be there: the marks know of results, and none is aside."""
+    """Say whether a database should be there: the marks know of results, none is quarantined."""
     return folder.was_used() and not folder.quarantined_files()
 
 
 def quarantine_database(folder: Folder, budget: Budget) -> None:
-    """Move the database aside. Where that leaves no room, the oldest one aside is given up."""
+    """Rename the database. Where such files leave no room, the oldest one is given up."""
     folder.quarantine()
-    for aside in folder.quarantined_files():
+    for file in folder.quarantined_files():
         if folder.quarantined_bytes() <= budget.most_quarantined_bytes:
             return
         # Emptied, not deleted: its salvage then declares all of it lost.
         if len(folder.quarantined_files()) > 1:
-            log_of(aside).unlink(missing_ok=True)
-            os.truncate(aside, 0)
+            log_of(file).unlink(missing_ok=True)
+            os.truncate(file, 0)
 
 
 def find_boot(folder: Folder) -> int:
     """Return the highest boot in files quarantined, page by page: the counter itself is lost."""
     highest = 0
-    for aside in folder.quarantined_files():
-        with Pages(aside) as pages:
+    for file in folder.quarantined_files():
+        with Pages(file) as pages:
             for number in range(1, pages.count + 1):
                 for table, row, data, _ in pages.rows(number):
                     if table in LANES:

@@ -62,7 +62,7 @@ class Bucket:
         return int(self._tokens)
 
     def room(self, window: int, in_flight: int, at_s: float) -> int:
-        """Return how many more backlog rows may be on their way, of a window's rows.
+        """Return how many more backlog rows may be in flight, of a window's rows.
 
         While live results come, half of the window is theirs: where the backlog has filled it,
         the next live one waits for an acknowledgement, which is a whole round trip.

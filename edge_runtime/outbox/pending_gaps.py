@@ -1,8 +1,8 @@
 """What will not come, on record until a `gap` that says so was acknowledged.
 
-Runs of seqs with a count and a reason. A declaration has no seq of its own until it is told, so
-that neighbours can still be merged: a long outage makes few gaps, not millions. One that is told
-stays beside the gap: where that is lost (refused, damaged, given up for room), it is told again.
+Spans of seqs with a count and a reason. A pending gap has no seq of its own until it is sent, so
+that neighbours can still be merged: a long outage makes few gaps, not millions. One that is sent
+stays on record: where its record is lost (refused, damaged, given up for room), it is sent again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PendingGap(msgspec.Struct, array_like=True, order=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether none of the run will come."""
+        """Whether none of the span will come."""
         return self.count == self.last - self.first + 1
 
     def gap(self, boot: int) -> Gap:
@@ -50,7 +50,7 @@ _decode = msgspec.msgpack.Decoder(PendingGap).decode
 
 
 class PendingGaps:
-    """The declarations in memory, and what of them is not saved. The writer's thread alone."""
+    """The pending gaps in memory, and what of them is not saved. The writer's thread alone."""
 
     def __init__(self) -> None:
         self._unsent: list[PendingGap] = []
@@ -76,7 +76,7 @@ class PendingGaps:
         self._changed = {}
 
     def add(self, boot: int, first: int, last: int, reason: str, count: int | None = None) -> None:
-        """Declare seqs; touching runs of one boot and reason become one."""
+        """Declare seqs; touching spans of one boot and reason become one."""
         gap = PendingGap(boot, reason, first, last, last - first + 1 if count is None else count)
         at = bisect_left(self._unsent, gap)
         for near in (at - 1, at):
@@ -97,17 +97,17 @@ class PendingGaps:
         return tuple(self._sent)
 
     def unsent(self, limit: int) -> list[PendingGap]:
-        """Return declarations that no gap tells yet."""
+        """Return those that no record says yet."""
         return self._unsent[:limit]
 
     def mark_sent(self, gap: PendingGap, row: int) -> None:
-        """Note the gap that tells a declaration."""
+        """Note the record that says it."""
         self._unsent.remove(gap)
-        told = msgspec.structs.replace(gap, sent_as=row)
-        self._changed[gap.key] = self._sent[row] = told
+        sent = msgspec.structs.replace(gap, sent_as=row)
+        self._changed[gap.key] = self._sent[row] = sent
 
     def resolve(self, delivered: Collection[int], gone: Collection[int]) -> None:
-        """Let go of what gaps told that were acknowledged; have told again what was lost."""
+        """Forget gaps that were acknowledged; have those sent again whose record was lost."""
         for row in delivered:
             gap = self._sent.pop(row, None)
             if gap is not None:
@@ -116,7 +116,7 @@ class PendingGaps:
             self.resend(row)
 
     def resend(self, row: int) -> bool:
-        """Have told once more what a gap told that is lost. False: it is not known here."""
+        """Have a gap sent once more whose record is lost. False: it is not known here."""
         gap = self._sent.pop(row, None)
         if gap is None:
             return False
@@ -130,7 +130,7 @@ class PendingGaps:
             self.resend(row)
 
     def restate(self, boot: int, last: int, reason: str, instead: str) -> None:
-        """Give declarations up to a seq another reason."""
+        """Give pending gaps up to a seq another reason."""
         for gap in [h for h in self._unsent if h.boot == boot and h.reason == reason]:
             if gap.last <= last:
                 self._unsent.remove(gap)
@@ -154,7 +154,7 @@ class PendingGaps:
         yield from self._sent.values()
 
     def __len__(self) -> int:
-        """Return how many no gap tells yet."""
+        """Return how many no record says yet."""
         return len(self._unsent)
 
     def _merge(self, old: PendingGap, new: PendingGap) -> PendingGap:
@@ -190,8 +190,8 @@ def _touch(a: PendingGap, b: PendingGap) -> bool:
 
 
 def unpack_pending_gap(key: int, data: bytes) -> PendingGap:
-    """Check and decode a declaration; raise Damaged."""
+    """Check and decode a pending gap; raise Damaged."""
     try:
         return _decode(check_crc(key, data)[1])
     except (ValueError, msgspec.MsgspecError) as error:
-        raise Damaged(f"declaration {key}: {error}") from error
+        raise Damaged(f"pending gap {key}: {error}") from error

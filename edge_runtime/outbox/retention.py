@@ -42,7 +42,7 @@ class Retention:
         return any(step() for step in steps)
 
     def trim_replay(self) -> None:
-        """Keep the replay window within its own bytes, in one stroke now and then."""
+        """Keep the replay window within its own bytes, several segments at once now and then."""
         ledger = self._ledger
         budget = ledger.budget.replay_bytes
         if ledger.replayable_bytes() > budget + budget // 8:

@@ -36,21 +36,21 @@ LEAVE_PAGES = 16
 class Salvage:
     """Takes over one file. `run` yields after each bounded step, in the writer's thread.
 
-    The file is searched once for its state, names and declarations, then emptied from its end,
+    The file is searched once for its state, names and pending gaps, then emptied from its end,
     which is cut off on the way: the two databases never need more room than the one had.
     """
 
-    def __init__(self, ledger: OutboxLedger, aside: Path) -> None:
+    def __init__(self, ledger: OutboxLedger, file: Path) -> None:
         self._ledger = ledger
-        self._file = aside
-        self._known = ledger.quarantined.get(aside.name, QuarantinedFile())
+        self._path = file
+        self._known = ledger.quarantined.get(file.name, QuarantinedFile())
         self._marks = dict(ledger.folder.marks.last_seqs)
         self._seen = Spans()
         self._far: dict[int, set[int]] = defaultdict(set)
 
     def run(self) -> Iterator[None]:
         """Do it all; what a crash interrupts is taken up again at the next start."""
-        with Pages(self._file) as pages:
+        with Pages(self._path) as pages:
             yield from self._find_state(pages)
             yield from self._take_others(pages)
             for last in range(pages.count, 0, -STEP_PAGES):
@@ -74,7 +74,7 @@ class Salvage:
                 yield
         self._known = QuarantinedFile(best, is_searched=True)
         with self._ledger.transaction():
-            self._ledger.note_quarantined(self._file.name, self._known)
+            self._ledger.note_quarantined(self._path.name, self._known)
 
     def _take_others(self, pages: Pages) -> Iterator[None]:
         """Take over what is no result, and learn which results lie on several pages."""
@@ -94,7 +94,7 @@ class Salvage:
                 with self._ledger.transaction():
                     for table, row, data, _ in others:
                         self._take_other(table, row, data)
-                    self._ledger.note_quarantined(self._file.name, self._known)
+                    self._ledger.note_quarantined(self._path.name, self._known)
             yield
 
     def _take_other(self, table: RowTable, row: int, data: bytes) -> None:
@@ -144,8 +144,8 @@ class Salvage:
 
     def _cut(self, pages: int) -> None:
         """Give back the room of what was taken over."""
-        if self._file.stat().st_size > pages * PAGE_BYTES:
-            os.truncate(self._file, pages * PAGE_BYTES)
+        if self._path.stat().st_size > pages * PAGE_BYTES:
+            os.truncate(self._path, pages * PAGE_BYTES)
             self._ledger.limit_size()
 
     def _finish(self) -> None:
@@ -161,9 +161,9 @@ class Salvage:
             boot, first, last = self._uncertain()
             if boot:
                 self._declare(boot, first, last, 0)
-            ledger.quarantined.pop(self._file.name, None)
+            ledger.quarantined.pop(self._path.name, None)
             ledger.save_state()
-        ledger.folder.delete_quarantined(self._file)
+        ledger.folder.delete_quarantined(self._path)
         ledger.limit_size()
 
     def _declare(self, boot: int, first: int, last: int, count: int | None = None) -> None:
@@ -179,10 +179,10 @@ class Salvage:
         """Yield the row numbers, by boot, among which everything was pending in some lane."""
         state = self._known.state
         ends = self._ends()
-        runs = [(0, LAST_ROW)] if state is None else [(r.after, r.upto) for r in state.spans]
+        pending = [(0, LAST_ROW)] if state is None else [(s.after, s.upto) for s in state.spans]
         for boot, (first, last) in sorted(ends.items()):
             spans = Spans()
-            for after, upto in runs:
+            for after, upto in pending:
                 spans.add(max(after + 1, key(boot, first)), min(upto, key(boot, last)))
             yield from spans
 
@@ -196,10 +196,10 @@ class Salvage:
 
     def _marked(self) -> dict[int, int]:
         """Return what the marks say of the boots of this file: none of their seqs is beyond."""
-        held = self._ledger.lanes.salvage_upto
-        marked = {boot: end for boot, end in self._marks.items() if boot < boot_of(held)}
-        here = min(seq_of(held), self._marks.get(boot_of(held), 0))
-        return {**marked, boot_of(held): here} if here else marked
+        upto = self._ledger.lanes.salvage_upto
+        marked = {boot: end for boot, end in self._marks.items() if boot < boot_of(upto)}
+        here = min(seq_of(upto), self._marks.get(boot_of(upto), 0))
+        return {**marked, boot_of(upto): here} if here else marked
 
     def _known_ends(self) -> dict[int, tuple[int, int]]:
         """Return the first and last seq that are known to have been, by boot."""

@@ -19,7 +19,7 @@ NAMES = {table: table.name.lower() for table in RowTable}
 def settings(budget: Budget) -> tuple[str, ...]:
     """Return the pragmas of a connection, in the order that SQLite wants them.
 
-    EXCLUSIVE: one connection, no reader that keeps the log from being folded, so that its size is
+    EXCLUSIVE: one connection, no reader that keeps a checkpoint from its end, so that its size is
     bounded, and no shared memory file, which a full disk has no room for; but only where it comes
     before what opens the log, as auto_vacuum does. FULL: with NORMAL a power cut loses what was
     committed.
@@ -49,7 +49,7 @@ CREATE = (
     f"PRAGMA user_version={VERSION}",
 )
 
-# Identical on a retry: a commit that failed after its write may have been kept all the same.
+# Identical on a retry: a commit that failed after its write may be on disk all the same.
 PUT = {t: f"INSERT OR REPLACE INTO {n} (row, data) VALUES (?, ?)" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
 READ = {
     t: f"SELECT row, data FROM {n} WHERE row > ? AND row <= ? ORDER BY row LIMIT ?"  # noqa: S608  names are the enum's

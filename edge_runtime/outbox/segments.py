@@ -84,10 +84,10 @@ class Segments:
 
         Only consecutive row numbers share a segment: what is found later lies in none of them.
         """
-        for run in _consecutive(records):
-            first, last = run[0][0], run[-1][0]
+        for span in _consecutive(records):
+            first, last = span[0][0], span[-1][0]
             there = {row for row, _ in self.read(lane, first - 1, last).records}
-            for part in _consecutive([one for one in run if one[0] not in there]):
+            for part in _consecutive([one for one in span if one[0] not in there]):
                 left = part
                 while left:
                     count, data = self._cut(lane, left)
@@ -290,10 +290,10 @@ class Segments:
 
 
 def _consecutive(records: Sequence[RawRecord]) -> list[list[RawRecord]]:
-    runs: list[list[RawRecord]] = []
+    spans: list[list[RawRecord]] = []
     for one in records:
-        if runs and runs[-1][-1][0] + 1 == one[0]:
-            runs[-1].append(one)
+        if spans and spans[-1][-1][0] + 1 == one[0]:
+            spans[-1].append(one)
         else:
-            runs.append([one])
-    return runs
+            spans.append([one])
+    return spans

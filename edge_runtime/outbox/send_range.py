@@ -60,14 +60,14 @@ class SendRange:
         """Say whether a row is one of its own that is not acknowledged."""
         return self.after < row <= self.upto and row not in self._acknowledged
 
-    def fill(self, rows: Sequence[Entry], cursor: int, waits: Container[Topic]) -> list[Entry]:
-        """Take over what was read: rows up to `cursor`. Return those left behind."""
+    def fill(self, rows: Sequence[Entry], cursor: int, held: Container[Topic]) -> list[Entry]:
+        """Take over what was read: rows up to `cursor`. Return those deferred."""
         self.cursor = cursor
         left = []
         for entry in rows:
             if entry[0] in self._acknowledged or entry[0] in self.in_flight:
                 continue
-            if entry[1].topic in waits:
+            if entry[1].topic in held:
                 left.append(entry)
                 self._defer(entry[0])
             else:
@@ -88,7 +88,7 @@ class SendRange:
         self._advance()
 
     def defer_topic(self, topic: Topic) -> list[Entry]:
-        """Leave behind what was read ahead of a topic that waits from now on; return it."""
+        """Defer what was prefetched of a topic that is held from now on; return it."""
         left = [entry for entry in self.prefetched if entry[1].topic == topic]
         if left:
             self.prefetched = deque(entry for entry in self.prefetched if entry[1].topic != topic)
@@ -97,14 +97,14 @@ class SendRange:
         return left
 
     def postpone(self, row: int) -> Entry:
-        """Leave a row behind that was handed out; return it."""
+        """Defer a row that was handed out; return it."""
         entry = self.in_flight.pop(row)
         self._defer(row)
         self._advance()
         return entry
 
     def try_deferred(self, entry: Entry) -> bool:
-        """Hand out a row that was left behind. False: it is on its way already."""
+        """Hand out a row that was deferred. False: it is in flight already."""
         if entry[0] in self.in_flight:
             return False
         self._forget(entry[0])
@@ -112,13 +112,13 @@ class SendRange:
         return True
 
     def read_again(self) -> None:
-        """Have everything read once more that is neither acknowledged nor on its way."""
+        """Have everything read once more that is neither acknowledged nor in flight."""
         self.prefetched.clear()
         self.taken = self.cursor = self.after
         self.deferred, self.deferred_from = 0, LAST_ROW
 
     def split(self) -> SendRange:
-        """Give away what was read so far, as a range_ of its own that is looked at again, late."""
+        """Give away what was read so far, as a range of its own that is read again, late."""
         old = SendRange(self.lane, self.after, self.cursor, late=True, replay=self.replay)
         for row in [row for row in self.in_flight if row <= self.cursor]:
             old.in_flight[row] = self.in_flight.pop(row)
@@ -135,22 +135,22 @@ class SendRange:
         self._advance()
 
     def forget_delivered(self) -> set[int]:
-        """Return rows that were delivered ahead of what waits; forget them."""
+        """Return rows that were delivered ahead of what is held; forget them."""
         delivered: set[int] = set()
         if self.deferred and not self.replay:
             delivered, self._acknowledged = self._acknowledged, set()
         return delivered
 
-    def rewind(self, waits: Container[Topic]) -> list[Entry]:
-        """Have everything that is on its way pending again. Return what is left behind of it."""
+    def rewind(self, held: Container[Topic]) -> list[Entry]:
+        """Have everything that is in flight pending again. Return what is deferred of it."""
         in_flight, self.in_flight = sorted(self.in_flight.values(), key=row_of), {}
         in_flight = [
             entry for entry in in_flight if entry[0] <= self.cursor
         ]  # the others will be read
-        left = [entry for entry in in_flight if entry[1].topic in waits]
+        left = [entry for entry in in_flight if entry[1].topic in held]
         for row, _ in left:
             self._defer(row)
-        again = [entry for entry in in_flight if entry[1].topic not in waits]
+        again = [entry for entry in in_flight if entry[1].topic not in held]
         self.prefetched = deque(sorted([*again, *self.prefetched], key=row_of))
         if again:
             self.taken = min(self.taken, again[0][0] - 1)
@@ -164,9 +164,9 @@ class SendRange:
         return None if oldest is None else oldest[1].wall_s
 
     def unread(self) -> list[tuple[int, int]]:
-        """Return ranges (after, upto] in which nothing was handed out, nor is read ahead.
+        """Return ranges (after, upto] in which nothing was handed out, nor is prefetched.
 
-        What was left behind is such a range, beyond all that is on its way.
+        What was left behind is such a range, beyond all that is in flight.
         """
         handed_out_to = max(self.taken, self._settled_to())
         if not self.deferred:
@@ -188,7 +188,7 @@ class SendRange:
             self._advance()
 
     def join(self, earlier: SendRange) -> bool:
-        """Take an earlier neighbour in, where nothing lies between and nothing is on its way."""
+        """Take an earlier neighbour in, where nothing lies between and nothing is in flight."""
         if (
             earlier.upto != self.after
             or earlier.in_flight
@@ -214,7 +214,7 @@ class SendRange:
             self.deferred_from = min(self.deferred_from, row)
 
     def _forget(self, row: int) -> None:
-        """Take a row that is neither acknowledged nor on its way out of where it waits."""
+        """Take a row that is neither acknowledged nor in flight out of where it is kept."""
         if any(entry[0] == row for entry in self.prefetched):
             self.prefetched = deque(entry for entry in self.prefetched if entry[0] != row)
         elif row <= self.cursor:

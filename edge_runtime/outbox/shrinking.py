@@ -31,25 +31,24 @@ class Shrinking:
     """`run` yields after each bounded step, in the writer's thread. Raises StoreError."""
 
     def __init__(
-        self, ledger: OutboxLedger, ageing: Retention, open_store: Callable[[], Store]
+        self, ledger: OutboxLedger, retention: Retention, open_store: Callable[[], Store]
     ) -> None:
         self._ledger = ledger
-        self._ageing = ageing
+        self._retention = retention
         self._open_store = open_store
         self._began_bytes = ledger.folder.bytes_used()
 
     @staticmethod
     def is_due(ledger: OutboxLedger) -> bool:
-        """Say whether the file is larger than `max_mb` allows, with nothing aside to explain it."""
-        return not ledger.folder.quarantined_files() and ledger.store.pages() > ledger.budget.pages(
-            0
-        )
+        """Say whether the file alone, with none in quarantine, is larger than `max_mb` allows."""
+        is_alone = not ledger.folder.quarantined_files()
+        return is_alone and ledger.store.pages() > ledger.budget.pages(0)
 
     def run(self) -> Iterator[None]:
         """Do it all; what a crash interrupts is done at the next start."""
         ledger = self._ledger
         most = ledger.budget.pages(0) - ledger.budget.headroom_pages
-        while ledger.store.used_pages() > most and self._ageing.step():
+        while ledger.store.used_pages() > most and self._retention.step():
             yield
         ledger.store.hold_to_limit()
         self._give_back()
@@ -97,7 +96,7 @@ class Shrinking:
 
 
 def empty_pages(file: int) -> Iterator[int]:
-    """Yield the pages that hold nothing, of a file whose log is folded in.
+    """Yield the pages that hold nothing, of a file after a checkpoint.
 
     Layout: https://www.sqlite.org/fileformat2.html, section 1.5; trunk pages themselves are read.
     """

@@ -49,8 +49,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """A consistent picture as of one commit.
 
     `pending` and `tails` are by lane: rows after a tail came later and are counted when the
-    database is opened. `ends` holds the last seq of earlier boots, `old` what is known of
-    files quarantined; rows up to `held` are still being taken over from them. `clean`: nothing
+    database is opened. `last_seqs` are those of earlier boots, `quarantined` what is known of files
+    in quarantine; rows up to `salvage_upto` are still being taken over from them. `clean`: nothing
     came after. `alarms` are those that are on. Before format 3 `replayable_rows` were bytes.
     """
 
@@ -87,7 +87,7 @@ class Stamps:
     """Used by the writer's thread alone.
 
     `epochs` holds, per boot, wall minus monotonic time as its first trusted stamp gave them: a
-    row that was stamped before is mended whenever it is read, and never has to be written again.
+    row that was stamped before gets its time whenever it is read, and is never written again.
     """
 
     def __init__(self, boot: int, epochs: dict[int, float], floor_s: float, at_s: float) -> None:
@@ -122,7 +122,7 @@ _decode = msgspec.msgpack.Decoder(State).decode
 
 
 def pack_state(state: State) -> bytes:
-    """Encode and seal the state."""
+    """Encode the state, with its CRC."""
     return add_crc(RowTable.META, STATE_ROW, _encode(state))
 
 

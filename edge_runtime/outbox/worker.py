@@ -45,7 +45,7 @@ class Worker:
         self.ledger = ledger
         self._clock = clock
         self._connect = connect
-        self._ageing = Retention(ledger)
+        self._retention = Retention(ledger)
         self._salvage: Iterator[None] | None = None
         self._shrinking: Iterator[None] | None = None
         self._retry_s = RETRY_FIRST_S
@@ -85,7 +85,7 @@ class Worker:
         self._shrinking = None
         if Shrinking.is_due(self.ledger):
             _log.warning("outbox: larger than outbox.max_mb allows now; it is being made smaller")
-            self._shrinking = Shrinking(self.ledger, self._ageing, self._open_again).run()
+            self._shrinking = Shrinking(self.ledger, self._retention, self._open_again).run()
 
     def _open_again(self) -> Store:
         folder = self.ledger.folder
@@ -94,26 +94,26 @@ class Worker:
     def begin(self) -> None:
         """Take up the salvage of what was quarantined, now or before a restart."""
         quarantined_files = self.ledger.folder.quarantined_files()
-        for aside in [a for a in quarantined_files if a.name not in self.ledger.quarantined]:
+        for file in [f for f in quarantined_files if f.name not in self.ledger.quarantined]:
             # Its salvage was finished; only the deletion was cut short.
-            self.ledger.folder.delete_quarantined(aside)
+            self.ledger.folder.delete_quarantined(file)
         self._next_salvage()
 
     def commit(self, group: list[Item]) -> int:
         """Commit a group, making room for it; return how many items went."""
-        self._ageing.make_room(self.ledger.budget.headroom_pages)
+        self._retention.make_room(self.ledger.budget.headroom_pages)
         done = self.ledger.commit(group)
-        self._ageing.trim_replay()
+        self._retention.trim_replay()
         return done
 
     def reject(self, lane: RowTable, row: int) -> None:
         """Give up a row that the broker refused, and declare it."""
-        self._ageing.make_room(self.ledger.budget.headroom_pages)
+        self._retention.make_room(self.ledger.budget.headroom_pages)
         self.ledger.reject(lane, row)
 
     def issue(self) -> None:
-        """Make records of what waits to be declared or told in summary."""
-        self._ageing.make_room(self.ledger.budget.headroom_pages)
+        """Make records of gaps and summaries that wait."""
+        self._retention.make_room(self.ledger.budget.headroom_pages)
         self.ledger.issue()
 
     def salvage(self) -> None:
@@ -128,7 +128,7 @@ class Worker:
         )
         if not quarantined_files and self.ledger.lanes.salvage_upto:
             self.ledger.release_salvaged()
-            _log.info("salvage finished; what could not be kept is declared by gap records")
+            _log.info("salvage finished; what was lost is declared by gap records")
         if not quarantined_files:
             self._begin_shrinking()
 
@@ -189,7 +189,7 @@ class Worker:
         if opened.why:
             self.quarantine_reason = opened.why
             database = self.ledger.folder.database
-            _log.error("outbox: %s: %s; what can be kept of it is taken over", database, opened.why)
+            _log.error("outbox: %s: %s; what is whole of it is taken over", database, opened.why)
             self.ledger.carry_over_gaps()
         self.ledger.adopt(opened.store, opened.state, is_read_only_view=opened.is_read_only_view)
 
@@ -246,7 +246,7 @@ class Worker:
     def _quarantine(self, error: Exception) -> bool:
         ledger = self.ledger
         _log.error("outbox: %s is damaged (%s): quarantined", ledger.folder.database, error)
-        exact = msgspec.structs.replace(ledger.state(clean=True), old={})
+        exact = msgspec.structs.replace(ledger.state(clean=True), quarantined={})
         was_open = ledger.is_open
         ledger.close()
         self._salvage = self._shrinking = None
@@ -256,7 +256,7 @@ class Worker:
             return self.failed(again)
         if was_open:
             newest = ledger.folder.quarantined_files()[-1].name
-            # Where the books do not balance, what is behind the ranges cannot be relied on either.
+            # Where the counts are wrong, the ranges may be too: all that is found is then pending.
             known = None if isinstance(error, Unbalanced) else exact
             ledger.quarantined[newest] = QuarantinedFile(known, is_searched=True)
         self.quarantine_reason = text_of_error(error)
