@@ -133,12 +133,12 @@ class Outbox:
         """Return the next committed rows to send; they are in flight until acknowledged."""
         taken = self._lanes.take(limit)
         if not taken and self._lanes.needs_read() and self._worker.fault is None:
-            self._writer.do(self._ledger.prefetch, READ_TIMEOUT_S)
+            self._writer.run(self._ledger.prefetch, READ_TIMEOUT_S)
             taken = self._lanes.take(limit)
         wake_at_s = self._lanes.paced_until_s() if len(taken) < limit else None
         records = self._ledger.can_issue()
         if records or wake_at_s is not None or self._lanes.needs_prefetch():
-            self._writer.want(records=records, wake_at_s=wake_at_s)
+            self._writer.request(records=records, wake_at_s=wake_at_s)
         return [self._stored(*one) for one in taken]
 
     def _stored(self, row: int, record: ResultRow, late: bool) -> Stored:
@@ -188,7 +188,7 @@ class Outbox:
     def hold(self, topic: Topic) -> None:
         """Pass over a topic's rows until `release`; all others go on."""
         self._lanes.hold(topic)
-        self._writer.want()
+        self._writer.request()
 
     def postpone(self, row: int, group: Topic) -> None:
         """Put a row back that is in flight: it waits until its group is released."""
@@ -202,7 +202,7 @@ class Outbox:
     def release(self, group: Topic) -> None:
         """Give again what was held of a group, in order."""
         self._lanes.release(group)
-        self._writer.want()
+        self._writer.request()
 
     def connected(self, at_s: float) -> None:
         """Note that the link is up since a monotonic time: what was made before is backlog.
@@ -212,12 +212,12 @@ class Outbox:
         if self._writer.uncommitted():
             self.flush(READ_TIMEOUT_S)
         self._lanes.connected(at_s)
-        self._writer.want()
+        self._writer.request()
 
     def disconnected(self) -> None:
         """Note that the link is down: what was in flight is pending again."""
         self._lanes.disconnected()
-        self._writer.want()
+        self._writer.request()
 
     def pending(self) -> int:
         """Return how many results are not yet acknowledged, committed or not.
@@ -229,12 +229,12 @@ class Outbox:
 
     def flush(self, timeout_s: float) -> bool:
         """Commit now what was appended; False where the disk does not let it happen in time."""
-        return self._writer.do(self._writer.flush, timeout_s)
+        return self._writer.run(self._writer.flush, timeout_s)
 
     def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer | None:
         """Send acknowledged rows again that are still on disk; None: the disk cannot tell now."""
         answers: list[ReplayAnswer] = []
-        self._writer.do(
+        self._writer.run(
             lambda: answers.append(self._ledger.replay(boot, from_seq, to_seq)),
             REPLAY_TIMEOUT_S,
         )

@@ -42,8 +42,8 @@ class Writer:
         self._queue = CommitQueue(self._condition)
         self._jobs: list[Job] = []
         self._refused: list[tuple[RowTable, int]] = []
-        self._wants_rows = True
-        self._wants_records = False
+        self._rows_requested = True
+        self._records_requested = False
         self._wake_at_s: float | None = None
         self._closing = False
         self.turn_s = clock.monotonic()
@@ -69,15 +69,15 @@ class Writer:
         with self._condition:
             return len(self._queue)
 
-    def want(self, *, records: bool = False, wake_at_s: float | None = None) -> None:
-        """Ask for reading ahead, for declarations as records, and for a call of `on_ready`."""
+    def request(self, *, records: bool = False, wake_at_s: float | None = None) -> None:
+        """Ask for prefetching, for gaps and summaries as records, and for a call of `on_ready`."""
         with self._condition:
-            self._wants_rows = True
-            self._wants_records = self._wants_records or records
+            self._rows_requested = True
+            self._records_requested = self._records_requested or records
             self._wake_at_s = wake_at_s
             self._condition.notify_all()
 
-    def do(self, work: Callable[[], object], timeout_s: float) -> bool:
+    def run(self, work: Callable[[], object], timeout_s: float) -> bool:
         """Have something done in the thread; False where it failed or takes longer."""
         job = Job(work)
         with self._condition:
@@ -93,11 +93,11 @@ class Writer:
             left = self._queue.items
         while left > 0:
             left -= self._commit()
-        self._settle()
+        self._reject_refused()
         with self._worker.ledger.transaction():
             self._worker.ledger.save_state()
         if self._worker.ledger.prefetch():
-            self._ring()  # `_read_ahead` will find nothing left to read, and say nothing
+            self._notify_ready()  # `_prefetch` will find nothing left to read, and say nothing
 
     def close(self) -> None:
         """Commit everything and end the thread."""
@@ -126,10 +126,10 @@ class Writer:
         if self._closing or self._jobs:
             return True
         if not self._worker.may_try():
-            return self._wants_rows and self._worker.ledger.is_open
+            return self._rows_requested and self._worker.ledger.is_open
         if self._worker.fault is not None or self._worker.has_background_work or self._refused:
             return True
-        if self._wants_rows or self._wants_records or not self._worker.ledger.is_open:
+        if self._rows_requested or self._records_requested or not self._worker.ledger.is_open:
             return True
         return (next_s := self._next_s()) is not None and self._clock.monotonic() >= next_s
 
@@ -147,7 +147,7 @@ class Writer:
                 self._work(jobs, closing=closing)
                 self._worker.succeeded()
             else:
-                self._read_ahead()
+                self._prefetch()
         except StoreError as error:
             if self._worker.failed(error):
                 self._turn([job for job in jobs if not job.ok], closing=closing)
@@ -167,14 +167,14 @@ class Writer:
         elif self._worker.ledger.acknowledged_is_due():
             with self._worker.ledger.transaction():
                 self._worker.ledger.save_state()
-        self._settle()
+        self._reject_refused()
         for job in jobs:
             job.work()
             job.ok = True
         self._issue()
         self._worker.salvage()
         self._worker.shrink()
-        self._read_ahead()
+        self._prefetch()
 
     def _commit(self) -> int:
         with self._condition:
@@ -182,10 +182,10 @@ class Writer:
         done = self._worker.commit(group)
         with self._condition:
             self._queue.done(done)
-            self._wants_rows = True
+            self._rows_requested = True
         return done
 
-    def _settle(self) -> None:
+    def _reject_refused(self) -> None:
         with self._condition:
             refused = list(self._refused)
         for lane, row in refused:
@@ -195,22 +195,22 @@ class Writer:
 
     def _issue(self) -> None:
         with self._condition:
-            wanted, self._wants_records = self._wants_records, False
+            wanted, self._records_requested = self._records_requested, False
         if wanted and self._worker.ledger.can_issue():
             self._worker.issue()
-            self._wants_rows = True
+            self._rows_requested = True
 
-    def _read_ahead(self) -> None:
+    def _prefetch(self) -> None:
         with self._condition:
-            wanted, self._wants_rows = self._wants_rows, False
+            wanted, self._rows_requested = self._rows_requested, False
             woken = self._wake_at_s is not None and self._clock.monotonic() >= self._wake_at_s
             if woken:
                 self._wake_at_s = None
         filled = wanted and self._worker.ledger.prefetch()
         if filled or woken:
-            self._ring()
+            self._notify_ready()
 
-    def _ring(self) -> None:
+    def _notify_ready(self) -> None:
         try:
             self._on_ready()
         except Exception:

@@ -46,8 +46,8 @@ def fill(box: Outbox, clock: ManualClock, per_s: int) -> None:
     evictions = kept = 0
     while evictions < 8:
         deliver(box, clock, 500, per_s)
-        evictions += box._ledger.lanes.kept_rows < kept + 500
-        kept = box._ledger.lanes.kept_rows
+        evictions += box._ledger.lanes.replayable_rows < kept + 500
+        kept = box._ledger.lanes.replayable_rows
 
 
 def deliver(box: Outbox, clock: ManualClock, results: int, per_s: int) -> int:
@@ -56,7 +56,7 @@ def deliver(box: Outbox, clock: ManualClock, results: int, per_s: int) -> int:
         box.append(plain(number, clock.now(), objects=3))
         clock.advance(1 / per_s)
     # A commit as its time would bring it, without the state that `flush` saves.
-    assert box._writer.do(box._writer._commit, 10.0)
+    assert box._writer.run(box._writer._commit, 10.0)
     while rows := box.take(100):
         box.acknowledge([stored.row for stored in rows])
     return results
