@@ -20,7 +20,7 @@ from edge_runtime.outbox.send_range import SendRange
 from edge_runtime.outbox.send_ranges import READ_AHEAD
 from edge_runtime.outbox.state import RowSpan
 from edge_runtime.outbox.summaries import SPANS_S, summarise
-from edge_runtime.records import NO_MODEL, Body, Gap, ModelRef, Result
+from edge_runtime.records import NO_MODEL, Body, Gap, ModelRef
 from edge_runtime.spans import runs
 
 ISSUE_AT_ONCE = 64
@@ -43,6 +43,7 @@ class OutboxLedger(OutboxDatabase):
         Returns how many items went: a group ends where it has the bytes of one transaction.
         """
         seq, size, done, alarms = self.seq, 0, 0, self.alarms.opened
+        most_bytes = self.budget.group_bytes
         rows: dict[RowTable, list[RawRecord]] = {lane: [] for lane in LANES}
         with self.transaction():
             for item in group:
@@ -53,9 +54,12 @@ class OutboxLedger(OutboxDatabase):
                 else:
                     seq += 1
                     self.alarms.note(item, self.boot)
-                    rows[table_of(item)].append(self._encoded(seq, item))
-                    size += len(rows[table_of(item)][-1][1])
-                    if size >= self.budget.group_bytes:
+                    record = self._encode(
+                        seq, item.stream, item.stamp, item.body, item.model, item.rules
+                    )
+                    rows[table_of(item)].append(record)
+                    size += len(record[1])
+                    if size >= most_bytes:
                         break
             self.folder.marks.reserve(seq)
             added = self._append(rows)
@@ -112,9 +116,6 @@ class OutboxLedger(OutboxDatabase):
 
     def _has_room_for_summaries(self) -> bool:
         return self.lanes.counts()[0][RowTable.LATE] < ISSUE_AT_ONCE
-
-    def _encoded(self, seq: int, item: Result) -> RawRecord:
-        return self._encode(seq, item.stream, item.stamp, item.body, item.model, item.rules)
 
     def _encode(
         self,

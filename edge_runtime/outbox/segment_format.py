@@ -30,6 +30,8 @@ Record: TypeAlias = tuple[int, ResultRow]
 _T = TypeVar("_T")
 
 _encode = msgspec.msgpack.Encoder().encode
+# Returns a ResultRow as it lies in a segment.
+encode_record = _encode
 _decode = msgspec.msgpack.Decoder(list[tuple[int, ResultRow]]).decode
 _decode_raw = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw]]).decode
 _decode_one = msgspec.msgpack.Decoder(ResultRow).decode
@@ -45,11 +47,6 @@ def encode(lane: RowTable, records: Sequence[RawRecord]) -> bytes:
     body = zlib.compress(_encode(steps), COMPRESSION_LEVEL, RAW_DEFLATE)
     head = MARKER + len(records).to_bytes(COUNT_BYTES, "big")
     return add_crc(lane, key, head + body)
-
-
-def encode_record(record: ResultRow) -> bytes:
-    """Return one record as it lies in a segment."""
-    return _encode(record)
 
 
 def decode(key: int, data: bytes) -> list[Record]:
