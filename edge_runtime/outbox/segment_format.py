@@ -20,7 +20,8 @@ from edge_runtime.outbox.store import HEAD_BYTES
 # No msgpack document begins with this byte.
 MARKER = b"\xc1"
 COUNT_BYTES = 2
-MOST_RECORDS = (1 << 8 * COUNT_BYTES) - 1
+# Of msgpack: an array with its length in 16 bits, an array of two, and one of 1 and a record.
+ARRAY_16, PAIR, NEXT_ROW = b"\xdc", b"\x92", b"\x92\x01"
 COMPRESSION_LEVEL = 1
 RAW_DEFLATE = -15
 
@@ -38,13 +39,15 @@ _decode_one = msgspec.msgpack.Decoder(ResultRow).decode
 
 
 def encode(lane: RowTable, records: Sequence[RawRecord]) -> bytes:
-    """Return a segment with its CRC; row numbers lie there as steps from the one before."""
+    """Return a segment with its CRC."""
     key = before = records[0][0]
-    steps = []
+    parts = [ARRAY_16 + len(records).to_bytes(COUNT_BYTES, "big")]
     for row, raw in records:
-        steps.append((row - before, msgspec.Raw(raw)))
+        # Nearly all rows follow the one before: their prefix is not made anew.
+        parts.append(NEXT_ROW if row - before == 1 else PAIR + _encode(row - before))
+        parts.append(raw)
         before = row
-    body = zlib.compress(_encode(steps), COMPRESSION_LEVEL, RAW_DEFLATE)
+    body = zlib.compress(b"".join(parts), COMPRESSION_LEVEL, RAW_DEFLATE)
     head = MARKER + len(records).to_bytes(COUNT_BYTES, "big")
     return add_crc(lane, key, head + body)
 

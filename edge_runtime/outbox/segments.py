@@ -8,14 +8,14 @@ the records of one segment.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.rows import LAST_ROW, Damaged, RowTable, boot_of
 from edge_runtime.outbox.segment_format import (
-    MOST_RECORDS,
     RawRecord,
     Record,
     count_in,
@@ -27,6 +27,8 @@ from edge_runtime.outbox.store import Store
 
 # What one leaf page holds beside its own header, the cell's and the row's key.
 SEGMENT_BYTES = PAGE_BYTES - 48
+# Of a large group: to pack a segment twice costs more than the room that is left in it.
+AIM_BYTES = SEGMENT_BYTES * 31 // 32
 FETCH_SEGMENTS = 16
 
 
@@ -65,6 +67,8 @@ class Segments:
         self._tails: dict[RowTable, _Tail] = {}
         # How many bytes on disk one byte of records takes, as the last segments came out.
         self._ratio = 1.0
+        # No record is expected to take less: so many are looked at to fill a segment.
+        self._least = 1.0
 
     def forget_tails(self) -> None:
         """Begin new segments: what memory knows of the newest ones is not what is on disk."""
@@ -217,21 +221,17 @@ class Segments:
 
     def _fitting(self, records: Sequence[RawRecord], room: int) -> int:
         """Estimate how many of the first records fit into so many bytes on disk."""
-        count, size = 0, 0.0
-        for _, raw in records[: MOST_RECORDS // 2]:
-            size += len(raw) * self._ratio
-            if size > room:
-                break
-            count += 1
-        return count
+        sizes = accumulate(len(raw) for _, raw in records[: int(room / self._least) + 1])
+        return bisect_right(list(sizes), room / self._ratio)
 
     def _cut(self, lane: RowTable, records: Sequence[RawRecord]) -> tuple[int, bytes]:
         """Pack as many of the first records as one segment holds, at least one."""
-        count = max(1, self._fitting(records, SEGMENT_BYTES))
+        count = max(1, self._fitting(records, AIM_BYTES))
         while True:
             data = encode(lane, records[:count])
             raw_bytes = sum(len(raw) for _, raw in records[:count])
             self._ratio += (min(1.0, len(data) / raw_bytes) - self._ratio) / 4
+            self._least = max(1.0, len(data) / count / 4)
             if len(data) <= SEGMENT_BYTES or count == 1:
                 return count, data
             count = max(1, min(count - 1, count * SEGMENT_BYTES // len(data)))
