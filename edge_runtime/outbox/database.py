@@ -67,6 +67,8 @@ class OutboxDatabase:
         self._undeclared: set[tuple[int, int, int, str, int]] = set()
         self._owed_from = 0
         self._damages = 0
+        # Gaps and summaries that are just becoming records.
+        self.issuing = 0
         self.is_writable = False
         self.is_read_only_view = False
         self.stale = False
@@ -226,6 +228,7 @@ class OutboxDatabase:
                 self.names.save(self.store)
                 self.pending_gaps.save(self.store)
         except BaseException:
+            self.issuing = 0
             self.segments.forget_tails()
             self.pending_gaps.restore(marks[0])
             self.summaries.restore(marks[1])
@@ -310,7 +313,8 @@ class OutboxDatabase:
 
     def pending(self) -> int:
         """Return rows, summaries and gaps that are still to be delivered."""
-        return sum(self.lanes.counts()[0]) + self.summaries.total() + len(self.pending_gaps)
+        waiting = self.summaries.total() + len(self.pending_gaps)
+        return waiting + self.issuing + sum(self.lanes.counts()[0])
 
 
 def recount(segments: Segments, state: State, here: int) -> tuple[list[int], list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from edge_runtime.outbox.held_topics import HeldTopics
 from edge_runtime.outbox.rows import LANES, RowTable
@@ -158,17 +158,17 @@ class LaneCounts:
         with self._lock:
             return all(self._pending[lane] == 0 for lane in LANES if self._ranges.is_empty(lane))
 
-    def pending_ranges(self, lane: RowTable) -> tuple[list[tuple[int, int]], int]:
-        """Return the ranges (after, upto] of a lane's pending rows, and how many are not."""
-        with self._lock:
-            ranges = self._ranges.of(lane)
-            pending = [(one.after, self._ranges.end_of(one)) for one in ranges]
-            return pending, sum(one.acknowledged_ahead for one in ranges)
+    def recount(self, lane: RowTable, count: Callable[[int, int], int]) -> int:
+        """Count a lane's pending rows anew; return how many fewer there are.
 
-    def set_pending(self, lane: RowTable, rows: int) -> int:
-        """Note how many rows of a lane are pending; return how many fewer those are."""
+        `count` counts the rows on disk with after < row <= upto. Nothing is acknowledged meanwhile:
+        a row that leaves a range between two counts would hide one that is lost.
+        """
         with self._lock:
             self.changes += 1
+            ranges = self._ranges.of(lane)
+            rows = sum(count(one.after, self._ranges.end_of(one)) for one in ranges)
+            rows -= sum(one.acknowledged_ahead for one in ranges)
             fewer = self._pending[lane] - rows
             self._pending[lane] = rows
             return fewer

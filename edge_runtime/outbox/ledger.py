@@ -6,6 +6,7 @@ Used by the writer's thread alone (and by `open` before that thread starts).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -85,7 +86,10 @@ class OutboxLedger(OutboxDatabase):
         rows: dict[RowTable, list[RawRecord]] = {lane: [] for lane in LANES}
         with self.transaction():
             self.resolve_gaps()
-            for gap in self.pending_gaps.unsent(self._gaps_to_issue()):
+            gaps = self.pending_gaps.unsent(self._gaps_to_issue())
+            # Else `pending` would not count them from here to the end of the transaction.
+            self.issuing = len(gaps) + min(ISSUE_AT_ONCE, self.summaries.total())
+            for gap in gaps:
                 seq += 1
                 self.pending_gaps.mark_sent(gap, key(self.boot, seq))
                 record = self._encode(seq, GAP_STREAM, now, gap.gap(self.boot))
@@ -107,6 +111,7 @@ class OutboxLedger(OutboxDatabase):
             added = self._append(rows)
             self.save_state(added, seq)
         self._note_committed(added, seq)
+        self.issuing = 0
         return sum(len(new) for new in rows.values())
 
     def _gaps_to_issue(self) -> int:
@@ -201,9 +206,7 @@ class OutboxLedger(OutboxDatabase):
                 if lane == RowTable.ALARM:
                     self.pending_gaps.resend_between(one.before, one.following)
             if not span.replay:
-                ranges, ahead = self.lanes.pending_ranges(lane)
-                left = sum(self.segments.count(lane, *each) for each in ranges) - ahead
-                lost = self.lanes.set_pending(lane, left)
+                lost = self.lanes.recount(lane, partial(self.segments.count, lane))
                 if lost > 0:
                     self._declare_damaged(damaged, lost)
             self.save_state()
