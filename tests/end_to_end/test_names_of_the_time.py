@@ -17,6 +17,7 @@ from test_demo_and_watch import err, out, started
 
 from edge_runtime.encode import StreamNames
 from edge_runtime.labels import wire_labels
+from edge_runtime.outbox.segment_format import decode
 from edge_runtime.records import Classification, ClassScore, Detection, Event, ModelRef, Result
 from support.broker import Mosquitto
 from support.daemon import STOP_S, Daemon, Ear
@@ -44,7 +45,8 @@ def events_kept(run: Daemon) -> int:
                 shutil.copy(path, place)
         database = sqlite3.connect(Path(place) / "outbox.db")
         try:
-            return int(database.execute("SELECT count(*) FROM alarm").fetchone()[0])
+            segments = database.execute("SELECT row, data FROM alarm").fetchall()
+            return sum(len(decode(key, data)) for key, data in segments)
         except sqlite3.OperationalError:  # it was being made
             return 0
         finally:

@@ -8,6 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.outbox.rows import boot_of, seq_of
+from edge_runtime.outbox.segment_format import decode
+
 Name = tuple[int, int]  # boot, seq
 ALARMS = ("event", "gap")
 TABLES = ("alarm", "plain", "late")
@@ -87,10 +90,9 @@ def committed(outbox: Path) -> dict[int, int]:
         database = sqlite3.connect(Path(place) / "outbox.db")
         last: dict[int, int] = {}
         for table in TABLES:
-            rows = database.execute(
-                f"SELECT row >> 40, max(row & {(1 << 40) - 1}) FROM {table} GROUP BY 1"
-            )
-            for boot, seq in rows:
-                last[boot] = max(seq, last.get(boot, 0))
+            # A row holds several records; its key is the first one's.
+            for key, data in database.execute(f"SELECT row, data FROM {table}"):
+                row = decode(key, data)[-1][0]
+                last[boot_of(row)] = max(seq_of(row), last.get(boot_of(row), 0))
         database.close()
     return last
