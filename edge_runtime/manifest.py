@@ -68,13 +68,17 @@ class PackSection(Section, frozen=True):
 
 
 class ModelSection(Section, frozen=True):
-    """`[model]`: the weights, their hash, and where `models pull` gets them."""
+    """`[model]`: the weights, their hash, where `models pull` gets them, and what runs them.
+
+    `engine`: a name of `infer.engines`; `auto`: the first that is installed and takes the file.
+    """
 
     file: FileName
     sha256: Sha256
     url: str | None = None
     member: str | None = None
     size_bytes: int | None = None
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         # Windows prints a hash in capitals.

@@ -205,7 +205,7 @@ class Mouth:
 def adapted(config: Config, request: PipelineRequest) -> Config:
     """Return the configuration as the round is to run it."""
     replace = msgspec.structs.replace
-    engine = replace(config.engine, workers=request.workers or config.engine.workers)
+    inference = replace(config.inference, workers=request.workers or config.inference.workers)
     streams = tuple(
         replace(
             stream,
@@ -217,7 +217,7 @@ def adapted(config: Config, request: PipelineRequest) -> Config:
     return replace(
         config,
         broker=BrokerOptions(request.broker_url),
-        engine=engine,
+        inference=inference,
         streams=streams,
         state_dir=None,
     )

@@ -13,8 +13,8 @@ import msgspec
 from edge_runtime.bench.figures import BareFigures, PipelineFigures, PipelineRequest
 from edge_runtime.clock import Clock
 from edge_runtime.errors import EdgeError, UsageError
-from edge_runtime.infer.litert import MODULES, installed
 from edge_runtime.manifest import Pack
+from edge_runtime.model.engine_choice import engine_of
 from edge_runtime.options import Config
 from edge_runtime.packs.store import PackStore
 from edge_runtime.stream.build import load_checked
@@ -80,11 +80,17 @@ def bare_order(config: Config, packs: dict[str, Pack]) -> dict[str, object]:
             "streams[0].model.delegate: bench compares with a loop on the CPU; take `delegate` out"
         )
     pack = packs[stream.name]
+    engine = engine_of(pack, config.inference.engine)
+    if engine.interpreter is None:
+        raise UsageError(
+            f"streams[0].model.pack: bench compares with a loop on a TensorFlow Lite interpreter; "
+            f"{pack.manifest.pack.name} runs on {engine.name}"
+        )
     given = pack.manifest.input
     return {
         "clip": str(clip),
         "weights": str(pack.weights),
-        "module": f"{MODULES[installed(config.engine.runtime)]}.interpreter",
+        "module": engine.interpreter,
         # Of float32 alone, whose pack says both.
         "mean": 0.0 if given.mean is None else given.mean,
         "std": 1.0 if given.std is None else given.std,

@@ -19,7 +19,6 @@ from edge_runtime.urls import shown_url
 def check(config_file: Path, state_dir: Path) -> None:
     """Check a configuration and its packs, and print what would run."""
     from edge_runtime.clock import SystemClock
-    from edge_runtime.infer.litert import runtime_name
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
     from edge_runtime.stream.build import load_checked, worker_count
@@ -28,12 +27,13 @@ def check(config_file: Path, state_dir: Path) -> None:
     config, packs = load_checked(config_file, store, SystemClock())
     said = try_models(config_file, config, packs)
     describe(config, packs, worker_count(config))
-    if packs:
-        say(f"engine   {runtime_name(config.engine.runtime)}")
+    for line in engine_lines(config, packs):
+        say(f"engine   {line}")
     describe_baselines(config, packs, state_dir)
     for line in said.measured:
         say(f"measured {line}")
-    for note in (*open_link(config), *source_warnings(config), *said.notes):
+    overrules = overruled(config, packs)
+    for note in (*open_link(config), *source_warnings(config), *overrules, *said.notes):
         say(f"note: {note}")
     for line in said.unchecked:
         say(f"not checked here: {line}")
@@ -56,7 +56,7 @@ def try_models(config_file: Path, config: Config, packs: dict[str, Pack]) -> Mod
     Raises UsageError where a pack is wrong, or an accelerator that is here does not do its work.
     """
     from edge_runtime.errors import BackendError, ConfigError, located
-    from edge_runtime.infer.litert import AcceleratorMissingError
+    from edge_runtime.infer.base import AcceleratorMissingError
     from edge_runtime.model.trial import try_pack
 
     said = ModelsTried()
@@ -67,7 +67,7 @@ def try_models(config_file: Path, config: Config, packs: dict[str, Pack]) -> Mod
         delegate = stream.model_use.accelerator
         at = f"streams[{index}].model.delegate"
         try:
-            tried = try_pack(pack, runtime=config.engine.runtime, delegate=delegate)
+            tried = try_pack(pack, forced=config.inference.engine, delegate=delegate)
         except AcceleratorMissingError as error:
             # It is hardware: the board may have it, or get it later.
             said.unchecked.append(f"{at}: {error}")
@@ -92,6 +92,30 @@ def describe(config: Config, packs: dict[str, Pack], workers: int) -> None:
     )
     for stream in config.streams:
         say(f"stream   {stream.name}: {describe_stream(stream, packs.get(stream.name))}")
+
+
+def engine_lines(config: Config, packs: dict[str, Pack]) -> list[str]:
+    """Return which inference engine runs the packs; which of them, where there are several."""
+    from edge_runtime.model.engine_choice import engine_of
+
+    by_engine: dict[str, list[str]] = {}
+    for pack in {str(pack.folder): pack for pack in packs.values()}.values():
+        title = engine_of(pack, config.inference.engine).title
+        by_engine.setdefault(title, []).append(pack.manifest.pack.name)
+    if len(by_engine) == 1:
+        return list(by_engine)
+    return [f"{title}: {', '.join(names)}" for title, names in by_engine.items()]
+
+
+def overruled(config: Config, packs: dict[str, Pack]) -> list[str]:
+    """Return notes on packs that name an engine, where the device forces another one."""
+    forced = config.inference.engine
+    named = {pack.manifest.pack.name: pack.manifest.model.engine for pack in packs.values()}
+    return [
+        f"{name}: names the engine {engine}; inference.engine {forced} overrules that"
+        for name, engine in named.items()
+        if "auto" not in (forced, engine) and engine != forced
+    ]
 
 
 def describe_baselines(config: Config, packs: dict[str, Pack], state_dir: Path) -> None:

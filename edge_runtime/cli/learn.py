@@ -177,7 +177,7 @@ def hear(
     trial_of(setup, TrialLedger(state_dir))()
     look = None
     if pack is not None:
-        look = PackWindowModel(model_of(stream, pack, config.engine.runtime))
+        look = PackWindowModel(model_of(stream, pack, config.inference.engine))
     source = open_source(stream.source, clock)
     noticed: set[str] = set()
     with click.progressbar(

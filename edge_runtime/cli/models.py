@@ -16,9 +16,10 @@ from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import say
 from edge_runtime.clock import SystemClock
 from edge_runtime.errors import PackError, because
-from edge_runtime.manifest import Pack
+from edge_runtime.manifest import Manifest, Pack
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.download import Progress
+from edge_runtime.packs.manifest_file import MANIFEST
 from edge_runtime.packs.pull import import_file, pull
 from edge_runtime.packs.store import ListedPack, PackStore
 
@@ -49,7 +50,7 @@ def list_packs(as_json: bool, state_dir: Path) -> None:
     if as_json:
         say(json.dumps(msgspec.to_builtins(packs)))
         return
-    rows = [("NAME", "VERSION", "TASK", "SIZE", "STATE", "LICENCE"), *map(row_of, packs)]
+    rows = [("NAME", "VERSION", "TASK", "SIZE", "STATE", "ENGINE", "LICENCE"), *map(row_of, packs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -62,7 +63,7 @@ def list_packs(as_json: bool, state_dir: Path) -> None:
 def pull_pack(name: str, state_dir: Path) -> None:
     """Fetch the weights of pack NAME from their publisher and install it."""
     store = open_store(state_dir)
-    manifest = store.manifest(name)
+    manifest = manifest_of(store, name)
     if store.up_to_date(name):
         say(f"{name} {manifest.pack.version} is on this device already")
         return
@@ -80,7 +81,7 @@ def pull_pack(name: str, state_dir: Path) -> None:
 def import_pack(name: str, file: BufferedReader, state_dir: Path) -> None:
     """Install pack NAME from FILE: its weights, or the publisher's .zip, known by SHA-256."""
     store = open_store(state_dir)
-    manifest = store.manifest(name)
+    manifest = manifest_of(store, name)
     with store.changing():
         weights = import_file(manifest, file, store.staging)
         pack = store.install(name, weights, trial)
@@ -92,9 +93,15 @@ def import_pack(name: str, file: BufferedReader, state_dir: Path) -> None:
 @state_dir_option
 def verify_pack(name: str, state_dir: Path) -> None:
     """Check the weights' hash of pack NAME (or of a pack's folder) and run its golden case."""
+    from edge_runtime.infer.engines import AUTO
+    from edge_runtime.model.engine_choice import engine_of
+
     pack = open_store(state_dir).find(name, Path.cwd())
     trial(pack)
-    say(f"{pack.ref.full_name}: the weights are the right ones; the model {ran_on(pack)}")
+    say(
+        f"{pack.ref.full_name}: the weights are the right ones; the model {ran_on(pack)}, on "
+        f"{engine_of(pack, AUTO).title}"
+    )
 
 
 @models.command("remove")
@@ -113,11 +120,20 @@ def open_store(state_dir: Path) -> PackStore:
     return PackStore(state_dir, bundled_models())
 
 
+def manifest_of(store: PackStore, name: str) -> Manifest:
+    """Return a pack's manifest, its engine checked: nothing is fetched that nothing here runs."""
+    from edge_runtime.model.engine_choice import check_manifest
+
+    manifest = store.manifest(name)
+    check_manifest(manifest, Path(name, MANIFEST))
+    return manifest
+
+
 def trial(pack: Pack) -> None:
     """Run a pack in a child process on the CPU: an accelerator is tried where it is configured."""
     from edge_runtime.model.trial import try_pack
 
-    for note in try_pack(pack, runtime="auto", delegate=None).notes:
+    for note in try_pack(pack).notes:
         say(f"note: {note}")
 
 
@@ -137,7 +153,7 @@ def say_installed(pack: Pack) -> None:
 def row_of(pack: ListedPack) -> tuple[str, ...]:
     """Return a pack as cells of the table."""
     size = "?" if pack.size_bytes is None else f"{pack.size_bytes / 1e6:.1f} MB"
-    return pack.name, pack.version, pack.task, size, pack.state, pack.license
+    return pack.name, pack.version, pack.task, size, pack.state, pack.engine, pack.license
 
 
 @contextmanager

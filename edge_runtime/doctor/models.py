@@ -13,9 +13,10 @@ from edge_runtime.doctor.access import barred
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import finding_of_stream, is_at_work, told_of_stream
 from edge_runtime.errors import BackendError, EdgeError, UsageError
-from edge_runtime.infer.litert import AcceleratorMissingError
-from edge_runtime.infer.placement import DelegatePlacement, is_compiled
+from edge_runtime.infer.base import AcceleratorMissingError
+from edge_runtime.infer.placement import DelegatePlacement
 from edge_runtime.manifest import Pack
+from edge_runtime.model.engine_choice import engine_of
 from edge_runtime.model.resolve import find_packs
 from edge_runtime.model.trial import try_pack
 from edge_runtime.options import Config, DelegateOptions, StreamOptions
@@ -43,7 +44,7 @@ def look_at(around: Surroundings, stream: StreamOptions) -> Finding:
         pack = pack_of(around, stream)
         if use.accelerator is None:
             assert around.config is not None
-            try_pack(pack, runtime=around.config.engine.runtime)
+            try_pack(pack, forced=around.config.inference.engine)
     except (UsageError, BackendError) as error:
         return Finding(
             "model",
@@ -100,8 +101,8 @@ def try_on(
         return told_of_accelerator(around, check, told, stream, advice)
     try:
         pack = pack_of(around, stream)
-        runtime = around.config.engine.runtime
-        placement = try_pack(pack, runtime=runtime, delegate=delegate).placement
+        forced = around.config.inference.engine
+        placement = try_pack(pack, forced=forced, delegate=delegate).placement
     except AcceleratorMissingError as error:
         install = around.text(
             "Install the accelerator's library (Coral: libedgetpu1-std), see that the user is "
@@ -142,8 +143,11 @@ def advice_on(around: Surroundings, stream: StreamOptions, delegate: DelegateOpt
             around.text("See that the accelerator, its driver and its library are there.")
         )
     try:
-        runs_on_cpu = not is_compiled(pack_of(around, stream).weights)
-    except UsageError:  # the pack's own check says so
+        assert around.config is not None
+        pack = pack_of(around, stream)
+        engine = engine_of(pack, around.config.inference.engine)
+        runs_on_cpu = not engine.needs_accelerator(pack.weights)
+    except (UsageError, BackendError):  # the pack's own check says so
         runs_on_cpu = False
     if runs_on_cpu:
         advice.append(

@@ -1,6 +1,6 @@
 """A child process for what may crash: it crashes alone, with bounded memory and time.
 
-tflite-runtime does not check a model's file, and a stock libedgetpu crashes on newer runtimes:
+tflite-runtime does not check a model's file, and a stock libedgetpu crashes on newer engines:
 either takes the process with it that tries them first.
 """
 

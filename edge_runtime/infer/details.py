@@ -12,7 +12,7 @@ from edge_runtime.raw import TensorSpec
 
 # These change how numbers are stored or arranged, not what they are.
 RECASTING = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE", "CAST")
-OF_THE_RUNTIME = "DELEGATE"  # stands beside the operators that it runs in their place
+OF_THE_INTERPRETER = "DELEGATE"  # stands beside the operators that it runs in their place
 
 
 def open_sizes(details: dict[str, Any]) -> list[int]:
@@ -48,14 +48,14 @@ def output_specs(interpreter: Any) -> tuple[TensorSpec, ...]:
 def operator_of(interpreter: Any, tensor: int) -> str:
     """Return the operator that computes a tensor, such as LOGISTIC; "" where that is not told.
 
-    The runtimes call their list of operators experimental: one that has none tells nothing.
+    The libraries call their list of operators experimental: one that has none tells nothing.
     """
     try:
         operators = interpreter._get_ops_details()
         givers = {
             int(output): (str(one["op_name"]), [int(place) for place in one["inputs"]])
             for one in operators
-            if one["op_name"] != OF_THE_RUNTIME
+            if one["op_name"] != OF_THE_INTERPRETER
             for output in one["outputs"]
         }
     except (AttributeError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Just enough of FlatBuffers and FlexBuffers to read a .tflite file, on either runtime.
+"""Just enough of FlatBuffers and FlexBuffers to read a .tflite file, on either engine.
 
 Positions are bytes from the begin of the data. What leaves the data raises struct.error or
 IndexError: nothing is believed of a file's offsets and sizes.

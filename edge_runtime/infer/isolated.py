@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 
 from edge_runtime.errors import BackendError
+from edge_runtime.infer.base import AcceleratorMissingError, EngineMissingError, ModelRefusedError
 from edge_runtime.infer.child import sandbox_of
-from edge_runtime.infer.litert import AcceleratorMissingError, ModelRefusedError, Runtime
 from edge_runtime.infer.process_messages import (
     RUN,
     Fault,
@@ -38,6 +38,7 @@ from edge_runtime.raw import Tensor
 FAULTS: dict[Fault, type[BackendError]] = {
     "model": ModelRefusedError,
     "engine": BackendError,
+    "not installed": EngineMissingError,
     "absent": AcceleratorMissingError,
 }
 ENTRY = "edge_runtime.infer.process:run"
@@ -76,6 +77,7 @@ class IsolatedBackend:
         *,
         has_delegate: bool = False,
     ) -> None:
+        self.engine = loaded.engine
         self.input = loaded.input
         self.outputs = loaded.outputs
         self.facts = loaded.facts
@@ -112,11 +114,14 @@ class IsolatedBackend:
 
 
 def open_isolated(
-    children: ChildFactory, weights: Path, *, runtime: Runtime, delegate: DelegateOptions | None
+    children: ChildFactory, weights: Path, *, engine: str, delegate: DelegateOptions | None
 ) -> IsolatedBackend:
-    """Open a model in a process of its own. Raises BackendError."""
+    """Open a model in a process of its own, on an engine of the table or of `auto` the first.
+
+    Raises BackendError, and of it what `engines.open_backend` names.
+    """
     limit_bytes = model_memory_bytes()
-    request = ModelRequest(str(weights), runtime, delegate)
+    request = ModelRequest(str(weights), engine, delegate)
     try:
         child = children.start(
             ENTRY,

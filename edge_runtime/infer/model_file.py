@@ -38,7 +38,7 @@ KERAS = Text(
 ARCHIVE = Text("this is a .zip: unpack it, and take the .tflite in it")
 NO_MODEL_FILE = Text("this is no .tflite, and only .tflite runs here")
 
-# Operators that no runtime here has, by how their names begin, and what to do about them.
+# Operators that no engine here has, by how their names begin, and what to do about them.
 FOREIGN = {
     "edgetpu-custom-op": Text(
         'compiled for the Edge TPU: set delegate = "edgetpu" in the stream\'s model, or take the '
@@ -79,8 +79,17 @@ def read_facts(file: Path) -> ModelFacts:
     )
 
 
+def is_tflite(file: Path) -> bool:
+    """Say whether a file begins as a .tflite does, whatever its name."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(8)[4:] == IDENTIFIER
+    except OSError:
+        return False
+
+
 def unfit_file(file: Path) -> Text | None:
-    """Say why a file that no runtime opens cannot be run, and what to do; None where unknown."""
+    """Say why a file that no engine opens cannot be run, and what to do; None where unknown."""
     try:
         with file.open("rb") as opened, mapped(opened.fileno()) as data:
             if data[4:8] != IDENTIFIER:

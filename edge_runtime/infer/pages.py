@@ -11,7 +11,7 @@ MADV_DONTNEED = 4  # <sys/mman.h>
 def release_pages(file: Path) -> None:
     """Give the pages of a file that is mapped for reading back to the kernel.
 
-    The runtimes map the weights, and copy them into a form of their own as the model is loaded:
+    The engines map the weights, and copy them into a form of their own as the model is loaded:
     what was read for that stays resident once for each interpreter, and is hardly looked at
     again. A page that is comes back from the page cache.
     """

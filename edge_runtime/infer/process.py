@@ -1,20 +1,15 @@
-"""An inference process: one model on one interpreter, fed through shared memory."""
+"""An inference process: one model on one engine, fed through shared memory."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import msgspec
 import numpy as np
 
 from edge_runtime.errors import BackendError, EdgeError, text_of_error
-from edge_runtime.infer.litert import (
-    AcceleratorMissingError,
-    ModelRefusedError,
-    Runtime,
-    open_backend,
-)
+from edge_runtime.infer.base import AcceleratorMissingError, EngineMissingError, ModelRefusedError
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.infer.process_messages import (
     Fault,
     FromModel,
@@ -34,9 +29,7 @@ def run(channel: MessageChannel, message: bytes) -> None:
     request = decode_request(message)
     try:
         backend = open_backend(
-            Path(request.weights),
-            runtime=cast(Runtime, request.runtime),
-            delegate=request.delegate,
+            Path(request.weights), engine=request.engine, delegate=request.delegate
         )
         shared = SharedTensors.create((backend.input, *backend.outputs))
     except (EdgeError, ValueError, RuntimeError, OSError) as error:
@@ -44,7 +37,9 @@ def run(channel: MessageChannel, message: bytes) -> None:
         return
     if request.delegate is None:  # an accelerator's driver may open files as it runs
         open_no_more()
-    loaded = ModelLoaded(backend.input, backend.outputs, backend.facts, backend.placement)
+    loaded = ModelLoaded(
+        backend.engine, backend.input, backend.outputs, backend.facts, backend.placement
+    )
     channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
     shared.close()
     given, *places = shared.arrays
@@ -63,6 +58,8 @@ def fault_of(error: Exception) -> Fault:
     """Say whose fault it is that a model cannot be opened."""
     if isinstance(error, AcceleratorMissingError):
         return "absent"
+    if isinstance(error, EngineMissingError):
+        return "not installed"
     return "model" if isinstance(error, ModelRefusedError | ValueError) else "engine"
 
 

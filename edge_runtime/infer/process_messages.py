@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -12,21 +12,25 @@ from edge_runtime.options import DelegateOptions
 from edge_runtime.raw import ModelFacts, TensorSpec
 from edge_runtime.text_form import decode_text, encode_text
 
-Fault: TypeAlias = Literal["model", "engine", "absent"]
-"""The model's file, what runs it, or an accelerator that is not there."""
+Fault: TypeAlias = Literal["model", "engine", "not installed", "absent"]
+"""The model's file, what runs it, what would run it, or an accelerator that is not there."""
+
+
+MAX_TITLE = 200
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
-    """Open a model: an absolute path, and how it is run."""
+    """Open a model: an absolute path, and the engine that runs it, by name or `auto`."""
 
     weights: str
-    runtime: str
+    engine: str
     delegate: DelegateOptions | None = None
 
 
 class ModelLoaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The model is ready. The memory of its input and outputs, in this order, comes with it."""
 
+    engine: Annotated[str, msgspec.Meta(max_length=MAX_TITLE)]
     input: TensorSpec
     outputs: tuple[TensorSpec, ...]
     facts: ModelFacts

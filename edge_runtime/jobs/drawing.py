@@ -25,18 +25,18 @@ EVERY = 5  # frames looked at: neighbours look alike
 def draw_best_frame(pack_folder: Path, clip: Path, picture: Path, min_score: float = 0.5) -> str:
     """Find the frame with the most objects, draw them, save it, and say what it shows."""
     pack = open_pack(pack_folder)
-    kit = ModelRunner(Model(pack, None, None, open_pack_backend("auto")))
+    runner = ModelRunner(Model(pack, None, None, open_pack_backend("auto")))
     best: tuple[Image, Detections] | None = None
     source = VideoSource(VideoOptions(clip, realtime=False), ManualClock())
     source.open()
     while (frame := source.read()) is not None:
         if frame.index % EVERY:
             continue
-        seen = kit.run(frame.image, min_score)
+        seen = runner.run(frame.image, min_score)
         if isinstance(seen, Detections) and (best is None or richness(seen) > richness(best[1])):
             best = frame.image.copy(), seen
     source.close()
-    kit.close()
+    runner.close()
     if best is None:
         raise SourceError("{clip}: no frame could be read", clip=clip)
     save(draw(best[0], best[1], pack), picture)

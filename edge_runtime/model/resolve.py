@@ -11,11 +11,12 @@ import numpy as np
 from edge_runtime.config import check_channels
 from edge_runtime.errors import ConfigError, PackError, located
 from edge_runtime.infer.base import Backend
-from edge_runtime.infer.litert import Runtime
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.labels import class_ids, wire_name
 from edge_runtime.manifest import Pack
 from edge_runtime.model.delegate_opens import DelegateOpens
+from edge_runtime.model.engine_choice import check_engine, check_forced, engine_of
 from edge_runtime.model.fingerprint import fingerprint
 from edge_runtime.model.runner import Model
 from edge_runtime.options import (
@@ -30,27 +31,27 @@ SCORE = "score"  # the one channel of a model that says how far from healthy a w
 
 
 def open_pack_backend(
-    runtime: Runtime, opens: DelegateOpens | None = None, children: ChildFactory | None = None
+    forced: str, opens: DelegateOpens | None = None, children: ChildFactory | None = None
 ) -> Callable[[Pack, DelegateOptions | None], Backend]:
-    """Return what makes an interpreter for a pack's weights, in a process of its own or in this.
+    """Return what opens a pack's weights on its engine, in a process of its own or in this one.
 
-    `opens`, the daemon's: remembers that an accelerator is being opened, in case that takes the
-    board's power.
+    `forced`: the device's `inference.engine`. `opens`, the daemon's: remembers that an accelerator
+    is being opened, in case that takes the board's power. What is returned raises as `engine_of`,
+    and BackendError.
     """
 
     def open_here(pack: Pack, delegate: DelegateOptions | None) -> Backend:
-        if children is not None:
-            from edge_runtime.infer.isolated import open_isolated
+        engine = engine_of(pack, forced)
+        if children is None:
+            return open_backend(pack.weights, engine=engine.name, delegate=delegate)
+        from edge_runtime.infer.isolated import open_isolated
 
-            return open_isolated(children, pack.weights, runtime=runtime, delegate=delegate)
-        from edge_runtime.infer.litert import open_backend
-
-        return open_backend(pack.weights, runtime=runtime, delegate=delegate)
+        return open_isolated(children, pack.weights, engine=engine.name, delegate=delegate)
 
     def open_one(pack: Pack, delegate: DelegateOptions | None) -> Backend:
         if delegate is None or opens is None:
             return open_here(pack, delegate)
-        key = fingerprint(pack, runtime, delegate)
+        key = fingerprint(pack, forced, delegate)
         with opens.under_way(key, library=delegate.library, pack=pack.ref.full_name):
             backend = open_here(pack, delegate)
             # Some prepare the model only now, and crash only now.
@@ -65,6 +66,8 @@ def find_packs(config: Config, store: PackStore, *, first: int = 0) -> dict[str,
 
     `first`: the place in the file of the first stream, where `config` holds not all of them.
     """
+    forced = config.inference.engine
+    check_forced(forced)
     packs: dict[str, Pack] = {}
     for index, stream in enumerate(config.streams, first):
         if not stream.has_model:
@@ -73,6 +76,7 @@ def find_packs(config: Config, store: PackStore, *, first: int = 0) -> dict[str,
             pack = store.find(stream.model_use.pack, config.folder)
         except PackError as error:
             raise PackError(located(f"streams[{index}].model.pack", error)) from None
+        check_engine(pack, forced)
         check_labels(stream, index, pack)
         check_input(stream, f"streams[{index}]", pack)
         packs[stream.name] = pack
@@ -183,13 +187,13 @@ def check_labels(stream: StreamOptions, index: int, pack: Pack) -> None:
 def model_of(
     stream: StreamOptions,
     pack: Pack,
-    runtime: Runtime,
+    forced: str,
     opens: DelegateOpens | None = None,
     children: ChildFactory | None = None,
 ) -> Model:
-    """Return how a stream's model is run."""
+    """Return how a stream's model is run; `forced`: the device's `inference.engine`."""
     use = stream.model_use
-    return Model(pack, use.iou, use.accelerator, open_pack_backend(runtime, opens, children))
+    return Model(pack, use.iou, use.accelerator, open_pack_backend(forced, opens, children))
 
 
 def label_ids(labels: tuple[str, ...], pack: Pack) -> frozenset[int] | None:

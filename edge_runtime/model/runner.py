@@ -1,4 +1,4 @@
-"""What one worker needs to run one model: interpreter, preprocessor, buffer, decoder."""
+"""What one worker needs to run one model: backend, preprocessor, buffer, decoder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NO_COSTS = Costs()
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A checked pack and how it is run. Streams that agree on all of it share kits."""
+    """A checked pack and how it is run. Streams that agree on all of it share runners."""
 
     pack: Pack
     iou: float | None
@@ -43,14 +43,18 @@ class Model(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Name what a kit depends on: two packs may read the same weights in two ways."""
+        """Name what a runner depends on: two packs may read the same weights in two ways."""
         manifest = self.pack.manifest
-        told = (self.delegate, self.iou, manifest.output)
+        told = (self.delegate, self.iou, manifest.model.engine, manifest.output)
         return (str(self.pack.folder), manifest.model.sha256, *map(repr, told))
 
 
 class ModelRunner:
-    """One interpreter and what is reused around it from frame to frame. One thread at a time."""
+    """One backend and what is reused around it from frame to frame. One thread at a time.
+
+    Raises PackError where the pack does not go with its weights, BackendError where they cannot be
+    opened.
+    """
 
     def __init__(self, model: Model) -> None:
         from edge_runtime.preprocess import Preprocessor, check_input  # imports OpenCV
@@ -73,12 +77,25 @@ class ModelRunner:
         return self._backend.input
 
     @property
+    def engine(self) -> str:
+        """What runs the model, with its version, such as `ai-edge-litert 2.3.0`."""
+        return self._backend.engine
+
+    @property
     def placement(self) -> DelegatePlacement | None:
         """What the accelerator has taken of the model; None: it runs on the CPU."""
         return self._backend.placement
 
     def run(self, image: Image, min_score: float, region: Box = FULL_FRAME) -> Decoded:
-        """Say what the model sees in a picture, or in a region of it."""
+        """Say what the model sees in a frame, or in a region of it.
+
+        `image`: uint8, (height, width, 3) BGR or (height, width) grey. `region`: (x1, y1, x2, y2)
+        as fractions of the frame; boxes and points of the result are fractions of the whole frame.
+        `min_score`: 0 to 1, what scores less is left out.
+
+        Raises BackendError where the engine fails, PackError where the outputs' values are none
+        that the decoder can read.
+        """
         begun_s = time.monotonic()
         placement = self._preprocessor.fill(image, self._buffer, region)
         resized_s = time.monotonic()
@@ -115,13 +132,13 @@ def naming(pack: Pack) -> Iterator[None]:
 
 
 class RunnerCache:
-    """The kits of all workers, made where they are first needed: a worker only meets its own.
+    """The model runners of all workers, made where first needed: a worker only meets its own.
 
-    Streams `hold` their model; with the last that lets go its kits are closed.
+    Streams `hold` their model; with the last that lets go its runners are closed.
     """
 
     def __init__(self) -> None:
-        self._kits: dict[tuple[int, tuple[str, ...]], ModelRunner] = {}
+        self._runners: dict[tuple[int, tuple[str, ...]], ModelRunner] = {}
         self._holders: Counter[tuple[str, ...]] = Counter()
         self._lock = threading.Lock()  # of the holders
 
@@ -137,32 +154,32 @@ class RunnerCache:
             if self._holders[model.key] > 0:
                 return
             del self._holders[model.key]
-            unused = [place for place in list(self._kits) if place[1] == model.key]
-            closing = [self._kits.pop(place) for place in unused]
-        for kit in closing:
-            kit.close()
+            unused = [key for key in list(self._runners) if key[1] == model.key]
+            closing = [self._runners.pop(key) for key in unused]
+        for runner in closing:
+            runner.close()
 
     def get(self, worker: int, model: Model) -> ModelRunner:
-        """Return the worker's kit for a model; opening it may raise PackError, BackendError."""
-        place = (worker, model.key)
-        kit = self._kits.get(place)
-        if kit is None:
-            kit = self._kits[place] = ModelRunner(model)
-        return kit
+        """Return the worker's runner for a model; raises as `ModelRunner` where it is opened."""
+        key = (worker, model.key)
+        runner = self._runners.get(key)
+        if runner is None:
+            runner = self._runners[key] = ModelRunner(model)
+        return runner
 
     def drop(self, worker: int, model: Model) -> None:
-        """Let a kit that failed go: an accelerator that comes back needs a fresh one."""
-        kit = self._kits.pop((worker, model.key), None)
-        if kit is not None:
-            kit.close()
+        """Let a runner that failed go: an accelerator that comes back needs a fresh one."""
+        runner = self._runners.pop((worker, model.key), None)
+        if runner is not None:
+            runner.close()
 
     def retire(self, worker: int) -> None:
         """Let the interpreters of a worker go that has ended."""
         # A copy: other workers open theirs meanwhile.
-        for place in [place for place in list(self._kits) if place[0] == worker]:
-            self._kits.pop(place).close()
+        for key in [key for key in list(self._runners) if key[0] == worker]:
+            self._runners.pop(key).close()
 
     def close(self) -> None:
         """Let all interpreters go; no worker may be running."""
-        while self._kits:
-            self._kits.popitem()[1].close()
+        while self._runners:
+            self._runners.popitem()[1].close()

@@ -25,17 +25,13 @@ from edge_runtime.errors import (
     UsageError,
     located,
 )
+from edge_runtime.infer.base import AcceleratorMissingError, ModelRefusedError
 from edge_runtime.infer.child import ask_child, be_confined, sandbox_of
-from edge_runtime.infer.litert import (
-    AcceleratorMissingError,
-    ModelRefusedError,
-    Runtime,
-    open_backend,
-    runtime_name,
-)
-from edge_runtime.infer.placement import DelegatePlacement, is_compiled
+from edge_runtime.infer.engines import AUTO
+from edge_runtime.infer.placement import DelegatePlacement
 from edge_runtime.isolation.sandbox import enter
 from edge_runtime.manifest import GoldenSection, Pack
+from edge_runtime.model.engine_choice import engine_of
 from edge_runtime.model.golden import WrongResultError, check_golden_file
 from edge_runtime.model.resolve import open_pack_backend
 from edge_runtime.model.runner import Model, ModelRunner
@@ -71,24 +67,27 @@ class TrialResult(msgspec.Struct, frozen=True):
 def try_pack(
     pack: Pack,
     *,
-    runtime: Runtime = "auto",
+    forced: str = AUTO,
     delegate: DelegateOptions | None = None,
     timeout_s: float = TRIAL_TIMEOUT_S,
 ) -> TrialResult:
     """Run a pack's trial in a child; return what came of it.
 
-    Raises PackError where the pack is at fault. What goes wrong with a delegate alone is the
-    world's fault: BackendError, AcceleratorMissingError where that is not there at all.
+    `forced`: the device's `inference.engine`. Raises PackError where the pack is at fault,
+    ConfigError where the engine that is forced does not take its file, EngineMissingError where
+    the engine is not installed. What goes wrong with a delegate alone is the world's fault:
+    BackendError, AcceleratorMissingError where that is not there at all.
     """
+    engine = engine_of(pack, forced)
     try:
         answer = ask_child(
             __name__,
             msgspec.json.encode(
-                TrialRequest(str(pack.folder), str(pack.weights), runtime, delegate)
+                TrialRequest(str(pack.folder), str(pack.weights), forced, delegate)
             ),
             subject=subject_of(pack.weights, delegate),
             timeout_s=timeout_s,
-            advice=advice(pack.weights, delegate),
+            advice=engine.crash_advice(pack.weights, delegate),
         )
         verdict = msgspec.json.decode(answer, type=Verdict, dec_hook=decode_text)
     except BackendError as error:
@@ -113,96 +112,75 @@ def subject_of(weights: Path, delegate: DelegateOptions | None) -> Text:
     return Text("{file} on {library}", file=weights, library=delegate.library)
 
 
-def advice(weights: Path, delegate: DelegateOptions | None) -> Text:
-    """Say what to do about a model that crashes or hangs."""
-    if delegate is None:
-        return Text("the file may be damaged: pull or import it again, or use runtime litert")
-    if is_compiled(weights):
-        return Text("the delegate's library may not fit this runtime: update it")
-    return Text(
-        "the delegate's library may not fit this runtime: update it, or leave `delegate` out"
-    )
-
-
-def run_trial(pack: Pack, runtime: Runtime, delegate: DelegateOptions | None) -> TrialResult:
+def run_trial(pack: Pack, forced: str, delegate: DelegateOptions | None) -> TrialResult:
     """Open the model, hold it against its manifest, and run the golden case or one blank.
 
     Raises EdgeError.
     """
     if delegate is None:
-        return run_once(pack, runtime, None)
-    measured = measured_alone(pack, runtime, delegate)
+        return run_once(pack, forced, None)
+    engine = engine_of(pack, forced)
+    measured = engine.measure_delegate(pack.weights, delegate)
     try:
-        tried = run_once(pack, runtime, delegate)
+        tried = run_once(pack, forced, delegate)
     except WrongResultError as error:
-        raise wrong_on(pack, runtime, delegate, error) from error
+        raise wrong_on(pack, forced, delegate, error) from error
     placement = tried.placement
     if placement != measured:
         raise BackendError(
-            "delegate {library}: {runtime} does not tell what it took of the model from what the "
-            "CPU's own delegate took ({one}; {other}); use another version of the runtime",
+            "delegate {library}: {engine} does not tell what it took of the model from what the "
+            "CPU's own delegate took ({one}; {other}); use another version of the engine",
             library=delegate.library,
-            runtime=runtime_name(runtime),
+            engine=engine.title,
             one=measured.describe() if measured else "",
             other=placement.describe() if placement else "",
         )
     return tried
 
 
-def measured_alone(
-    pack: Pack, runtime: Runtime, delegate: DelegateOptions
-) -> DelegatePlacement | None:
-    """Open the model on its delegate without the CPU's own, and return what it has taken."""
-    backend = open_backend(
-        pack.weights, runtime=runtime, delegate=delegate, default_delegates=False
-    )
-    backend.close()
-    return backend.placement
-
-
-def run_once(pack: Pack, runtime: Runtime, delegate: DelegateOptions | None) -> TrialResult:
+def run_once(pack: Pack, forced: str, delegate: DelegateOptions | None) -> TrialResult:
     """Run the golden case, or a blank. Raises EdgeError."""
     from edge_runtime.model.window_runner import WindowRunner
 
-    model = Model(pack, None, delegate, open_pack_backend(runtime))
+    model = Model(pack, None, delegate, open_pack_backend(forced))
     golden = pack.manifest.golden
     notes: tuple[Text, ...]
     if pack.manifest.input.kind == "window":
-        with closing(WindowRunner(model)) as window_kit:
-            decoded = look_at_window(window_kit, pack, golden)
-            placement, notes = window_kit.placement, window_kit.notes
+        with closing(WindowRunner(model)) as window_runner:
+            decoded = look_at_window(window_runner, pack, golden)
+            placement, notes = window_runner.placement, window_runner.notes
     else:
-        with closing(ModelRunner(model)) as kit:
-            decoded = look_at_picture(kit, pack, golden)
-            placement, notes = kit.placement, kit.notes
-            if golden is None and (note := untold(pack.manifest, kit.input)):
+        with closing(ModelRunner(model)) as runner:
+            decoded = look_at_picture(runner, pack, golden)
+            placement, notes = runner.placement, runner.notes
+            if golden is None and (note := untold(pack.manifest, runner.input)):
                 notes = (*notes, note)
     if golden is not None:
         check_golden_file(decoded, pack, golden)
     return TrialResult(placement, notes)
 
 
-def look_at_picture(kit: ModelRunner, pack: Pack, golden: GoldenSection | None) -> Decoded:
+def look_at_picture(runner: ModelRunner, pack: Pack, golden: GoldenSection | None) -> Decoded:
     """Run the golden picture, or a blank one."""
     if golden is None:
-        return kit.run(np.zeros((64, 64, 3), np.uint8), 0.5)
+        return runner.run(np.zeros((64, 64, 3), np.uint8), 0.5)
     from edge_runtime.sources.images import load_picture  # imports OpenCV
 
-    return kit.run(load_picture(pack.folder / golden.input), golden.min_score)
+    return runner.run(load_picture(pack.folder / golden.input), golden.min_score)
 
 
-def look_at_window(kit: WindowRunner, pack: Pack, golden: GoldenSection | None) -> Decoded:
+def look_at_window(runner: WindowRunner, pack: Pack, golden: GoldenSection | None) -> Decoded:
     """Run the golden window, or a tone: a window that does not change is refused."""
     if golden is None:
-        size, channels = kit.shape
+        size, channels = runner.shape
         tone = np.sin(np.arange(size, dtype=np.float32))
-        return kit.run(np.repeat(tone[:, np.newaxis], channels, axis=1))
+        return runner.run(np.repeat(tone[:, np.newaxis], channels, axis=1))
     values = np.load(pack.folder / golden.input, allow_pickle=False)
-    return kit.run(values, golden.min_score)
+    return runner.run(values, golden.min_score)
 
 
 def wrong_on(
-    pack: Pack, runtime: Runtime, delegate: DelegateOptions, error: WrongResultError
+    pack: Pack, forced: str, delegate: DelegateOptions, error: WrongResultError
 ) -> BackendError:
     """Return the error for a wrong result on a delegate, the CPU's word on it included.
 
@@ -215,7 +193,7 @@ def wrong_on(
         "got": error.got,
     }
     try:
-        run_once(pack, runtime, None)
+        run_once(pack, forced, None)
     except BackendError:  # no CPU can run it
         return BackendError(
             "delegate {library}: {pack} does not give its golden result on it (expected {wanted}, "
@@ -235,7 +213,7 @@ class TrialRequest(msgspec.Struct, frozen=True):
 
     folder: str
     weights: str
-    runtime: Runtime
+    forced: str
     delegate: DelegateOptions | None = None
 
 
@@ -252,7 +230,7 @@ def judge(request: TrialRequest) -> Verdict:
     try:
         enter(sandbox_of((request.folder, request.weights), request.delegate))
         pack = open_pack(Path(request.folder))
-        return Verdict(tried=run_trial(pack, request.runtime, request.delegate))
+        return Verdict(tried=run_trial(pack, request.forced, request.delegate))
     except EdgeError as problem:
         return Verdict(problem.text, fault_of(problem))
     except (ValueError, RuntimeError, MemoryError, OSError) as problem:

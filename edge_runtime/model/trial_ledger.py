@@ -12,7 +12,6 @@ import msgspec
 
 from edge_runtime.durable import replace_file
 from edge_runtime.infer.child import TimedOutError
-from edge_runtime.infer.litert import Runtime
 from edge_runtime.infer.placement import DelegatePlacement
 from edge_runtime.manifest import Pack
 from edge_runtime.model.delegate_opens import DelegateOpens
@@ -56,27 +55,27 @@ class TrialLedger:
         # An accelerator serves one process: of two trials at once one would find it taken.
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def ensure(self, pack: Pack, *, runtime: Runtime, delegate: DelegateOptions | None) -> None:
+    def ensure(self, pack: Pack, *, forced: str, delegate: DelegateOptions | None) -> None:
         """Run the trial unless this very combination has passed before. Raises as `try_pack`."""
-        key = fingerprint(pack, runtime, delegate)
+        key = fingerprint(pack, forced, delegate)
         if delegate is None:
             if not self._has_passed(key):
-                try_pack(pack, runtime=runtime, timeout_s=self._timeout_s)
+                try_pack(pack, forced=forced, timeout_s=self._timeout_s)
                 self._note(key, Tried(pack.ref.full_name))
             return
         if self.opens is not None:
             self.opens.check(key)
         with self._turns[delegate.library]:
             if not self._has_passed(key):
-                self._try_on(delegate, pack, runtime, key)
+                self._try_on(delegate, pack, forced, key)
 
-    def is_due(self, pack: Pack, *, runtime: Runtime, delegate: DelegateOptions | None) -> bool:
+    def is_due(self, pack: Pack, *, forced: str, delegate: DelegateOptions | None) -> bool:
         """Say whether a trial has to come, and gave an answer when it was taken last."""
-        key = fingerprint(pack, runtime, delegate)
+        key = fingerprint(pack, forced, delegate)
         tried = self._read().get(key)
         return not self._has_passed(key) and not (tried is not None and tried.hung)
 
-    def _try_on(self, delegate: DelegateOptions, pack: Pack, runtime: Runtime, key: str) -> None:
+    def _try_on(self, delegate: DelegateOptions, pack: Pack, forced: str, key: str) -> None:
         name = pack.ref.full_name
         mark = (
             self.opens.under_way(key, library=delegate.library, pack=name)
@@ -86,7 +85,7 @@ class TrialLedger:
         try:
             with mark:
                 placement = try_pack(
-                    pack, runtime=runtime, delegate=delegate, timeout_s=self._timeout_s
+                    pack, forced=forced, delegate=delegate, timeout_s=self._timeout_s
                 ).placement
         except TimedOutError:
             self._note(key, Tried(name, hung=True))

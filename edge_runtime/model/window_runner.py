@@ -15,7 +15,11 @@ from edge_runtime.window import Windower, whole_parts
 
 
 class WindowRunner:
-    """One interpreter and what is reused around it from window to window. One thread at a time."""
+    """One backend and what is reused around it from window to window. One thread at a time.
+
+    Raises PackError where the pack does not go with its weights, BackendError where they cannot be
+    opened.
+    """
 
     def __init__(self, model: Model) -> None:
         self._backend = model.open_backend(model.pack, model.delegate)
@@ -24,6 +28,11 @@ class WindowRunner:
             self._decoder = decoder_of(model, self._backend)
         self._buffer = self._backend.new_input()
         self.notes = self._decoder.notes
+
+    @property
+    def engine(self) -> str:
+        """What runs the model, with its version, such as `ai-edge-litert 2.3.0`."""
+        return self._backend.engine
 
     @property
     def placement(self) -> DelegatePlacement | None:
@@ -36,7 +45,12 @@ class WindowRunner:
         return self._input.shape
 
     def run(self, values: Signal, min_score: float = 0.0) -> Decoded:
-        """Say what the model makes of a window (samples, channels). Raises EdgeError."""
+        """Say what the model makes of a window.
+
+        `values`: float32, (samples, channels) as `shape` has it, finite. `min_score`: 0 to 1, what
+        scores less is left out. Raises BackendError where the engine fails, PackError where its
+        outputs cannot be read, SourceError where the window has not the model's shape.
+        """
         self._input.fill(values, self._buffer)
         outputs = self._backend.infer(self._buffer)
         return self._decoder.decode((*outputs, self._buffer), WHOLE_FRAME, min_score=min_score)
@@ -51,7 +65,7 @@ class PackWindowModel:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._kit: WindowRunner | None = None
+        self._runner: WindowRunner | None = None
         self.discarded = 0
         self._windower = self._new_windower()
 
@@ -63,19 +77,19 @@ class PackWindowModel:
 
     @property
     def placement(self) -> DelegatePlacement | None:
-        return self._kit.placement if self._kit is not None else None
+        return self._runner.placement if self._runner is not None else None
 
     def windows(self, block: Samples) -> Iterator[tuple[Stamp, Decoded]]:
-        if self._kit is None:
-            self._kit = WindowRunner(self._model)
+        if self._runner is None:
+            self._runner = WindowRunner(self._model)
         before = self._windower.discarded
         for part in whole_parts(block):
             for window in self._windower.push(part):
-                yield window.stamp, self._kit.run(window.values)
+                yield window.stamp, self._runner.run(window.values)
         self.discarded += self._windower.discarded - before
 
     def restart(self) -> None:
-        if self._kit is not None:
-            self._kit.close()
-            self._kit = None
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
         self._windower = self._new_windower()

@@ -21,7 +21,7 @@ from edge_runtime.options.base import (
 from edge_runtime.options.device import (
     BrokerOptions,
     DeviceOptions,
-    EngineOptions,
+    InferenceOptions,
     OutboxOptions,
     UplinkOptions,
     host_level,
@@ -99,7 +99,6 @@ __all__ = [
     "DelegateOptions",
     "DeviceOptions",
     "DwellOptions",
-    "EngineOptions",
     "FaultOptions",
     "FieldOptions",
     "Fraction",
@@ -107,6 +106,7 @@ __all__ = [
     "FramingOptions",
     "GateOptions",
     "ImagesOptions",
+    "InferenceOptions",
     "IntervalOptions",
     "Kind",
     "LineOptions",
@@ -214,6 +214,6 @@ class Config(Section, frozen=True):
     streams: Annotated[tuple[StreamOptions, ...], Meta(min_length=1, max_length=64)]
     outbox: OutboxOptions = OutboxOptions()
     uplink: UplinkOptions = UplinkOptions()
-    engine: EngineOptions = EngineOptions()
+    inference: InferenceOptions = InferenceOptions()
     folder: Path = Path()
     state_dir: Path | None = None

@@ -1,4 +1,4 @@
-"""The device's own tables: `[device]`, `[broker]`, `[outbox]`, `[uplink]`, `[engine]`."""
+"""The device's own tables: `[device]`, `[broker]`, `[outbox]`, `[uplink]`, `[inference]`."""
 
 from __future__ import annotations
 
@@ -76,11 +76,14 @@ class UplinkOptions(Section, frozen=True):
     daily_mb: Annotated[float, Meta(ge=0.0, le=1_000_000.0)] = 0.0
 
 
-class EngineOptions(Section, frozen=True):
-    """`[engine]`: inference workers (0: one a core) and which TFLite runtime they use."""
+class InferenceOptions(Section, frozen=True):
+    """`[inference]`: workers (0: one a core), and the engine that all packs must run on.
+
+    `engine` `auto`: each pack's own. Which engines there are, `infer.engines` says.
+    """
 
     workers: Annotated[int, Meta(ge=0, le=64)] = 0
-    runtime: Literal["auto", "litert", "tflite-runtime"] = "auto"
+    engine: str = "auto"
 
 
 def host_level(host: str) -> str:

@@ -26,6 +26,7 @@ class ListedPack(msgspec.Struct, frozen=True):
     size_bytes: int | None
     state: Literal["installed", "bundled", "available", "damaged"]
     license: str
+    engine: str = "?"
 
 
 class PackStore:
@@ -161,7 +162,15 @@ class PackStore:
         weights = place / name / manifest.model.file
         size_bytes = weights.stat().st_size if here else manifest.model.size_bytes
         pack = manifest.pack
-        return ListedPack(name, pack.version, pack.task, size_bytes, state, pack.license)
+        return ListedPack(
+            name,
+            pack.version,
+            pack.task,
+            size_bytes,
+            state,
+            pack.license,
+            manifest.model.engine,
+        )
 
     def _unknown(self, name: str) -> PackError:
         known = sorted({*names_in(self._folder), *names_in(self._catalogue)})

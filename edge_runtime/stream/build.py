@@ -34,7 +34,7 @@ SLOTS_BESIDE_WORKERS = 4
 
 def worker_count(config: Config) -> int:
     """Return how many inference workers there are: as configured, or one a usable core."""
-    return config.engine.workers or len(os.sched_getaffinity(0))
+    return config.inference.workers or len(os.sched_getaffinity(0))
 
 
 def source_opener(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.infer.litert import Runtime
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.model.delegate_opens import DelegateOpens
@@ -41,7 +40,7 @@ NO_MEMORY = SensorState()
 def build_sensor(
     stream: StreamOptions,
     pack: Pack | None,
-    runtime: Runtime,
+    forced_engine: str,
     sink: Sink,
     clock: Clock,
     publish_modes: PublishModes,

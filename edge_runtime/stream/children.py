@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from edge_runtime.errors import BackendError
-from edge_runtime.infer.litert import MODULES, installed
+from edge_runtime.infer.engines import preload_modules
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.options import Config
 from edge_runtime.sources import KINDS
@@ -21,15 +20,7 @@ def prepare_children(children: ChildFactory, config: Config) -> None:
     shared = ("numpy", "cv2") if has_frames else ("numpy",)
     sources = [KINDS[kind].partition(":")[0] for kind in sorted(foreign)]
     capture = (CAPTURE, *sources) if foreign else ()
-    model = (*interpreter_module(config), "edge_runtime.infer.process")
+    model = (*preload_modules(config.inference.engine), "edge_runtime.infer.process")
     children.preload(shared, (*capture, *model))
     if foreign or any(stream.has_model for stream in config.streams):
         children.prepare()
-
-
-def interpreter_module(config: Config) -> tuple[str, ...]:
-    """Return the module of the configured runtime; none where it is not installed (told later)."""
-    try:
-        return (f"{MODULES[installed(config.engine.runtime)]}.interpreter",)
-    except BackendError:
-        return ()

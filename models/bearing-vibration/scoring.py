@@ -11,7 +11,7 @@ from recordings import CLASSES, HERE, Recording, Samples, window_input, windows
 from edge_runtime.boxes import WHOLE_FRAME
 from edge_runtime.decode.base import open_decoder
 from edge_runtime.features.vector import WindowInput
-from edge_runtime.infer.litert import open_backend
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.packs.manifest_file import read_labels, read_manifest
 from edge_runtime.records import Classification
 
@@ -28,7 +28,7 @@ class Scorer:
         manifest = read_manifest(HERE)
         self.spec = window_input()
         self._backend = open_backend(
-            weights or HERE / manifest.model.file, runtime="auto", delegate=None
+            weights or HERE / manifest.model.file, engine="auto", delegate=None
         )
         self._input = WindowInput(self.spec, self._backend.input)
         self._buffer = self._input.new_buffer()

@@ -35,7 +35,7 @@ url = "mqtt://127.0.0.1:1"
 [outbox]
 max_mb = 8
 commit_interval_s = 0.5
-[engine]
+[inference]
 workers = 1
 [[streams]]
 name = "road"

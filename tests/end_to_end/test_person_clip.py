@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import pytest
 
-from edge_runtime.infer.litert import open_backend
+from edge_runtime.infer.engines import open_backend
 from support.broker import Mosquitto
 from support.daemon import Daemon, Ear, command, without_duplicates
 
@@ -23,7 +23,7 @@ def bare_boxes(data: Path) -> Iterator[list[tuple[int, float, list[float]]]]:
     """What a plain loop around the interpreter sees: read, resize, convert, invoke."""
     backend = open_backend(
         data / "models" / "coco_ssd_mobilenet_v1_1.0_quant.tflite",
-        runtime="auto",
+        engine="auto",
         delegate=None,
     )
     clip = cv2.VideoCapture(str(data / "video" / CLIP))

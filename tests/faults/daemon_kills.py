@@ -40,7 +40,7 @@ max_mb = 8
 commit_interval_s = 0.1
 backlog_per_s = 5000
 
-[engine]
+[inference]
 workers = 1
 
 [[streams]]

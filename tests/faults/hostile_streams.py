@@ -67,7 +67,7 @@ url = "mqtt://127.0.0.1:{port}"
 [outbox]
 max_mb = 8
 commit_interval_s = 0.5
-[engine]
+[inference]
 workers = 2
 """
 STREAM = """

@@ -16,7 +16,7 @@ from edge_runtime.daemon.uplink import Uplink
 from edge_runtime.gate import open_gate
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.canned import CannedBackend, CannedModel
-from edge_runtime.infer.litert import open_backend
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
 from edge_runtime.model.runner import Model, RunnerCache
@@ -57,7 +57,7 @@ def road_pack() -> Pack:
 @cache
 def recorded() -> tuple[CannedModel, tuple[Tensor, ...]]:
     """Return the bundled model's tensors, and what it gives for a blank picture."""
-    backend = open_backend(road_pack().weights, runtime="auto", delegate=None)
+    backend = open_backend(road_pack().weights, engine="auto", delegate=None)
     blank = np.zeros(backend.input.shape, backend.input.dtype)
     return CannedModel(backend.input, backend.outputs), backend.infer(blank)
 

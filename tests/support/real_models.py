@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.decode.base import Decoder, open_decoder
 from edge_runtime.infer.base import Backend
-from edge_runtime.infer.litert import open_backend
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.manifest import InputSection, OutputSection
 from edge_runtime.normalise import normalisation_of
 from edge_runtime.preprocess import Preprocessor, check_input
@@ -28,7 +28,7 @@ class Stages:
     def __init__(
         self, weights: Path, given: InputSection, output: OutputSection, labels: tuple[str, ...]
     ) -> None:
-        self.backend: Backend = open_backend(weights, runtime="auto", delegate=None)
+        self.backend: Backend = open_backend(weights, engine="auto", delegate=None)
         check_input(given, self.backend.input)
         normalisation = normalisation_of(given, output, self.backend.input)
         self.preprocessor = Preprocessor(given, self.backend.input, normalisation)

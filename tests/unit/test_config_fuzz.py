@@ -31,7 +31,7 @@ EVERYTHING: dict[str, Any] = tomllib.loads(
 device = { site = "ha-giang", name = "gate-3" }
 outbox = { max_mb = 256, commit_interval_s = 5.0, replay_share = 0.25 }
 uplink = { daily_mb = 5.0 }
-engine = { workers = 2, runtime = "litert" }
+inference = { workers = 2, engine = "litert" }
 [broker]
 url = "mqtts://broker.example:8883"
 server_name = "broker.example"

@@ -10,8 +10,8 @@ import pytest
 from edge_runtime.board.drivers import driver_versions
 from edge_runtime.board.libraries import library_files
 from edge_runtime.errors import BackendError
+from edge_runtime.infer.base import AcceleratorMissingError
 from edge_runtime.infer.child import TimedOutError
-from edge_runtime.infer.litert import AcceleratorMissingError
 from edge_runtime.manifest import Pack
 from edge_runtime.model.trial import try_pack
 from edge_runtime.model.trial_ledger import FILE, TrialLedger
@@ -107,18 +107,18 @@ def test_a_library_that_passed_and_was_replaced_is_tried_in_the_child_again(tmp_
     library = build_library(tmp_path / "libdelegate.so")
     delegate = DelegateOptions(str(library))
     ledger = TrialLedger(tmp_path)
-    assert ledger.is_due(pack, runtime="auto", delegate=delegate)
-    ledger.ensure(pack, runtime="auto", delegate=delegate)
+    assert ledger.is_due(pack, forced="auto", delegate=delegate)
+    ledger.ensure(pack, forced="auto", delegate=delegate)
     (row,) = json.loads((tmp_path / FILE).read_bytes()).values()
     measured = {"library": "libdelegate.so", "nodes": 46, "nodes_taken": 46, "partitions": 1}
     assert row == {"pack": "village-road@26623acb", "accelerator": {**measured, "macs_share": 1.0}}
-    assert not TrialLedger(tmp_path).is_due(pack, runtime="auto", delegate=delegate)
+    assert not TrialLedger(tmp_path).is_due(pack, forced="auto", delegate=delegate)
 
     build_library(library, on_create=ABORTS)
     for one in (ledger, TrialLedger(tmp_path)):
-        assert one.is_due(pack, runtime="auto", delegate=delegate)
+        assert one.is_due(pack, forced="auto", delegate=delegate)
         with pytest.raises(BackendError, match="SIGABRT"):
-            one.ensure(pack, runtime="auto", delegate=delegate)
+            one.ensure(pack, forced="auto", delegate=delegate)
 
 
 def test_what_hung_is_left_to_its_own_stream_until_it_changes(tmp_path: Path) -> None:
@@ -127,18 +127,18 @@ def test_what_hung_is_left_to_its_own_stream_until_it_changes(tmp_path: Path) ->
     delegate = DelegateOptions(str(library))
     ledger = TrialLedger(tmp_path, timeout_s=3.0)
     with pytest.raises(TimedOutError):
-        ledger.ensure(pack, runtime="auto", delegate=delegate)
-    assert not TrialLedger(tmp_path).is_due(pack, runtime="auto", delegate=delegate)
+        ledger.ensure(pack, forced="auto", delegate=delegate)
+    assert not TrialLedger(tmp_path).is_due(pack, forced="auto", delegate=delegate)
     build_library(library)
-    assert TrialLedger(tmp_path).is_due(pack, runtime="auto", delegate=delegate)
+    assert TrialLedger(tmp_path).is_due(pack, forced="auto", delegate=delegate)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"a": "village-road@26623acb"}', '{"a": {"pack": 1}}'])
 def test_a_ledger_that_cannot_be_read_holds_nothing(pack: Pack, tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     ledger = TrialLedger(tmp_path)
-    ledger.ensure(pack, runtime="auto", delegate=None)
-    assert not ledger.is_due(pack, runtime="auto", delegate=None)
+    ledger.ensure(pack, forced="auto", delegate=None)
+    assert not ledger.is_due(pack, forced="auto", delegate=None)
 
 
 def test_the_driver_is_part_of_what_a_trial_depends_on(tmp_path: Path) -> None:

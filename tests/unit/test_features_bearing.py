@@ -15,7 +15,7 @@ from edge_runtime.clock import Stamp
 from edge_runtime.decode.base import open_decoder
 from edge_runtime.features.mel import log_mel, mel_filters
 from edge_runtime.features.vector import WindowInput
-from edge_runtime.infer.litert import open_backend
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.manifest import InputSection, LogMelLevels, Pack
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.manifest_file import open_pack
@@ -35,7 +35,7 @@ def pack() -> Pack:
 
 @pytest.fixture(scope="module")
 def classify(pack: Pack) -> Classify:
-    backend = open_backend(pack.weights, runtime="auto", delegate=None)
+    backend = open_backend(pack.weights, engine="auto", delegate=None)
     given = WindowInput(pack.manifest.input, backend.input)
     decoder = open_decoder(
         pack.manifest.output, backend.outputs, pack.labels, input_spec=backend.input
@@ -85,7 +85,7 @@ def shares(classify: Classify, recordings: dict[str, Values], pack: Pack) -> dic
 
 
 def test_weights_are_small_and_int8(pack: Pack) -> None:
-    backend = open_backend(pack.weights, runtime="auto", delegate=None)
+    backend = open_backend(pack.weights, engine="auto", delegate=None)
     assert pack.weights.stat().st_size <= 100_000
     assert pack.manifest.model.size_bytes == pack.weights.stat().st_size
     assert backend.input.dtype == backend.outputs[0].dtype == "int8"
@@ -139,7 +139,7 @@ def test_golden_case(classify: Classify, pack: Pack) -> None:
 
 
 def test_toycar_autoencoder_takes_the_log_mel(data: Path) -> None:
-    backend = open_backend(data / "models" / "ad01_int8.tflite", runtime="auto", delegate=None)
+    backend = open_backend(data / "models" / "ad01_int8.tflite", engine="auto", delegate=None)
     mels = LogMelLevels(1024, 512, 128)
     spec = InputSection(kind="window", rate_hz=16_000.0, size=3072, features=(mels,))
     given = WindowInput(spec, backend.input)

@@ -5,28 +5,22 @@ from __future__ import annotations
 import base64
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from importlib import util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_runtime.errors import BackendError, EdgeError
-from edge_runtime.infer.litert import (
-    MODULES,
-    ModelRefusedError,
-    Runtime,
-    open_backend,
-    runtime_name,
-)
+from edge_runtime.infer.base import EngineMissingError, ModelRefusedError
+from edge_runtime.infer.engines import engine_for, engine_named, open_backend
 from edge_runtime.model.trial import try_pack
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import TensorSpec
 from support.road import PACK, copy_pack
 from support.tflite_file import write_model
 
-RUNTIMES: tuple[Runtime, ...] = ("litert", "tflite-runtime")
-MISSING = [name for name in RUNTIMES if util.find_spec(MODULES[name]) is None]
+ENGINES = ("litert", "tflite-runtime")
+MISSING = [name for name in ENGINES if not engine_named(name).is_installed()]
 # A model of one ADD of two float tensors, `left` and `right`.
 TWO_INPUTS = (
     "eNptjzsOwjAMhr/QIFVqVDF06BHYuQNiYGBgZOUlwQL0dhyFQ3ACgp04CCQSOZb9P2L3wHq+nEFLx4RALR0vFVJBr+Gg"
@@ -40,12 +34,12 @@ def person_model(data: Path) -> Path:
     return data / "models" / "vww_96_int8.tflite"
 
 
-def refusal(folder: Path, weights: bytes, runtime: Runtime = "auto") -> str:
+def refusal(folder: Path, weights: bytes, engine: str = "auto") -> str:
     """Return why a trial refuses a pack with such weights; empty where it does not."""
     folder.mkdir(exist_ok=True)
     pack = open_pack(copy_pack(folder, weights))
     try:
-        try_pack(pack, runtime=runtime)
+        try_pack(pack, forced=engine)
     except EdgeError as error:
         return str(error)
     return ""
@@ -55,7 +49,7 @@ def refusal(folder: Path, weights: bytes, runtime: Runtime = "auto") -> str:
 
 
 def test_specs_are_the_model_s_own(person_model: Path) -> None:
-    backend = open_backend(person_model, runtime="auto", delegate=None)
+    backend = open_backend(person_model, engine="auto", delegate=None)
     assert backend.input == TensorSpec(
         "input_1_int8", (1, 96, 96, 3), "int8", 0.003921568859368563, -128
     )
@@ -64,7 +58,7 @@ def test_specs_are_the_model_s_own(person_model: Path) -> None:
 
 
 def test_outputs_are_the_caller_s_own(person_model: Path) -> None:
-    backend = open_backend(person_model, runtime="auto", delegate=None)
+    backend = open_backend(person_model, engine="auto", delegate=None)
     black = np.full((1, 96, 96, 3), -128, np.int8)
     first = backend.infer(black)[0]
     kept = first.copy()
@@ -73,7 +67,7 @@ def test_outputs_are_the_caller_s_own(person_model: Path) -> None:
 
 
 def test_wrong_tensor_is_refused_and_the_model_still_runs(person_model: Path) -> None:
-    backend = open_backend(person_model, runtime="auto", delegate=None)
+    backend = open_backend(person_model, engine="auto", delegate=None)
     for tensor in (np.zeros((1, 32, 32, 3), np.int8), np.zeros((1, 96, 96, 3), np.float32)):
         with pytest.raises(BackendError, match="failed as it ran"):
             backend.infer(tensor)
@@ -81,7 +75,7 @@ def test_wrong_tensor_is_refused_and_the_model_still_runs(person_model: Path) ->
 
 
 def test_closed_backend_refuses_and_closes_twice(person_model: Path) -> None:
-    backend = open_backend(person_model, runtime="auto", delegate=None)
+    backend = open_backend(person_model, engine="auto", delegate=None)
     backend.close()
     backend.close()
     with pytest.raises(BackendError, match="closed"):
@@ -90,7 +84,7 @@ def test_closed_backend_refuses_and_closes_twice(person_model: Path) -> None:
 
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"gone\.tflite: no such file"):
-        open_backend(tmp_path / "gone.tflite", runtime="auto", delegate=None)
+        open_backend(tmp_path / "gone.tflite", engine="auto", delegate=None)
 
 
 def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
@@ -101,7 +95,7 @@ def test_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "two.tflite"
     path.write_bytes(zlib.decompress(base64.b64decode(TWO_INPUTS)))
     with pytest.raises(BackendError, match=r"two\.tflite: .*2 inputs \(left, right\)"):
-        open_backend(path, runtime="auto", delegate=None)
+        open_backend(path, engine="auto", delegate=None)
 
 
 def test_an_input_whose_size_is_left_open_is_refused_and_a_batch_is_not(tmp_path: Path) -> None:
@@ -109,12 +103,12 @@ def test_an_input_whose_size_is_left_open_is_refused_and_a_batch_is_not(tmp_path
     for shape, signature in (((1, 1, 1, 3), (1, -1, -1, 3)), ((1,), (-1,))):
         write_model(path, "TANH", shape, signature=signature)
         with pytest.raises(ModelRefusedError) as error:
-            open_backend(path, runtime="auto", delegate=None)
+            open_backend(path, engine="auto", delegate=None)
         why = str(error.value)
         assert f"open.tflite: the size of its input is left open, {list(signature)}" in why
         assert "convert the model with a fixed size" in why
     write_model(path, "TANH", (1, 8, 8, 3), signature=(-1, 8, 8, 3))
-    backend = open_backend(path, runtime="auto", delegate=None)
+    backend = open_backend(path, engine="auto", delegate=None)
     assert backend.infer(np.zeros((1, 8, 8, 3), np.float32))[0].shape == (1, 8, 8, 3)
 
 
@@ -128,24 +122,26 @@ def test_an_input_whose_size_is_left_open_is_refused_and_a_batch_is_not(tmp_path
     ],
 )
 def test_the_operator_of_a_row_of_values_is_told(data: Path, weights: str, operator: str) -> None:
-    backend = open_backend(data / weights, runtime="auto", delegate=None)
+    backend = open_backend(data / weights, engine="auto", delegate=None)
     assert [output.operator for output in backend.outputs] == [operator]
 
 
-# Runtimes
+# Engines
 
 
-def test_runtime_is_named_with_its_version() -> None:
-    assert runtime_name().split()[0] in ("ai-edge-litert", "tflite-runtime")
-    assert runtime_name().split()[1][0].isdigit()
+def test_an_engine_is_named_with_its_version(person_model: Path) -> None:
+    package, version = engine_for(person_model).title.split()
+    assert package in ("ai-edge-litert", "tflite-runtime")
+    assert version[0].isdigit()
+    assert open_backend(person_model).engine == f"{package} {version}"
 
 
-@pytest.mark.skipif(not MISSING, reason="both runtimes are installed")
-def test_missing_runtime_says_what_to_install(tmp_path: Path) -> None:
+@pytest.mark.skipif(not MISSING, reason="both engines are installed")
+def test_a_missing_engine_says_what_to_install(tmp_path: Path) -> None:
     path = tmp_path / "any.tflite"
     path.touch()
-    with pytest.raises(BackendError, match=f"runtime {MISSING[0]}.*pip install"):
-        open_backend(path, runtime=MISSING[0], delegate=None)
+    with pytest.raises(EngineMissingError, match=rf"installed \({MISSING[0]}\).*pip install"):
+        open_backend(path, engine=MISSING[0], delegate=None)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +152,7 @@ def test_missing_runtime_says_what_to_install(tmp_path: Path) -> None:
     ],
     ids=["tflite-runtime 2.14 on numpy 2", "cannot be imported"],
 )
-def test_broken_runtime_says_what_to_install(
+def test_a_broken_engine_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     package = tmp_path / "tflite_runtime"
@@ -164,6 +160,7 @@ def test_broken_runtime_says_what_to_install(
     (package / "__init__.py").touch()
     (package / "interpreter.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     why = refusal(tmp_path / "any", b"any", "tflite-runtime")
     assert "does not work here, with numpy" in why
     assert "'numpy<2'" in why

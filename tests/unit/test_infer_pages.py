@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.infer.litert import open_backend
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.infer.pages import mappings, release_pages
 
 
@@ -24,7 +24,7 @@ def resident_kb(path: Path) -> int:
 
 def test_the_pages_of_a_loaded_model_are_given_back_and_it_says_the_same(data: Path) -> None:
     weights = data / "models" / "coco_ssd_mobilenet_v1_1.0_quant.tflite"
-    backend = open_backend(weights, runtime="auto", delegate=None)
+    backend = open_backend(weights, engine="auto", delegate=None)
     assert mappings(str(weights.resolve()))
     assert resident_kb(weights.resolve()) < 1024  # of 4 MiB
     rng = np.random.default_rng(1)

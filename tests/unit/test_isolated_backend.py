@@ -15,8 +15,9 @@ import pytest
 
 from edge_runtime.errors import BackendError
 from edge_runtime.infer import isolated
+from edge_runtime.infer.base import ModelRefusedError
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.infer.isolated import IsolatedBackend, open_isolated
-from edge_runtime.infer.litert import ModelRefusedError, open_backend
 from edge_runtime.isolation.children import ChildFactory
 from support.paths import ROOT
 from support.road import PACK
@@ -33,7 +34,7 @@ def children() -> Iterator[ChildFactory]:
 
 @pytest.fixture
 def model(children: ChildFactory) -> Iterator[IsolatedBackend]:
-    backend = open_isolated(children, WEIGHTS, runtime="auto", delegate=None)
+    backend = open_isolated(children, WEIGHTS, engine="auto", delegate=None)
     yield backend
     backend.close()
 
@@ -46,8 +47,8 @@ def process_of(backend: IsolatedBackend) -> int:
 @pytest.mark.parametrize("pack", ["village-road", "bearing-vibration"])
 def test_the_outputs_are_those_of_the_model_inside(children: ChildFactory, pack: str) -> None:
     weights = next((ROOT / "models" / pack).glob("*.tflite"))
-    inside = open_backend(weights, runtime="auto", delegate=None)
-    outside = open_isolated(children, weights, runtime="auto", delegate=None)
+    inside = open_backend(weights, engine="auto", delegate=None)
+    outside = open_isolated(children, weights, engine="auto", delegate=None)
     assert (outside.input, outside.outputs) == (inside.input, inside.outputs)
     random = np.random.default_rng(1)
     for shared in (True, False, True):
@@ -120,7 +121,7 @@ def test_what_cannot_be_opened_says_why_as_inside(children: ChildFactory, tmp_pa
     wrong.write_bytes(b"no model" * 100)
     for weights, kind in ((missing, BackendError), (wrong, ModelRefusedError)):
         with pytest.raises(kind) as inside:
-            open_backend(weights, runtime="auto", delegate=None)
+            open_backend(weights, engine="auto", delegate=None)
         with pytest.raises(kind) as outside:
-            open_isolated(children, weights, runtime="auto", delegate=None)
+            open_isolated(children, weights, engine="auto", delegate=None)
         assert str(outside.value) == str(inside.value)

@@ -153,7 +153,7 @@ def infer_often(backend: IsolatedBackend) -> None:
 
 
 def open_liar(children: ChildFactory, lie: str) -> IsolatedBackend:
-    return open_isolated(children, Path("/nowhere") / lie, runtime="auto", delegate=None)
+    return open_isolated(children, Path("/nowhere") / lie, engine="auto", delegate=None)
 
 
 # What is at fault is said

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import BackendError
+from edge_runtime.infer.base import ModelRefusedError
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.infer.flatbuffer import flexbuffer_number
-from edge_runtime.infer.litert import ModelRefusedError, open_backend
 from edge_runtime.infer.model_file import read_facts
 from edge_runtime.raw import NO_FACTS, ModelFacts
 from support.crafted import Network, ssd_options
@@ -126,7 +127,7 @@ def test_a_file_of_another_kind_is_named(data: bytes, said: str, tmp_path: Path)
     file = tmp_path / "m.tflite"
     file.write_bytes(data)
     with pytest.raises(ModelRefusedError) as told:
-        open_backend(file, runtime="auto", delegate=None)
+        open_backend(file, engine="auto", delegate=None)
     assert said in str(told.value)
     assert str(told.value).startswith(f"{file}: ")
 
@@ -147,5 +148,5 @@ def test_a_model_with_operators_of_elsewhere_says_what_to_do(
     made.custom(operator, [0], [])
     file = made.write(tmp_path / "m.tflite")
     with pytest.raises(BackendError) as told:
-        open_backend(file, runtime="auto", delegate=None)
+        open_backend(file, engine="auto", delegate=None)
     assert said in str(told.value)

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.errors import BackendError
 from edge_runtime.infer.base import Backend
-from edge_runtime.infer.litert import open_backend
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.infer.placement import (
     DelegatePlacement,
     Operator,
@@ -28,7 +28,7 @@ POST_PROCESSING = b"TFLite_Detection_PostProcess"  # SSD's custom operator, the 
 
 def opened(library: Path, weights: Path = WEIGHTS, *, min_share: float = 0.95) -> Backend:
     delegate = DelegateOptions(str(library), min_share=min_share)
-    return open_backend(weights, runtime="auto", delegate=delegate)
+    return open_backend(weights, engine="auto", delegate=delegate)
 
 
 def refusal(library: Path, weights: Path = WEIGHTS, *, min_share: float = 0.95) -> str:
@@ -63,14 +63,14 @@ def test_a_delegate_that_takes_half_is_refused_unless_that_is_allowed(tmp_path: 
 def test_what_xnnpack_takes_is_never_taken_for_the_accelerator_s(tmp_path: Path) -> None:
     library = build_library(tmp_path / "libhalf.so", takes=50)
     delegate = DelegateOptions(str(library), min_share=0.0)
-    alone = open_backend(WEIGHTS, runtime="auto", delegate=delegate, default_delegates=False)
+    alone = open_backend(WEIGHTS, engine="auto", delegate=delegate, default_delegates=False)
     assert alone.placement == opened(library, min_share=0.0).placement
 
 
 def test_a_delegate_that_takes_all(tmp_path: Path) -> None:
     placement = opened(build_library(tmp_path / "liball.so")).placement
     assert placement == DelegatePlacement("liball.so", 46, 46, 1, macs_share=1.0)
-    assert open_backend(WEIGHTS, runtime="auto", delegate=None).placement is None
+    assert open_backend(WEIGHTS, engine="auto", delegate=None).placement is None
 
 
 def test_multiply_adds_are_those_of_the_paper(data: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import PackError
-from edge_runtime.infer.litert import open_backend
+from edge_runtime.infer.engines import open_backend
 from edge_runtime.manifest import (
     InputSection,
     Manifest,
@@ -69,7 +69,7 @@ def taken(given: InputSection, decoder: Any, tensor: TensorSpec) -> Normalisatio
 def test_mean_and_std_are_refused_or_give_an_8_bit_model_its_publisher_s_pixels(
     data: Path, weights: str, decoder: Any, right: set[str]
 ) -> None:
-    tensor = open_backend(data / weights, runtime="auto", delegate=None).input
+    tensor = open_backend(data / weights, engine="auto", delegate=None).input
     image = read(data / "images" / "cat.bmp")
     pixels = rgb(image, tensor.shape[1])
     expected = pixels if tensor.dtype == "uint8" else (pixels.astype(np.int16) - 128)
@@ -114,7 +114,7 @@ def test_a_model_whose_mean_and_std_are_left_out_gives_the_bare_program_s_result
 def test_a_float_model_without_mean_and_std_is_refused_with_the_usual_ones(
     data: Path, weights: str
 ) -> None:
-    tensor = open_backend(data / "zoo" / weights, runtime="auto", delegate=None).input
+    tensor = open_backend(data / "zoo" / weights, engine="auto", delegate=None).input
     for given, key in (({}, "mean"), ({"std": 255.0}, "mean"), ({"mean": 0.0}, "std")):
         said = taken(InputSection(**given), "yolo", tensor)
         assert isinstance(said, str)
