@@ -184,6 +184,8 @@ def stream_text(stream: dict[str, Any]) -> Text:
     reasons = [stream[name] for name in ("reason", "notice", "tracking") if stream.get(name)]
     if "baseline" in stream:
         reasons.append(Text("baseline {summary}", summary=stream["baseline"]))
+    if "engine" in stream:
+        reasons.append(Text("run by {engine}", engine=stream["engine"]))
     if "accelerator" in stream:
         reasons.append(accelerator_text(stream["accelerator"]))
     if "last_fault" in stream:

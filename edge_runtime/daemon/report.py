@@ -89,6 +89,8 @@ class HealthReport:
         outbox = self._device.outbox.health()
         link = self._device.link()
         fields = self._fields(outbox, link)
+        for stream in fields["streams"].values():
+            stream.pop("engine", None)  # who asks on the board itself is told: bytes cost money
         fields["outbox"] = outbox_fields(outbox)
         fields["link"] = link_fields(link)
         if self._device.uplink.step:

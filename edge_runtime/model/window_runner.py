@@ -76,6 +76,10 @@ class PackWindowModel:
         return Windower(spec.size, spec.hop or spec.size, spec.rate_hz)
 
     @property
+    def engine(self) -> str:
+        return self._runner.engine if self._runner is not None else ""
+
+    @property
     def placement(self) -> DelegatePlacement | None:
         return self._runner.placement if self._runner is not None else None
 

@@ -26,6 +26,11 @@ class WindowModel(Protocol):
     discarded: int
 
     @property
+    def engine(self) -> str:
+        """What runs the model, with its version; "" before it is open."""
+        ...
+
+    @property
     def placement(self) -> DelegatePlacement | None:
         """What an accelerator has taken of the model, once that is open."""
         ...
@@ -129,6 +134,7 @@ class SensorTask:
             with self._exchanging:
                 self._deliver(self._reporter.window(stamp, decoded))
         self.health.dropped = window_model.discarded
+        self.health.engine = window_model.engine
         self.health.accelerator = window_model.placement
 
     def _deliver(self, results: tuple[Result, ...]) -> None:
@@ -139,5 +145,5 @@ class SensorTask:
 
     def _fail(self, error: Exception) -> None:
         self._failed.set()
-        self.health.accelerator = None
+        self.health.engine, self.health.accelerator = "", None
         self.on_failure(error)

@@ -156,7 +156,7 @@ class VisionTask:
         self._works_for(self.name)
         try:
             runner = self._runners.get(worker, self.model)
-            self.health.accelerator = runner.placement
+            self.health.engine, self.health.accelerator = runner.engine, runner.placement
             decoded = runner.run(slot.frame.image, self._selection.low_score, slot.region)
             slot.costs = runner.costs
             slot.settle(decoded)
@@ -251,5 +251,5 @@ class VisionTask:
     def _fail(self, error: Exception) -> None:
         if not self._failed.is_set():
             self._failed.set()
-            self.health.accelerator = None
+            self.health.engine, self.health.accelerator = "", None
             self.on_failure(error)

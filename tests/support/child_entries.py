@@ -121,7 +121,7 @@ def lying_model(channel: MessageChannel, request: bytes) -> None:
     odd = TensorSpec("x", *ODD_TENSORS.get(lie, ((4,), "uint8")))
     fine = TensorSpec("y", (4,), "uint8")
     shared = SharedTensors.create((fine, fine))
-    loaded = ModelLoaded(fine, (odd,), ModelFacts())
+    loaded = ModelLoaded("an engine", fine, (odd,), ModelFacts())
     channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
     done = msgspec.msgpack.encode(Inferred())
     while lie == "talker":

@@ -51,6 +51,6 @@ def pack_of(
     return folder
 
 
-def open_kit(folder: Path) -> ModelRunner:
+def open_runner(folder: Path) -> ModelRunner:
     """Open a pack and its model. Raises PackError or BackendError."""
     return ModelRunner(Model(open_pack(folder), None, None, open_pack_backend("auto")))

@@ -130,16 +130,16 @@ PLACE = InputPlacement(1 / TIMES, 1 / TIMES, 1 / TIMES, 1 / TIMES)
 
 
 @pytest.fixture
-def kit(data: Path, tmp_path: Path) -> ModelRunner:
+def runner(data: Path, tmp_path: Path) -> ModelRunner:
     pack = tmp_path / "pack"
     shutil.copytree(ROOT / "models" / "coco-ssd-mobilenet-v1", pack)
     shutil.copy(data / "models" / "coco_ssd_mobilenet_v1_1.0_quant.tflite", pack / "detect.tflite")
     return ModelRunner(Model(open_pack(pack), None, None, open_pack_backend("auto")))
 
 
-def person(kit: ModelRunner, image: Image, region: Box = FULL_FRAME) -> Box | None:
+def person(runner: ModelRunner, image: Image, region: Box = FULL_FRAME) -> Box | None:
     """Return the box of the person that is surest."""
-    seen = kit.run(image, 0.5, region)
+    seen = runner.run(image, 0.5, region)
     assert isinstance(seen, Detections)
     return next((one.xyxy for one in seen.objects if one.class_id == 0), None)
 
@@ -154,7 +154,7 @@ def clip(data: Path) -> Iterator[Frame]:
 
 
 def test_who_comes_in_is_seen_with_the_crop_as_soon_as_without(
-    data: Path, kit: ModelRunner
+    data: Path, runner: ModelRunner
 ) -> None:
     gate = MotionGate(MotionOptions(crop=True), hold_open_s=3.0)
     wholes: list[int] = []
@@ -163,8 +163,8 @@ def test_who_comes_in_is_seen_with_the_crop_as_soon_as_without(
     for frame in itertools.islice(clip(data), ENTRIES[-1].stop):
         if gate.admits(frame) and any(frame.index in entry for entry in ENTRIES):
             cropped += gate.region != FULL_FRAME
-            wholes += [frame.index] * bool(person(kit, frame.image))
-            crops += [frame.index] * bool(person(kit, frame.image, gate.region))
+            wholes += [frame.index] * bool(person(runner, frame.image))
+            crops += [frame.index] * bool(person(runner, frame.image, gate.region))
     assert cropped >= 9  # elsewhere they fill the frame, and all of it is looked at
     for entry in ENTRIES:
         first = [min(set(entry) & set(seen)) for seen in (wholes, crops)]
@@ -173,7 +173,7 @@ def test_who_comes_in_is_seen_with_the_crop_as_soon_as_without(
 
 
 def test_small_in_a_wide_scene_people_are_found_as_where_they_fill_the_frame(
-    data: Path, kit: ModelRunner
+    data: Path, runner: ModelRunner
 ) -> None:
     gate = MotionGate(MotionOptions(crop=True), hold_open_s=3.0)
     known = cropped = whole = 0
@@ -183,12 +183,12 @@ def test_small_in_a_wide_scene_people_are_found_as_where_they_fill_the_frame(
         scene[height : 2 * height, width : 2 * width] = frame.image
         if not gate.admits(Frame(frame.index, scene, frame.stamp)):
             continue
-        true = person(kit, frame.image)
+        true = person(runner, frame.image)
         if true is not None:
-            box = person(kit, scene, gate.region)
+            box = person(runner, scene, gate.region)
             known += 1
             cropped += box is not None and iou(box, PLACE.to_frame(true)) > 0.6
-            whole += person(kit, scene) is not None
+            whole += person(runner, scene) is not None
     # 69, 68 and 51 as measured
     assert known > 60
     assert cropped >= 0.95 * known

@@ -8,7 +8,7 @@ import pytest
 
 from edge_runtime.errors import BackendError
 from edge_runtime.infer.base import Backend
-from edge_runtime.infer.engines import open_backend
+from edge_runtime.infer.engines import engine_for, open_backend
 from edge_runtime.infer.placement import (
     DelegatePlacement,
     Operator,
@@ -63,8 +63,8 @@ def test_a_delegate_that_takes_half_is_refused_unless_that_is_allowed(tmp_path: 
 def test_what_xnnpack_takes_is_never_taken_for_the_accelerator_s(tmp_path: Path) -> None:
     library = build_library(tmp_path / "libhalf.so", takes=50)
     delegate = DelegateOptions(str(library), min_share=0.0)
-    alone = open_backend(WEIGHTS, engine="auto", delegate=delegate, default_delegates=False)
-    assert alone.placement == opened(library, min_share=0.0).placement
+    alone = engine_for(WEIGHTS).measure_delegate(WEIGHTS, delegate)
+    assert alone == opened(library, min_share=0.0).placement
 
 
 def test_a_delegate_that_takes_all(tmp_path: Path) -> None:

@@ -188,9 +188,9 @@ def test_the_one_value_of_a_sigmoid_is_a_score(tmp_path: Path) -> None:
         (("loud",), [(0, 1.0)], [(0, 0.0)]),
         (("quiet", "loud"), [(1, 1.0), (0, 0.0)], [(0, 1.0), (1, 0.0)]),
     ):
-        kit = WindowRunner(model_of(weights, window(64, LEVEL), *labels))
+        runner = WindowRunner(model_of(weights, window(64, LEVEL), *labels))
         for values, expected in ((loud, high), (quiet, low)):
-            found = kit.run(values)
+            found = runner.run(values)
             assert isinstance(found, Classification)
             assert [(one.class_id, round(one.score, 6)) for one in found.classes] == expected
 

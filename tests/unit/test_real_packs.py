@@ -20,7 +20,7 @@ from edge_runtime.model.trial import try_pack
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.records import Detections
 from support.crafted import Network
-from support.packs import open_kit, pack_of
+from support.packs import open_runner, pack_of
 from support.paths import ROOT
 from support.road import copy_pack
 
@@ -35,20 +35,20 @@ def lines(file: Path) -> list[str]:
 
 def refusal(folder: Path) -> str:
     with pytest.raises(EdgeError) as told:
-        open_kit(folder)
+        open_runner(folder)
     return str(told.value)
 
 
 def test_yolo26_gives_the_bare_interpreter_s_boxes(data: Path, tmp_path: Path) -> None:
     names = lines(data / "zoo" / "yolo26n-full-int8" / "labels.txt")
     folder = pack_of(tmp_path / "pack", data / YOLO26, "\n".join(names))
-    kit = open_kit(folder)
-    assert "in steps of 0.31" in kit.notes[0]
+    runner = open_runner(folder)
+    assert "in steps of 0.31" in runner.notes[0]
     seen = []
     for picture in ("cat", "grace_hopper", "squat"):
         image = cv2.imread(str(data / "images" / f"{picture}.bmp"))
         assert image is not None
-        found = kit.run(image.astype(np.uint8, copy=False), 0.25)
+        found = runner.run(image.astype(np.uint8, copy=False), 0.25)
         assert isinstance(found, Detections)
         assert [(o.class_id, *o.xyxy) for o in found.objects] == bare_boxes(data / YOLO26, image)
         seen += [names[one.class_id] for one in found.objects]
@@ -91,7 +91,7 @@ def test_coco_ssd_takes_its_own_lists_and_no_shifted_one(data: Path, tmp_path: P
 
     for name, labels, offset in (("own", own, 1), ("gaps", gaps, 0)):
         folder = pack(name, labels, offset)
-        open_kit(folder)
+        open_runner(folder)
         found = open_pack(folder).labels
         assert (len(found), found[0], found[15], found[16]) == (90, "person", "bird", "cat")
     assert "its first line is the background: set label_offset = 1" in refusal(pack("bare", own))

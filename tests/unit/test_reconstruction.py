@@ -71,10 +71,10 @@ def toycar(data: Path, tmp_path: Path) -> Path:
 def test_the_reference_autoencoder_runs_as_it_is(toycar: Path) -> None:
     pack = open_pack(toycar)
     try_pack(pack)
-    kit = WindowRunner(model(pack))
+    runner = WindowRunner(model(pack))
     quiet = noise(1.0, 3072).astype(np.float32)[:, np.newaxis]
     tone = np.sin(np.arange(3072, dtype=np.float32))[:, np.newaxis]
-    noisy, tonal = kit.run(quiet), kit.run(tone)
+    noisy, tonal = runner.run(quiet), runner.run(tone)
     assert isinstance(noisy, Anomaly)
     assert isinstance(tonal, Anomaly)
     assert 0.0 < noisy.score < tonal.score

@@ -20,7 +20,7 @@ from edge_runtime.manifest import OutputSection
 from edge_runtime.raw import NO_FACTS, ModelFacts, TensorSpec
 from edge_runtime.records import Detections
 from support.crafted import Network
-from support.packs import open_kit, pack_of
+from support.packs import open_runner, pack_of
 
 HEADS = {
     "": (8, 16, 32),
@@ -329,9 +329,9 @@ def test_a_model_gives_its_box_with_its_labels_and_nothing_with_others(
         folder = pack_of(tmp_path / str(labels), model, "a\nb\nc\nd\ne\n"[: 2 * labels])
         if labels != classes:
             with pytest.raises(PackError, match=f"{classes} classes, labels.txt {labels} labels"):
-                open_kit(folder)
+                open_runner(folder)
             continue
-        (found,) = open_kit(folder).run(FRAME, 0.3).objects  # type: ignore[union-attr]
+        (found,) = open_runner(folder).run(FRAME, 0.3).objects  # type: ignore[union-attr]
         assert found.class_id == classes - 1
         assert found.score == pytest.approx(0.8)
         assert found.xyxy == pytest.approx((0.4, 0.3, 0.6, 0.7))
@@ -339,22 +339,22 @@ def test_a_model_gives_its_box_with_its_labels_and_nothing_with_others(
 
 def test_without_a_word_of_the_file_a_note_says_what_was_not_checked(tmp_path: Path) -> None:
     model = craft(tmp_path, best_output(2), None)
-    assert "was not checked" in open_kit(pack_of(tmp_path / "e2e", model, "a\nb\n")).notes[0]
+    assert "was not checked" in open_runner(pack_of(tmp_path / "e2e", model, "a\nb\n")).notes[0]
     model = craft(tmp_path, v8_output(2), None)
-    assert open_kit(pack_of(tmp_path / "v8", model, "a\nb\n")).notes == ()
+    assert open_runner(pack_of(tmp_path / "v8", model, "a\nb\n")).notes == ()
 
 
 @pytest.mark.parametrize("value", [-0.7, 1.6, 30.0])
 def test_angles_and_logits_where_scores_should_be_are_refused(value: float, tmp_path: Path) -> None:
     output = v8_output(3)
     output[0, 6, ::2] = value  # an oriented-box model of two classes, with three labels
-    kit = open_kit(pack_of(tmp_path / "pack", craft(tmp_path, output, None), "a\nb\nc\n"))
+    runner = open_runner(pack_of(tmp_path / "pack", craft(tmp_path, output, None), "a\nb\nc\n"))
     with pytest.raises(PackError, match="number 7 of each box should be a score"):
-        kit.run(FRAME, 0.3)
+        runner.run(FRAME, 0.3)
 
 
 def test_a_few_cells_beyond_one_are_no_reason(tmp_path: Path) -> None:
     output = v8_output(3)
     output[0, 6, :3] = 1.5, np.nan, -2.0
-    kit = open_kit(pack_of(tmp_path / "pack", craft(tmp_path, output, None), "a\nb\nc\n"))
-    assert len(kit.run(FRAME, 0.3).objects) == 1  # type: ignore[union-attr]
+    runner = open_runner(pack_of(tmp_path / "pack", craft(tmp_path, output, None), "a\nb\nc\n"))
+    assert len(runner.run(FRAME, 0.3).objects) == 1  # type: ignore[union-attr]
