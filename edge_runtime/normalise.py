@@ -71,7 +71,7 @@ def fitting(tensor: TensorSpec) -> Normalisation:
 
 
 def real_values(normalisation: Normalisation) -> NDArray[np.float64]:
-    """Return the real value of each pixel value: shape (256, 1 or channels)."""
+    """Return the real value of each pixel value: float64 (256, 1 or channels)."""
     with np.errstate(over="ignore"):  # a std next to 0: every value is out of range
         return (np.arange(256.0)[:, None] - as_array(normalisation.mean)) / as_array(
             normalisation.std
@@ -79,7 +79,10 @@ def real_values(normalisation: Normalisation) -> NDArray[np.float64]:
 
 
 def steps(reals: NDArray[np.float64], tensor: TensorSpec) -> NDArray[np.float64]:
-    """Return real values in an 8-bit tensor's own numbers, whether it holds them or not."""
+    """Return real values in an 8-bit tensor's own numbers, whether it holds them or not.
+
+    Float64, whole numbers, of the shape of `reals`.
+    """
     return np.asarray(np.rint(reals / (tensor.scale or 1.0)) + tensor.zero_point)
 
 
@@ -170,7 +173,7 @@ def untold(manifest: Manifest, tensor: TensorSpec) -> Text:
 
 
 def as_array(values: PerChannel) -> NDArray[np.float64]:
-    """Return one number, or one a channel, as an array."""
+    """Return one number, or one a channel, as an array: float64 (1,) or (channels,)."""
     return np.atleast_1d(np.asarray(values, np.float64))
 
 

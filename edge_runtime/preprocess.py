@@ -58,11 +58,15 @@ class Preprocessor:
         self._layout: FrameFit | None = None
 
     def new_buffer(self) -> Tensor:
-        """Return a tensor to fill, of the model's shape and type."""
+        """Return a tensor to fill, [1, height, width, channels] of the model's dtype."""
         return np.zeros(self._tensor.shape, self._tensor.dtype)
 
     def fill(self, image: Image, out: Tensor, region: Box = FULL_FRAME) -> InputPlacement:
-        """Write a picture (BGR or grey), or a region of it in fractions, into `out`."""
+        """Write a frame, or a region of it, into `out`; return where that lies in the frame.
+
+        `image`: uint8, (height, width, 3) BGR, or (height, width[, 1]) grey. `out`: as `new_buffer`
+        gives it. `region`: (x1, y1, x2, y2), fractions of the frame.
+        """
         picture = image[:, :, 0] if image.ndim == 3 and image.shape[2] == 1 else image
         layout = self._layout_for(picture, region)
         height, width = layout.inside.shape[:2]
@@ -166,7 +170,7 @@ def check_input(spec: InputSection, tensor: TensorSpec) -> None:
 
 
 def pixel_table(normalisation: Normalisation, tensor: TensorSpec) -> NDArray[Any]:
-    """Return what each pixel value is stored as: shape (1, 256, 1 or channels)."""
+    """Return what each pixel value is stored as, in its dtype: (1, 256, 1 or channels)."""
     reals = real_values(normalisation)
     if tensor.dtype == "float32":
         return reals.astype(np.float32)[None]
@@ -179,6 +183,7 @@ def pixel_table(normalisation: Normalisation, tensor: TensorSpec) -> NDArray[Any
 def takes_raw_pixels(table: NDArray[Any]) -> bool:
     """Say whether an 8-bit tensor is meant to take pixels as they are (int8: less 128).
 
+    `table`: as `pixel_table` gives it.
     Within one step: of a tensor of scale 1/128 and zero point 128, a mean and std of 127.5 make
     pixel * 1.004; its publishers, who trained with those, feed it raw pixels.
     """
@@ -189,7 +194,10 @@ def takes_raw_pixels(table: NDArray[Any]) -> bool:
 
 
 def recolour(picture: Image, code: int | None, out: Image) -> None:
-    """Convert a picture's colours into `out`, or copy it where there is nothing to convert."""
+    """Convert a frame's colours into `out`, or copy it where there is nothing to convert.
+
+    Both uint8, (height, width[, 3]), of one size. `code`: OpenCV's.
+    """
     if code is None:
         np.copyto(out, picture)
     else:
@@ -197,7 +205,7 @@ def recolour(picture: Image, code: int | None, out: Image) -> None:
 
 
 def channels_of(picture: Image) -> int:
-    """Return 1 for a grey picture, 3 for a coloured one."""
+    """Return 1 for a grey frame (height, width), 3 for a coloured one (height, width, 3)."""
     return 1 if picture.ndim == 2 else 3
 
 

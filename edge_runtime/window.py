@@ -58,6 +58,7 @@ class Windower:
     def push(self, block: Samples) -> tuple[SignalWindow, ...]:
         """Take the next block; return the windows that it completes, oldest first.
 
+        The block: float64 (n, channels), n >= 1; each window float32 (size, channels).
         Raises ConfigError where the block's rate has no small ratio to the windows' rate.
         """
         if self._last is not None and is_gap(self._last, block, self._max_late_s):
@@ -90,7 +91,10 @@ class WindowRun:
         return self._made - self._held_from
 
     def push(self, block: Samples, index: int) -> tuple[SignalWindow, ...]:
-        """Take a block; return the windows that it completes, numbered from `index`."""
+        """Take a block (n, channels); return the windows (size, channels) that it completes.
+
+        They are numbered from `index`.
+        """
         made = self._resampler.push(block.values)
         self._held.append(made)
         self._made += len(made)
@@ -139,7 +143,7 @@ class Resampler:
         return number * self._down / self._up
 
     def push(self, values: NDArray[np.floating]) -> Values:
-        """Take (n, channels); return the outputs whose filters are now full, (m, channels)."""
+        """Take (n, channels); return float32 (m, channels), the outputs whose filters are full."""
         held = (
             np.concatenate([self._held, values]) if self._held.size else values.astype(np.float64)
         )

@@ -54,9 +54,12 @@ class Decoder(Protocol):
     def decode(
         self, outputs: Sequence[Tensor], placement: InputPlacement, *, min_score: float
     ) -> Decoded:
-        """Return what the outputs (raw, in the model's order) say, best first.
+        """Return what the outputs say, best first.
 
-        Of a window the input comes after the outputs.
+        `outputs`: as stored, in the model's order, of the shapes and dtypes of the specs that it
+        was built with; of a window the input tensor comes after them. `min_score`: 0 to 1, of an
+        anomaly its threshold. Raises PackError where their values are none of such a model,
+        BackendError where they are no numbers.
         """
         ...
 
@@ -94,7 +97,10 @@ def open_decoder(
     facts: ModelFacts = NO_FACTS,
     iou: float | None = None,
 ) -> Decoder:
-    """Return the decoder that a pack names. `iou`: of the stream, else the pack's own."""
+    """Return the decoder that a pack names. `iou`: of the stream, else the pack's own.
+
+    Raises PackError where the outputs' shapes, dtypes or number of classes are not the decoder's.
+    """
     module, _, name = KINDS[output.decoder].partition(":")
     kind: DecoderKind = getattr(import_module(module), name)
     limit = output.iou if iou is None else iou

@@ -67,5 +67,5 @@ class EndToEndDecoder:
 
 
 def reaches_pixels(rows: Reals) -> bool:
-    """Say whether corners lie where fractions do not."""
+    """Say whether corners, the first four columns of (N, 6), lie where fractions do not."""
     return bool(rows[:, :4].max(initial=0.0) > LARGEST_FRACTION)

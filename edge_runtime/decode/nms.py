@@ -17,6 +17,7 @@ DOUBLE_IOU = 0.6
 def keep_best(boxes: Reals, class_ids: NDArray[np.intp], *, iou: float, limit: int) -> list[int]:
     """Return the rows to keep of (x1, y1, x2, y2) boxes sorted best first, at most `limit`.
 
+    `boxes`: float64 (N, 4); `class_ids`: (N,).
     A box goes where a better one of its own class overlaps it by more than `iou`.
     """
     x1, y1, x2, y2 = boxes.T

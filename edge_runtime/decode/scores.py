@@ -110,11 +110,11 @@ def described(spec: TensorSpec) -> str:
 
 
 def leaves_unit(values: Reals) -> bool:
-    """Say whether values go beyond [0, 1] by more than rounding would take them."""
+    """Say whether values, of any shape, go beyond [0, 1] by more than rounding would take them."""
     return bool(values.min(initial=0.0) < -SLACK or values.max(initial=1.0) > 1.0 + SLACK)
 
 
 def softmax(logits: Reals) -> Reals:
-    """Return probabilities that sum to one."""
+    """Return probabilities that sum to one, (N,), of finite logits (N,)."""
     powers = np.exp(logits - logits.max())
     return np.asarray(powers / powers.sum())

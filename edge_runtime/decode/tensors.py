@@ -27,19 +27,22 @@ class ShapeError(PackError):
 
 
 def dequantise(stored: Tensor, spec: TensorSpec) -> Reals:
-    """Return real values. In double precision: garbage from a model must not overflow."""
+    """Return real values, float64 of the same shape; `stored` as the model gives it.
+
+    In double precision: garbage from a model must not overflow.
+    """
     reals = stored.astype(np.float64)
     return (reals - spec.zero_point) * spec.scale if spec.scale else reals
 
 
 def levels(spec: TensorSpec) -> Reals:
-    """Return the real value of every number that an 8-bit tensor can store, rising."""
+    """Return the real value of every number that an 8-bit tensor can store, rising, (256,)."""
     limits = np.iinfo(spec.dtype)
     return dequantise(np.arange(limits.min, limits.max + 1), spec)
 
 
 def at_least(stored: Tensor, spec: TensorSpec, real: float) -> NDArray[np.bool_]:
-    """Say where values reach `real`, without making them real first."""
+    """Say where values reach `real`, in their shape, without making them real first."""
     if not spec.scale:
         return np.asarray(stored >= real)
     first = int(np.searchsorted(levels(spec), real))

@@ -101,7 +101,10 @@ class YoloDecoder:
 
 
 def check_scores(rows: Tensor) -> None:
-    """Raise PackError where a row of numbers from 0 to 1 holds others in many cells."""
+    """Raise PackError where a row of numbers from 0 to 1 holds others in many cells.
+
+    `rows`: float32, (objectness and classes, cells).
+    """
     outside = ((rows < -SLACK) | (rows > 1.0 + SLACK)).mean(axis=1)
     row = int(outside.argmax())
     if outside[row] > FEW_CELLS:
@@ -117,6 +120,6 @@ def check_scores(rows: Tensor) -> None:
 
 
 def corners(centred: Reals) -> Reals:
-    """Turn rows of cx, cy, w, h into boxes of x1, y1, x2, y2."""
+    """Turn rows of cx, cy, w, h, (4, N), into boxes of x1, y1, x2, y2, (N, 4)."""
     centre, half = centred[:2], centred[2:] / 2.0
     return np.concatenate((centre - half, centre + half)).T

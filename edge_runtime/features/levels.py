@@ -27,7 +27,8 @@ from edge_runtime.manifest import (
     StatisticLevels,
 )
 
-Extract: TypeAlias = Callable[[Signal, float | None], Reals]  # windows, shaft speed in Hz
+# Windows (..., samples) and the shaft's speed in Hz to float32 (..., features).
+Extract: TypeAlias = Callable[[Signal, float | None], Reals]
 
 STATISTICS = {
     "rms": statistics.rms,
@@ -76,7 +77,10 @@ def band_levels(options: BandLevels, rate_hz: float) -> Extract:
 
 
 def envelope_levels(options: EnvelopeLevels, rate_hz: float, size: int) -> Extract:
-    """Return what gives the envelope's modulation depth and its lines at the orders, in dB."""
+    """Return what gives the envelope's modulation depth and its lines at the orders, in dB.
+
+    What is returned raises PackError where the orders leave the spectrum at a shaft's speed.
+    """
     bins_hz = frequencies_hz(size, rate_hz)
 
     def extract(windows: Signal, shaft_hz: float | None) -> Reals:
@@ -94,7 +98,10 @@ def envelope_levels(options: EnvelopeLevels, rate_hz: float, size: int) -> Extra
 def order_lines(
     spectrum: Reals, bins_hz: Doubles, options: EnvelopeLevels, speed_hz: float
 ) -> Doubles:
-    """Return the greatest amplitude around each order over the median of all, (..., orders)."""
+    """Return the greatest amplitude around each order over the median of all, (..., orders).
+
+    `spectrum`: (..., bins), `bins_hz`: (bins,), rising.
+    """
     centres = np.asarray(options.orders) * speed_hz
     around = FLOOR_ORDERS[0] * speed_hz, FLOOR_ORDERS[1] * centres.max()
     first, stop = np.searchsorted(bins_hz, around)
@@ -120,5 +127,5 @@ def log_mel_levels(options: LogMelLevels, rate_hz: float) -> Extract:
 
 
 def amplitude_db(amplitudes: Signal) -> Reals:
-    """Return 20 log10 of amplitudes, floored at -200 dB."""
+    """Return 20 log10 of amplitudes, of any shape, floored at -200 dB."""
     return single(power_db(np.square(amplitudes, dtype=np.float64)))

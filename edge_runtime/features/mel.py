@@ -17,7 +17,9 @@ SLANEY_LOG_STEP = np.log(6.4) / 27.0  # above it: 27 mels for a factor of 6.4
 
 
 def hz_to_mel(hz: Doubles, scale: MelScale) -> Doubles:
-    """Return mels. `htk`: 2595 log10(1 + f/700) (O'Shaughnessy 1987, the HTK Book).
+    """Return mels, in the shape of the frequencies.
+
+    `htk`: 2595 log10(1 + f/700) (O'Shaughnessy 1987, the HTK Book).
 
     `slaney`: linear up to 1 kHz, logarithmic above (Slaney 1998, Auditory Toolbox; librosa's
     default).
@@ -31,7 +33,7 @@ def hz_to_mel(hz: Doubles, scale: MelScale) -> Doubles:
 
 
 def mel_to_hz(mel: Doubles, scale: MelScale) -> Doubles:
-    """Return the frequency of mels: the inverse of `hz_to_mel`."""
+    """Return the frequency of mels, in their shape: the inverse of `hz_to_mel`."""
     if scale == "htk":
         return np.asarray(700.0 * (10.0 ** (mel / 2595.0) - 1.0))
     break_mel = SLANEY_BREAK_HZ / SLANEY_LINEAR_HZ

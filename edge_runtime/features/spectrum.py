@@ -10,7 +10,7 @@ from edge_runtime.features.signals import Doubles, Reals, Signal, centred, doubl
 
 
 def hann(size: int) -> Doubles:
-    """Return the periodic Hann window, 0.5 - 0.5 cos(2 pi n / N) (Harris 1978).
+    """Return the periodic Hann window (N,), 0.5 - 0.5 cos(2 pi n / N) (Harris 1978).
 
     Periodic, not symmetric: the form for spectra, as SciPy's and librosa's `get_window`.
     """
@@ -18,7 +18,7 @@ def hann(size: int) -> Doubles:
 
 
 def frequencies_hz(size: int, rate_hz: float) -> Doubles:
-    """Return the frequency of each bin of a one-sided spectrum of `size` samples."""
+    """Return the frequencies (size // 2 + 1,) of a one-sided spectrum of `size` samples."""
     return np.asarray(np.fft.rfftfreq(size, 1.0 / rate_hz))
 
 
@@ -61,6 +61,8 @@ def amplitude_spectrum(windows: Signal) -> Reals:
 
 def band_energies(density: Signal, bins_hz: Doubles, edges_hz: Sequence[float] | Doubles) -> Reals:
     """Return the power between each edge and the next, (..., edges - 1), in unit^2.
+
+    `density`: (..., bins), `bins_hz`: (bins,), `edges_hz`: (edges,), both rising.
 
     The sum of density times bin width over the bins f with low <= f < high, so that bands that
     touch share no bin and together hold all of it (Parseval). Raises ValueError for a band that

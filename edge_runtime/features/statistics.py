@@ -11,7 +11,7 @@ from edge_runtime.features.signals import Doubles, Reals, Signal, centred, doubl
 
 
 def mean(windows: Signal) -> Reals:
-    """Return the arithmetic mean."""
+    """Return the arithmetic mean, (...), of windows (..., samples); so do all that follow."""
     return single(double(windows).mean(axis=-1))
 
 
@@ -43,6 +43,6 @@ def kurtosis(windows: Signal) -> Reals:
 
 
 def ratio(above: Signal, below: Signal) -> Doubles:
-    """Return a quotient, 0 where there is nothing to divide by."""
+    """Return a quotient, element by element, 0 where there is nothing to divide by."""
     out = np.zeros(np.broadcast_shapes(above.shape, below.shape))
     return np.divide(above, below, out=out, where=below > 0.0)

@@ -20,7 +20,11 @@ class FeatureVector:
         self._extract = [extractor(options, rate_hz, size) for options in features]
 
     def of(self, windows: Signal, shaft_hz: float | None = None) -> Reals:
-        """Return (..., features) of windows (..., samples). `shaft_hz`: None, the pack's own."""
+        """Return float32 (..., features) of windows (..., samples).
+
+        `shaft_hz`: None, the pack's own. Raises PackError where the features' orders leave the
+        spectrum at that speed.
+        """
         return np.concatenate([extract(windows, shaft_hz) for extract in self._extract], axis=-1)
 
 
@@ -59,11 +63,11 @@ class WindowInput:
         return self._size, self._channels
 
     def new_buffer(self) -> Tensor:
-        """Return a tensor to fill, of the model's shape and type."""
+        """Return a tensor to fill, of the model's shape and dtype."""
         return np.zeros(self._tensor.shape, self._tensor.dtype)
 
     def fill(self, values: Signal, out: Tensor, shaft_hz: float | None = None) -> None:
-        """Write a window (samples, channels) into `out`.
+        """Write a window (samples, channels), of `shape`, into `out`, a tensor of `new_buffer`.
 
         Raises SourceError for a window that a working sensor does not give: a dead one must not
         be taken for a quiet machine.

@@ -24,7 +24,7 @@ def open_sizes(details: dict[str, Any]) -> list[int]:
 
 
 def tensor_spec(details: dict[str, Any]) -> TensorSpec:
-    """Return a tensor's details as the interpreter gives them, as ours."""
+    """Return a tensor's details as the interpreter gives them, as ours: shape, dtype, scale."""
     scale, zero_point = details["quantization"]
     return TensorSpec(
         name=str(details["name"]),

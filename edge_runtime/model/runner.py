@@ -89,9 +89,9 @@ class ModelRunner:
     def run(self, image: Image, min_score: float, region: Box = FULL_FRAME) -> Decoded:
         """Say what the model sees in a frame, or in a region of it.
 
-        `image`: uint8, (height, width, 3) BGR or (height, width) grey. `region`: (x1, y1, x2, y2)
-        as fractions of the frame; boxes and points of the result are fractions of the whole frame.
-        `min_score`: 0 to 1, what scores less is left out.
+        `image`: uint8, (height, width, 3) BGR, or (height, width[, 1]) grey. `region`: (x1, y1,
+        x2, y2) as fractions of the frame; boxes and points of the result are fractions of the whole
+        frame. `min_score`: 0 to 1, what scores less is left out.
 
         Raises BackendError where the engine fails, PackError where the outputs' values are none
         that the decoder can read.

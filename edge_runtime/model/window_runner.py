@@ -48,8 +48,9 @@ class WindowRunner:
         """Say what the model makes of a window.
 
         `values`: float32, (samples, channels) as `shape` has it, finite. `min_score`: 0 to 1, what
-        scores less is left out. Raises BackendError where the engine fails, PackError where its
-        outputs cannot be read, SourceError where the window has not the model's shape.
+        scores less is left out. Raises BackendError where the engine fails or what it gives is no
+        number, SourceError where the window has not the model's shape, does not change or is not
+        finite.
         """
         self._input.fill(values, self._buffer)
         outputs = self._backend.infer(self._buffer)
