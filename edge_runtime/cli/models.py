@@ -153,7 +153,18 @@ def say_installed(pack: Pack) -> None:
 def row_of(pack: ListedPack) -> tuple[str, ...]:
     """Return a pack as cells of the table."""
     size = "?" if pack.size_bytes is None else f"{pack.size_bytes / 1e6:.1f} MB"
-    return pack.name, pack.version, pack.task, size, pack.state, pack.engine, pack.license
+    return pack.name, pack.version, pack.task, size, pack.state, engine_here(pack), pack.license
+
+
+def engine_here(pack: ListedPack) -> str:
+    """Return the name of the engine that runs a pack on this device; - where none does."""
+    from edge_runtime.errors import BackendError
+    from edge_runtime.infer.engines import engine_for
+
+    try:
+        return engine_for(Path(pack.file), pack.engine).name
+    except BackendError:  # a pack that is used says why
+        return "-"
 
 
 @contextmanager

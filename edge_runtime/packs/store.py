@@ -18,7 +18,10 @@ from edge_runtime.toml_file import path_fault
 
 
 class ListedPack(msgspec.Struct, frozen=True):
-    """A line of `models list`. `state`: installed, bundled (usable as is), available, damaged."""
+    """A line of `models list`. `state`: installed, bundled (usable as is), available, damaged.
+
+    `engine`: as the pack names it, and the weights' `file`.
+    """
 
     name: str
     version: str
@@ -27,6 +30,7 @@ class ListedPack(msgspec.Struct, frozen=True):
     state: Literal["installed", "bundled", "available", "damaged"]
     license: str
     engine: str = "?"
+    file: str = "?"
 
 
 class PackStore:
@@ -170,6 +174,7 @@ class PackStore:
             state,
             pack.license,
             manifest.model.engine,
+            manifest.model.file,
         )
 
     def _unknown(self, name: str) -> PackError:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.cli import paths
+from edge_runtime.infer.engines import engine_named
 from support.http_server import Publisher, serving
 from support.paths import ROOT
 
@@ -106,9 +107,10 @@ def test_a_pack_is_pulled_verified_and_removed(device: Device) -> None:
     verified = device.run("verify", NAME)
     assert "the weights are the right ones; the model gives its golden result" in verified.stdout
     table = device.run("list").stdout.splitlines()
-    assert table[0].split() == ["NAME", "VERSION", "TASK", "SIZE", "STATE", "LICENCE"]
+    assert table[0].split() == ["NAME", "VERSION", "TASK", "SIZE", "STATE", "ENGINE", "LICENCE"]
     assert table[1].split()[:2] == [NAME, "1.0.0"]
-    assert table[1].endswith("0.3 MB  installed  Apache-2.0")
+    here = next(name for name in ("litert", "tflite-runtime") if engine_named(name).is_installed())
+    assert table[1].split()[-4:] == ["MB", "installed", here, "Apache-2.0"]
     assert device.run("remove", NAME).stdout == f"{NAME} is removed\n"
     assert device.state_of(NAME) == "available"
 
