@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from edge_runtime.errors import BackendError
-from edge_runtime.infer.base import Backend
-from edge_runtime.infer.canned import CannedBackend, CannedModel
+from edge_runtime.infer.base import Backend, ModelRefusedError
+from edge_runtime.infer.canned import CannedBackend, CannedModel, load_canned, save_runs
 from edge_runtime.raw import TensorSpec
 
 MODEL = CannedModel(
@@ -67,3 +68,43 @@ def test_closed_backend_refuses_and_closes_twice() -> None:
 def test_outputs_are_held_to_the_model_s(runs: Any) -> None:
     with pytest.raises(BackendError):
         CannedBackend(MODEL, runs)
+
+
+def test_recording_comes_back_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "outputs.npz"
+    save_runs(path, MODEL, RUNS)
+    backend = load_canned(path)
+    assert (backend.input, backend.outputs) == (MODEL.input, MODEL.outputs)
+    for run in RUNS:
+        assert_gives(backend, run)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut"])
+def test_file_that_is_no_recording_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "outputs.npz"
+    path.write_bytes(content)
+    with pytest.raises(ModelRefusedError, match="no recording"):
+        load_canned(path)
+
+
+def test_archive_of_other_arrays_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "outputs.npz"
+    np.savez(path, weights=np.zeros(3))
+    with pytest.raises(ModelRefusedError, match="no recording"):
+        load_canned(path)
+
+
+def test_missing_recording_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match=r"missing\.npz"):
+        load_canned(tmp_path / "missing.npz")
+
+
+def test_outputs_of_another_number_of_runs_or_another_shape_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "outputs.npz"
+    save_runs(path, MODEL, RUNS)
+    with np.load(path) as arrays:
+        whole = dict(arrays)
+    for spoiled in (whole["output_1"][:2], whole["output_1"].astype(np.float64)):
+        np.savez(path, **{**whole, "output_1": spoiled})
+        with pytest.raises(ModelRefusedError, match="no recording"):
+            load_canned(path)
