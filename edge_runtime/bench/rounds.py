@@ -83,8 +83,10 @@ def bare_order(config: Config, packs: dict[str, Pack]) -> dict[str, object]:
     engine = engine_of(pack, config.inference.engine)
     if engine.interpreter is None:
         raise UsageError(
-            f"streams[0].model.pack: bench compares with a loop on a TensorFlow Lite interpreter; "
-            f"{pack.manifest.pack.name} runs on {engine.name}"
+            "streams[0].model.pack: bench compares with a loop on a TensorFlow Lite interpreter; "
+            "{pack} runs on {engine}: give another pack",
+            pack=pack.manifest.pack.name,
+            engine=engine.name,
         )
     given = pack.manifest.input
     return {

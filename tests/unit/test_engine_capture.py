@@ -216,6 +216,7 @@ def test_a_backend_that_never_works_stays_degraded_and_does_not_spin() -> None:
 class Blocking:
     """A backend that hangs in native code until it is let go."""
 
+    engine = "a test"
     placement = None
 
     def __init__(self) -> None:
