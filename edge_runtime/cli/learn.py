@@ -173,7 +173,7 @@ def hear(
     from edge_runtime.stream.setup import StreamSetup
 
     stream, pack = subject.stream, subject.pack
-    setup = StreamSetup(stream, pack, config.engine.runtime)
+    setup = StreamSetup(stream, pack, config.inference.engine)
     trial_of(setup, TrialLedger(state_dir))()
     look = None
     if pack is not None:

@@ -79,7 +79,7 @@ def difference(old: LoadedConfig, new: LoadedConfig, failing: Collection[str] = 
         tuple(steps),
         link="reconnect" if reopens or link_of(old) != link_of(new) else "announce",
         outbox="reopen" if reopens else "keep",
-        pool="resize" if old.config.engine.workers != new.config.engine.workers else "keep",
+        pool="resize" if old.config.inference.workers != new.config.inference.workers else "keep",
     )
 
 

@@ -145,13 +145,13 @@ class ConfigLoader:
         Before any stream is at work, as an accelerator serves one process. What hung when it was
         tried last would hold up all streams: that is left to the stream's own thread.
         """
-        runtime, delegate = config.engine.runtime, stream.model_use.accelerator
-        if pack is None or not self._ledger.is_due(pack, runtime=runtime, delegate=delegate):
+        forced, delegate = config.inference.engine, stream.model_use.accelerator
+        if pack is None or not self._ledger.is_due(pack, forced=forced, delegate=delegate):
             return
         # Each trial is a step forward: several must not use up the start's time or the watchdog's.
         self._notifier.extend(f"stream {stream.name}: its model is tried", START_TIMEOUT_S)
         self._notifier.alive()
-        self._ledger.ensure(pack, runtime=runtime, delegate=delegate)
+        self._ledger.ensure(pack, forced=forced, delegate=delegate)
 
 
 def with_model_hash(setup: StreamSetup) -> StreamSetup:
@@ -160,7 +160,7 @@ def with_model_hash(setup: StreamSetup) -> StreamSetup:
     if pack is None:
         return setup
     try:
-        hashed = fingerprint(pack, setup.runtime, delegate)
+        hashed = fingerprint(pack, setup.forced_engine, delegate)
     except BackendError:  # no interpreter is installed: the stream says so
         return setup
     return msgspec.structs.replace(setup, model_hash=hashed)

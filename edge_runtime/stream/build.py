@@ -73,7 +73,7 @@ def trial_of(setup: StreamSetup, ledger: TrialLedger) -> Callable[[], None]:
     pack, delegate = setup.pack, setup.options.model_use.accelerator
     if pack is None:
         return lambda: None
-    return lambda: ledger.ensure(pack, runtime=setup.runtime, delegate=delegate)
+    return lambda: ledger.ensure(pack, forced=setup.forced_engine, delegate=delegate)
 
 
 def load_checked(

@@ -64,7 +64,7 @@ def build_sensor(
         from edge_runtime.model.window_runner import PackWindowModel
 
         reporter = model_reporter(stream, pack, settings, alarms)
-        window_model = PackWindowModel(model_of(stream, pack, runtime, opens, children))
+        window_model = PackWindowModel(model_of(stream, pack, forced_engine, opens, children))
     task = SensorTask(
         stream.name, reporter=reporter, window_model=window_model, sink=sink, clock=clock
     )

@@ -131,7 +131,7 @@ class StreamBuilder:
         return build_sensor(
             setup.options,
             setup.pack,
-            setup.runtime,
+            setup.forced_engine,
             self._sink,
             self._clock,
             self._publish_modes,
@@ -145,7 +145,7 @@ class StreamBuilder:
         assert setup.pack is not None
         source = self._feed or setup.options.source
         model = model_of(
-            setup.options, setup.pack, setup.runtime, self._ledger.opens, self._children
+            setup.options, setup.pack, setup.forced_engine, self._ledger.opens, self._children
         )
         self._runners.hold(model)
         task = build_picture(

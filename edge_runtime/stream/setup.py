@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_runtime.infer.litert import Runtime
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, StreamOptions
 from edge_runtime.records import NO_MODEL
@@ -21,7 +20,7 @@ class StreamSetup(msgspec.Struct, frozen=True):
 
     options: StreamOptions
     pack: Pack | None = None
-    runtime: Runtime = "auto"
+    forced_engine: str = "auto"
     limits: EffectiveRules | None = None
     may_publish_less: bool = False
     model_hash: str = ""
@@ -47,7 +46,7 @@ class StreamSetup(msgspec.Struct, frozen=True):
         assert self.pack is not None
         use = self.options.model_use
         pack = (self.pack.folder, self.pack.manifest, self.pack.labels)
-        return (source, pack, use.iou, use.accelerator, self.runtime, self.model_hash)
+        return (source, pack, use.iou, use.accelerator, self.forced_engine, self.model_hash)
 
 
 def setups_of(
@@ -58,7 +57,7 @@ def setups_of(
         StreamSetup(
             stream,
             pack := packs.get(stream.name),
-            config.engine.runtime,
+            config.inference.engine,
             effective_rules(stream, pack.ref if pack is not None else NO_MODEL, baselines)
             if stream.sensor is not None
             else None,

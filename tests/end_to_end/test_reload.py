@@ -168,7 +168,7 @@ def test_each_change_restarts_what_it_touches_alone(reloaded: Callable[[str], Re
     device.change(("seed = 2", "seed = 3"))
     now = device.streams()
     assert (now["road"]["opens"], now["yard"]["opens"]) == (1, 2)
-    device.change(("[outbox]", "[engine]\nworkers = 1\n[outbox]"))
+    device.change(("[outbox]", "[inference]\nworkers = 1\n[outbox]"))
     device.change((YARD.replace("seed = 2", "seed = 3"), ""))
     assert device.streams().keys() == {"road"}
     with device.run.config.open("a") as file:

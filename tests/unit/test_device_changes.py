@@ -38,7 +38,7 @@ from edge_runtime.options import (
     Config,
     CountOptions,
     DeviceOptions,
-    EngineOptions,
+    InferenceOptions,
     IntervalOptions,
     LineOptions,
     LinesOptions,
@@ -100,7 +100,7 @@ class Random:
                 choose((64.0, 64.0, 64.0, 32.0)), commit_interval_s=0.02, backlog_per_s=1e6
             ),
             uplink=UplinkOptions(choose((0.0, 0.0, 1000.0))),
-            engine=EngineOptions(choose((1, 1, 2))),
+            inference=InferenceOptions(choose((1, 1, 2))),
         )
 
     def _pictures(self, name: str) -> StreamOptions:
@@ -298,7 +298,7 @@ def settled(bench: Bench) -> dict[str, Any]:
 
     def has_settled() -> dict[str, Any] | None:
         found = facts(bench)
-        workers = bench.device.loaded.config.engine.workers
+        workers = bench.device.loaded.config.inference.workers
         is_so = found["sources"] == wanted and found["threads"]["infer"] == workers
         is_born = found["birth"].get("state") == "online"
         return found if is_so and is_born and len(found["captures"]) == wanted else None

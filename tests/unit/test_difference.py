@@ -18,7 +18,7 @@ from edge_runtime.options import (
     Config,
     DelegateOptions,
     DeviceOptions,
-    EngineOptions,
+    InferenceOptions,
     LineOptions,
     LinesOptions,
     ModelOptions,
@@ -131,7 +131,7 @@ def test_what_does_not_work_is_tried_again_where_that_is_asked_for() -> None:
         (lambda c: replace(c, broker=replace(c.broker, keepalive_s=30)), "reconnect keep keep"),
         (lambda c: replace(c, device=DeviceOptions("hill", "yard")), "reconnect keep keep"),
         (lambda c: replace(c, outbox=OutboxOptions(max_mb=8)), "reconnect reopen keep"),
-        (lambda c: replace(c, engine=EngineOptions(workers=3)), "announce keep resize"),
+        (lambda c: replace(c, inference=InferenceOptions(workers=3)), "announce keep resize"),
         (lambda c: replace(c, uplink=UplinkOptions(5.0)), "announce keep keep"),
     ],
 )
