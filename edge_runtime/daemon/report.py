@@ -89,13 +89,14 @@ class HealthReport:
         outbox = self._device.outbox.health()
         link = self._device.link()
         fields = self._fields(outbox, link)
-        for stream in fields["streams"].values():
-            stream.pop("engine", None)  # who asks on the board itself is told: bytes cost money
         fields["outbox"] = outbox_fields(outbox)
         fields["link"] = link_fields(link)
         if self._device.uplink.step:
             fields["uplink"] = self._device.uplink.fields()
-        return for_link(fields)
+        linked = for_link(fields)
+        for stream in linked["streams"].values():
+            stream.pop("engine", None)  # who asks on the board itself is told: bytes cost money
+        return linked
 
     def everything(self) -> dict[str, Any]:
         """Return all that is known, for those who ask on the board itself; texts stay `Text`."""

@@ -57,6 +57,8 @@ def test_what_an_accelerator_does_is_said_and_what_it_breaks_is_its_own_stream(
     assert line.endswith(SAID)
     assert f"the running daemon has it: {SAID}" in command("doctor", *config, timeout_s=120).stdout
     ear.wait_for(lambda heard: any("npu" in one["streams"] for one in heard.of("health")))
+    assert all("engine" not in one for h in ear.of("health") for one in h["streams"].values())
+    assert streams_of(run)["cpu"]["engine"].split()[0] in ("ai-edge-litert", "tflite-runtime")
     assert run.stop() == 0
     assert not (run.state / FILE).exists()
 
