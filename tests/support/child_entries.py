@@ -33,6 +33,7 @@ from edge_runtime.sources.capture_messages import (
     SourceWaiting,
 )
 from edge_runtime.sources.capture_messages import decode_request as decode_camera
+from edge_runtime.text_form import encode_text
 
 
 def echo(channel: MessageChannel, request: bytes) -> None:
@@ -122,7 +123,7 @@ def lying_model(channel: MessageChannel, request: bytes) -> None:
     fine = TensorSpec("y", (4,), "uint8")
     shared = SharedTensors.create((fine, fine))
     loaded = ModelLoaded("an engine", fine, (odd,), ModelFacts())
-    channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
+    channel.send(msgspec.msgpack.encode(loaded, enc_hook=encode_text), (shared.descriptor,))
     done = msgspec.msgpack.encode(Inferred())
     while lie == "talker":
         channel.send(done)
@@ -140,7 +141,7 @@ ODD_TENSORS: dict[str, tuple[tuple[int, ...], str]] = {
 
 
 def tell(channel: MessageChannel, word: FromCapture, descriptors: tuple[int, ...] = ()) -> None:
-    channel.send(msgspec.msgpack.encode(word), descriptors)
+    channel.send(msgspec.msgpack.encode(word, enc_hook=encode_text), descriptors)
 
 
 def new_pool(channel: MessageChannel) -> FramePool:
