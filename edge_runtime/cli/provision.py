@@ -16,7 +16,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.language import N_, Code, Language, choose
 
 if TYPE_CHECKING:
-    from edge_runtime.provision.flow import Outcome, Wishes
+    from edge_runtime.provision.flow import ProvisionOutcome, Wishes
     from edge_runtime.provision.service import Service
 
 MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
@@ -128,7 +128,7 @@ def settle(wishes: Wishes, language: Language, service: Service) -> int:
     return 0 if outcome.is_proven else 1
 
 
-def show(outcome: Outcome, language: Language) -> None:
+def show(outcome: ProvisionOutcome, language: Language) -> None:
     """Print what the checks are concerned about, the five lines, and the six words."""
     for finding in outcome.concerns:
         say(f"{finding.check}: {finding.text}")

@@ -6,7 +6,7 @@ import sys
 
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.loading import LoadedConfig
-from edge_runtime.daemon.report import DeviceStatus, HealthReport
+from edge_runtime.daemon.report import DeviceMessages, HealthReport
 from edge_runtime.encode import Encoder, StreamNames, Topics
 from edge_runtime.enrolment.identity import IdentityFolder
 from edge_runtime.manifest import Pack
@@ -54,7 +54,7 @@ def publisher_settings(
         Identity.of(topics.site, topics.device),
         outbox,
         encoder.encode,
-        DeviceStatus(topics, encoder, outbox.boot, report),
+        DeviceMessages(topics, encoder, outbox.boot, report),
         place=IdentityFolder(config.state_dir) if config.state_dir is not None else None,
         revision=revision,
     )

@@ -59,7 +59,7 @@ NEXT = {(row.state, row.event): row for row in TRANSITIONS}
 Ending: TypeAlias = Literal["kept", "refused", "undone", "unproved", "superseded"]
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ChangeOutcome(msgspec.Struct, frozen=True):
     """What became of a change, and why. `unproved`: it is in force all the same."""
 
     ending: Ending
@@ -75,7 +75,7 @@ class ConfigChange(msgspec.Struct, frozen=True):
     """
 
     load: Callable[[], LoadedConfig]
-    on_outcome: Callable[[Outcome], None]
+    on_outcome: Callable[[ChangeOutcome], None]
     on_failure: Literal["undo", "stay"] = "undo"
     retries: bool = False
 
@@ -186,7 +186,7 @@ class ChangeMachine:
     def _refuse(self) -> None:
         proposed, self._proposed = self._proposed, None
         assert proposed is not None
-        tell(proposed, Outcome("refused", self._reason))
+        tell(proposed, ChangeOutcome("refused", self._reason))
 
     def _apply(self) -> ChangeEvent:
         self._before = self._target.loaded()
@@ -196,7 +196,7 @@ class ChangeMachine:
     def _supersede(self) -> ChangeEvent:
         assert self._change is not None
         reason = Text("another change came before it had proved itself")
-        tell(self._change, Outcome("superseded", reason))
+        tell(self._change, ChangeOutcome("superseded", reason))
         return self._take()
 
     def _take(self) -> ChangeEvent:
@@ -233,7 +233,7 @@ class ChangeMachine:
     def _conclude(self, ending: Ending) -> None:
         change, self._change = self._change, None
         assert change is not None
-        tell(change, Outcome(ending, self._reason))
+        tell(change, ChangeOutcome(ending, self._reason))
 
     def _end(self) -> None:
         """Let the process end: whoever watches over it starts it again, by the file."""
@@ -242,7 +242,7 @@ class ChangeMachine:
         raise self._fault
 
 
-def tell(change: ConfigChange, outcome: Outcome) -> None:
+def tell(change: ConfigChange, outcome: ChangeOutcome) -> None:
     """Answer whoever asked for a change; nothing that fails there is the device's matter."""
     try:
         change.on_outcome(outcome)

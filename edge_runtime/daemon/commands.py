@@ -112,7 +112,7 @@ def encoded(answer: Answer) -> bytes:
     return msgspec.json.encode(answer)
 
 
-class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReplayArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The payload of `cmd/replay`: which records to send again, both ends included."""
 
     boot: Annotated[int, Meta(ge=1, lt=1 << 22)]
@@ -132,7 +132,7 @@ class ReplayCommand:
         self._outbox = outbox
 
     def __call__(self, payload: bytes) -> Answer:
-        asked = msgspec.json.decode(payload, type=ReplayRequest)
+        asked = msgspec.json.decode(payload, type=ReplayArguments)
         if asked.to_seq < asked.from_seq:
             raise CommandError("to_seq is less than from_seq")
         to_seq = min(asked.to_seq, asked.from_seq + MAX_REPLAY - 1)

@@ -11,7 +11,7 @@ from edge_runtime.enrolment.first_boot import first_boot
 from edge_runtime.errors import OutboxError
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import MARK, Outbox, OutboxHealth
-from edge_runtime.outbox.health import ReplayAnswer
+from edge_runtime.outbox.health import ReplayResult
 from edge_runtime.records import Result
 
 
@@ -70,7 +70,7 @@ class ReopenableOutbox:
         """End the alarms of rules that are gone; see `Outbox.clear_gone_alarms`."""
         self.current.clear_gone_alarms(configured)
 
-    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer | None:
+    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayResult | None:
         """Send acknowledged rows again; see `Outbox.replay`."""
         return self.current.replay(boot, from_seq, to_seq)
 

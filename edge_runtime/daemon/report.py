@@ -202,7 +202,7 @@ def shortened(value: Any) -> str:
     return encode_english(value)[:LONGEST_REASON]
 
 
-class DeviceStatus:
+class DeviceMessages:
     """The device's retained messages, made afresh at each call."""
 
     def __init__(self, topics: Topics, encoder: Encoder, boot: int, report: HealthReport) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from edge_runtime.board.notify import Notifier
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import Clock
-from edge_runtime.daemon.change import ChangeMachine, ConfigChange, Outcome
+from edge_runtime.daemon.change import ChangeMachine, ChangeOutcome, ConfigChange
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
 from edge_runtime.daemon.device import STOP_TIMEOUT_S, RunningDevice
@@ -152,7 +152,7 @@ class Supervisor:
             ConfigChange(self._loader.load, self._reloaded, on_failure="stay", retries=True)
         )
 
-    def _reloaded(self, outcome: Outcome) -> None:
+    def _reloaded(self, outcome: ChangeOutcome) -> None:
         match outcome.ending:
             case "refused" | "undone":
                 log.error("the configuration stays as it was: %s", outcome.reason)

@@ -12,7 +12,7 @@ from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox.alarms import clear_of
 from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.files import Folder
-from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayAnswer, for_people
+from edge_runtime.outbox.health import Condition, OutboxHealth, ReplayResult, for_people
 from edge_runtime.outbox.lanes import Lanes
 from edge_runtime.outbox.ledger import OutboxLedger
 from edge_runtime.outbox.opening import (
@@ -231,9 +231,9 @@ class Outbox:
         """Commit now what was appended; False where the disk does not let it happen in time."""
         return self._writer.run(self._writer.flush, timeout_s)
 
-    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer | None:
+    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayResult | None:
         """Send acknowledged rows again that are still on disk; None: the disk cannot tell now."""
-        answers: list[ReplayAnswer] = []
+        answers: list[ReplayResult] = []
         self._writer.run(
             lambda: answers.append(self._ledger.replay(boot, from_seq, to_seq)),
             REPLAY_TIMEOUT_S,

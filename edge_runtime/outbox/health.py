@@ -58,7 +58,7 @@ class OutboxHealth(msgspec.Struct, frozen=True):
     last_commit_s: float
 
 
-class ReplayAnswer(msgspec.Struct, frozen=True):
+class ReplayResult(msgspec.Struct, frozen=True):
     """Of the seqs asked for: sent again, still to come anyway, no longer there, never made."""
 
     sent: int

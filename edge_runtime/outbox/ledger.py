@@ -13,7 +13,7 @@ import msgspec
 from edge_runtime.clock import Stamp
 from edge_runtime.outbox.commit_queue import DroppedResults, Item, table_of
 from edge_runtime.outbox.database import OutboxDatabase
-from edge_runtime.outbox.health import ReplayAnswer
+from edge_runtime.outbox.health import ReplayResult
 from edge_runtime.outbox.rows import LANES, ResultRow, RowTable, Unbalanced, boot_of, key, seq_of
 from edge_runtime.outbox.segment_format import RawRecord, Record, encode_record
 from edge_runtime.outbox.segments import DamagedSegment
@@ -170,12 +170,12 @@ class OutboxLedger(OutboxDatabase):
             raise Unbalanced("rows that were counted are not there")
         return filled
 
-    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayAnswer:
+    def replay(self, boot: int, from_seq: int, to_seq: int) -> ReplayResult:
         """Have acknowledged rows sent again; a request is cut to MAX_REPLAY seqs."""
         to_seq = min(to_seq, from_seq + MAX_REPLAY - 1)
         end = self.seq if boot == self.boot else self.last_seqs.get(boot, to_seq)
         if not (1 <= boot <= self.boot and 1 <= from_seq <= to_seq):
-            return ReplayAnswer(0, 0, 0, max(0, to_seq - from_seq + 1))
+            return ReplayResult(0, 0, 0, max(0, to_seq - from_seq + 1))
         last = min(to_seq, end)
         sent = pending = 0
         for lane in LANES:
@@ -190,7 +190,7 @@ class OutboxLedger(OutboxDatabase):
             pending += here
         made = max(0, last - from_seq + 1)
         unknown = to_seq - from_seq + 1 - made
-        return ReplayAnswer(sent, pending, made - sent - pending, unknown)
+        return ReplayResult(sent, pending, made - sent - pending, unknown)
 
     def _drop_damaged(self, span: SendRange, damaged: Sequence[DamagedSegment]) -> None:
         """Delete damaged segments and declare what was to be delivered of them.

@@ -53,7 +53,7 @@ class ResultLine(msgspec.Struct, frozen=True):
     proven: bool | None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ProvisionOutcome(msgspec.Struct, frozen=True):
     """What provisioning came to. `concerns`: what the checks found besides the five lines."""
 
     lines: tuple[ResultLine, ...]
@@ -95,7 +95,7 @@ class Provisioning:
         self._root = root
         self._folder = IdentityFolder(wishes.state_dir)
 
-    def run(self) -> Outcome:
+    def run(self) -> ProvisionOutcome:
         """Do it all. The claim is shown to nobody before all that is local has proved right."""
         wishes = self._wishes
         with acting_as_owner(wishes.state_dir):
@@ -185,7 +185,7 @@ class Provisioning:
 
     def _outcome(
         self, findings: Sequence[Finding], enrolled: Enrolled, proof: Proof
-    ) -> Outcome:  # fmt: skip
+    ) -> ProvisionOutcome:  # fmt: skip
         lines = (
             self._line_of(self._language.text("camera"), findings, SENSES),
             self._line_of(self._language.text("clock"), findings, ("clock",)),
@@ -196,7 +196,7 @@ class Provisioning:
         if enrolled.certificate is None:  # a clock is set over the link, too
             lines = (lines[0], msgspec.structs.replace(lines[1], proven=None), *lines[2:])
         concerns = tuple(one for one in findings if one.state in ("warning", "failed"))
-        return Outcome(lines, enrolled.words, concerns)
+        return ProvisionOutcome(lines, enrolled.words, concerns)
 
     def _line_of(
         self, label: str, findings: Sequence[Finding], checks: tuple[str, ...]

@@ -18,7 +18,7 @@ from edge_runtime.clock import SystemClock
 from edge_runtime.config import parse
 from edge_runtime.daemon import probation
 from edge_runtime.daemon.build import build_mqtt
-from edge_runtime.daemon.change import ConfigChange, Outcome
+from edge_runtime.daemon.change import ChangeOutcome, ConfigChange
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
 from edge_runtime.daemon.daemon import Daemon as DaemonInProcess
@@ -251,9 +251,9 @@ def test_a_change_that_does_not_prove_itself_is_undone_and_whoever_asked_is_told
 
         until(all_run, "both run", within_s=60)
         ear.wait_for(lambda heard: bool(heard.of("status")))
-        outcomes: list[Outcome] = []
+        outcomes: list[ChangeOutcome] = []
 
-        def propose(config: Config) -> Outcome:
+        def propose(config: Config) -> ChangeOutcome:
             one.propose(ConfigChange(lambda: one.loader.check(config), outcomes.append))
             return until(lambda: outcomes.pop() if outcomes else None, "an answer", within_s=60)
 
@@ -261,7 +261,7 @@ def test_a_change_that_does_not_prove_itself_is_undone_and_whoever_asked_is_told
         moved = msgspec.structs.replace(road.rules[0], end=(0.6, 1.0))
         changed = msgspec.structs.replace(road, rules=(moved,))
         better = msgspec.structs.replace(good, streams=(changed, yard))
-        assert propose(better) == Outcome("kept")
+        assert propose(better) == ChangeOutcome("kept")
         broken = CameraOptions("/dev/nothing", open_timeout_s=0.1, read_timeout_s=0.1)
         worse = msgspec.structs.replace(
             better, streams=(road, msgspec.structs.replace(yard, source=broken))

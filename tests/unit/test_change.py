@@ -12,9 +12,9 @@ from edge_runtime.daemon.change import (
     TRANSITIONS,
     ChangeEvent,
     ChangeMachine,
+    ChangeOutcome,
     ChangeState,
     ConfigChange,
-    Outcome,
     Transition,
 )
 from edge_runtime.daemon.loading import LoadedConfig
@@ -80,7 +80,7 @@ class Run:
     def __init__(self, table: Recorded) -> None:
         self.device = Device()
         self.machine = ChangeMachine(self.device)
-        self.outcomes: list[tuple[LoadedConfig, Outcome]] = []
+        self.outcomes: list[tuple[LoadedConfig, ChangeOutcome]] = []
         self.table = table
 
     def propose(self, wanted: LoadedConfig, *, fault: str = "", **more: Any) -> None:
@@ -108,7 +108,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def refused(run: Run) -> None:
     run.propose(NEW, fault="streams[0]: wrong")
-    assert run.outcomes == [(NEW, Outcome("refused", "streams[0]: wrong"))]
+    assert run.outcomes == [(NEW, ChangeOutcome("refused", "streams[0]: wrong"))]
     assert (run.device.runs, run.device.kept) == (OLD, [])
 
 
@@ -117,7 +117,7 @@ def kept(run: Run) -> None:
     assert (run.machine.state, run.outcomes) == ("on probation", [])
     run.machine.look(LATER_S - 2.0)
     run.prove()
-    assert run.outcomes == [(NEW, Outcome("kept"))]
+    assert run.outcomes == [(NEW, ChangeOutcome("kept"))]
     assert (run.device.runs, run.device.kept) == (NEW, [NEW])
 
 
@@ -125,7 +125,7 @@ def undone(run: Run) -> None:
     run.propose(NEW)
     run.machine.look(LATER_S)
     reason = "not proved within 60 s: stream road: no camera"
-    assert run.outcomes == [(NEW, Outcome("undone", reason))]
+    assert run.outcomes == [(NEW, ChangeOutcome("undone", reason))]
     assert (run.device.runs, run.device.kept) == (OLD, [])
 
 
@@ -139,7 +139,7 @@ def let_stand(run: Run) -> None:
 def not_applied(run: Run) -> None:
     run.device.fails_to_apply = [NEW]
     run.propose(NEW, on_failure="stay")
-    assert run.outcomes == [(NEW, Outcome("undone", "the disk is gone"))]
+    assert run.outcomes == [(NEW, ChangeOutcome("undone", "the disk is gone"))]
     assert run.device.runs == OLD
 
 
@@ -148,7 +148,7 @@ def not_undone(run: Run) -> None:
     with pytest.raises(OutboxError, match="the disk is gone"):
         run.propose(NEW)
     assert run.machine.state == "broken"
-    assert run.outcomes == [(NEW, Outcome("undone", "the disk is gone"))]
+    assert run.outcomes == [(NEW, ChangeOutcome("undone", "the disk is gone"))]
 
 
 def refused_beside_another(run: Run) -> None:
@@ -156,7 +156,10 @@ def refused_beside_another(run: Run) -> None:
     run.propose(NEWER, fault="wrong")
     assert (run.machine.state, run.device.runs) == ("on probation", NEW)
     run.prove()
-    assert run.outcomes == [(NEWER, Outcome("refused", "wrong")), (NEW, Outcome("kept"))]
+    assert run.outcomes == [
+        (NEWER, ChangeOutcome("refused", "wrong")),
+        (NEW, ChangeOutcome("kept")),
+    ]
     assert run.device.kept == [NEW]
 
 
@@ -198,7 +201,7 @@ def test_the_cases_take_every_row_and_each_is_the_only_one_of_its_state_and_even
 def test_whoever_cannot_be_told_does_not_stop_the_device(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_outcome: Outcome) -> None:
+    def fail(_outcome: ChangeOutcome) -> None:
         raise RuntimeError("the link is gone")
 
     run.machine.propose(ConfigChange(lambda: NEW, fail))

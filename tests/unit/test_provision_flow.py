@@ -32,7 +32,7 @@ from edge_runtime.provision.claims import read_claim
 from edge_runtime.provision.decommission import Decommission
 from edge_runtime.provision.enrolling import begin, finish, is_done
 from edge_runtime.provision.errors import OfficeRefusalError, ProvisionError
-from edge_runtime.provision.flow import Outcome, Provisioning, Wishes
+from edge_runtime.provision.flow import Provisioning, ProvisionOutcome, Wishes
 from edge_runtime.provision.proof import Proof, proof_of
 from edge_runtime.provision.renewal import Renewal
 from edge_runtime.provision.service import SERVICE, TIMER, NoService, Systemd
@@ -68,7 +68,7 @@ class Units:
 def provision(
     claim: Claim, folder: Path, *, units: Units | None = None, lang: Code = "en",
     streams: str = STREAMS, clock: Clock | None = None,
-) -> Outcome:  # fmt: skip
+) -> ProvisionOutcome:  # fmt: skip
     """Provision a board that nobody runs a daemon on."""
     folder.mkdir(exist_ok=True)
     (folder / "answers.toml").write_text(streams)
