@@ -19,7 +19,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from edge_runtime.cli.check import describe, doubtful_logins
+from edge_runtime.cli.check import describe, source_warnings
 from edge_runtime.cli.logs import JournalFormatter, LogFormatter
 from edge_runtime.clock import SystemClock
 from edge_runtime.config import parse
@@ -120,7 +120,7 @@ def checked(text: str) -> str:
         return str(error)
     with redirect_stdout(told):
         describe(config, {}, 1)
-    return told.getvalue() + "\n".join(doubtful_logins(config))
+    return told.getvalue() + "\n".join(source_warnings(config))
 
 
 def quoted(text: str) -> str:
