@@ -138,6 +138,47 @@ def test_live_results_overtake_a_backlog_that_trickles(tmp_path: Path) -> None:
     box.close()
 
 
+def test_an_alarm_made_before_the_link_came_back_is_late_and_one_made_since_is_not(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    box = open_box(tmp_path, clock)
+    box.connected(clock.monotonic())
+    box.append(alarm(clock.now()))
+    assert box.flush(10.0)
+    assert [stored.late for stored in box.take(1)] == [False]
+    box.disconnected()
+    clock.advance(1.0)
+    box.append(alarm(clock.now()))
+    clock.advance(1.0)
+    box.connected(clock.monotonic())
+    box.append(alarm(clock.now()))
+    assert box.flush(10.0)
+    assert [(stored.seq, stored.late) for stored in box.take(10)] == [
+        (1, True), (2, True), (3, False),
+    ]  # fmt: skip
+    box.close()
+
+
+def test_live_results_keep_half_of_the_window_however_fast_a_backlog_may_go(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    box = open_box(tmp_path, clock)
+    fill(box, clock, 100)
+    box.connected(clock.monotonic())
+    fill(box, clock, 5)
+    window = 20
+    flying = box.take(window)
+    assert sum(stored.late for stored in flying) == window // 4, "beside live ones"
+    flying += box.take(window - len(flying))
+    assert sum(stored.late for stored in flying) == window // 2, "while live ones come"
+    fill(box, clock, 3)
+    live = box.take(window - len(flying))
+    assert seqs([stored for stored in live if not stored.late]) == [106, 107, 108]
+    box.close()
+
+
 def test_what_waits_with_the_backlog_is_late_whenever_it_was_captured(tmp_path: Path) -> None:
     """A row captured after the link came up may be committed before the outbox hears of it."""
     clock = ManualClock()

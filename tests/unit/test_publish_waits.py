@@ -1,0 +1,136 @@
+"""How long the publisher waits, and what it says, after each way in which a link can end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from edge_runtime.clock import SystemClock
+from edge_runtime.options import BrokerOptions
+from edge_runtime.publish.mqtt import MqttPublisher
+from edge_runtime.publish.redial import BRIEF_ONES, FIRST_S
+from support import packets
+from support.memory_queue import MemoryQueue
+from support.packets import Publish
+from support.publishing import IDENTITY, Status, encode, records
+from support.scripted_broker import Client, Script, ScriptedBroker
+from support.waiting import until
+
+NOT_AUTHORISED, TAKEN_OVER, SHUTTING_DOWN = 0x87, 0x8E, 0x8B
+TWIN = "has another device this one's name"
+GREETING = 2  # messages: birth and health
+
+
+class Longest(random.Random):
+    """Draws the end of every range: a wait is then as long as it can be."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return max(a, b)
+
+
+class Restless(MqttPublisher):
+    """Notes each wait, and what is said meanwhile, and connects again at once."""
+
+    waits_s: list[float]
+    reasons: list[str]
+
+    def _attempt(self) -> float:
+        wait_s = super()._attempt()
+        if not self._stop_asked.is_set():
+            self.reasons.append(str(self.health().reason))
+            self.waits_s.append(wait_s)
+        return 0.0
+
+
+class Endings(Script):
+    """Lets one link after the other end in its way; those behind the last one stand."""
+
+    def __init__(self, story: str) -> None:
+        super().__init__()
+        self.story = story.split()
+
+    def on_publish(self, client: Client, publish: Publish) -> None:
+        way = self.story[client.number] if client.number < len(self.story) else "stands"
+        if way in ("refuses", "refuses+ping"):
+            client.acknowledge(publish, NOT_AUTHORISED)
+        elif way in ("takes", "stands") or (way == "refuses-rows" and publish.topic.count("/") < 4):
+            client.acknowledge(publish)
+        elif way == "refuses-rows":
+            client.acknowledge(publish, NOT_AUTHORISED)
+        if way == "taken-over":
+            client.send(packets.disconnect(TAKEN_OVER))
+        elif way == "shuts-down":
+            client.acknowledge(publish)
+            client.send(packets.disconnect(SHUTTING_DOWN))
+        elif way in ("silent", "takes", "refuses") and len(client.publishes) == GREETING:
+            client.close()
+        elif way == "refuses-rows" and len(client.publishes) == GREETING + 1:
+            client.close()
+
+    def on_ping(self, client: Client) -> None:
+        super().on_ping(client)
+        client.close()
+
+
+def after(story: str, queue: MemoryQueue | None = None) -> Restless:
+    """Return the publisher after so many links."""
+    with ScriptedBroker(Endings(story)) as broker:
+        options = BrokerOptions(url=broker.url, keepalive_s=1)
+        publisher = Restless(
+            options, IDENTITY, queue or MemoryQueue(), encode, Status(), clock=SystemClock(),
+            jitter=Longest(),
+        )  # fmt: skip
+        publisher.waits_s, publisher.reasons = [], []
+        publisher.start()
+        try:
+            until(lambda: len(publisher.waits_s) >= len(story.split()), f"all of {story}")
+        finally:
+            publisher.stop(0.0)
+    return publisher
+
+
+@pytest.mark.parametrize(
+    ("story", "waits"),
+    [
+        ("silent silent silent", [1, 2, 4]),
+        ("silent silent takes silent", [1, 2, 1, 1]),
+        ("silent silent refuses", [1, 2, 4]),
+        ("takes takes takes takes", [1, 1, 1, 2]),
+        ("takes silent takes takes", [1, 1, 1, 1]),
+        ("silent silent refuses+ping", [1, 2, 1]),
+        ("silent silent silent+ping", [1, 2, 4]),
+    ],
+)
+def test_a_wait_grows_until_a_broker_took_something_or_has_nothing_to_take(
+    story: str, waits: list[int]
+) -> None:
+    assert after(story).waits_s == [FIRST_S * wait for wait in waits]
+
+
+def test_two_that_take_each_others_name_do_not_come_back_in_the_same_moment() -> None:
+    (wait_s,) = after("taken-over").waits_s
+    assert wait_s == 60.0 + FIRST_S
+
+
+def one_row() -> MemoryQueue:
+    queue = MemoryQueue()
+    queue.put(records(1))
+    return queue
+
+
+@pytest.mark.parametrize(
+    ("story", "queue", "asks"),
+    [
+        ("takes " * (BRIEF_ONES - 1), MemoryQueue, False),
+        ("takes " * BRIEF_ONES, MemoryQueue, True),
+        ("takes " * BRIEF_ONES + "silent", MemoryQueue, False),
+        ("takes " * (BRIEF_ONES - 1) + "shuts-down", MemoryQueue, False),
+        ("takes " * (BRIEF_ONES - 1) + "refuses-rows", one_row, False),
+    ],
+)
+def test_a_twin_is_suspected_where_brief_links_end_one_after_the_other_and_nothing_says_why(
+    story: str, queue: Callable[[], MemoryQueue], asks: bool
+) -> None:
+    assert (TWIN in after(story, queue()).reasons[-1]) == asks
