@@ -13,18 +13,22 @@ from edge_runtime.publish.redial import BRIEF_S, Redial
 LONGEST_S = 60.0
 BOARDS = 2000
 
-# What came, in order (`x` no link; a number: so long did a link stand on which something was
-# taken), and between what the wait after it lies.
+# What came, in order (`x` no link; `s` brokers were found that had no turn yet; a number: so long
+# did a link stand on which something was taken), and between what the wait after it lies.
 TABLE = (
     ("x", 0.0, 1.5),
     ("x x x x", 0.0, 12.0),
     ("x x x x x x x x x", 0.0, LONGEST_S),
     ("x x x x x x x 30", 0.0, 1.5),
     ("x x x x x x x 1", 0.0, 1.5),
+    ("x x x x 30 x", 0.0, 1.5),
+    ("s s s s x", 0.0, 1.5),
+    ("x x x x s", 0.0, 1.5),
     ("1 1", 0.0, 1.5),
     ("1 1 1 1 1 1", 0.0, 12.0),
     ("1 1 1 1 1 1 30", 0.0, 1.5),
     ("1 1 1 1 1 1 30 1 1", 0.0, 1.5),
+    ("1 1 1 1 1 1 30 1 1 1", 0.0, 1.5),
     ("10 10 10 10 10 10", 0.0, 1.5),
 )
 
@@ -34,8 +38,9 @@ def test_the_wait_after_what_came(story: str, least_s: float, most_s: float) -> 
     drawn = []
     for seed in range(300):
         redial = Redial(LONGEST_S, random.Random(seed))
+        waits = {"x": redial.failed_s, "s": redial.soon_s}
         for what in story.split():
-            wait_s = redial.failed_s() if what == "x" else redial.ended_s(float(what))
+            wait_s = waits[what]() if what in waits else redial.ended_s(float(what))
         drawn.append(wait_s)
     assert least_s <= min(drawn) < 0.05 * most_s, "from nothing on"
     assert 0.95 * most_s < max(drawn) <= most_s, "to the whole"
