@@ -10,6 +10,7 @@ from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.options import (
     CountOptions,
     ModelOptions,
+    PublishMode,
     PublishOptions,
     StreamOptions,
     TrackOptions,
@@ -29,10 +30,10 @@ from edge_runtime.records import (
     Result,
 )
 from edge_runtime.stream.build_vision import build_pipeline, low_score
-from edge_runtime.stream.pipeline import Pipeline
+from edge_runtime.stream.pipeline import Pipeline, PublishModes
 from support.engine import no_limit, road_pack
 
-PERSON, MOTORBIKE, CAR = 0, 1, 2
+PERSON, MOTORBIKE, CAR, TRUCK = 0, 1, 2, 3
 BOX = (0.2, 0.2, 0.4, 0.6)
 FAR = (0.7, 0.1, 0.9, 0.3)
 FRAME_S = 0.5
@@ -44,9 +45,10 @@ def stream(mode: str, **options: object) -> StreamOptions:
     return StreamOptions("road", model=model, publish=publish, **options)  # type: ignore[arg-type]
 
 
-def pipeline(options: StreamOptions) -> Pipeline:
+def pipeline(options: StreamOptions, modes: PublishModes | None = None) -> Pipeline:
     ids = iter(range(1, 100))
-    return build_pipeline(options, road_pack(), lambda: next(ids), no_limit(ManualClock()))
+    modes = modes or no_limit(ManualClock())
+    return build_pipeline(options, road_pack(), lambda: next(ids), modes)
 
 
 def at(frame: int) -> Stamp:
@@ -184,6 +186,65 @@ def test_events_of_a_pose_model_are_bodies_in_their_keypoints_boxes() -> None:
 
 def test_a_body_below_the_score_is_no_event() -> None:
     assert bodies(stream("events"), [body_at(0.2, 0.4)] * 6) == []
+
+
+def test_events_of_a_classifier_are_of_its_best_class_alone() -> None:
+    found = bodies(stream("events"), [classes((PERSON, 0.9), (CAR, 0.8))] * 6)
+    assert events(found) == ["enter", "exit"]
+    assert {one.object.class_id for one in found if isinstance(one, Event)} == {PERSON}
+
+
+def test_a_picture_of_another_class_is_another_thing_however_alike_they_look() -> None:
+    found = bodies(stream("events"), [classes((CAR, 0.9))] * 6 + [classes((TRUCK, 0.9))] * 6)
+    happened = [(e.event, e.object.class_id) for e in found if isinstance(e, Event)]
+    assert [class_id for event, class_id in happened if event == "enter"] == [CAR, TRUCK]
+
+
+def test_a_body_of_guessed_keypoints_alone_has_the_box_around_them() -> None:
+    guesses = Pose((BodyPose(0.9, ((0.2, 0.2, 0.01), (0.3, 0.8, 0.0))),))
+    (entered, _) = bodies(stream("events"), [guesses] * 6)
+    assert isinstance(entered, Event)
+    assert entered.object.xyxy == pytest.approx((0.2, 0.2, 0.3, 0.8))
+
+
+def test_what_is_not_looked_at_while_something_moves_is_given_up_in_the_end() -> None:
+    made = pipeline(stream("events"))
+    for number in range(6):
+        made.inferred(at(number), seen((PERSON, 0.9)))
+    found = [one for number in range(6, 40) for one in made.coasted(at(number))]
+    assert events([one.body for one in found]) == ["exit"]
+
+
+def test_the_end_of_a_stream_is_at_its_last_frame_even_where_that_was_not_looked_at() -> None:
+    made = pipeline(stream("events"))
+    for number in range(6):
+        made.inferred(at(number), seen((PERSON, 0.9)))
+    assert made.coasted(at(6)) == ()
+    (left,) = made.finish()
+    assert left.stamp == at(6)
+
+
+class Switched:
+    """Publish modes that somebody changes in mid-stream, as the day's limit does."""
+
+    def __init__(self) -> None:
+        self.now: PublishMode = "every_inference"
+
+    def mode(self, _configured: PublishMode) -> PublishMode:
+        return self.now
+
+    def modes(self, _configured: PublishMode) -> tuple[PublishMode, ...]:
+        return ("every_inference", "events")
+
+
+def test_events_that_the_mode_implies_are_told_in_that_mode_alone_and_know_who_is_there() -> None:
+    modes = Switched()
+    made = pipeline(stream("every_inference", track=TrackOptions()), modes=modes)
+    full = [one for number in range(6) for one in made.inferred(at(number), seen((PERSON, 0.9)))]
+    assert {one.kind for one in full} == {"detections"}
+    modes.now = "events"
+    less = [one for number in range(6, 30) for one in made.inferred(at(number), seen())]
+    assert events([one.body for one in less]) == ["exit"]
 
 
 # Intervals

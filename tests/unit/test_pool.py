@@ -141,6 +141,72 @@ def test_a_dropped_sample_holds_nobody_up_and_is_not_concluded() -> None:
     assert seen == [1]
 
 
+def test_samples_are_concluded_one_at_a_time_whoever_settles_the_next_meanwhile() -> None:
+    seen: list[str] = []
+
+    def conclude(one: Slot) -> None:
+        seen.append(f"begin {one.stamp.wall_s:.0f}")
+        order.drain()
+        assert not order.wait_empty(0.0), "this one is not concluded yet"
+        seen.append(f"end {one.stamp.wall_s:.0f}")
+
+    order = ReorderBuffer(conclude)
+    order.add(slot(0, skipped=True), wait=False)
+    order.add(slot(1, skipped=True), wait=False)
+    order.drain()
+    assert seen == ["begin 0", "end 0", "begin 1", "end 1"]
+    assert order.wait_empty(0.0)
+
+
+def test_a_sample_whose_conclusion_fails_holds_nobody_up() -> None:
+    seen: list[float] = []
+
+    def conclude(one: Slot) -> None:
+        seen.append(one.stamp.wall_s)
+        if one.stamp.wall_s == 0:
+            raise RuntimeError("a defect")
+
+    order = ReorderBuffer(conclude)
+    order.add(slot(0, skipped=True), wait=False)
+    order.add(slot(1, skipped=True), wait=False)
+    with pytest.raises(RuntimeError):
+        order.drain()
+    order.drain()
+    assert seen == [0, 1]
+
+
+def test_a_full_line_forgets_no_sample_that_a_worker_has() -> None:
+    seen: list[float] = []
+    order = ReorderBuffer(lambda one: seen.append(one.stamp.wall_s))
+    slots = [slot(number) for number in range(LONGEST + 3)]
+    for one in slots:
+        order.add(one, wait=False)
+    for one in slots:
+        one.settle(Detections())
+    order.drain()
+    assert seen == list(range(LONGEST + 3))
+
+
+def test_a_source_that_may_wait_does_so_while_the_line_is_full_and_loses_nothing() -> None:
+    seen: list[float] = []
+    order = ReorderBuffer(lambda one: seen.append(one.stamp.wall_s))
+    first = slot(0)
+    order.add(first, wait=True)
+    everything = threading.Event()
+
+    def offer() -> None:
+        for number in range(1, LONGEST + 3):
+            order.add(slot(number, skipped=True), wait=True)
+        everything.set()
+
+    threading.Thread(target=offer, daemon=True).start()
+    until(lambda: len(order._slots) == LONGEST, "a full line")
+    first.settle(Detections())
+    until(lambda: order.drain() or everything.is_set(), "the rest")
+    order.drain()
+    assert seen == list(range(LONGEST + 3))
+
+
 def test_the_line_behind_a_hung_worker_stays_bounded() -> None:
     order = ReorderBuffer(lambda _one: None)
     order.add(slot(0), wait=False)

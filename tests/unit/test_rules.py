@@ -14,7 +14,20 @@ from edge_runtime.records import Event
 from edge_runtime.rules.base import Rule, RuleRecord
 from edge_runtime.rules.build import open_rule, open_rules
 from edge_runtime.rules.presence import Presence
-from support.walks import CAR, LABELS, LOWER_HALF, YARD, Live, at, opened, path, play, said, stamp
+from support.walks import (
+    CAR,
+    LABELS,
+    LOWER_HALF,
+    PERSON,
+    YARD,
+    Live,
+    at,
+    opened,
+    path,
+    play,
+    said,
+    stamp,
+)
 
 
 def test_a_stream_without_rules_reports_who_comes_and_goes() -> None:
@@ -83,6 +96,37 @@ def test_the_end_of_a_stream_closes_a_zone() -> None:
     assert left.event == "exit"
     assert left.age_s == pytest.approx(2.0)
     assert zone.finish(stamp(2.0)) == ()
+
+
+def test_who_comes_in_as_one_class_leaves_as_it_whatever_it_was_taken_for_before_and_after() -> (
+    None
+):
+    people = options.ZoneOptions(name="z", polygon=LOWER_HALF, labels=("person",), debounce_s=0.0)
+    taken_for = [CAR, CAR, PERSON, CAR, CAR]
+    frames = [
+        (at(0.5, y, class_id=class_id),)
+        for y, class_id in zip((0.2, 0.2, 0.8, 0.8, 0.2), taken_for, strict=True)
+    ]
+    assert said(play(opened(people), frames)) == [(2, "enter"), (4, "exit")]
+
+
+def test_of_one_frame_who_left_is_told_before_who_came() -> None:
+    zone = options.ZoneOptions(name="z", polygon=LOWER_HALF, debounce_s=0.0)
+    frames: list[Live] = [
+        (at(0.2, 0.2, id_=1), at(0.8, 0.8, id_=2)),
+        (at(0.2, 0.8, id_=1), at(0.8, 0.2, id_=2)),
+    ]
+    assert said(play(opened(zone), frames)) == [(0, "enter"), (1, "exit"), (1, "enter")]
+
+
+@pytest.mark.parametrize("dt", [0.1, 1 / 3, 0.7])
+def test_a_duration_is_met_by_sums_of_floats(dt: float) -> None:
+    """Frames come at sums of floats: three of a tenth of a second are three tenths."""
+    dwell = options.DwellOptions(name="d", polygon=LOWER_HALF, debounce_s=0.0, after_s=3 * dt)
+    counts = options.CountOptions(name="c", every_s=3 * dt)
+    inside = path(*[(0.5, 0.8)] * 10)
+    assert said(play(opened(dwell), inside, dt=dt)) == [(3, "dwell")]
+    assert [number for number, _ in play(opened(counts), inside, dt=dt)] == [3, 6, 9]
 
 
 def test_dwell_speaks_once_a_stay() -> None:

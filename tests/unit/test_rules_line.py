@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from edge_runtime import options
 from edge_runtime.boxes import Point
 from edge_runtime.records import TrackState
+from edge_runtime.rules.line import Line
 from support.walks import ACROSS, PERSON, at, opened, path, play, said
 
 
@@ -61,6 +62,14 @@ def test_a_line_is_not_crossed_out_of_sight_but_on_coming_back() -> None:
     assert said(play(opened(ACROSS), frames)) == [(2, "in")]
     predicted = [(at(0.5, 0.4),), (at(0.5, 0.6, visible=False),)]
     assert said(play(opened(ACROSS), predicted)) == []
+
+
+def test_of_who_is_gone_a_line_remembers_nothing() -> None:
+    """Ids never come twice: what is kept of each would grow with every passer-by."""
+    rule = opened(ACROSS)
+    assert isinstance(rule, Line)
+    play(rule, [(at(0.5, 0.4, id_=number),) for number in range(1, 50)])
+    assert rule._crossings.keys() == {49}
 
 
 @given(steps=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40))

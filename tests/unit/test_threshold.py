@@ -60,6 +60,15 @@ def test_no_alarm_while_it_cools_down_and_one_at_its_end_if_it_still_holds() -> 
     assert turns(values, above=5.0, cool_down_s=5.0) == [(0, "alarm"), (1, "clear"), (6, "alarm")]
 
 
+def test_the_end_of_the_cool_down_is_met_by_sums_of_floats() -> None:
+    values = [6, 0, 6, 6, 6, 6]
+    assert turns(values, every_s=0.1, above=5.0, cool_down_s=0.3) == [
+        (0, "alarm"),
+        (1, "clear"),
+        (4, "alarm"),
+    ]
+
+
 def test_a_value_that_is_missing_raises_nothing_clears_nothing_and_hides_its_time() -> None:
     nan = float("nan")
     assert turns([nan, 9.0, nan, nan, 1.0], above=5.0) == [(1, "alarm"), (4, "clear")]
