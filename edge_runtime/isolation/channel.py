@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
 import os
@@ -91,16 +92,14 @@ class MessageChannel:
         """
         while self._wait(select.POLLIN, timeout_s):
             try:
-                message, descriptors, _flags, _address = socket.recv_fds(
-                    self._socket, MAX_MESSAGE_BYTES, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-                )
+                message, descriptors = receive_descriptors(self._socket)
             except BlockingIOError:
                 continue
             except OSError as error:
                 raise ChannelClosedError("the other process is gone") from error
             if not message:
-                close_all(tuple(descriptors))
-            return self._whole(message), tuple(descriptors)
+                close_all(descriptors)
+            return self._whole(message), descriptors
         return None
 
     @staticmethod
@@ -142,6 +141,22 @@ def wait_for_event(number: int, event: int, timeout_s: float | None) -> bool:
     wanted = [number]
     reads, writes = (wanted, []) if event == select.POLLIN else ([], wanted)
     return any(select.select(reads, writes, [], timeout_s))
+
+
+def receive_descriptors(end: socket.socket) -> tuple[bytes, tuple[int, ...]]:
+    """Return a message and its descriptors, which no program that is started later inherits.
+
+    Raises OSError. `socket.recv_fds` takes flags but does not pass them on (CPython 3.11).
+    """
+    descriptors = array.array("i")
+    room = socket.CMSG_LEN(MAX_DESCRIPTORS * descriptors.itemsize)
+    message, attached, _flags, _address = end.recvmsg(
+        MAX_MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC
+    )
+    for level, kind, data in attached:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    return message, tuple(descriptors)
 
 
 def close_all(descriptors: tuple[int, ...]) -> None:

@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.isolation.channel import ChannelClosedError, MessageChannel
+from edge_runtime.isolation.channel import (
+    MAX_MESSAGE_BYTES,
+    ChannelClosedError,
+    MessageChannel,
+)
 from edge_runtime.isolation.children import Child, ChildFactory, ChildStartError
 from edge_runtime.isolation.frames import FramePool
 from edge_runtime.isolation.limits import MIB, ChildLimits
@@ -251,3 +256,66 @@ def test_a_closed_end_tells_the_one_that_waits() -> None:
         ours.send(b"x")
     ours.post(b"x")  # lost, and that is all
     ours.close()
+
+
+def test_a_message_of_the_largest_size_comes_whole() -> None:
+    ours, theirs = MessageChannel.pair()
+    other = MessageChannel(theirs)
+    largest = bytes(range(256)) * (MAX_MESSAGE_BYTES // 256)
+    assert other.send(largest)
+    assert ours.receive(DONE_S) == largest
+    assert other.send(largest)
+    assert ours.receive_with_descriptors(DONE_S) == (largest, ())
+    ours.close()
+    other.close()
+
+
+@pytest.mark.parametrize("timeout_s", [-1.0, 0.0, 0.001])
+def test_who_has_no_time_left_does_not_wait(timeout_s: float) -> None:
+    ours, theirs = MessageChannel.pair()
+    assert ours.receive(timeout_s) is None
+    while ours.send(b"x", timeout_s=timeout_s):
+        pass  # until the other end's queue is full
+    ours.close()
+    theirs.close()
+
+
+def test_a_wait_longer_than_the_kernel_knows_is_one_without_end() -> None:
+    ours, theirs = MessageChannel.pair()
+    theirs.send(b"x")
+    assert ours.receive(1e9) == b"x"
+    ours.close()
+    theirs.close()
+
+
+def descriptors() -> list[Path]:
+    """Return the descriptors of this process, and that of the look itself."""
+    return sorted(Path("/proc/self/fd").iterdir())
+
+
+def test_descriptors_that_come_are_no_other_programs_and_those_of_no_message_are_closed() -> None:
+    ours, theirs = MessageChannel.pair()
+    with Path("/dev/null").open("rb") as file:
+        socket.send_fds(theirs, [b"x"], [file.fileno()])
+        received = ours.receive_with_descriptors(DONE_S)
+        assert received is not None
+        message, (descriptor,) = received
+        assert message == b"x"
+        assert not os.get_inheritable(descriptor)
+        os.close(descriptor)
+        before = descriptors()
+        socket.send_fds(theirs, [b""], [file.fileno()])
+        with pytest.raises(ChannelClosedError):
+            ours.receive_with_descriptors(DONE_S)
+        assert descriptors() == before
+    ours.close()
+    theirs.close()
+
+
+def test_an_end_that_was_closed_here_says_so() -> None:
+    ours, theirs = MessageChannel.pair()
+    ours.close()
+    ours.close()
+    with pytest.raises(ChannelClosedError, match="closed here"):
+        ours.receive(DONE_S)
+    theirs.close()
