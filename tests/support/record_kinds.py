@@ -36,6 +36,7 @@ BODIES: list[Body] = [
     Event("enter", ONE, 0, "", 2.5),
     Event("cross", ONE, 0, "in"),
     Event("exit", ONE),
+    Event("enter", ONE, age_s=0.0),
     Event("alarm", None, 0, age_s=2.5, measure=Measure("level", "m", 3.204)),
     Event("clear", ONE, measure=Measure("healthy", "", 0.9)),
     Event("clear", None, 0, measure=Measure("level", "m", 3.204), rule_gone=True),

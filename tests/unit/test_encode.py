@@ -116,6 +116,24 @@ def test_a_record_of_a_model_that_the_birth_does_not_list_goes_as_json() -> None
     assert json.loads(message.payload)["objects"][0]["label"] == "cat"
 
 
+@pytest.mark.parametrize(
+    ("body", "rules", "rule"),
+    [
+        (Event("enter", ONE, 0), ("gate",), "gate"),  # in the birth that place is "yard"
+        (Counts(60.0, (), 0), ("gate",), "gate"),
+        (Event("enter", ONE, 1), ("yard", "gate"), "gate"),  # the birth has no such place
+        (Event("enter", ONE, 1), ("yard",), "#1"),  # nor had its own time
+        (Summary(60.0, "counts", 2, (), "gate"), ("gate",), "gate"),
+    ],
+)
+def test_a_record_of_a_rule_that_the_birth_names_otherwise_goes_as_json_by_its_name(
+    body: Body, rules: tuple[str, ...], rule: str
+) -> None:
+    message = encoder("cbor").encode(stored(body, rules=rules))
+    assert message.content_type == "application/json"
+    assert json.loads(message.payload)["rule"] == rule
+
+
 def test_the_largest_record_of_each_kind_is_within_its_budget() -> None:
     """Labels as long as they can be, of the characters that take most bytes."""
     model = ModelRef("m", "ab" * 32, tuple("\U0001f404" * 58 + f"{n:6}" for n in range(200)))

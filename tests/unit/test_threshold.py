@@ -62,7 +62,7 @@ def test_no_alarm_while_it_cools_down_and_one_at_its_end_if_it_still_holds() -> 
 
 def test_the_end_of_the_cool_down_is_met_by_sums_of_floats() -> None:
     values = [6, 0, 6, 6, 6, 6]
-    assert turns(values, every_s=0.1, above=5.0, cool_down_s=0.3) == [
+    assert turns(values, every_s=0.2, above=5.0, cool_down_s=0.6) == [
         (0, "alarm"),
         (1, "clear"),
         (4, "alarm"),
