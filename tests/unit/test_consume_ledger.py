@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,14 @@ def test_a_boot_that_begins_meanwhile_is_expected_from_its_first_record() -> Non
     ledger = ledger_of(500)
     ledger.note(*HERE, 4, 4, 0.0)
     assert spans(ledger, GRACE_S) == [(4, 1, 3)]
+
+
+def test_a_restart_that_was_watched_is_expected_from_its_first_record() -> None:
+    ledger = ledger_of(7)
+    device(ledger).note_boot(3)
+    device(ledger).note_boot(4)  # its birth goes before all its records
+    ledger.note(*HERE, 4, 3, 0.0)
+    assert spans(ledger, GRACE_S) == [(4, 1, 2)]
 
 
 def test_an_earlier_boot_that_comes_late_is_not_expected_from_its_first_record() -> None:
@@ -194,6 +203,29 @@ def test_a_device_that_publishes_is_not_forgotten_for_others() -> None:
     assert not ledger.note(*HERE, 3, 1, 0.0)
 
 
+def test_of_too_many_boots_the_one_unheard_of_longest_is_forgotten() -> None:
+    ledger = SequenceLedger(GRACE_S)
+    for boot in range(1, MOST_BOOTS + 1):
+        ledger.note(*HERE, boot, 1, 0.0)
+    ledger.note(*HERE, 1, 2, 0.0)
+    ledger.note(*HERE, MOST_BOOTS + 1, 1, 0.0)
+    assert not ledger.note(*HERE, 1, 1, 0.0)
+    assert ledger.note(*HERE, 2, 1, 0.0), "its records are not known any more"
+
+
+def test_holes_of_a_device_that_was_forgotten_are_counted_as_losses_and_not_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge_runtime.consume.ledger.MOST_DEVICES", 3)
+    ledger = ledger_of(1, 5)
+    for number in range(3):
+        ledger.note("s", f"d{number}", 1, 1, 0.0)
+    losses = ledger.take_losses()
+    assert losses is not None
+    assert (losses.devices, losses.holes) == (1, 1)
+    assert spans(ledger, GRACE_S) == []
+
+
 def test_a_boot_that_was_forgotten_and_comes_again_is_not_expected_from_its_first_record() -> None:
     ledger = ledger_of(1)
     ledger.note(*HERE, 4, 1, 0.0)
@@ -211,7 +243,8 @@ def test_of_too_many_runs_the_lower_ones_are_neither_missing_nor_taken_for_dupli
     assert (losses := ledger.take_losses()) is not None
     assert losses.parts == 1
     assert losses.holes == MOST_SPANS - MOST_PENDING
-    assert ledger.note(*HERE, 3, 2, 0.0), "it never came"
+    for _ in range(2):
+        assert ledger.note(*HERE, 3, 2, 0.0), "it never came, or nothing is kept of it"
     assert not ledger.note(*HERE, 3, last, 0.0)
     assert ledger.missing(SequenceHole(*HERE, 3, 2, 2)) is None
     reported = spans(ledger, GRACE_S)

@@ -40,6 +40,15 @@ def test_a_class_that_the_track_never_had_must_be_much_nearer() -> None:
     assert taken(box(TRUCK, 0.3)) == [0]
 
 
+def test_a_class_that_the_track_never_had_must_overlap_so_much_more() -> None:
+    track = TrackCandidate(box(CAR, 0.0), 0.0, CAR)
+    for other, best in ((0.05, 1), (0.0, 0)):
+        seen = {0: box(TRUCK, other), 1: box(CAR, -0.1)}
+        matching = Matching([track], [track.box], [CAR, CAR])
+        matching.by_overlap(seen, 0.3)
+        assert list(matching.matched) == [best]
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_box_of_quite_another_size_is_another_thing(sign: int) -> None:
     assert taken(box(CAR, 0.0, size=(0.96 * GATE_MAX_GROWTH) ** sign)) == [0]
