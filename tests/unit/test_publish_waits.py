@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 
 import pytest
 
 from edge_runtime.clock import SystemClock
 from edge_runtime.options import BrokerOptions
+from edge_runtime.publish.contract import PublisherSettings
 from edge_runtime.publish.mqtt import MqttPublisher
 from edge_runtime.publish.redial import BRIEF_ONES, FIRST_S
 from support import packets
@@ -36,9 +38,9 @@ class Restless(MqttPublisher):
     waits_s: list[float]
     reasons: list[str]
 
-    def _attempt(self) -> float:
-        wait_s = super()._attempt()
-        if not self._stop_asked.is_set():
+    def _attempt(self, stop_asked: threading.Event) -> float:
+        wait_s = super()._attempt(stop_asked)
+        if not stop_asked.is_set():
             self.reasons.append(str(self.health().reason))
             self.waits_s.append(wait_s)
         return 0.0
@@ -83,10 +85,8 @@ def after(story: str, queue: MemoryQueue | None = None) -> Restless:
     """Return the publisher after so many links."""
     with ScriptedBroker(Endings(story)) as broker:
         options = BrokerOptions(url=broker.url, keepalive_s=1)
-        publisher = Restless(
-            options, IDENTITY, queue or MemoryQueue(), encode, Status(), clock=SystemClock(),
-            jitter=Longest(),
-        )  # fmt: skip
+        settings = PublisherSettings(options, IDENTITY, queue or MemoryQueue(), encode, Status())
+        publisher = Restless(settings, clock=SystemClock(), jitter=Longest())
         publisher.waits_s, publisher.reasons = [], []
         publisher.start()
         try:
