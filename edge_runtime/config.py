@@ -111,6 +111,7 @@ def check_streams(config: Config, path: Path) -> None:
             )
         seen[stream.name] = index
         check_source(stream.source, where)
+        check_shared(config, index, where)
         check_kind(stream, where)
         check_rate(stream, where)
         check_rules(stream, where)
@@ -120,6 +121,33 @@ def check_source(source: SourceOptions, where: str) -> None:
     """Check that the files a source reads are there (a camera may come later)."""
     for key, wrong in source.problems():
         raise ConfigError(located(f"{where}.source.{key}", wrong))
+
+
+def check_shared(config: Config, index: int, where: str) -> None:
+    """Check that streams of one camera, which is opened once for all, ask the same of it."""
+    source = config.streams[index].source
+    for other, stream in enumerate(config.streams[:index]):
+        if not source.shared_device or stream.source.shared_device != source.shared_device:
+            continue
+        if differing := differences(source, stream.source):
+            raise ConfigError(
+                "{at}.source: the same camera as streams[{other}].source, but with another "
+                "{keys}; streams that share a camera get the same pictures: write the same in both",
+                at=where,
+                other=other,
+                keys=", ".join(differing),
+            )
+
+
+def differences(one: SourceOptions, other: SourceOptions) -> list[str]:
+    """Return the keys in which two sources of one device differ, but for the device's name."""
+    if type(one) is not type(other):
+        return ["kind"]
+    return [
+        key
+        for key in one.__struct_fields__
+        if key != "device" and getattr(one, key) != getattr(other, key)
+    ]
 
 
 def check_rate(stream: StreamOptions, where: str) -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "edge_runtime.cli.status:status",
     "models": "edge_runtime.cli.models:models",
     "learn": "edge_runtime.cli.learn:learn",
+    "camera": "edge_runtime.cli.camera:camera",
     "record": "edge_runtime.cli.record:record",
     "replay": "edge_runtime.cli.replay:replay",
     "doctor": "edge_runtime.cli.doctor:doctor",

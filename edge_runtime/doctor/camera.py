@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from edge_runtime.doctor.access import held, holders, not_allowed
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
 from edge_runtime.options import CameraOptions
-from edge_runtime.sources import v4l2
-from edge_runtime.sources.camera import CameraSource, probe
-from edge_runtime.urls import login_doubt, shown_url
-
-CAPTURES = v4l2.CAN_CAPTURE | v4l2.CAN_CAPTURE_PLANES
+from edge_runtime.raw import Frame
+from edge_runtime.sources import v4l2, v4l2_formats
+from edge_runtime.sources.as_daemon import opened_as_daemon
 
 
 def check_cameras(around: Surroundings) -> Iterator[Finding]:
@@ -29,7 +25,7 @@ def check_cameras(around: Surroundings) -> Iterator[Finding]:
         plugged_in=plugged_in,
         device=device_of,
         look_at=look_at,
-        advice=look_after(around),
+        advice=lambda why: look_after(around, why),
     )
 
 
@@ -40,81 +36,47 @@ def device_of(options: CameraOptions) -> str:
 
 def look_at(around: Surroundings, check: str, options: CameraOptions) -> Finding:
     """Look at one camera, from its plug to its first picture."""
+    trouble = None if options.is_network else unusable(around, check, options)
+    return trouble or first_picture(around, check, options)
+
+
+def unusable(around: Surroundings, check: str, options: CameraOptions) -> Finding | None:
+    """Say what keeps a camera at this board from being opened."""
     device = options.url
-    shown = options.place
-    trouble = (
-        unreachable(around, check, device, options.open_timeout_s)
-        if options.is_network
-        else unusable(around, check, device)
-    )
-    return trouble or first_picture(around, check, shown, options)
-
-
-def unusable(around: Surroundings, check: str, device: str) -> Finding | None:
-    """Say what keeps a V4L2 camera from being opened."""
-    others = around.text(
-        "Check the cable. `ls -l /dev/v4l/by-id` shows the cameras that are there: name one of "
-        "them in the stream's source."
-    )
     try:
-        if not v4l2.query_flags(device) & CAPTURES:
-            text = around.text(
-                "{device} gives no pictures: many cameras have a second node", device=device
-            )
-            return Finding(check, "failed", text, others)
-    except OSError as error:
-        if error.errno == errno.EBUSY:
+        v4l2.check_camera(device, options.pixel_format)
+    except SourceError as error:
+        cause = error.__cause__
+        number = cause.errno if isinstance(cause, OSError) else None
+        if number == errno.EBUSY:
             return held(around, check, device)
-        if error.errno in (errno.EACCES, errno.EPERM):
+        if number in (errno.EACCES, errno.EPERM):
             return not_allowed(around, check, Path(device))
-        text = (
-            around.text("{device} is not a camera", device=device)
-            if error.errno in (errno.ENOTTY, errno.EINVAL, errno.EISDIR)
-            else around.text("{device}: no such camera", device=device)
+        others = around.text(
+            "Check the cable. `edge-runtime camera list` shows the cameras that are there: name "
+            "one of them in the stream's source."
         )
-        return Finding(check, "failed", text, others)
+        return Finding(check, "failed", error.localized(around.language), others)
     return None
 
 
-def unreachable(around: Surroundings, check: str, url: str, timeout_s: float) -> Finding | None:
-    """Say what keeps a network camera from being reached."""
-    shown = shown_url(url)
-    try:
-        probe(url, timeout_s)
-    except socket.gaierror:
-        text = around.text("{url}: the name is not known", url=shown)
-        advice = around.text("Give the camera's address in place of its name, or correct the DNS.")
-    except OSError:
-        text = around.text("{url}: the camera cannot be reached", url=shown)
-        advice = around.text(
-            "Check the camera's power and network cable; `ping {host}` must answer.",
-            host=urlsplit(shown).hostname,
-        )
-    else:
-        return None
-    doubt = login_doubt(url)
-    return Finding(check, "failed", text, doubt.localized(around.language) if doubt else advice)
-
-
-def first_picture(around: Surroundings, check: str, shown: str, options: CameraOptions) -> Finding:
+def first_picture(around: Surroundings, check: str, options: CameraOptions) -> Finding:
     """Open the camera as the daemon does, and wait for one picture."""
-    source = CameraSource(options, around.clock)
+    shown = options.place
     started_s = around.clock.monotonic()
     try:
-        source.open()
-        frame = source.read()
+        with opened_as_daemon(options, around.clock) as source:
+            frame = source.read()
     except SourceError as error:
-        if "://" not in shown and holders(Path(shown)):
+        if not options.is_network and holders(Path(shown)):
             return held(around, check, shown)
-        return Finding(
-            check,
-            "failed",
-            around.text("{device} gives no picture: {reason}", device=shown, reason=error),
-            look_after(around),
+        text = (
+            error.localized(around.language)
+            if str(error).startswith(shown)
+            else around.text("{device} gives no picture: {reason}", device=shown, reason=error)
         )
-    finally:
-        source.close()
-    assert frame is not None
+        return Finding(check, "failed", text, look_after(around, str(error)))
+    assert isinstance(frame, Frame)
     height, width = frame.image.shape[:2]
     text = around.text(
         "{device} gives {width}x{height} pixels, the first picture after {seconds:.1f} s",
@@ -144,13 +106,18 @@ def judge(
         ),
         around.text(
             "Set width and height of the stream's source to a size that the camera has: "
-            "`v4l2-ctl --list-formats-ext`."
+            "`edge-runtime camera list`."
         ),
     )
 
 
-def look_after(around: Surroundings) -> str:
-    """Return what to do about a camera that is there and gives nothing."""
+def look_after(around: Surroundings, why: str) -> str:
+    """Return what to do about a camera that gives nothing, or of which this is known."""
+    if why:
+        return around.text(
+            "Do what is said there, and look again; `edge-runtime camera test` looks at the camera "
+            "alone."
+        )
     return around.text(
         "Unplug the camera and plug it in again; try another port, cable and power supply."
     )
@@ -174,6 +141,7 @@ def plugged_in(around: Surroundings) -> Finding:
 def is_camera(node: Path) -> bool:
     """Say whether a node gives pictures."""
     try:
-        return bool(v4l2.query_flags(str(node)) & CAPTURES)
+        with v4l2_formats.opened(str(node)) as opened:
+            return v4l2_formats.capability(opened).captures
     except OSError:
         return False

@@ -38,12 +38,13 @@ def of_each_stream(
     plugged_in: Callable[[Surroundings], Finding],
     device: Callable[[S], str],
     look_at: Callable[[Surroundings, str, S], Finding],
-    advice: str,
+    advice: Callable[[str], str],
 ) -> Iterator[Finding]:
     """Look at each stream's source that names this check, or at what the daemon says of it.
 
     Without a configuration, at what is plugged in; `none`: no stream uses such a source; `device`:
-    its path or URL. What the daemon is at work with need not be asked whether it may be opened.
+    its path or URL; `advice`: what to do about a trouble of which the daemon says this (empty:
+    nothing). What the daemon is at work with need not be asked whether it may be opened.
     """
     if around.config is None:
         yield plugged_in(around)
@@ -77,9 +78,13 @@ def is_at_work(told: dict[str, Any] | None) -> bool:
 
 
 def finding_of_stream(
-    around: Surroundings, check: str, told: dict[str, Any], source: SourceOptions, advice: str
+    around: Surroundings,
+    check: str,
+    told: dict[str, Any],
+    source: SourceOptions,
+    advice: Callable[[str], str],
 ) -> Finding:
-    """Return the daemon's words on a stream as a finding; `advice` where it has trouble."""
+    """Return the daemon's words on a stream as a finding; `advice` on them where it has trouble."""
     why = reason_of_stream(told).localized(around.language)
     state, word = STATES[told.get("state", STARTING)]
     if word == STARTING and (wait_s := may_take_s(source) - at_work_s(around)) > 0:
@@ -87,7 +92,9 @@ def finding_of_stream(
     if state == "ok":
         state = "warning" if why else "ok"
         about_source = any(told.get(key) for key in ("reason", "notice", "channels"))
-        advice = advice if about_source else ""
+        to_do = advice(why) if about_source else ""
+    else:
+        to_do = advice(why)
     text = around.text(
         "the running daemon has it: {state}, {captured} samples taken, started again {restarts} "
         "times",
@@ -95,7 +102,7 @@ def finding_of_stream(
         captured=told.get("captured", 0),
         restarts=told.get("restarts", 0),
     )
-    return Finding(check, state, f"{text}: {why}" if why else text, advice)
+    return Finding(check, state, f"{text}: {why}" if why else text, to_do)
 
 
 def reason_of_stream(told: dict[str, Any]) -> Text:

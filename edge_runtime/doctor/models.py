@@ -164,7 +164,7 @@ def told_of_accelerator(
         measured = msgspec.convert(told["accelerator"], DelegatePlacement).describe()
         text = around.text("the running daemon has it: {measured}", measured=measured)
         return Finding(check, "ok", text)
-    finding = finding_of_stream(around, check, told, stream.source, advice)
+    finding = finding_of_stream(around, check, told, stream.source, lambda _why: advice)
     if finding.state != "ok":
         return finding
     text = around.text("no model was opened on it yet: nothing is measured")

@@ -32,7 +32,7 @@ def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
         plugged_in=plugged_in,
         device=device_of,
         look_at=look_at,
-        advice=look_after(around),
+        advice=lambda _why: look_after(around),
     )
 
 

@@ -11,7 +11,7 @@ from edge_runtime.options import StreamOptions
 from edge_runtime.options.recorded import Recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.recorder import Origin, Recorder
-from edge_runtime.stream.build import build_capture
+from edge_runtime.stream.build import SLOTS_BESIDE_WORKERS, build_capture, source_opener
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.health import Progress, StreamHealth
 
@@ -81,7 +81,8 @@ def record(
     Raises SourceError where the source cannot be opened, EdgeError where the disk fails.
     """
     task = RecordTask(stream.name, recorder, clock, wants)
-    capture = build_capture(task, stream.source, clock, lambda: None)
+    opener = source_opener(stream.source, clock, None, SLOTS_BESIDE_WORKERS)
+    capture = build_capture(task, stream.source, opener, clock, lambda: None)
     ended = "it failed"
     capture.start()
     try:

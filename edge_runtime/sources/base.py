@@ -14,6 +14,14 @@ CLOSE_CHECK_S = 0.2
 S = TypeVar("S", bound=Frame | Samples)
 
 
+class NoVideoError(SourceError):
+    """A network camera answers and gives no video. `was_asked`: the text says why."""
+
+    def __init__(self, text: Text, *, was_asked: bool) -> None:
+        super().__init__(text)
+        self.was_asked = was_asked
+
+
 class PictureBuffers(Protocol):
     """Where a source's pictures are decoded to, in a process that shares them with another."""
 
@@ -35,11 +43,16 @@ class Source(Protocol):
 
     `lossless`: no sample may be dropped, so that whoever takes them makes the source wait.
     `notice`: what a technician should know of a source that works; empty where all is as asked.
+    `codec`: what an opened camera's pictures come as, such as H.264; empty: not known.
+    `may_ask_why`: a network camera that gives no video may be asked for the cause; whoever opens
+    it again and again sees to it that this is seldom.
     `buffers`: where pictures are decoded to, set before it is opened; None: wherever OpenCV likes.
     """
 
     lossless: bool
     notice: Text
+    codec: str
+    may_ask_why: bool
     buffers: PictureBuffers | None
 
     def open(self) -> None:
@@ -81,6 +94,8 @@ class BaseSource(Generic[S]):
 
     def __init__(self) -> None:
         self.notice: Text = EMPTY
+        self.codec = ""
+        self.may_ask_why = True
         self.buffers: PictureBuffers | None = None
         self._in_use = threading.Lock()
         self._closed = threading.Event()

@@ -1,23 +1,22 @@
-"""A V4L2 camera or an RTSP stream: every frame is grabbed, those that are due are decoded."""
+"""A camera at this board (V4L2) or in the network (RTSP, MJPEG over HTTP).
+
+Every frame is grabbed, those that are due are decoded.
+"""
 
 from __future__ import annotations
-
-import socket
-from urllib.parse import urlsplit
 
 import cv2
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import EMPTY, SourceError, Text, because, row
+from edge_runtime.errors import EMPTY, SourceError, Text
 from edge_runtime.isolation.frames import MAX_FRAME_BYTES
 from edge_runtime.options import CameraOptions
 from edge_runtime.raw import Frame, Image
 from edge_runtime.schedule import RateGrid
 from edge_runtime.sources import capture, v4l2
-from edge_runtime.sources.base import BaseSource
-from edge_runtime.urls import login_doubt, shown_url
+from edge_runtime.sources.base import BaseSource, NoVideoError
+from edge_runtime.sources.network_camera.address import check_reachable
 
-RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
 MAX_UNDECODABLE = 30
 SILENT_SHARE = 0.9  # of the time to open: FFmpeg that gave up earlier was told something
 
@@ -37,20 +36,24 @@ class CameraSource(BaseSource[Frame]):
         self._grid = RateGrid(period_s, early_s=period_s / 4)
         self._size = (0, 0)
         self._given = 0
+        self._has_given = False  # since it was opened
+        self._opened_s = 0.0
 
     def _open(self) -> None:
+        self._opened_s = self._clock.monotonic()
         self._capture = self._open_network() if self._is_network else self._open_device()
         self._size = (0, 0)
+        self._has_given = False
         self.notice = EMPTY
+        self.codec = capture.codec(self._capture)
 
     def _open_device(self) -> cv2.VideoCapture:
         options = self._options
-        v4l2.check_camera(self._device)
-        opened = capture.open_v4l2(
-            self._device, options.width, options.height, options.rate_fps, options.read_timeout_s
-        )
+        v4l2.check_camera(self._device, options.pixel_format)
+        opened = capture.open_v4l2(options)
         if not opened.isOpened():
-            raise SourceError(v4l2.busy(self._device))
+            opened.release()
+            raise SourceError(v4l2.why_not_started(self._device))
         return opened
 
     def _open_network(self) -> cv2.VideoCapture:
@@ -58,9 +61,12 @@ class CameraSource(BaseSource[Frame]):
         started_s = self._clock.monotonic()
         check_reachable(self._device, options.open_timeout_s)
         left_s = options.open_timeout_s - (self._clock.monotonic() - started_s)
-        opened = capture.open_network(self._device, max(0.1, left_s), options.read_timeout_s)
+        opened = capture.open_network(
+            self._device, max(0.1, left_s), options.read_timeout_s, options.transport
+        )
         if not opened.isOpened():
-            raise no_video(self._name, options, self._clock.monotonic() - started_s)
+            opened.release()  # before it is asked: some cameras serve one viewer
+            raise self._no_video(self._clock.monotonic() - started_s)
         if (size := capture.too_large(opened)) is not None:
             opened.release()
             raise SourceError(
@@ -73,19 +79,22 @@ class CameraSource(BaseSource[Frame]):
             )
         return opened
 
+    def _no_video(self, took_s: float) -> NoVideoError:
+        if not self.may_ask_why:
+            return NoVideoError(no_video(self._name, self._options, took_s), was_asked=False)
+        from edge_runtime.sources.network_camera.why_no_video import why_no_video
+
+        return NoVideoError(why_no_video(self._options, self._clock), was_asked=True)
+
     def _read(self) -> Frame:
         assert self._capture is not None
         undecodable = 0
         while undecodable < MAX_UNDECODABLE:
             self._check_open()
             # Every frame is grabbed: one left in the driver's buffers would be old when read.
+            asked_s = self._clock.monotonic()
             if not self._capture.grab():
-                raise SourceError(
-                    "{camera}: it broke off, or sent no picture for {seconds:g} s; check its "
-                    "cable, power and network",
-                    camera=self._name,
-                    seconds=self._options.read_timeout_s,
-                )
+                raise self._lost(self._clock.monotonic() - asked_s)
             stamp = self._clock.now()
             if not self._grid.is_due(stamp.monotonic_s) or not self._has_room():
                 continue
@@ -93,6 +102,7 @@ class CameraSource(BaseSource[Frame]):
             if image is not None:
                 self._notice_size(image)
                 self._given += 1
+                self._has_given = True
                 return Frame(self._given - 1, image, stamp)
             undecodable += 1
         raise SourceError(
@@ -101,6 +111,26 @@ class CameraSource(BaseSource[Frame]):
             camera=self._name,
             count=MAX_UNDECODABLE,
         )
+
+    def _lost(self, waited_s: float) -> SourceError:
+        """Return the error for a capture that gives no more pictures, or none at all."""
+        self._check_open()
+        if self._is_network and not self._has_given:
+            self._release()  # before it is asked
+            return self._no_video(self._clock.monotonic() - self._opened_s)
+        limit_s = self._options.read_timeout_s
+        if waited_s >= SILENT_SHARE * limit_s:
+            return SourceError(
+                "{camera}: it sent no picture for {seconds:g} s; check its cable, power and "
+                "network",
+                camera=self._name,
+                seconds=limit_s,
+            )
+        if self._is_network:
+            return SourceError(
+                "{camera}: it broke off the connection; it is opened again", camera=self._name
+            )
+        return SourceError(v4l2.why_lost(self._device))
 
     def _release(self) -> None:
         if self._capture is not None:
@@ -125,59 +155,14 @@ class CameraSource(BaseSource[Frame]):
         self._size = size
 
 
-def no_video(name: str, options: CameraOptions, took_s: float) -> SourceError:
-    """Return the error for a camera that answers: it was silent, or what it said is no video."""
+def no_video(name: str, options: CameraOptions, took_s: float) -> Text:
+    """Return what is known of a camera that is not asked again: it was silent, or it was not."""
     if took_s < SILENT_SHARE * options.open_timeout_s:
-        return SourceError(
-            "{camera}: it can be reached, but sent no video that can be read; check the URL's "
-            "path, user name and password, and that the address is the camera's",
-            camera=name,
-        )
-    return SourceError(
-        "{camera}: it can be reached, but sent no video within {seconds:g} s; check the URL's "
-        "path, user name and password",
+        return Text("{camera}: it can be reached, but sent no video that can be read", camera=name)
+    return Text(
+        "{camera}: it can be reached, but sent no video within {seconds:g} s",
         camera=name,
         seconds=options.open_timeout_s,
-    )
-
-
-def probe(url: str, timeout_s: float) -> None:
-    """Connect to a camera, and hang up. Raises OSError; the URL is one that `config` took."""
-    parts = urlsplit(url)
-    address = (parts.hostname or "", parts.port or RTSP_PORTS[parts.scheme])
-    try:
-        socket.create_connection(address, timeout=timeout_s).close()
-    except UnicodeError:  # a name that DNS cannot hold
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
-
-
-def check_reachable(url: str, timeout_s: float) -> None:
-    """Raise SourceError with the cause where nothing answers: FFmpeg would only say "no"."""
-    try:
-        probe(url, timeout_s)
-    except OSError as error:
-        why = why_unreached(url, error, timeout_s)
-        doubt = login_doubt(url)
-        raise SourceError(why if doubt is None else row([why, doubt])) from None
-
-
-def why_unreached(url: str, error: OSError, timeout_s: float) -> Text:
-    """Say why nothing answers at a camera's address, and what to do."""
-    camera = shown_url(url)
-    if isinstance(error, socket.gaierror):
-        return Text(
-            "{camera}: the host name is not known; check it, or give an address", camera=camera
-        )
-    if isinstance(error, TimeoutError):
-        return Text(
-            "{camera}: no answer within {seconds:g} s; check the camera's power and network",
-            camera=camera,
-            seconds=timeout_s,
-        )
-    return Text(
-        "{camera}: cannot be reached ({reason}); check host and port",
-        camera=camera,
-        reason=because(error),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -14,14 +14,20 @@ from edge_runtime.text_form import decode_text, encode_text
 
 
 class CaptureRequest(msgspec.Struct, frozen=True):
-    """Open a source and send what it gives. `slots`: pictures that may be in use at once."""
+    """Open a source and send what it gives. `slots`: pictures that may be in use at once.
+
+    `may_ask_why`: a network camera that gives no video may be asked for the cause.
+    """
 
     source: SourceOptions
     slots: int
+    may_ask_why: bool = True
 
 
 class SourceOpened(msgspec.Struct, frozen=True, tag="opened"):
-    """The source is open."""
+    """The source is open. `codec`: what its pictures come as."""
+
+    codec: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9.-]{0,16}\Z")] = ""
 
 
 class NewPool(msgspec.Struct, frozen=True, tag="pool"):
@@ -53,9 +59,14 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
 
 class SourceFailed(msgspec.Struct, frozen=True, tag="failed"):
-    """The source was lost, or cannot be opened: why."""
+    """The source was lost, or cannot be opened: why.
+
+    `gave_no_video`: a network camera answered; `was_asked`: it was asked for the cause, too.
+    """
 
     reason: Text
+    gave_no_video: bool = False
+    was_asked: bool = False
 
 
 FromCapture: TypeAlias = (

@@ -15,6 +15,7 @@ from edge_runtime.isolation.frames import FramePool
 from edge_runtime.isolation.memory import SharedMemoryError
 from edge_runtime.raw import Frame, Image
 from edge_runtime.sources import open_source
+from edge_runtime.sources.base import NoVideoError
 from edge_runtime.sources.capture_messages import (
     CaptureRequest,
     Finished,
@@ -129,7 +130,14 @@ def run(channel: MessageChannel, message: bytes) -> None:
     try:
         capture(channel, request)
     except (SourceError, SharedMemoryError) as error:
-        send(channel, SourceFailed(error.text))
+        send(channel, failure(error))
+
+
+def failure(error: SourceError | SharedMemoryError) -> SourceFailed:
+    """Return what the daemon is told of an error."""
+    if isinstance(error, NoVideoError):
+        return SourceFailed(error.text, gave_no_video=True, was_asked=error.was_asked)
+    return SourceFailed(error.text)
 
 
 def silence_libraries() -> None:
@@ -147,8 +155,9 @@ def capture(channel: MessageChannel, request: CaptureRequest) -> None:
     source = open_source(request.source, SystemClock())
     buffers = SharedBuffers(channel, request.slots, lossless=source.lossless)
     source.buffers = buffers
+    source.may_ask_why = request.may_ask_why
     source.open()
-    send(channel, SourceOpened())
+    send(channel, SourceOpened(source.codec))
     while (frame := source.read()) is not None:
         assert isinstance(frame, Frame)
         buffers.share(frame, source.notice)

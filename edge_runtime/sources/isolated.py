@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import SourceError
+from edge_runtime.errors import EMPTY, SourceError, Text
 from edge_runtime.isolation.channel import ChannelClosedError, close_all
 from edge_runtime.isolation.children import (
     LONGEST_START_S,
@@ -66,9 +66,38 @@ MAX_SIDE = 16384
 LEAVE_S = 1.0  # for saying goodbye to a camera, which counts its viewers
 # Of one call, beside its patience: whoever calls need not watch over it.
 LONGEST_CALL_S = LONGEST_START_S + LEAVE_S + KILL_TIMEOUT_S
+ASK_EVERY_S = 60.0
 MAX_CONTROL_MESSAGES = 1000  # in a row; the queue between the processes holds fewer
 LONGEST_PAUSE_S = 2 * 86_400.0  # of a file; its stamps are believed up to a day
 LATEST_WALL_S = 253_402_300_799.0  # the last second of the year 9999
+
+
+class KnownCause:
+    """Why a network camera gives no video, as it was asked last: once a minute at most.
+
+    A camera counts its viewers, and locks out who gives a wrong password too often. Between two
+    times the cause that was found stays.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._asked_s = -math.inf
+        self._reason: Text = EMPTY
+
+    def permitted(self, request: CaptureRequest) -> CaptureRequest:
+        """Return a request that says whether the camera may be asked now."""
+        may_ask = self._clock.monotonic() >= self._asked_s + ASK_EVERY_S
+        return msgspec.structs.replace(request, may_ask_why=may_ask)
+
+    def of(self, failed: SourceFailed) -> Text:
+        """Return the reason of a failure, which is the known one where it was not asked for."""
+        if failed.was_asked:
+            self._asked_s, self._reason = self._clock.monotonic(), failed.reason
+        return (failed.gave_no_video and self._reason) or failed.reason
+
+    def forget(self) -> None:
+        """Forget what held: the camera gives video."""
+        self._reason = EMPTY
 
 
 class IsolatedSource(BaseSource[Frame]):
@@ -91,6 +120,7 @@ class IsolatedSource(BaseSource[Frame]):
         self.lossless = options.is_lossless
         self._is_live = options.pacing == "live"
         self._request = CaptureRequest(options, slots)
+        self._cause = KnownCause(clock)
         self._clock = clock
         self._children = children
         self._patience_s = options.child_silence_limit_s if patience_s is None else patience_s
@@ -114,7 +144,10 @@ class IsolatedSource(BaseSource[Frame]):
     def _open(self) -> None:
         try:
             self._child = self._children.start(
-                ENTRY, encode_request(self._request), name="edge-capture", limits=self._limits
+                ENTRY,
+                encode_request(self._cause.permitted(self._request)),
+                name="edge-capture",
+                limits=self._limits,
             )
         except ChildStartError as error:
             raise SourceError(error.text) from None
@@ -124,6 +157,7 @@ class IsolatedSource(BaseSource[Frame]):
         message = self._next_message(self._child)
         if not isinstance(message, SourceOpened):
             raise protocol_error(type(message).__name__)
+        self.codec = message.codec
 
     def _read(self) -> Frame | None:
         assert self._child is not None
@@ -135,6 +169,7 @@ class IsolatedSource(BaseSource[Frame]):
         if self._is_live:
             message, frame = self._latest(self._child, message, frame)
         self.notice = message.notice
+        self._cause.forget()
         self._given += 1
         return frame
 
@@ -198,8 +233,8 @@ class IsolatedSource(BaseSource[Frame]):
                 if not (self._due_s <= now_s and until_s <= now_s + LONGEST_PAUSE_S):
                     raise SharedMemoryError("it waits for what does not come")
                 self._due_s = until_s
-            case SourceFailed(reason=reason):
-                raise SourceError(reason)
+            case SourceFailed():
+                raise SourceError(self._cause.of(message))
         return message
 
     def _adopt(self, message: NewPool, descriptor: int) -> None:

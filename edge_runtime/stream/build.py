@@ -46,23 +46,29 @@ def source_opener(
     return lambda: IsolatedSource(options, clock, children, slots=slots)
 
 
+def call_limit_s(options: SourceOptions) -> float:
+    """Return after how long a call of a stream's source is given up for hung.
+
+    A source in a process of its own ends that where it hangs, and says so.
+    """
+    return options.hang_limit_s + (LONGEST_CALL_S if options.is_foreign else 0.0)
+
+
 def build_capture(
     task: StreamTask,
     options: SourceOptions,
+    opener: Callable[[], Source],
     clock: Clock,
     prepare: Callable[[], None],
-    children: ChildFactory | None = None,
-    slots: int = SLOTS_BESIDE_WORKERS,
     works_for: WorksFor = nobody,
 ) -> Capture:
     """Make what keeps a stream's source going."""
     return Capture(
         task,
-        source_opener(options, clock, children, slots),
+        opener,
         clock,
         Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, random.Random()),  # noqa: S311 - no secret
-        # A source in a process of its own ends that where it hangs, and says so.
-        hang_limit_s=options.hang_limit_s + (LONGEST_CALL_S if options.is_foreign else 0.0),
+        hang_limit_s=call_limit_s(options),
         prepare=prepare,
         works_for=works_for,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
@@ -11,12 +12,21 @@ from edge_runtime.board.throttle import Throttle
 from edge_runtime.clock import Clock
 from edge_runtime.infer.pool import Pool
 from edge_runtime.isolation.children import ChildFactory
+from edge_runtime.isolation.frames import MAX_SLOTS
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import model_of
 from edge_runtime.model.runner import RunnerCache
 from edge_runtime.model.trial_ledger import TrialLedger
-from edge_runtime.options import Config, RecordingOptions
-from edge_runtime.stream.build import SLOTS_BESIDE_WORKERS, build_capture, trial_of
+from edge_runtime.options import Config, RecordingOptions, SourceOptions
+from edge_runtime.sources.base import Source
+from edge_runtime.sources.shared import SharedSource
+from edge_runtime.stream.build import (
+    SLOTS_BESIDE_WORKERS,
+    build_capture,
+    call_limit_s,
+    source_opener,
+    trial_of,
+)
 from edge_runtime.stream.build_sensor import (
     NO_MEMORY,
     SensorState,
@@ -81,21 +91,31 @@ class StreamBuilder:
         self._feed = feed
         self._children = children
         self._works_for = works_for
+        # By device: what its source was made of, and the source.
+        self._shared: dict[str, tuple[object, SharedSource]] = {}
 
     def build(self, setup: StreamSetup) -> RunningStream:
         """Make a stream's task and capture; nothing is started."""
         source = self._feed or setup.options.source
         task = self._sensor(setup) if setup.is_sensor else self._picture(setup)
-        capture = build_capture(
-            task,
-            source,
-            self._clock,
-            trial_of(setup, self._ledger),
-            self._children,
-            self._pool.workers + SLOTS_BESIDE_WORKERS,
-            self._works_for,
-        )
+        prepare = trial_of(setup, self._ledger)
+        opener = self._opener(setup, source)
+        capture = build_capture(task, source, opener, self._clock, prepare, self._works_for)
         return RunningStream(task, capture, setup)
+
+    def _opener(self, setup: StreamSetup, source: SourceOptions) -> Callable[[], Source]:
+        """Return what makes a stream's source: of a camera that others have, a view of theirs."""
+        sharers = 1 if self._feed else setup.sharers
+        slots = min(self._pool.workers + SLOTS_BESIDE_WORKERS * sharers, MAX_SLOTS)
+        opener = source_opener(source, self._clock, self._children, slots)
+        if sharers == 1:
+            return opener
+        device, wanted = source.shared_device, (source.comparable, slots)
+        if device not in self._shared or self._shared[device][0] != wanted:
+            limit_s = call_limit_s(source)
+            shared = SharedSource(opener, self._clock, hang_limit_s=limit_s)
+            self._shared[device] = (wanted, shared)
+        return partial(self._shared[device][1].view, partial(self._works_for, setup.name))
 
     def exchange(self, stream: RunningStream, setup: StreamSetup) -> RunningStream | None:
         """Let a stream go on by another setup that it `runs_as`; its source stays open.

@@ -15,7 +15,8 @@ class StreamSetup(msgspec.Struct, frozen=True):
 
     `limits`: a sensor's rules with what was learnt on site. `may_publish_less`: near the day's
     limit it comes to publish events or counts. `model_hash`: of all that running the model depends
-    on, an accelerator's library included; empty where nobody compares.
+    on, an accelerator's library included; empty where nobody compares. `sharers`: how many streams
+    have its camera, which is opened once for all of them.
     """
 
     options: StreamOptions
@@ -24,6 +25,7 @@ class StreamSetup(msgspec.Struct, frozen=True):
     limits: EffectiveRules | None = None
     may_publish_less: bool = False
     model_hash: str = ""
+    sharers: int = 1
 
     @property
     def name(self) -> str:
@@ -42,17 +44,19 @@ class StreamSetup(msgspec.Struct, frozen=True):
     def _fixed(self) -> tuple[object, ...]:
         source = self.options.source
         if not self.options.has_model:
-            return (source,)
+            return (source, self.sharers)
         assert self.pack is not None
         use = self.options.model_use
         pack = (self.pack.folder, self.pack.manifest, self.pack.labels)
-        return (source, pack, use.iou, use.accelerator, self.forced_engine, self.model_hash)
+        model = (pack, use.iou, use.accelerator, self.forced_engine, self.model_hash)
+        return (source, self.sharers, *model)
 
 
 def setups_of(
     config: Config, packs: dict[str, Pack], baselines: Baselines | None = None
 ) -> tuple[StreamSetup, ...]:
     """Return the setup of each stream."""
+    devices = [one.source.shared_device for one in config.streams if one.source.shared_device]
     return tuple(
         StreamSetup(
             stream,
@@ -62,6 +66,7 @@ def setups_of(
             if stream.sensor is not None
             else None,
             may_publish_less=config.uplink.daily_mb > 0,
+            sharers=max(1, devices.count(stream.source.shared_device)),
         )
         for stream in config.streams
     )

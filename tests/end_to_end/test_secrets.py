@@ -47,6 +47,7 @@ def sources(playing: RtspCamera, silent: RtspCamera) -> dict[str, str]:
     closed = free_port()
     cameras = {
         "playing": f"rtsp://admin:{SECRET}@127.0.0.1:{playing.port}/{path}",
+        "playing-too": f"rtsp://admin:{SECRET}@127.0.0.1:{playing.port}/{path}",
         "silent": f"rtsp://admin:{SECRET}@127.0.0.1:{silent.port}/{path}",
         "path": f"rtsp://127.0.0.1:{closed}/{path}",
         "slash": f"rtsp://localhost:9/{SECRET}@127.0.0.1/h264",
@@ -73,6 +74,13 @@ def states(run: Daemon) -> set[str]:
     return {one.get("state", "starting") for one in (told or {"streams": {}})["streams"].values()}
 
 
+def both_play(run: Daemon) -> bool:
+    """Say whether the two streams that share a camera run."""
+    told = ask(run.state) or {"streams": {}}
+    shared = ("playing", "playing-too")
+    return all(told["streams"].get(name, {}).get("state") == "running" for name in shared)
+
+
 def test_no_password_comes_out_while_cameras_fail_and_ffmpeg_complains(
     tmp_path: Path,
     mosquitto: Mosquitto,
@@ -83,6 +91,8 @@ def test_no_password_comes_out_while_cameras_fail_and_ffmpeg_complains(
     place = ("--config", str(run.config), "--state-dir", str(run.state))
     process = run.start(**TALKATIVE)
     until(lambda: states(run) == {"running", "degraded"}, "each state", within_s=60, every_s=0.1)
+    until(lambda: both_play(run), "both streams of one camera", within_s=60, every_s=0.1)
+    assert cameras[0].requests.count("PLAY") == 1
     mosquitto.stop()  # health follows each birth
     mosquitto.start()
     later = Ear(mosquitto.port)
@@ -107,12 +117,12 @@ def test_no_password_comes_out_while_cameras_fail_and_ffmpeg_complains(
     }
     assert {name for name, text in told.items() if SECRET in text} == set()
     assert (
-        f"rtsp://127.0.0.1:{cameras[1].port}: it can be reached, but sent no video"
+        f"rtsp://127.0.0.1:{cameras[1].port}: takes the connection, but does not answer OPTIONS"
         in (health["streams"]["silent"]["reason"])
     )
-    assert "gives no picture" in told["doctor alone"]
+    assert "does not answer OPTIONS" in told["doctor alone"]
     for name in ("slash", "hash"):
-        assert health["streams"][name]["reason"].startswith("rtsp://…: cannot be reached")
+        assert health["streams"][name]["reason"].startswith("rtsp://…: refuses the connection")
     assert told["check"].count("write %2F for '/'") == 2
     for file in (one for one in run.state.rglob("*") if one.is_file()):
         is_private = stat.S_IMODE(file.stat().st_mode) & 0o077 == 0

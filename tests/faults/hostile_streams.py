@@ -50,8 +50,8 @@ REASONS = {
     "loops": "inference hangs",
     "fills": "failed as it ran",
     "huge": "16000x16000 are too large",
-    "endless": "sent no video that can be read",
-    "drips": "sent no video within",
+    "endless": "does not speak RTSP",
+    "drips": "does not answer OPTIONS within",
     "dies": "crashed (SIGSEGV)",
 }
 WINDOW_S = 10.0

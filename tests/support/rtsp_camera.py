@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import re
 import socket
 import struct
 import threading
@@ -14,6 +17,15 @@ import numpy as np
 
 JPEG_PAYLOAD = 26
 FRAGMENT_BYTES = 1400
+DESCRIPTION = "v=0\r\ns=yard\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
+TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
+NONCE = "5ca1ab1e"
+CHALLENGES = {
+    "": 'Basic realm="yard"',
+    "basic": 'Basic realm="yard"',
+    "digest": f'Digest realm="yard", nonce="{NONCE}"',
+    "sha256": f'Digest realm="yard", nonce="{NONCE}", algorithm=SHA-256, qop="auth"',
+}
 QUANTISATION, SCAN, END_OF_IMAGE = b"\xff\xdb", b"\xff\xda", b"\xff\xd9"
 
 
@@ -22,6 +34,11 @@ class RtspCamera:
 
     `stalled`: the connection stays while no picture comes. `silent`: a new connection is
     accepted and never answered (`asked`: a client said something). `size` may change.
+
+    `login`: "", basic, digest, or sha256, which FFmpeg does not know; the user is guard, with
+    `password`. `statuses`: a status in place of a method's answer. `udp_only`, `tcp_only`: the
+    other transport is refused. `description`: another session description. `page`: a web page
+    answers. `met`: how many connections were taken.
     """
 
     def __init__(
@@ -35,6 +52,14 @@ class RtspCamera:
         self.size = size
         self.stalled = threading.Event()
         self.silent = False
+        self.login = ""
+        self.password = "secret"
+        self.statuses: dict[str, int] = {}
+        self.udp_only = self.tcp_only = False
+        self.description = DESCRIPTION
+        self.page = False
+        self.met = 0
+        self.requests: list[str] = []
         self.asked = threading.Event()
         self._period_s = 1.0 / rate_fps
         self._stopped = threading.Event()
@@ -42,6 +67,7 @@ class RtspCamera:
         self._listener = socket.create_server((address, port))
         self._threads: list[threading.Thread] = []
         self._connections: list[socket.socket] = []
+        self._datagrams: list[socket.socket] = []
 
     @property
     def port(self) -> int:
@@ -68,6 +94,8 @@ class RtspCamera:
         self.hang_up()
         for thread in self._threads:
             thread.join()
+        for datagrams in self._datagrams:
+            datagrams.close()
 
     def hang_up(self) -> None:
         """Cut every connection; new ones are served."""
@@ -85,6 +113,7 @@ class RtspCamera:
             while True:
                 connection, _ = self._listener.accept()
                 self._connections.append(connection)
+                self.met += 1
                 self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
@@ -95,29 +124,65 @@ class RtspCamera:
                 self._stopped.wait()
                 return
             requests = connection.makefile("rb")
+            send = sent_within(connection)
             while (method := self._answer(connection, requests.readline)) and method != "PLAY":
-                pass
+                if method.startswith("SETUP "):
+                    send = self._sent_over_udp(int(method.split()[1]))
             if method:
-                self._play(connection)
+                self._play(send)
 
     def _answer(self, connection: socket.socket, readline: Callable[[], bytes]) -> str:
-        method = str(readline().decode().partition(" ")[0])
+        method = str(readline().decode(errors="replace").partition(" ")[0])
         headers: dict[str, str] = {}
-        while (line := readline().decode().strip()) != "":
+        while (line := readline().decode(errors="replace").strip()) != "":
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        reply = [f"RTSP/1.0 200 OK\r\nCSeq: {headers.get('cseq', '0')}\r\n"]
+        self.requests.append(method)
+        if self.page:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno")
+            return ""
+        status = self._status(method, headers)
+        reply = [f"RTSP/1.0 {status} said\r\nCSeq: {headers.get('cseq', '0')}\r\n"]
         body = ""
-        if method == "DESCRIBE":
-            body = "v=0\r\ns=yard\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
+        if status == 401:
+            reply.append(f"WWW-Authenticate: {CHALLENGES[self.login]}\r\n")
+        elif status == 200 and method == "DESCRIBE":
+            body = self.description
             reply.append(f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n")
-        if method == "SETUP":
-            assert "TCP" in headers["transport"], headers["transport"]
-            reply.append("Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n")
+        elif status == 200 and method == "SETUP":
+            port = headers["transport"].partition("client_port=")[2].partition("-")[0]
+            transport = f"RTP/AVP;unicast;client_port={port};server_port=2-3" if port else TCP
+            reply.append(f"Transport: {transport}\r\nSession: 1\r\n")
+            method = f"SETUP {port}" if port else method
         connection.sendall(("".join(reply) + "\r\n" + body).encode())
-        return method
+        return method if method != "PLAY" or status == 200 else "refused"
 
-    def _play(self, connection: socket.socket) -> None:
+    def _status(self, method: str, headers: dict[str, str]) -> int:
+        if method in self.statuses:
+            return self.statuses[method]
+        if self.login and method != "OPTIONS" and not self._is_known(method, headers):
+            return 401
+        over_tcp = "TCP" in headers.get("transport", "TCP")
+        if method == "SETUP" and (self.udp_only if over_tcp else self.tcp_only):
+            return 461
+        return 200
+
+    def _is_known(self, method: str, headers: dict[str, str]) -> bool:
+        said = headers.get("authorization", "")
+        if self.login == "basic":
+            known = base64.b64encode(f"guard:{self.password}".encode()).decode()
+            return said == f"Basic {known}"
+        given = dict(re.findall(r'(\w+)="([^"]*)"', said))
+        secret = md5(f"guard:yard:{self.password}")
+        request = md5(f"{method}:{given.get('uri')}")
+        return given.get("response") == md5(f"{secret}:{NONCE}:{request}")
+
+    def _sent_over_udp(self, port: int) -> Callable[[bytes], object]:
+        ours = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._datagrams.append(ours)
+        return lambda packet: ours.sendto(packet, ("127.0.0.1", port))
+
+    def _play(self, send: Callable[[bytes], object]) -> None:
         number = sequence = 0
         while not self._stopped.wait(self._period_s):
             if self.stalled.is_set():
@@ -126,10 +191,18 @@ class RtspCamera:
                 marker = 0x80 if last else 0
                 ticks = int(number * self._period_s * 90_000)
                 header = struct.pack("!BBHII", 0x80, marker | JPEG_PAYLOAD, sequence, ticks, 7)
-                packet = header + payload
-                connection.sendall(struct.pack("!cBH", b"$", 0, len(packet)) + packet)
+                send(header + payload)
                 sequence = (sequence + 1) % 65536
             number += 1
+
+
+def sent_within(connection: socket.socket) -> Callable[[bytes], object]:
+    """Return what sends a packet within the RTSP connection (RFC 2326, 10.12)."""
+    return lambda packet: connection.sendall(struct.pack("!cBH", b"$", 0, len(packet)) + packet)
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def picture(number: int, size: tuple[int, int]) -> bytes:

@@ -202,7 +202,7 @@ def test_a_decompression_bomb_costs_a_picture(children: ChildFactory, tmp_path: 
 def test_a_description_without_end_costs_the_source(children: ChildFactory) -> None:
     with EndlessDescription() as camera:
         source = isolated(children, CameraOptions(camera.url, open_timeout_s=1.0))
-        with pytest.raises(SourceError, match="sent no video"):
+        with pytest.raises(SourceError, match="does not speak RTSP"):
             source.open()
         source.close()
 

@@ -26,7 +26,7 @@ from edge_runtime.config import parse
 from edge_runtime.errors import ConfigError, SourceError, UsageError
 from edge_runtime.packs.download import status_text, why_broken
 from edge_runtime.provision.claims import read_claim
-from edge_runtime.sources.camera import why_unreached
+from edge_runtime.sources.network_camera.address import why_unreached
 from edge_runtime.sources.serial_port import SerialSource, open_port
 from edge_runtime.stream.task import describe as described
 from edge_runtime.toml_file import read_toml

@@ -73,6 +73,20 @@ class BaseSourceOptions(Kind, frozen=True):
         return False
 
     @property
+    def shared_device(self) -> str:
+        """Names the one device that several streams may share; empty: each opens its own source.
+
+        It may hold a password.
+        """
+        return ""
+
+    @property
+    def comparable(self) -> tuple[object, ...]:
+        """What two sources of one `shared_device` are compared by: all keys but its name."""
+        keys = (key for key in self.__struct_fields__ if key != "device")
+        return (self.kind, *(getattr(self, key) for key in keys))
+
+    @property
     def place(self) -> str:
         """Where it is, as it may be shown; empty: nowhere."""
         return ""

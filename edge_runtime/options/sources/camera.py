@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta
 
@@ -11,13 +13,31 @@ from edge_runtime.errors import Text
 from edge_runtime.options.base import FramesPerSecond, PixelsOrZero, Seconds
 from edge_runtime.options.broker import has_host
 from edge_runtime.options.sources.base import BaseSourceOptions, Gives, Pacing, place_problems
-from edge_runtime.urls import login_doubt, shown_url
+from edge_runtime.urls import login_doubt, lower_scheme, percent_doubt, shown_url
 
 GRACE_S = 2.0
+DIAGNOSIS_S = 8.0  # what asking a network camera why it gave no video may take
+
+RTSP = ("rtsp", "rtsps")
+HTTP = ("http", "https")
+
+# What OpenCV turns into pictures, by the codes of <linux/videodev2.h>.
+PixelFormat: TypeAlias = Literal[
+    "MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NV21", "YU12", "YV12", "GREY", "BGR3", "RGB3"
+]
+Transport: TypeAlias = Literal["tcp", "udp"]
+
+VIDEO_FILE = re.compile(r"(?i)\.(mp4|m4v|mkv|avi|mov|ts|webm|mpg|mpeg|h264|h265|264|265)$")
+NODE = re.compile(r"(?:dev/)?(video\d{1,2}|v4l/.*|edge/.*)")
+ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?:/.*)?|[\w-]+(?:\.[\w-]+)+:\d{1,5}")
 
 
 class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
-    """A V4L2 camera by path or index, or an rtsp:// URL. Width and height 0: as it comes."""
+    """A V4L2 camera by path or index, or an rtsp:// or http:// (MJPEG) URL.
+
+    Width and height 0: as it comes. `pixel_format` is a V4L2 camera's; None: the driver's own.
+    `transport`: how an RTSP camera sends; over UDP a lost packet smears the picture.
+    """
 
     gives: ClassVar[Gives] = "frames"
     doctor_check: ClassVar[str] = "camera"
@@ -28,6 +48,8 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
     rate_fps: FramesPerSecond = 10.0
     open_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 5.0
+    pixel_format: PixelFormat | None = None
+    transport: Transport = "tcp"
 
     def __post_init__(self) -> None:
         if any(0 < side < 16 for side in (self.width, self.height)):
@@ -36,7 +58,14 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
     @property
     def url(self) -> str:
         """The device's path, also of an index, or its URL; a URL may hold a password."""
-        return f"/dev/video{self.device}" if isinstance(self.device, int) else self.device
+        if isinstance(self.device, int):
+            return f"/dev/video{self.device}"
+        return lower_scheme(self.device)
+
+    @property
+    def scheme(self) -> str:
+        """The URL's scheme in small letters; empty of a device's path."""
+        return self.url.partition("://")[0] if self.is_network else ""
 
     @property
     def is_network(self) -> bool:
@@ -50,7 +79,9 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
     def hang_limit_s(self) -> float:
         # A read may rightly last its timeout and the wait for the next frame that is due; an RTSP
         # open up to twice its timeout (FFmpeg connects, then probes) and a look-up of the name.
-        return 2 * self.open_timeout_s + self.read_timeout_s + 1.0 / self.rate_fps + GRACE_S
+        # Where it gave nothing, the camera is asked why.
+        opening_s = 2 * self.open_timeout_s + (DIAGNOSIS_S if self.is_network else 0.0)
+        return opening_s + self.read_timeout_s + 1.0 / self.rate_fps + GRACE_S
 
     @property
     def is_foreign(self) -> bool:
@@ -63,24 +94,72 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
         return not self.is_network
 
     @property
+    def shared_device(self) -> str:
+        # A camera has several names below /dev: by number, by id, by path, by udev rule.
+        return self.url if self.is_network else os.path.realpath(self.url)
+
+    @property
     def place(self) -> str:
         return shown_url(self.url)
 
     def problems(self) -> Iterator[tuple[str, Text]]:
-        yield from place_problems("device", self.url, Text("a path such as /dev/video0, an index"))
-        if not self.is_network:
+        if (wrong := unlike_a_device(self.url)) is not None:
+            yield "device", wrong
             return
-        if not self.url.startswith(("rtsp://", "rtsps://")):
+        yield from place_problems("device", self.url, Text("a path such as /dev/video0, an index"))
+        if self.is_network:
+            yield from self._problems_of_url()
+        elif self.transport != "tcp":
+            yield "transport", Text("remove it: it is for rtsp:// cameras")
+
+    def _problems_of_url(self) -> Iterator[tuple[str, Text]]:
+        if self.scheme not in (*RTSP, *HTTP):
             wrong = Text(
-                "'{url}' is not known; give a path such as /dev/video0, an index, or an rtsp:// "
-                "URL",
+                "'{url}' is not known; give a path such as /dev/video0, an index, an rtsp:// URL, "
+                "or an http:// URL that gives MJPEG",
                 url=self.place,
             )
             yield "device", wrong
         elif not has_host(self.url):
-            missing = Text("no host in it; give rtsp://[user:password@]host[:port]/path")
+            missing = Text(
+                "no host in it; give {scheme}://[user:password@]host[:port]/path",
+                scheme=self.scheme,
+            )
             yield "device", login_doubt(self.url) or missing
+        if self.pixel_format is not None:
+            yield "pixel_format", Text("remove it: it is for cameras at this board (V4L2)")
+        if self.transport != "tcp" and self.scheme != "rtsp":
+            yield "transport", Text("remove it: it is for rtsp:// cameras")
 
     def warnings(self) -> Iterator[tuple[str, Text]]:
-        if (doubt := login_doubt(self.url)) is not None:
-            yield "device", doubt
+        for doubt in (login_doubt(self.url), percent_doubt(self.url)):
+            if doubt is not None:
+                yield "device", doubt
+
+
+def unlike_a_device(device: str) -> Text | None:
+    """Say what somebody meant who wrote neither a device's path nor a URL; None where it may be."""
+    if "://" in device:
+        return None
+    if device.isdecimal() and len(device) <= 2:
+        return Text(
+            '"{device}" in quotes names a file; write device = {device}, or '
+            'device = "/dev/video{device}"',
+            device=device,
+        )
+    if (node := NODE.fullmatch(device)) is not None:
+        return Text('write the whole path: device = "/dev/{node}"', node=node[1])
+    if VIDEO_FILE.search(device) and "@" not in device:
+        return Text(
+            'this is a video file: write source = {{ kind = "video", path = "…" }} with its whole '
+            "path{part}",
+            part=Text(", such as /home/NAME/clip.mp4") if device.startswith("~") else "",
+        )
+    if ADDRESS.fullmatch(device) and "@" not in device:
+        return Text(
+            "'{place}' is a network address without its scheme; write "
+            'device = "rtsp://user:password@{place}/path", the path as the camera\'s manual says '
+            "(http:// where it gives MJPEG)",
+            place=shown_url(device.partition("/")[0]),
+        )
+    return None

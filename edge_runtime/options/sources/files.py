@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -50,6 +50,21 @@ class PictureFileOptions(BaseSourceOptions, frozen=True):
     def place(self) -> str:
         return str(self.path)
 
+    def path_problems(
+        self, look: Callable[[Path], bool], otherwise: Text
+    ) -> Iterator[tuple[str, Text]]:
+        """Yield what is wrong with the path, `otherwise` where `look` finds nothing."""
+        fault = path_fault(self.path, look, otherwise)
+        if fault and "~" in self.path.parts:  # a shell's; a service has no home of yours
+            at = self.path.parts.index("~")
+            fault = Text(
+                "is not there: '~' means nothing here; write the whole path, such as "
+                "/home/NAME/{rest}",
+                rest="/".join(self.path.parts[at + 1 :]),
+            )
+        if fault:
+            yield "path", row([self.path, fault], " ")
+
     def benchmarked(self, *, flat_out: bool, endless: bool) -> Self:
         realtime = self.realtime and not flat_out
         return msgspec.structs.replace(self, realtime=realtime, loop=endless)
@@ -74,13 +89,11 @@ class VideoOptions(PictureFileOptions, frozen=True, tag="video"):
         return self.path
 
     def problems(self) -> Iterator[tuple[str, Text]]:
-        if fault := path_fault(self.path, Path.is_file, Text("is not a file")):
-            yield "path", row([self.path, fault], " ")
+        yield from self.path_problems(Path.is_file, Text("is not a file"))
 
 
 class ImagesOptions(PictureFileOptions, frozen=True, tag="images"):
     """A folder of pictures, sorted by name, one a second of media time."""
 
     def problems(self) -> Iterator[tuple[str, Text]]:
-        if fault := path_fault(self.path, Path.is_dir, Text("is not a folder")):
-            yield "path", row([self.path, fault], " ")
+        yield from self.path_problems(Path.is_dir, Text("is not a folder"))
