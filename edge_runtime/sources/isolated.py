@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.errors import EMPTY, SourceError, Text
+from edge_runtime.errors import SourceError
 from edge_runtime.isolation.channel import ChannelClosedError, close_all
 from edge_runtime.isolation.children import (
     LONGEST_START_S,
@@ -43,6 +43,7 @@ from edge_runtime.sources.capture_messages import (
     decode_from_capture,
     encode_request,
 )
+from edge_runtime.sources.known_cause import KnownCause
 
 # Why its process is gone, and what to do about it.
 DEATHS: DeathTexts = {
@@ -66,38 +67,9 @@ MAX_SIDE = 16384
 LEAVE_S = 1.0  # for saying goodbye to a camera, which counts its viewers
 # Of one call, beside its patience: whoever calls need not watch over it.
 LONGEST_CALL_S = LONGEST_START_S + LEAVE_S + KILL_TIMEOUT_S
-ASK_EVERY_S = 60.0
 MAX_CONTROL_MESSAGES = 1000  # in a row; the queue between the processes holds fewer
 LONGEST_PAUSE_S = 2 * 86_400.0  # of a file; its stamps are believed up to a day
 LATEST_WALL_S = 253_402_300_799.0  # the last second of the year 9999
-
-
-class KnownCause:
-    """Why a network camera gives no video, as it was asked last: once a minute at most.
-
-    A camera counts its viewers, and locks out who gives a wrong password too often. Between two
-    times the cause that was found stays.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._asked_s = -math.inf
-        self._reason: Text = EMPTY
-
-    def permitted(self, request: CaptureRequest) -> CaptureRequest:
-        """Return a request that says whether the camera may be asked now."""
-        may_ask = self._clock.monotonic() >= self._asked_s + ASK_EVERY_S
-        return msgspec.structs.replace(request, may_ask_why=may_ask)
-
-    def of(self, failed: SourceFailed) -> Text:
-        """Return the reason of a failure, which is the known one where it was not asked for."""
-        if failed.was_asked:
-            self._asked_s, self._reason = self._clock.monotonic(), failed.reason
-        return (failed.gave_no_video and self._reason) or failed.reason
-
-    def forget(self) -> None:
-        """Forget what held: the camera gives video."""
-        self._reason = EMPTY
 
 
 class IsolatedSource(BaseSource[Frame]):

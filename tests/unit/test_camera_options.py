@@ -55,6 +55,8 @@ def device(text: str, more: str = "") -> str:
         ("cam.local:554", "rtsp://user:password@cam.local:554/path"),
         ("~/clip.mp4", 'write source = { kind = "video", path = "…" }'),
         ("/home/pi/clip.MP4", 'write source = { kind = "video", path = "…" }'),
+        ("libcamera", "camera port (CSI) is not opened by that name"),
+        ("webcam", "neither a path such as /dev/video0, an index, nor a URL"),
         ("rtmp://192.168.1.64/live", "an http:// URL that gives MJPEG"),
         ("rtsp://admin:a#b@h/live", "%23 for the '#' at character 15"),
         ("rtsp://admin:a/b?c@h/live", "%2F for the '/' at character 15, %3F for the '?' at"),

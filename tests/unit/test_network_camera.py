@@ -15,7 +15,8 @@ from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.language import Language
 from edge_runtime.options import CameraOptions
 from edge_runtime.sources.camera import CameraSource
-from edge_runtime.sources.isolated import IsolatedSource, KnownCause
+from edge_runtime.sources.isolated import IsolatedSource
+from edge_runtime.sources.known_cause import KnownCause
 from edge_runtime.sources.network_camera import connection, rtsp_questions
 from edge_runtime.sources.network_camera.address import CameraAddress
 from edge_runtime.sources.network_camera.codecs import can_decode

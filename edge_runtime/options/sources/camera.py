@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
@@ -13,6 +12,7 @@ from edge_runtime.errors import Text
 from edge_runtime.options.base import FramesPerSecond, PixelsOrZero, Seconds
 from edge_runtime.options.broker import has_host
 from edge_runtime.options.sources.base import BaseSourceOptions, Gives, Pacing, place_problems
+from edge_runtime.options.sources.camera_names import unlike_a_device
 from edge_runtime.urls import login_doubt, lower_scheme, percent_doubt, shown_url
 
 GRACE_S = 2.0
@@ -26,10 +26,6 @@ PixelFormat: TypeAlias = Literal[
     "MJPG", "JPEG", "YUYV", "UYVY", "NV12", "NV21", "YU12", "YV12", "GREY", "BGR3", "RGB3"
 ]
 Transport: TypeAlias = Literal["tcp", "udp"]
-
-VIDEO_FILE = re.compile(r"(?i)\.(mp4|m4v|mkv|avi|mov|ts|webm|mpg|mpeg|h264|h265|264|265)$")
-NODE = re.compile(r"(?:dev/)?(video\d{1,2}|v4l/.*|edge/.*)")
-ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?:/.*)?|[\w-]+(?:\.[\w-]+)+:\d{1,5}")
 
 
 class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
@@ -135,31 +131,3 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
         for doubt in (login_doubt(self.url), percent_doubt(self.url)):
             if doubt is not None:
                 yield "device", doubt
-
-
-def unlike_a_device(device: str) -> Text | None:
-    """Say what somebody meant who wrote neither a device's path nor a URL; None where it may be."""
-    if "://" in device:
-        return None
-    if device.isdecimal() and len(device) <= 2:
-        return Text(
-            '"{device}" in quotes names a file; write device = {device}, or '
-            'device = "/dev/video{device}"',
-            device=device,
-        )
-    if (node := NODE.fullmatch(device)) is not None:
-        return Text('write the whole path: device = "/dev/{node}"', node=node[1])
-    if VIDEO_FILE.search(device) and "@" not in device:
-        return Text(
-            'this is a video file: write source = {{ kind = "video", path = "…" }} with its whole '
-            "path{part}",
-            part=Text(", such as /home/NAME/clip.mp4") if device.startswith("~") else "",
-        )
-    if ADDRESS.fullmatch(device) and "@" not in device:
-        return Text(
-            "'{place}' is a network address without its scheme; write "
-            'device = "rtsp://user:password@{place}/path", the path as the camera\'s manual says '
-            "(http:// where it gives MJPEG)",
-            place=shown_url(device.partition("/")[0]),
-        )
-    return None
