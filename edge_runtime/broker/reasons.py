@@ -62,7 +62,7 @@ NETWORK_SAYS: tuple[tuple[type[OSError], str], ...] = (
 # X509_V_ERR_… of <openssl/x509_vfy.h>
 NOT_YET_VALID = 9
 EXPIRED = 10
-UNKNOWN_CA = (18, 19, 20, 21)
+UNKNOWN_CA = (7, 18, 19, 20, 21)  # 7: the CA was made anew under its old name
 WRONG_NAME = (62, 64)
 WRONG_PURPOSE = 26
 
