@@ -47,6 +47,20 @@ class LocalizedCommand(click.Command):
                 option.help = text
 
 
+class LocalizedGroup(LocalizedCommand, click.Group):
+    """A group whose commands' short help is in that language, too."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with the first line of its help."""
+        language = choose(ctx.params.get("lang"))
+        rows = [
+            (name, localized(command.help, language).partition("\n")[0])
+            for name, command in self.commands.items()
+        ]
+        with formatter.section(language.text("Commands")):
+            formatter.write_dl(rows)
+
+
 def localized(text: str | None, language: Language) -> Any:
     """Return a text in a language; none stays none."""
     return language.text(text) if text else text

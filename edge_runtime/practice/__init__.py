@@ -1,0 +1,1 @@
+"""Where a technician learns: simulated sites with one fault each, which the person mends."""

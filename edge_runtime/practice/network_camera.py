@@ -1,0 +1,160 @@
+"""A network camera that is not there: RTSP (RFC 2326) with JPEG over RTP (RFC 2435) over TCP.
+
+It shows the drawn road, asks for a login where it has one, and knows one path alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edge_runtime.practice.exercise import NetworkCamera
+
+if TYPE_CHECKING:
+    from edge_runtime.simulate.scene import Scene
+
+JPEG_PAYLOAD = 26
+FRAGMENT_BYTES = 1400
+QUANTISATION, SCAN, END_OF_IMAGE = b"\xff\xdb", b"\xff\xda", b"\xff\xd9"
+SIZE = (640, 352)  # whole blocks of 16 by 16 pixels
+SEED = 3
+SDP = "v=0\r\ns=road\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
+
+
+class RtspServer:
+    """Serves one camera on a loopback port, from `start` to `close`; off: the port is closed."""
+
+    def __init__(self, options: NetworkCamera, port: int) -> None:
+        self._options = options
+        self._port = port
+        self._closed = threading.Event()
+        self._listener: socket.socket | None = None
+        self._connections: list[socket.socket] = []
+
+    def start(self) -> None:
+        """Listen, where the camera has power."""
+        if self._options.powered:
+            self.power_on()
+
+    def power_on(self) -> None:
+        """Listen; a camera that is on stays on."""
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self._port))
+            threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        self._closed.set()
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        with contextlib.suppress(OSError):
+            while not self._closed.is_set():
+                connection, _ = self._listener.accept()
+                self._connections.append(connection)
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError, ValueError):
+            readline = connection.makefile("rb").readline
+            while (method := self._answer(connection, readline)) and method != "PLAY":
+                pass
+            if method:
+                self._play(connection)
+        with contextlib.suppress(ValueError):
+            self._connections.remove(connection)
+
+    def _answer(self, connection: socket.socket, readline: Callable[[], bytes]) -> str:
+        method, _, rest = readline().decode().partition(" ")
+        if not rest:
+            return ""
+        headers: dict[str, str] = {}
+        while line := readline().decode().strip():
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        status, more, body = self._judge(method, rest.partition(" ")[0], headers)
+        lines = [f"RTSP/1.0 {status}", f"CSeq: {headers.get('cseq', '0')}", *more]
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+        return method if method != "PLAY" or status.startswith("200") else "refused"
+
+    def _judge(self, method: str, url: str, headers: dict[str, str]) -> tuple[str, list[str], str]:
+        """Return status, header lines and body of an answer."""
+        if method == "OPTIONS":
+            return "200 OK", ["Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"], ""
+        if (refusal := self._refusal(url, headers)) is not None:
+            return refusal
+        if method == "DESCRIBE":
+            head = ["Content-Type: application/sdp", f"Content-Length: {len(SDP)}"]
+            return "200 OK", head, SDP
+        if method == "SETUP" and "TCP" not in headers.get("transport", ""):
+            return "461 Unsupported Transport", [], ""
+        more = ["Transport: RTP/AVP/TCP;unicast;interleaved=0-1"] if method == "SETUP" else []
+        return "200 OK", [*more, "Session: 1"], ""
+
+    def _refusal(self, url: str, headers: dict[str, str]) -> tuple[str, list[str], str] | None:
+        options = self._options
+        login = base64.b64encode(f"{options.user}:{options.password}".encode()).decode()
+        if options.user and headers.get("authorization") != f"Basic {login}":
+            return "401 Unauthorized", ['WWW-Authenticate: Basic realm="camera"'], ""
+        path = urlsplit(url).path.strip("/").removesuffix("/track")
+        return None if path == options.path else ("404 Not Found", [], "")
+
+    def _play(self, connection: socket.socket) -> None:
+        from edge_runtime.simulate.scene import Scene
+
+        scene = Scene(SEED, *SIZE, self._options.rate_fps)
+        start_s, number, sequence = time.monotonic(), 0, 0
+        while not self._closed.wait(1.0 / self._options.rate_fps):
+            elapsed_s = time.monotonic() - start_s
+            number = int(elapsed_s * self._options.rate_fps)
+            for payload, last in packets(picture(scene, number)):
+                marker = 0x80 if last else 0
+                ticks = int(elapsed_s * 90_000) & 0xFFFFFFFF
+                header = struct.pack("!BBHII", 0x80, marker | JPEG_PAYLOAD, sequence, ticks, 7)
+                packet = header + payload
+                connection.sendall(struct.pack("!cBH", b"$", 0, len(packet)) + packet)
+                sequence = (sequence + 1) % 65536
+
+
+def picture(scene: Scene, number: int) -> bytes:
+    """Return a picture of the road as a baseline 4:2:0 JPEG."""
+    import cv2
+
+    return bytes(cv2.imencode(".jpg", scene.render(number)[0])[1].tobytes())
+
+
+def packets(jpeg: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Split a JPEG into RTP payloads, and say which is the last."""
+    scan = jpeg.index(SCAN)
+    header_bytes = int.from_bytes(jpeg[scan + 2 : scan + 4], "big")
+    data = jpeg[scan + 2 + header_bytes : jpeg.rindex(END_OF_IMAGE)]
+    tables = b"".join(jpeg[at + 5 : at + 69] for at in table_places(jpeg[:scan]))
+    for offset in range(0, len(data), FRAGMENT_BYTES):
+        # type 1: 4:2:0; Q 255: the quantisation tables come with the first fragment
+        head = struct.pack("!IBBBB", offset, 1, 255, SIZE[0] // 8, SIZE[1] // 8)
+        if offset == 0:
+            head += struct.pack("!BBH", 0, 0, len(tables)) + tables
+        part = data[offset : offset + FRAGMENT_BYTES]
+        yield head + part, offset + FRAGMENT_BYTES >= len(data)
+
+
+def table_places(header: bytes) -> Iterator[int]:
+    """Return where each quantisation table's segment begins."""
+    at = header.find(QUANTISATION)
+    while at >= 0:
+        yield at
+        at = header.find(QUANTISATION, at + 1)
