@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": "edge_runtime.cli.doctor:doctor",
     "provision": "edge_runtime.cli.provision:provision",
     "renew": "edge_runtime.cli.renew:renew",
+    "practice": "edge_runtime.cli.practice:practice",
     "office": "edge_runtime.cli.office:office",
 }
 

@@ -1,0 +1,1 @@
+"""The project's exercises, one file each; `catalogue.ORDER` says in which order."""
