@@ -13,9 +13,10 @@ import msgspec
 from edge_runtime.broker.reasons import LinkError
 from edge_runtime.consume.arrivals import ReceivedMessage
 from edge_runtime.consume.connection import SubscribedConnection
+from edge_runtime.daemon.status_socket import ask
 from edge_runtime.encode.reader import PayloadError, Reader
-from edge_runtime.errors import Text
-from edge_runtime.language import N_
+from edge_runtime.errors import EdgeError, Text
+from edge_runtime.language import N_, Code
 from edge_runtime.options import BrokerOptions
 from edge_runtime.practice.conditions import (
     ARRIVALS,
@@ -57,9 +58,12 @@ class CheckResult(msgspec.Struct, frozen=True):
         return not self.faults
 
 
-def check_site(exercise: Exercise, site: SiteFolder, values: SiteValues) -> CheckResult:
-    """Measure and judge. Raises EdgeError where the site does not answer."""
-    evidence = gather(exercise, site, values)
+def check_site(exercise: Exercise, site: SiteFolder, values: SiteValues, code: Code) -> CheckResult:
+    """Measure and judge; `code`: the language of what the doctor says.
+
+    Raises EdgeError where the site does not answer.
+    """
+    evidence = gather(exercise, site, values, code)
     if evidence.status_before is None:
         return CheckResult(
             [Text("the board's daemon does not run")], common_remarks(site, evidence)
@@ -72,7 +76,7 @@ def check_site(exercise: Exercise, site: SiteFolder, values: SiteValues) -> Chec
     return CheckResult(faults, remarks)
 
 
-def gather(exercise: Exercise, site: SiteFolder, values: SiteValues) -> Evidence:
+def gather(exercise: Exercise, site: SiteFolder, values: SiteValues, code: Code) -> Evidence:
     """Return what one check goes by."""
     turns = tuple(turn.when for turn in exercise.wrong_turns)
     evidence = Evidence(config=read_config(site.config()))
@@ -83,7 +87,7 @@ def gather(exercise: Exercise, site: SiteFolder, values: SiteValues) -> Evidence
     evidence.status = status_of(site)
     evidence.facts = request(site, "facts")["facts"]
     if any(isinstance(one, DoctorAgrees) for one in exercise.goals + turns):
-        evidence.findings = examine(site)
+        evidence.findings = examine(site, code)
     return evidence
 
 
@@ -151,19 +155,17 @@ def ends_of(site: SiteFolder) -> int:
 
 
 def status_of(site: SiteFolder) -> dict[str, Any] | None:
-    """Ask the board's daemon by the command `status`."""
-    done = typed_on_board("status", "--state-dir", str(site.state()), "--json")
+    """Return what the board's daemon says of itself; None where it does not answer."""
     try:
-        told = msgspec.json.decode(done.stdout, type=dict[str, Any])
-    except msgspec.MsgspecError:
+        return ask(site.state())
+    except EdgeError:  # it starts, or ends
         return None
-    return told if told.get("running") else None
 
 
-def examine(site: SiteFolder) -> list[DoctorTold]:
-    """Return the doctor's findings."""
+def examine(site: SiteFolder, code: Code) -> list[DoctorTold]:
+    """Return the doctor's findings, in a language."""
     files = ("--config", str(site.config()), "--state-dir", str(site.state()))
-    done = typed_on_board("doctor", *files, "--json", "--lang", "en")
+    done = typed_on_board("doctor", *files, "--json", "--lang", code)
     try:
         return msgspec.json.decode(done.stdout, type=list[DoctorTold])
     except msgspec.MsgspecError:

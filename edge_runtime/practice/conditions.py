@@ -154,7 +154,7 @@ class LinkHolds(Kind, frozen=True, tag="link"):
             return Text("the board's daemon does not run")
         link = after["link"]
         if link["state"] != "connected" or link["last_ack_s"] is None:
-            return Text("the board is not connected: {reason}", reason=RawText(link["reason"]))
+            return Text("the board is not connected: {reason}", reason=link["reason"])
         old_ack_s = before["link"]["last_ack_s"] if before is not None else None
         if link["last_ack_s"] == old_ack_s or link["since_s"] < evidence.listened_s / 2:
             return Text(

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.errors import EdgeError, RawText, UsageError
+from edge_runtime.language import Code
 from edge_runtime.practice.catalogue import ORDER, all_exercises, find_exercise
 from edge_runtime.practice.checking import CheckResult, await_daemon, check_site
 from edge_runtime.practice.control import request
@@ -120,10 +121,10 @@ class PracticeSession:
         save_run(site, run)
         return run.hints, exercise.hints[run.hints - 1], len(exercise.hints)
 
-    def check(self) -> CheckResult:
+    def check(self, code: Code) -> CheckResult:
         """Measure whether it is mended, and keep that it is."""
         _name, exercise, site, run = self.current()
-        result = check_site(exercise, site, site_values(site))
+        result = check_site(exercise, site, site_values(site), code)
         run.checks += 1
         if result.is_mended and not run.solved_s:
             run.solved_s = time.time()

@@ -128,7 +128,7 @@ def check(folder: Path | None, own: Path | None, lang: Code | None) -> None:
             seconds=exercise.listen_s + 30,
         )
     )
-    result = session.check()
+    result = session.check(language.code)
     for fault in result.faults:
         say_marked(language.text("not yet"), "red", fault.localized(language))
     for remark in result.remarks:
