@@ -175,11 +175,21 @@ class PracticeSite:
         broker, est = f"127.0.0.1:{values.broker_port}", f"127.0.0.1:{values.est_port}"
         name = ["--broker-name", "broker.practice.example", "--broker-address", broker]
         self._type(["office", "init", "--folder", folder, *name, "--est-address", est])
+        self._keep_to_this_machine(self._folder.office / "ca/mosquitto/mosquitto.conf")
         program = str(mosquitto_program())
         serve = [*PROGRAM, "office", "serve", "--folder", folder, "--listen", est]
         self._run_server(serve, "office", values.est_port)
         keep = [*PROGRAM, "office", "broker", "--folder", folder, "--mosquitto", program]
         self._run_server(keep, "broker", values.broker_port)
+
+    def _keep_to_this_machine(self, file: Path) -> None:
+        """Have the office's Mosquitto listen on loopback alone.
+
+        Where root practises it stays root's: another user could not read below root's own folder.
+        """
+        port = self.values.broker_port
+        text = file.read_text().replace(f"listener {port}\n", f"listener {port} 127.0.0.1\n")
+        replace_file(file, f"{text}user root\n".encode(), mode=0o644)
 
     def _run_server(self, command: list[str], name: str, port: int) -> None:
         log = self._folder.log / f"{name}.log"

@@ -14,7 +14,7 @@ import pytest
 from edge_runtime.practice.catalogue import ORDER, find_exercise
 from edge_runtime.practice.needs import missing
 from edge_runtime.practice.processes import leftovers
-from support.practice import CURES, Technician
+from support.practice import CURES, Technician, edit
 from support.waiting import until
 
 FAR_S = 120.0
@@ -90,9 +90,24 @@ def test_each_exercise_is_mended_by_what_a_technician_types(tmp_path: Path, name
     assert list(leftovers(technician.folder / name)) == []
 
 
+@pytest.mark.long
+@pytest.mark.timeout(240)
+def test_a_wrong_turn_gets_its_hint(technician: Technician) -> None:
+    assert technician.practice("start", "wrong-scale").returncode == 0
+    for line in edit("s/, scale = 0.1//"):
+        technician.type(line, name="wrong-scale")
+
+    def remark() -> bool:
+        return "-> Now centimetres arrive as if they were metres" in (
+            technician.practice("check").stdout
+        )
+
+    until(remark, "the hint on a scale that was left out", within_s=FAR_S)
+
+
 @pytest.mark.timeout(240)
 def test_a_daemon_that_does_not_start_is_mended_and_a_killed_site_leaves_nothing(
-    technician: Technician,
+    technician: Technician, tmp_path: Path
 ) -> None:
     assert technician.practice("start", "typo").returncode == 0
     before = technician.practice("check")
@@ -102,6 +117,9 @@ def test_a_daemon_that_does_not_start_is_mended_and_a_killed_site_leaves_nothing
     technician.cure("typo")
     said = until(lambda: mended(technician), "typo is mended", within_s=FAR_S)
     assert "hints: 1" in said
+    done = technician.practice("report", "--name", "Hoa", "--out", str(tmp_path / "page.html"))
+    assert done.returncode == 0, done.stderr
+    assert "Hoa" in (tmp_path / "page.html").read_text()
     # Killed: its children end with it, and the next one can begin.
     site = technician.folder / "typo"
     os.kill(int(technician.facts("typo")["pid"]), signal.SIGKILL)
