@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     lock = os.open(site.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if not try_lock(lock):
         return 1
-    ended = Ended(int(session))
+    lifetime = SiteLifetime(int(session))
     try:
         exercise = find_exercise(name, Path(own) if own else None)
         practice = PracticeSite(exercise, site)
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         practice.start()
         with contextlib.closing(listening(site)) as listener:
             site.tell(state="ready", **facts)
-            serve(practice, listener, ended)
+            serve(practice, listener, lifetime)
     except (EdgeError, OSError) as error:
         site.tell(state="failed", reason=str(error))
         return 1
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-class Ended:
+class SiteLifetime:
     """Whether the site is to end: by a signal, with a session's leader, by its age, on request."""
 
     def __init__(self, session: int) -> None:
@@ -75,30 +75,32 @@ class Ended:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(self, "asked", True))
 
-    def __bool__(self) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """Whether it is to end now."""
         is_orphan = self._leader >= 0 and bool(select.select([self._leader], [], [], 0.0)[0])
         return self.asked or is_orphan or time.monotonic() >= self._deadline_s
 
 
-def serve(practice: PracticeSite, listener: socket.socket, ended: Ended) -> None:
+def serve(practice: PracticeSite, listener: socket.socket, lifetime: SiteLifetime) -> None:
     """Keep the site up and do what is asked, until its end."""
-    while not ended:
+    while not lifetime.is_over:
         if select.select([listener], [], [], TICK_S)[0]:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError, ValueError):
                 connection.settimeout(5.0)
                 line = connection.makefile("rb").readline(MOST_BYTES)
-                answer = do(practice, json.loads(line), ended)
+                answer = do(practice, json.loads(line), lifetime)
                 connection.sendall(json.dumps(answer).encode() + b"\n")
         practice.tend()
 
 
-def do(practice: PracticeSite, asked: dict[str, str], ended: Ended) -> dict[str, Any]:
+def do(practice: PracticeSite, asked: dict[str, str], lifetime: SiteLifetime) -> dict[str, Any]:
     """Do what one request asks for; return the answer."""
     try:
         match asked.get("do"):
             case "stop":
-                ended.asked = True
+                lifetime.asked = True
             case "restart":
                 practice.restart()
             case "act":
