@@ -31,6 +31,7 @@ from edge_runtime.stream.build import worker_count
 from edge_runtime.stream.build_sensor import SensorState
 from edge_runtime.stream.builder import RunningStream, StreamBuilder
 from edge_runtime.stream.crash_guard import CrashGuard
+from edge_runtime.stream.frame_tap import FrameTaps
 from edge_runtime.stream.setup import StreamSetup
 from edge_runtime.stream.vision_task import Observe
 
@@ -59,7 +60,7 @@ class DaemonContext(msgspec.Struct, frozen=True):
 
 
 class RunningDevice:
-    """The parts at work. One thread, the supervisor's; `outbox` and the link outlive what changes.
+    """The parts at work. One thread, the supervisor's; `outbox`, link and `taps` outlive changes.
 
     `all_ended` False, once it was stopped: a thread was left behind that hangs in a native call.
     """
@@ -74,6 +75,7 @@ class RunningDevice:
         self.outbox = outbox
         self.uplink = context.uplink
         self.uplink.limit(loaded.config.uplink)
+        self.taps = FrameTaps()
         self.throttle = Throttle(len(os.sched_getaffinity(0)))
         self._runners = RunnerCache()
         self._pool = Pool(worker_count(loaded.config), on_retired=self._runners.retire)
@@ -90,6 +92,7 @@ class RunningDevice:
             memory=SensorState(Baselines(context.state_dir), outbox.open_alarms),
             children=context.children,
             works_for=context.crashes.works_for,
+            taps=self.taps,
         )
         self.streams = {setup.name: self._builder.build(setup) for setup in loaded.setups}
         self._commands = Commands({"replay": ReplayCommand(outbox)})

@@ -24,6 +24,7 @@ from edge_runtime.options import (
 )
 from edge_runtime.rules.build import open_rule, open_rules
 from edge_runtime.stream.crash_guard import WorksFor
+from edge_runtime.stream.frame_tap import FrameTap
 from edge_runtime.stream.pace import PaceMonitor
 from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, PublishModes, RuleUse, Sink
 from edge_runtime.stream.setup import StreamSetup
@@ -49,6 +50,7 @@ def build_picture(
     throttle: Throttle | None,
     observe: Observe | None,
     works_for: WorksFor,
+    tap: FrameTap,
 ) -> VisionTask:
     """Make the task of a stream of pictures."""
     import cv2
@@ -72,6 +74,7 @@ def build_picture(
         observe=observe,
         pace=pace,
         works_for=works_for,
+        tap=tap,
     )
 
 

@@ -37,6 +37,7 @@ from edge_runtime.stream.build_sensor import (
 from edge_runtime.stream.build_vision import build_picture, exchange_picture
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.crash_guard import WorksFor, nobody
+from edge_runtime.stream.frame_tap import FrameTaps
 from edge_runtime.stream.pipeline import PublishModes, Sink
 from edge_runtime.stream.sensor_task import SensorTask
 from edge_runtime.stream.setup import StreamSetup, setups_of
@@ -58,7 +59,7 @@ class StreamBuilder:
     """Makes streams of what they share: workers, interpreters, outbox. One thread.
 
     A `feed` is played to a stream in place of its source. Without `children` strangers' bytes are
-    decoded and models are run in this process.
+    decoded and models are run in this process. `taps`: where its frames can be looked at.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class StreamBuilder:
         feed: RecordingOptions | None = None,
         children: ChildFactory | None = None,
         works_for: WorksFor = nobody,
+        taps: FrameTaps | None = None,
     ) -> None:
         self._pool = pool
         self._runners = runners
@@ -93,6 +95,7 @@ class StreamBuilder:
         self._works_for = works_for
         # By device: what its source was made of, and the source.
         self._shared: dict[str, tuple[object, SharedSource]] = {}
+        self._taps = taps or FrameTaps()
 
     def build(self, setup: StreamSetup) -> RunningStream:
         """Make a stream's task and capture; nothing is started."""
@@ -181,6 +184,7 @@ class StreamBuilder:
             throttle=self._throttle,
             observe=self._observe,
             works_for=self._works_for,
+            tap=self._taps.of(setup.name),
         )
         self._pool.add(task)
         return task

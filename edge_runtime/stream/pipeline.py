@@ -94,6 +94,7 @@ class Pipeline:
         self._rules: tuple[RuleUse, ...] = settings.rules
         self._next_interval_s: float | None = None
         self._last: Stamp | None = None
+        self._seen: Decoded | None = None  # in the last sample, if a model looked at that
         self._take(settings)
 
     def exchange(self, settings: PipelineSettings) -> tuple[Result, ...]:
@@ -168,8 +169,11 @@ class Pipeline:
             update = self._tracker.update(objects, stamp.monotonic_s, region, groups)
             live = update.live
             self._pace.take(len(update.entered), update.dropped, update.missed, stamp.monotonic_s)
+            self._seen = chosen(Detections(update.objects), self._class_ids)
             if isinstance(decoded, Detections):
-                decoded = chosen(Detections(update.objects), self._class_ids)
+                decoded = self._seen
+        else:
+            self._seen = decoded
         if self._is_due(stamp, decoded):
             bodies.append(self._confident(decoded))
         bodies.extend(self._ruled(live, stamp))
@@ -177,7 +181,7 @@ class Pipeline:
 
     def skipped(self, stamp: Stamp) -> tuple[Result, ...]:
         """Take a sample in which nothing moved: what was there is there still."""
-        self._last = stamp
+        self._last, self._seen = stamp, None
         live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
             live = self._tracker.hold(stamp.monotonic_s).live
@@ -185,11 +189,26 @@ class Pipeline:
 
     def coasted(self, stamp: Stamp) -> tuple[Result, ...]:
         """Take a sample that was not looked at though something may move in it."""
-        self._last = stamp
+        self._last, self._seen = stamp, None
         live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
             live = self._tracker.coast(stamp.monotonic_s).live
         return self._results(stamp, self._ruled(live, stamp))
+
+    def in_view(self) -> tuple[Detection, ...]:
+        """Return the wanted objects of the last sample; if none looked at it, the tracks in sight.
+
+        Of a body the box around it, of a class the whole frame. Between two samples.
+        """
+        if self._seen is not None:
+            return objects_of(self._confident(self._seen), self._min_score)
+        live = self._tracker.live if self._tracker is not None else ()
+        in_sight = tuple(
+            Detection(one.class_id, one.score, one.xyxy, one.id) for one in live if one.visible
+        )
+        wanted = chosen(Detections(in_sight), self._class_ids)
+        assert isinstance(wanted, Detections)
+        return wanted.objects
 
     def finish(self) -> tuple[Result, ...]:
         """End of the source: every track exits, every count is closed."""

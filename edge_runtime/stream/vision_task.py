@@ -18,6 +18,7 @@ from edge_runtime.model.runner import Model, RunnerCache
 from edge_runtime.raw import Frame
 from edge_runtime.records import Result
 from edge_runtime.stream.crash_guard import WorksFor, nobody
+from edge_runtime.stream.frame_tap import FrameOutcome, FrameTap, SeenObject
 from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
 from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, Sink
@@ -74,6 +75,7 @@ class VisionTask:
         observe: Observe | None = None,
         pace: PaceMonitor | None = None,
         works_for: WorksFor = nobody,
+        tap: FrameTap | None = None,
     ) -> None:
         self.name = name
         self.health = StreamHealth()
@@ -93,6 +95,7 @@ class VisionTask:
         self.pace = pace or PaceMonitor()
         self._paced_s = -math.inf  # when the log last had it
         self._works_for = works_for
+        self._tap = tap or FrameTap()
         # One waits, and of a file the capture thread has the next one in hand.
         self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
         self._order = ReorderBuffer(self._conclude)
@@ -107,6 +110,7 @@ class VisionTask:
         """Take a captured frame. With a lossless source this waits for room."""
         self.health.captured += 1
         self.progress.captured_s = offered_s = self._clock.monotonic()
+        self._tap.offer(frame, offered_s)
         selection = self._selection
         choice = self._choose(frame, selection)
         slot = Slot(
@@ -127,7 +131,7 @@ class VisionTask:
             return
         dropped = self._mailbox.put(slot)
         if dropped is not None:
-            dropped.settle(None)
+            self._drop(dropped)
             self.health.dropped += 1
             self._drain()
         self._wake_pool()
@@ -161,7 +165,7 @@ class VisionTask:
             slot.costs = runner.costs
             slot.settle(decoded)
         except Exception as error:
-            slot.settle(None)
+            self._drop(slot)
             self._runners.drop(worker, self.model)
             self._fail(error)
         finally:
@@ -223,6 +227,10 @@ class VisionTask:
         except Exception as error:
             self._fail(error)
 
+    def _drop(self, slot: Slot) -> None:
+        slot.settle(None)
+        self._tap.pass_over(slot.stamp)
+
     def _conclude(self, slot: Slot) -> None:
         if slot.decoded is None:
             skipped = self._pipeline.skipped if slot.still else self._pipeline.coasted
@@ -232,9 +240,18 @@ class VisionTask:
             results = self._pipeline.inferred(slot.stamp, slot.decoded, slot.region)
             self._note_pace(slot.stamp.monotonic_s)
         self._deliver(results)
+        if self._tap.is_watched:
+            self._tap.seen(slot.stamp, outcome_of(slot), self._in_view)
         if self._observe is not None:
             slot.results = len(results)
             self._observe(self.name, slot)
+
+    def _in_view(self) -> tuple[SeenObject, ...]:
+        label = self.model.pack.ref.label
+        return tuple(
+            SeenObject(label(one.class_id), one.score, one.xyxy, one.track)
+            for one in self._pipeline.in_view()
+        )
 
     def _note_pace(self, at_s: float) -> None:
         notice = self.pace.notice
@@ -253,3 +270,10 @@ class VisionTask:
             self._failed.set()
             self.health.engine, self.health.accelerator = "", None
             self.on_failure(error)
+
+
+def outcome_of(slot: Slot) -> FrameOutcome:
+    """Return what came of a frame that is concluded."""
+    if slot.decoded is not None:
+        return "inferred"
+    return "still" if slot.still else "coasted"
