@@ -17,6 +17,7 @@ from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.crash_loop import CrashLoopGuard, boot_id
 from edge_runtime.daemon.device import DaemonContext, MakePublisher, RunningDevice
 from edge_runtime.daemon.loading import ConfigLoader, LoadedConfig
+from edge_runtime.daemon.preview_socket import PreviewSocket
 from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.daemon.report import HealthReport
 from edge_runtime.daemon.status_socket import StatusSocket
@@ -131,8 +132,12 @@ class Daemon:
         self._device = device = RunningDevice(self._context, loaded, outbox)
         report = HealthReport(device, self._parts.board, self._clock, self._parts.starts)
         report.config_fault = loaded.fault
-        status_socket = StatusSocket(self._context.state_dir, report.everything)
-        self._supervisor = Supervisor(self._parts, device, report, status_socket)
+        state_dir = self._context.state_dir
+        preview = PreviewSocket(state_dir, device, self._clock)
+        status = StatusSocket(
+            state_dir, lambda: {**report.everything(), "preview": preview.counters()}
+        )
+        self._supervisor = Supervisor(self._parts, device, report, (status, preview))
         self._supervisor.run()
         return device.all_ended
 

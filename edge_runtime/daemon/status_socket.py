@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edge_runtime.errors import EMPTY, EdgeError, Text, because
+from edge_runtime.daemon.local_socket import LocalListener, connected, no_answer
+from edge_runtime.errors import EMPTY, EdgeError, Text
 from edge_runtime.outbox.health import OutboxHealth
 from edge_runtime.publish.contract import LinkHealth
 from edge_runtime.stream.health import StreamHealth
@@ -66,13 +65,13 @@ class StatusSocket:
     def __init__(self, folder: Path, look: Callable[[], dict[str, Any]]) -> None:
         self._folder = folder
         self._look = look
-        self._listener: socket.socket | None = None
+        self._listener: LocalListener | None = None
         self._thread = threading.Thread(target=self._run, name="status", daemon=True)
 
     def start(self) -> None:
         """Begin to answer. The outbox's lock makes sure that no other daemon does so here."""
         try:
-            self._listener = self._listen()
+            self._listener = LocalListener(self._folder, NAME, 0o600)
         except OSError as error:
             log.warning("status: no socket in %s: %s", self._folder, error)
             return
@@ -82,33 +81,13 @@ class StatusSocket:
         """End, and take the socket away."""
         if self._listener is None:
             return
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(TIMEOUT_S)
         self._listener.close()
-        with contextlib.suppress(OSError):
-            (self._folder / NAME).unlink()
-
-    def _listen(self) -> socket.socket:
-        (self._folder / NAME).unlink(missing_ok=True)  # what a killed daemon left
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            os.fchmod(listener.fileno(), 0o600)  # before it has a name: nobody may come between
-            with short_path(self._folder) as path:
-                listener.bind(path)
-            listener.listen(4)
-        except OSError:
-            listener.close()
-            raise
-        return listener
+        self._thread.join(TIMEOUT_S)
+        self._listener.release()
 
     def _run(self) -> None:
         assert self._listener is not None
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
+        for connection in self._listener.connections():
             try:
                 with connection:
                     connection.settimeout(TIMEOUT_S)
@@ -126,29 +105,11 @@ def ask(folder: Path) -> dict[str, Any] | None:
 
     Raises EdgeError after `ANSWER_TIMEOUT_S` at the latest, and where it is no daemon's answer.
     """
-    asker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     ends_s = time.monotonic() + ANSWER_TIMEOUT_S
+    asker = connected(folder, NAME, ANSWER_TIMEOUT_S)
+    if asker is None:
+        return None
     with asker:
-        try:
-            asker.settimeout(ANSWER_TIMEOUT_S)
-            with short_path(folder) as path:
-                asker.connect(path)
-        except PermissionError as error:
-            raise EdgeError(
-                "{path}: {reason}; ask as the daemon's user, or with sudo",
-                path=folder / NAME,
-                reason=because(error),
-            ) from None
-        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-            return None
-        except (TimeoutError, BlockingIOError):  # nobody takes the connections in
-            raise no_answer(folder) from None
-        except OSError as error:
-            raise EdgeError(
-                "{path}: cannot be asked ({reason}); restart the daemon",
-                path=folder / NAME,
-                reason=because(error),
-            ) from None
         told = all_of(asker, ends_s, folder)
     return read_answer(told, folder)
 
@@ -160,26 +121,17 @@ def all_of(asker: socket.socket, ends_s: float, folder: Path) -> bytes:
         while len(told) <= MOST_BYTES:
             left_s = ends_s - time.monotonic()
             if left_s <= 0:
-                raise no_answer(folder)
+                raise no_answer(folder / NAME, ANSWER_TIMEOUT_S)
             asker.settimeout(left_s)
             piece = asker.recv(65_536)
             if not piece:
                 break
             told += piece
     except TimeoutError:
-        raise no_answer(folder) from None
+        raise no_answer(folder / NAME, ANSWER_TIMEOUT_S) from None
     except OSError as error:
         raise EdgeError("the daemon does not answer: {reason}; see its log", reason=error) from None
     return bytes(told)
-
-
-def no_answer(folder: Path) -> EdgeError:
-    return EdgeError(
-        "{path}: no whole answer within {seconds:g} s: the daemon hangs, or another program "
-        "listens there; see its log, then restart it",
-        path=folder / NAME,
-        seconds=ANSWER_TIMEOUT_S,
-    )
 
 
 def read_answer(told: bytes, folder: Path) -> dict[str, Any]:
@@ -194,13 +146,3 @@ def read_answer(told: bytes, folder: Path) -> dict[str, Any]:
             reason=str(error),
         ) from None
     return answer
-
-
-@contextlib.contextmanager
-def short_path(folder: Path) -> Iterator[str]:
-    """Give a name of the socket that fits: the kernel takes 107 bytes, folders may be longer."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{NAME}"
-    finally:
-        os.close(descriptor)

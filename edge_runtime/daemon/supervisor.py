@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -18,7 +20,6 @@ from edge_runtime.daemon.health_schedule import HealthSchedule
 from edge_runtime.daemon.loading import ConfigLoader, LoadedConfig
 from edge_runtime.daemon.probation import Probation
 from edge_runtime.daemon.report import HealthReport
-from edge_runtime.daemon.status_socket import StatusSocket
 from edge_runtime.daemon.watchdog import CommitProgress, stall_reason
 from edge_runtime.errors import Text
 from edge_runtime.model.delegate_opens import DelegateOpens
@@ -28,6 +29,18 @@ log = logging.getLogger("edge_runtime.daemon")
 
 TICK_S = 0.25
 LOOK_S = 5.0  # between two looks at the board's heat and load
+
+
+class LocalService(Protocol):
+    """Serves those who ask on the board itself, beside the device."""
+
+    def start(self) -> None:
+        """Begin to answer."""
+        ...
+
+    def close(self) -> None:
+        """End; also where it was not started."""
+        ...
 
 
 class SupervisorParts(msgspec.Struct, frozen=True):
@@ -58,7 +71,7 @@ class Supervisor:
         parts: SupervisorParts,
         device: RunningDevice,
         report: HealthReport,
-        status_socket: StatusSocket,
+        local_services: Sequence[LocalService],
     ) -> None:
         self._clock = parts.clock
         self._notifier = parts.notifier
@@ -70,7 +83,7 @@ class Supervisor:
         self._board = parts.board
         self._device = device
         self._report = report
-        self._status_socket = status_socket
+        self._local_services = local_services
         self.changes = ChangeMachine(self)
         now_s = parts.clock.monotonic()
         self._health_schedule = HealthSchedule(now_s)
@@ -87,11 +100,13 @@ class Supervisor:
             self._deliver()
         finally:
             self._device.stop()
-            self._status_socket.close()
+            for service in self._local_services:
+                service.close()
 
     def _start(self) -> None:
         self._device.start(self._report)
-        self._status_socket.start()
+        for service in self._local_services:
+            service.start()
         self._notifier.ready(self._report.line())
         self.keep(self._device.loaded)
 

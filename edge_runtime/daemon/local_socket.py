@@ -1,0 +1,122 @@
+"""UNIX sockets in the state folder: how the daemon opens one, and how a command reaches it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_runtime.errors import EdgeError, because
+
+log = logging.getLogger("edge_runtime.daemon")
+
+BACKLOG = 4
+RETRY_S = 1.0  # where a connection cannot be taken in, as with too many open files
+
+
+class LocalListener:
+    """Listens at a socket of the state folder until it is closed.
+
+    `mode`: who may connect, beside root; the folder's own mode stands before it. Raises OSError
+    where no socket can be made there.
+    """
+
+    def __init__(self, folder: Path, name: str, mode: int) -> None:
+        self._path = folder / name
+        self._closing = threading.Event()
+        self._path.unlink(missing_ok=True)  # what a killed daemon left
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            os.fchmod(self._socket.fileno(), 0o600)  # before it has a name: nobody comes between
+            with short_path(folder, name) as path:
+                self._socket.bind(path)
+                Path(path).chmod(mode)  # bind() took the umask's bits off
+            self._socket.listen(BACKLOG)
+        except OSError:
+            self._socket.close()
+            raise
+
+    def connections(self) -> Iterator[socket.socket]:
+        """Yield each connection, until `close`."""
+        is_failing = False
+        while not self._closing.is_set():
+            try:
+                connection, _ = self._socket.accept()
+            except OSError as error:
+                if not self._closing.wait(RETRY_S) and not is_failing:
+                    log.warning("%s: no connection is taken in: %s", self._path.name, error)
+                is_failing = True
+                continue
+            is_failing = False
+            yield connection
+
+    def close(self) -> None:
+        """End `connections`, any thread, and take the socket away."""
+        self._closing.set()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def release(self) -> None:
+        """Let go of the descriptor, once nobody is in `connections`."""
+        self._socket.close()
+
+
+def connected(folder: Path, name: str, timeout_s: float) -> socket.socket | None:
+    """Return a connection to the daemon that works in a state folder; None: there is none.
+
+    Raises EdgeError where it may not be asked, or takes no connections in.
+    """
+    asker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        asker.settimeout(timeout_s)
+        with short_path(folder, name) as path:
+            asker.connect(path)
+    except OSError as error:
+        asker.close()
+        if isinstance(error, FileNotFoundError | NotADirectoryError | ConnectionRefusedError):
+            return None
+        raise not_connected(folder / name, error, timeout_s) from None
+    return asker
+
+
+def not_connected(path: Path, error: OSError, timeout_s: float) -> EdgeError:
+    """Return the error for a socket to which no connection came about."""
+    if isinstance(error, PermissionError):
+        return EdgeError(
+            "{path}: {reason}; ask as the daemon's user, or with sudo",
+            path=path,
+            reason=because(error),
+        )
+    if isinstance(error, TimeoutError | BlockingIOError):  # nobody takes the connections in
+        return no_answer(path, timeout_s)
+    return EdgeError(
+        "{path}: cannot be asked ({reason}); restart the daemon",
+        path=path,
+        reason=because(error),
+    )
+
+
+def no_answer(path: Path, timeout_s: float) -> EdgeError:
+    """Return the error for a socket at which nobody answers in time."""
+    return EdgeError(
+        "{path}: no whole answer within {seconds:g} s: the daemon hangs, or another program "
+        "listens there; see its log, then restart it",
+        path=path,
+        seconds=timeout_s,
+    )
+
+
+@contextlib.contextmanager
+def short_path(folder: Path, name: str) -> Iterator[str]:
+    """Give a name of a socket that fits: the kernel takes 107 bytes, folders may be longer."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)
