@@ -144,6 +144,7 @@ def running(facts: dict[str, Any]) -> Iterator[Line]:
     yield N_("link"), link_text(facts["link"])
     yield N_("outbox"), outbox_text(facts["outbox"])
     yield from uplink_lines(facts["uplink"])
+    yield from preview_lines(facts.get("preview", {}))
     yield from identity_lines(facts)
 
 
@@ -283,6 +284,20 @@ def uplink_lines(uplink: dict[str, Any]) -> Iterator[Line]:
         yield "", uplink["reason"]
     for kind, size in sorted(uplink["by_kind"].items(), key=lambda item: -item[1]):
         yield "", RawText(f"{kind:<15} {size:>12,} B")
+
+
+def preview_lines(preview: dict[str, Any]) -> Iterator[Line]:
+    """Yield a line where somebody looks at pictures on the board, or has looked."""
+    if preview.get("viewers") or preview.get("pictures"):
+        yield (
+            N_("preview"),
+            Text(
+                "{viewers} looking; {pictures} pictures in {seconds:.1f} s of CPU",
+                viewers=preview["viewers"],
+                pictures=preview["pictures"],
+                seconds=preview["encode_s"],
+            ),
+        )
 
 
 def megabytes(size: float) -> str:

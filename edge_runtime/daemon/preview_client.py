@@ -45,10 +45,14 @@ def previews(folder: Path, request: PreviewRequest) -> Iterator[Preview]:
     with connection:
         with contextlib.suppress(BrokenPipeError):  # it may have refused already, and said why
             connection.sendall(encode_request(request))
+        count = 0
         while answer := receive(connection, folder / SOCKET, timeout_s):
             if answer.head.reason:
                 raise PreviewError(located(request.stream, answer.head.reason))
             yield answer
+            count += 1
+    if count < request.count:
+        raise EdgeError("the daemon ended before it had given all pictures; ask again")
 
 
 def receive(connection: socket.socket, path: Path, timeout_s: float) -> Preview | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from edge_runtime.boxes import Box
 from edge_runtime.clock import ManualClock
 from edge_runtime.errors import SourceError, UsageError
 from edge_runtime.manifest import Pack
@@ -17,6 +19,8 @@ from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Image
 from edge_runtime.records import Detections
 from edge_runtime.sources.video import VideoSource
+from edge_runtime.stream.frame_tap import SeenObject
+from edge_runtime.stream.jpeg import decode_jpeg, encode_jpeg
 
 COLOURS_BGR = ((60, 180, 75), (48, 130, 245), (230, 50, 140), (25, 225, 255), (240, 240, 70))
 EVERY = 5  # frames looked at: neighbours look alike
@@ -65,15 +69,28 @@ def richness(seen: Detections) -> tuple[int, int]:
 def draw(image: Image, seen: Detections, pack: Pack) -> Image:
     """Return the picture, doubled in size, with boxes and labels."""
     canvas: Image = np.asarray(cv2.resize(image, None, fx=2, fy=2), np.uint8)
-    height, width = canvas.shape[:2]
     for one in seen.objects:
         colour = COLOURS_BGR[one.class_id % len(COLOURS_BGR)]
-        x1, y1, x2, y2 = one.xyxy
-        corner = (round(x1 * width), round(y1 * height))
-        cv2.rectangle(canvas, corner, (round(x2 * width), round(y2 * height)), colour, 2)
-        text = f"{pack.ref.label(one.class_id)} {one.score:.2f}"
-        write(canvas, text, (corner[0], max(16, corner[1])), colour)
+        draw_box(canvas, one.xyxy, f"{pack.ref.label(one.class_id)} {one.score:.2f}", colour)
     return canvas
+
+
+def draw_seen(jpeg: bytes, objects: Sequence[SeenObject], quality: int) -> bytes:
+    """Return a JPEG with the boxes of what was seen in it. Raises SourceError where it is none."""
+    canvas = decode_jpeg(jpeg)
+    for one in objects:
+        colour = COLOURS_BGR[sum(one.label.encode()) % len(COLOURS_BGR)]
+        draw_box(canvas, one.box, one.caption, colour)
+    return encode_jpeg(canvas, canvas.shape[1], quality).data
+
+
+def draw_box(canvas: Image, box: Box, text: str, colour: tuple[int, int, int]) -> None:
+    """Draw a box that is in fractions of the picture, and a text above it."""
+    height, width = canvas.shape[:2]
+    x1, y1, x2, y2 = box
+    corner = (round(x1 * width), round(y1 * height))
+    cv2.rectangle(canvas, corner, (round(x2 * width), round(y2 * height)), colour, 2)
+    write(canvas, text, (corner[0], max(16, corner[1])), colour)
 
 
 def write(canvas: Image, text: str, corner: tuple[int, int], colour: tuple[int, int, int]) -> None:

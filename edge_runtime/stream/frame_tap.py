@@ -35,6 +35,12 @@ class SeenObject(msgspec.Struct, frozen=True, omit_defaults=True):
     box: Box
     track: int = 0
 
+    @property
+    def caption(self) -> str:
+        """What is written beside its box: `person#17 0.98`."""
+        track = f"#{self.track}" if self.track else ""
+        return f"{self.label}{track} {self.score:.2f}"
+
 
 class TappedFrame(msgspec.Struct, frozen=True):
     """A copy of a frame, uint8, BGR or grey, with what was seen in it. It never leaves the device.
