@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,9 +75,12 @@ def connected(folder: Path, name: str, timeout_s: float) -> socket.socket | None
     """
     asker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        asker.settimeout(timeout_s)
+        # Where others wait to be taken in, a socket with Python's own timeout fails at once.
+        limit = struct.pack("@ll", int(timeout_s), int(timeout_s % 1.0 * 1e6))
+        asker.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         with short_path(folder, name) as path:
             asker.connect(path)
+        asker.settimeout(timeout_s)
     except OSError as error:
         asker.close()
         if isinstance(error, FileNotFoundError | NotADirectoryError | ConnectionRefusedError):

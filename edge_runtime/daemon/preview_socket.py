@@ -122,7 +122,7 @@ class PreviewSocket:
 
 def refuse(connection: socket.socket) -> None:
     """Say that there are enough readers, without waiting for this one."""
-    reason = Text("{count} others look already; ask again later", count=MAX_VIEWERS)
+    reason = Text("{count} viewers are connected already; ask again later", count=MAX_VIEWERS)
     with connection, contextlib.suppress(OSError):
         connection.setblocking(False)
         connection.send(encode_answer(PreviewHead("", reason=reason)))

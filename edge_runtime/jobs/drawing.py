@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -79,7 +80,7 @@ def draw_seen(jpeg: bytes, objects: Sequence[SeenObject], quality: int) -> bytes
     """Return a JPEG with the boxes of what was seen in it. Raises SourceError where it is none."""
     canvas = decode_jpeg(jpeg)
     for one in objects:
-        colour = COLOURS_BGR[sum(one.label.encode()) % len(COLOURS_BGR)]
+        colour = COLOURS_BGR[crc32(one.label.encode()) % len(COLOURS_BGR)]
         draw_box(canvas, one.box, one.caption, colour)
     return encode_jpeg(canvas, canvas.shape[1], quality).data
 
