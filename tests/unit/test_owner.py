@@ -57,6 +57,7 @@ ARGUMENTS = {
         "record --remove secret",
     ],
     "replay": ["replay --config {folder}/edge-runtime.toml --stream road --recording secret"],
+    "snapshot": ["snapshot road --out {folder}/road.jpg"],
     "doctor": ["doctor --lang en --config {folder}/edge-runtime.toml"],
     "provision": [
         "provision --claim {folder}/claim --yes --no-service --wait 0 "
@@ -83,7 +84,7 @@ WITH_STATE = {
     for name, command in commands(cli)
     if any("--state-dir" in one.opts for one in command.params)
 }
-IN_BLOCKS = ("doctor", "provision")  # they need root for something else as well
+IN_BLOCKS = ("doctor", "provision", "snapshot")  # they need root for something else as well
 
 
 @pytest.fixture
@@ -132,6 +133,7 @@ def test_no_command_of_roots_follows_the_owners_links(
         **dict.fromkeys(("models", "recordings", "baselines", "identity", "outbox"), victim),
         **dict.fromkeys(files, victim / "shadow"),
         "status.sock": victim / "roots.sock",
+        "preview.sock": victim / "roots.sock",
     }
     state = planted(folder / "state", links)
     with socket.socket(socket.AF_UNIX) as roots:
