@@ -11,9 +11,8 @@ from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
 from edge_runtime.options import CameraOptions
-from edge_runtime.raw import Frame
 from edge_runtime.sources import v4l2, v4l2_formats
-from edge_runtime.sources.as_daemon import opened_as_daemon
+from edge_runtime.sources.as_daemon import opened_as_daemon, read_size
 
 
 def check_cameras(around: Surroundings) -> Iterator[Finding]:
@@ -66,7 +65,7 @@ def first_picture(around: Surroundings, check: str, options: CameraOptions) -> F
     started_s = around.clock.monotonic()
     try:
         with opened_as_daemon(options, around.clock) as source:
-            frame = source.read()
+            width, height = read_size(source)
     except SourceError as error:
         if not options.is_network and holders(Path(shown)):
             return held(around, check, shown)
@@ -76,8 +75,6 @@ def first_picture(around: Surroundings, check: str, options: CameraOptions) -> F
             else around.text("{device} gives no picture: {reason}", device=shown, reason=error)
         )
         return Finding(check, "failed", text, look_after(around, str(error)))
-    assert isinstance(frame, Frame)
-    height, width = frame.image.shape[:2]
     text = around.text(
         "{device} gives {width}x{height} pixels, the first picture after {seconds:.1f} s",
         device=shown,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from edge_runtime.clock import Clock
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.options import SourceOptions
+from edge_runtime.raw import Frame
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
 from edge_runtime.sources.isolated import IsolatedSource
@@ -30,3 +31,11 @@ def opened_as_daemon(options: SourceOptions, clock: Clock) -> Iterator[Source]:
         stack.callback(source.close)
         source.open()
         yield source
+
+
+def read_size(source: Source) -> tuple[int, int]:
+    """Read one picture and return its width and height, in pixels. Raises SourceError."""
+    frame = source.read()
+    assert isinstance(frame, Frame)
+    height, width = frame.image.shape[:2]
+    return width, height
