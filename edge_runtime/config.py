@@ -112,6 +112,7 @@ def check_streams(config: Config, path: Path) -> None:
         seen[stream.name] = index
         check_source(stream.source, where)
         check_shared(config, index, where)
+        check_beside(config.streams[:index], stream.source, where)
         check_kind(stream, where)
         check_rate(stream, where)
         check_rules(stream, where)
@@ -148,6 +149,21 @@ def differences(one: SourceOptions, other: SourceOptions) -> list[str]:
         for key in one.__struct_fields__
         if key != "device" and getattr(one, key) != getattr(other, key)
     ]
+
+
+def check_beside(others: tuple[StreamOptions, ...], source: SourceOptions, where: str) -> None:
+    """Check that a source can be open beside those of the streams before it."""
+    for number, other in enumerate(others):
+        if (wrong := source.conflict_with(other.source)) is not None:
+            raise ConfigError(
+                "{at}.source.{key}: streams[{other}] ('{name}') has the same {place}: {wrong}",
+                at=where,
+                key=wrong[0],
+                other=number,
+                name=other.name,
+                place=source.place,
+                wrong=wrong[1],
+            )
 
 
 def check_rate(stream: StreamOptions, where: str) -> None:

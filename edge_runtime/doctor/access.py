@@ -9,6 +9,7 @@ import pwd
 import stat
 from pathlib import Path
 
+from edge_runtime.board.open_files import processes_with
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.unit import has_drop_in, lets_open, loaded_unit, number_of
 
@@ -152,13 +153,4 @@ def holders(path: Path) -> list[str]:
 
     Root sees all, a user his own.
     """
-    wanted = path.resolve()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        if process.name == str(os.getpid()):
-            continue
-        # It may end while we look, and most are not ours.
-        with contextlib.suppress(OSError):
-            if any(one.readlink() == wanted for one in (process / "fd").iterdir()):
-                found.append(f"{(process / 'comm').read_text().strip()} (pid {process.name})")
-    return found
+    return [str(one) for one in processes_with(path) if one.pid != os.getpid()]

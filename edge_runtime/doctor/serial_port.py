@@ -11,10 +11,11 @@ import msgspec
 from edge_runtime.doctor.access import held, holders
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
-from edge_runtime.errors import SourceError, Text, located, row
+from edge_runtime.errors import Text, located, row
 from edge_runtime.framing.quality import BEARABLE, shown
 from edge_runtime.framing.rows import MOST_SAID, FramingCounts
 from edge_runtime.options import SerialOptions
+from edge_runtime.sources.ports import PortError, names_of_ports, not_there
 from edge_runtime.sources.serial_port import SerialSource
 from edge_runtime.urls import shown_url
 
@@ -32,7 +33,9 @@ def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
         plugged_in=plugged_in,
         device=device_of,
         look_at=look_at,
-        advice=lambda _why: look_after(around),
+        advice=lambda _why: around.text(
+            "Do what the line says; the stream goes on by itself then."
+        ),
     )
 
 
@@ -48,22 +51,13 @@ def look_at(around: Surroundings, check: str, options: SerialOptions) -> Finding
 
 
 def unusable(around: Surroundings, check: str, path: Path) -> Finding | None:
-    """Say what keeps a port from being opened."""
+    """Say what keeps a port from being used, before it is opened."""
     if not path.exists():
-        here = ", ".join(names_of_ports(around)) or around.text("none")
-        return Finding(
-            check,
-            "failed",
-            around.text("{device}: no such port", device=path),
-            around.text(
-                "Plug the adapter in. The ports that are there: {ports}. Name one of them as the "
-                "stream's source.url.",
-                ports=here,
-            ),
-        )
+        return broken(around, check, PortError(str(path), not_there(around.root)))
     if not stat.S_ISCHR(path.stat().st_mode):
         text = around.text("{device} is not a serial port", device=path)
         return Finding(check, "failed", text, around.text("Correct the stream's source.url."))
+    # Not every program locks the port that it reads: opened beside it, each gets half of the bytes.
     return held(around, check, str(path)) if holders(path) else None
 
 
@@ -84,20 +78,27 @@ def listen(around: Surroundings, check: str, options: SerialOptions) -> Finding:
             until_s = now_s + LISTEN_S if until_s is None else until_s
             if now_s >= until_s:
                 break
-    except SourceError as error:
-        return Finding(check, "failed", silence(around, source.tally, error), look_after(around))
+    except PortError as error:
+        return broken(around, check, error)
     finally:
         source.close()
     return judge(around, check, shown_url(options.url), source.tally, source.notice, missing)
 
 
-def silence(around: Surroundings, tally: FramingCounts, error: SourceError) -> str:
-    """Say what an endless wait for rows was about."""
-    if tally.bad and set(tally.bad) <= {"unanswered", "late"}:
-        return around.text("the sensor does not answer ({reason})", reason=error)
-    if tally.bad or tally.skipped:
-        return around.text("what comes cannot be read ({reason})", reason=error)
-    return around.text("no row comes ({reason})", reason=error)
+def broken(around: Surroundings, check: str, error: PortError) -> Finding:
+    """Say why no rows come, in the words that the running daemon has for it."""
+    language, cause = around.language, error.cause
+    return Finding(
+        check,
+        "failed",
+        located(error.place, cause.what).localized(language),
+        as_sentence(cause.advice.localized(language)),
+    )
+
+
+def as_sentence(text: str) -> str:
+    """Return a text as a sentence of its own."""
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def judge(
@@ -120,7 +121,7 @@ def judge(
             "at work."
         )
         said = row(why).localized(around.language)
-        return Finding(check, "warning", f"{text}: {said}", advice if told else look_after(around))
+        return Finding(check, "warning", f"{text}: {said}", advice if told else "")
     if bad <= max(1, BEARABLE * (tally.good + bad)):  # the first may begin in its middle
         return Finding(check, "ok", text)
     return Finding(
@@ -128,31 +129,16 @@ def judge(
         "warning",
         f"{text} ({shown(tally.bad).localized(around.language)})",
         around.text(
-            "Hold baud, parity and framing of the stream's source against the sensor's manual. Lay "
-            "the cable away from motors and mains, and connect its shield to earth."
+            "The settings are right, as rows were read. Lay the cable away from motors and mains, "
+            "and connect its shield to earth; on RS-485 check the resistors at both ends."
         ),
-    )
-
-
-def look_after(around: Surroundings) -> str:
-    """Return what to do about a sensor that sends nothing that can be read."""
-    return around.text(
-        "Check the sensor's power; its TX must be on our RX (RS-485: A on A, B on B). Hold baud, "
-        "parity and framing of the stream's source against its manual."
     )
 
 
 def plugged_in(around: Surroundings) -> Finding:
     """Name the ports of a board that has no configuration yet."""
-    found = names_of_ports(around)
+    found = names_of_ports(around.root)
     if not found:
         text = around.text("no serial adapter is plugged in")
         return Finding("serial", "skipped", text)
     return Finding("serial", "ok", around.text("found: {devices}", devices=", ".join(found)))
-
-
-def names_of_ports(around: Surroundings) -> list[str]:
-    """Return the ports by the names that stay the same, else as the kernel numbers them."""
-    dev = around.root / "dev"
-    stable = sorted(map(str, (dev / "serial/by-id").glob("*")))
-    return stable or sorted(str(p) for kind in ("ttyUSB*", "ttyACM*") for p in dev.glob(kind))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_runtime.framing.layout import Payload
-from edge_runtime.framing.rows import Reason, RowBuffer, RowRun, Stage
+from edge_runtime.framing.rows import BaseFraming, Reason, RowBuffer, RowRun, Stage
 from edge_runtime.options import BinaryOptions
 
 LENGTH_BYTES = {"none": 0, "uint8": 1, "uint16": 2}
@@ -11,7 +11,7 @@ LENGTH_BYTES = {"none": 0, "uint8": 1, "uint16": 2}
 WAIT = 0  # the end of a frame that is not all there yet
 
 
-class BinaryFraming:
+class BinaryFraming(BaseFraming):
     """Finds frames by their sync word; after a bad one it looks on from the very next byte.
 
     A frame without a check is believed out of step only where another sync word follows it.

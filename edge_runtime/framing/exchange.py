@@ -79,7 +79,7 @@ class Exchange:
     def reopened(self, now_s: float) -> None:
         """Begin with a port opened anew: what others asked may still be answered."""
         self._asked = None
-        self._held = b""
+        self._held = self._echo = b""
         self._heard_s = -math.inf
         self._settling_s = now_s
         self._stray_s = now_s
@@ -100,7 +100,8 @@ class Exchange:
         self._open = [*self._open, self._asked][-MOST_OPEN:]
         self._arrived = []
         self._held = b""
-        return telegram(self._device, request)
+        self._echo = telegram(self._device, request)
+        return self._echo
 
     def feed(self, data: bytes, now_s: float) -> None:
         """Take what came."""
@@ -108,6 +109,10 @@ class Exchange:
             return
         self._heard_s = now_s
         self._held = (self._held + data)[-MOST_HELD_BYTES:]
+        # Some adapters give back what we send; a question for coils can look like an answer.
+        if self._echo and self._held.startswith(self._echo):
+            self._held = self._held[len(self._echo) :]
+            self._echo = b""
         while (found := find_answer(self._held, self._device)) is not None:
             answer, end = found
             self._held = self._held[end:]

@@ -6,34 +6,57 @@ import csv
 import math
 import re
 from functools import reduce
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-from edge_runtime.errors import Text
-from edge_runtime.framing.rows import Row, RowBuffer, RowRun, Stage, as_array
+from edge_runtime.errors import EMPTY, Text, row
+from edge_runtime.framing.causes import MOST_SHOWN, TEXT_BYTES, Cause
+from edge_runtime.framing.fields import NAMED, QUOTES, DamagedFieldError, Field, FieldParser
+from edge_runtime.framing.rows import BaseFraming, Row, RowBuffer, RowRun, Stage, as_array
 from edge_runtime.framing.splitter import Splitter
-from edge_runtime.options import LinesOptions
+from edge_runtime.framing.units import other_unit
+from edge_runtime.options import ColumnOptions, LinesOptions
 
-EMPTY = Text("empty")
-MOST_SHOWN = 16  # characters of a field
-NO_NUMBER = re.compile(r"[-+A-Za-z/.?* ]+")  # nan, ERR, n/a, --, ???
+NOT_THERE = Text("not in the line")
+MOST_UNITS = 64  # that are remembered, of all columns
 # No JSON, but what Python and Arduino libraries write where a probe gives nothing.
 BARE_WORDS = re.compile(
     rb"(?<=[\[:,\s])[+-]?(?:nan|inf(?:inity)?|none)(?=\s*[,}\]])", re.IGNORECASE
 )
 
+Fields: TypeAlias = list[Field]
 
-class LinesFraming:
+
+class FieldCountError(ValueError):
+    """A line has another number of fields than is configured."""
+
+    def __init__(self, found: int, wanted: int) -> None:
+        super().__init__(f"{found} fields, not {wanted}")
+        self.found, self.wanted = found, wanted
+
+
+class LinesFraming(BaseFraming):
     """One row a line; a line ends with LF, CR or both."""
 
     def __init__(self, options: LinesOptions) -> None:
         self.rows = RowBuffer(options.columns)
+        self._options = options
         self._stage: Stage[Row] = Stage(self.rows, as_array)
         self._parse = CsvParser(options) if options.format == "csv" else JsonParser(options)
         self._splitter = Splitter(
             b"\n", options.max_line_bytes, self._stage.lose, starts_cut=options.format == "csv"
         )
+        self._refused: Cause | None = None  # why the latest line was, where none was good since
+        self._units: dict[tuple[int, str], Text] = {}  # what is wrong with a unit that came
+        self._notices = [EMPTY] * len(options.columns)
+
+    @property
+    def notice(self) -> Text:
+        return row([text for text in self._notices if text])
+
+    def cause(self) -> Cause | None:
+        return super().cause() or self._refused
 
     def feed(self, data: bytes) -> list[RowRun]:
         for piece in self._splitter.pieces(data.replace(b"\r", b"\n")):
@@ -43,8 +66,9 @@ class LinesFraming:
             try:
                 fields = self._parse(line)
             # MsgspecError and UnicodeError are ValueErrors; a deep JSON raises RecursionError.
-            except (ValueError, LookupError, TypeError, RecursionError, csv.Error):
+            except (ValueError, LookupError, TypeError, RecursionError, csv.Error) as error:
                 self._stage.lose("parse", len(piece))
+                self._refused = self._why_refused(line, error)
             else:
                 self._take(fields, len(piece))
         return self._stage.take()
@@ -52,31 +76,94 @@ class LinesFraming:
     def reset(self) -> None:
         self._splitter.reset()
 
-    def _take(self, fields: list[float | Text], size: int) -> None:
-        why = {i: field for i, field in enumerate(fields) if isinstance(field, Text)}
+    def _take(self, fields: Fields, size: int) -> None:
+        why: dict[int, Text] = {}
+        values: Row = []
+        for i, (value, _, unit) in enumerate(fields):
+            if isinstance(value, Text):
+                why[i] = value
+                values.append(math.nan)
+                continue
+            values.append(value)
+            if unit or self._notices[i]:
+                self._notices[i] = self._other_unit(i, unit)
         if len(why) == len(fields):
             self._stage.lose("parse", size)
             self.rows.say_missing(why)
-        else:
-            self._stage.add([math.nan if i in why else float(f) for i, f in enumerate(fields)], why)
+            return
+        self._stage.add(values, why)
+        self._refused = None
+
+    def _other_unit(self, column: int, unit: str) -> Text:
+        key = column, unit
+        if key not in self._units:
+            if not unit or len(self._units) >= MOST_UNITS:
+                return EMPTY
+            self._units[key] = other_unit(self._options.columns[column], unit)
+        return self._units[key]
+
+    def _why_refused(self, line: bytes, error: Exception) -> Cause | None:
+        """Return what is wrong with a line; None: it is no text at all."""
+        if not TEXT_BYTES.issuperset(line):
+            return None
+        shown = line.decode("ascii")[:MOST_SHOWN]
+        is_json = self._options.format == "json"
+        if is_json != line.startswith(b"{"):
+            what = Text("lines of JSON come ('{line}')", line=shown)
+            if is_json:
+                what = Text("lines come that are no JSON object ('{line}')", line=shown)
+            other = "csv" if is_json else "json"
+            return Cause(what, Text('set format = "{format}"', format=other))
+        if isinstance(error, FieldCountError):
+            return Cause(
+                Text(
+                    "a line has {found} fields, not {wanted} ('{line}')",
+                    found=error.found,
+                    wanted=error.wanted,
+                    line=shown,
+                ),
+                Text("correct separator, or give each column its place in the line (at)"),
+            )
+        if isinstance(error, DamagedFieldError):
+            return Cause(
+                Text("'{field}' is neither a number nor one with a unit", field=error.field),
+                Text("correct decimal, separator and at, or check cable and earth"),
+            )
+        return Cause(
+            Text("a line cannot be read ('{line}')", line=shown),
+            Text("hold columns and format against what the sensor sends"),
+        )
 
 
 class CsvParser:
-    """Parses a line of numbers between separators; of a field without one it says why."""
+    """Parses a line of values between separators; of a field without one it says why."""
 
     def __init__(self, options: LinesOptions) -> None:
         # A space stands for any run of blanks.
         self._separator = None if options.separator == " " else options.separator
-        self._decimal = options.decimal
-        places = [column.at for column in options.columns]
-        self._is_exact = all(place is None for place in places)
-        self._places = [i if at is None else int(at) for i, at in enumerate(places)]
+        self._columns = options.columns
+        self._fields = FieldParser(options.decimal)
+        self._is_exact = all(column.at is None for column in options.columns)
+        self._is_named = any(isinstance(column.at, str) for column in options.columns)
 
-    def __call__(self, line: bytes) -> list[float | Text]:
-        fields = self._split(line.decode("latin-1"))
-        if self._is_exact and len(fields) != len(self._places):
-            raise ValueError("another number of columns")
-        return [number(fields[place], self._decimal) for place in self._places]
+    def __call__(self, line: bytes) -> Fields:
+        fields = self._split(text_of(line))
+        if self._is_exact and len(fields) != len(self._columns):
+            raise FieldCountError(len(fields), len(self._columns))
+        named = by_name(fields) if self._is_named else {}
+        return [self._value(i, column, fields, named) for i, column in enumerate(self._columns)]
+
+    def _value(
+        self, index: int, column: ColumnOptions, fields: list[str], named: dict[str, str]
+    ) -> Field:
+        if isinstance(column.at, str):
+            if column.at not in named:
+                return Field(NOT_THERE)
+            return self._fields.parse(named[column.at], column)
+        place = index if column.at is None else column.at
+        if place >= len(fields):
+            raise FieldCountError(len(fields), place + 1)
+        return self._fields.parse(fields[place], column)
 
     def _split(self, line: str) -> list[str]:
         if self._separator is None or '"' not in line:
@@ -84,32 +171,53 @@ class CsvParser:
         return next(csv.reader([line], delimiter=self._separator, skipinitialspace=True))
 
 
+def text_of(line: bytes) -> str:
+    """Return a line as text; a degree sign comes as UTF-8, or as one byte."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def by_name(fields: list[str]) -> dict[str, str]:
+    """Return the fields with a name before them, `name=value` or `name:value`, by their name."""
+    named = {}
+    for field in fields:
+        if (found := NAMED.match(field.strip(QUOTES))) is not None:
+            named[found[1]] = field
+    return named
+
+
 class JsonParser:
     """Parses a JSON object; a dot in a key goes into an inner object."""
 
     def __init__(self, options: LinesOptions) -> None:
-        self._decimal = options.decimal
+        self._fields = FieldParser(options.decimal)
+        self._columns = options.columns
         self._paths = [str(column.at or column.name).split(".") for column in options.columns]
 
-    def __call__(self, line: bytes) -> list[float | Text]:
+    def __call__(self, line: bytes) -> Fields:
         tree = decoded(line)
         if not isinstance(tree, dict):
             raise TypeError("not an object")
-        return [self._value(reduce(inner, path, tree)) for path in self._paths]
+        return [
+            self._value(reduce(inner, path, tree), column)
+            for path, column in zip(self._paths, self._columns, strict=True)
+        ]
 
-    def _value(self, value: Any) -> float | Text:
+    def _value(self, value: Any, column: ColumnOptions) -> Field:
         if value is None:
-            return Text("null")
+            return Field(Text("null"))
         if value is ABSENT:
-            return Text("not in the line")
+            return Field(NOT_THERE)
         if isinstance(value, str):
-            return number(value, self._decimal)
+            return self._fields.parse(value, column)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return Text("not a number")
+            return Field(Text("not a number"))
         try:
-            return float(value)
+            return Field(float(value))
         except OverflowError:
-            return math.inf if value > 0 else -math.inf
+            return Field(math.inf if value > 0 else -math.inf)
 
 
 ABSENT = object()
@@ -128,23 +236,3 @@ def decoded(line: bytes) -> Any:
 
 def inner(tree: Any, key: str) -> Any:
     return tree.get(key, ABSENT) if isinstance(tree, dict) else ABSENT
-
-
-def number(field: str, decimal: str) -> float | Text:
-    """Return the number in a field, or why there is none. Raises ValueError where it is damaged.
-
-    A broken probe is written as a word, or left out. Where there are digits that make no number,
-    the line was damaged on its way, and what its other fields say is not to be believed.
-    """
-    text = field.strip().strip("\"'").strip()
-    if not text:
-        return EMPTY
-    if not any(map(str.isdigit, text)):
-        if not NO_NUMBER.fullmatch(text):
-            raise ValueError("damaged")
-        if text.lstrip("+-").lower() in ("inf", "infinity"):
-            return math.copysign(math.inf, -1.0 if text.startswith("-") else 1.0)
-        return Text("not a number ({field})", field=text[:MOST_SHOWN])
-    if "_" in text or not text.isascii():  # Python reads 1_000 as a number; no sensor means it so
-        raise ValueError("not a number")
-    return float(text if decimal == "." else text.replace(decimal, "."))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import assert_never
 
 from edge_runtime.framing.layout import Payload
-from edge_runtime.framing.rows import Reason, RowBuffer, RowRun, Stage
+from edge_runtime.framing.rows import BaseFraming, Reason, RowBuffer, RowRun, Stage
 from edge_runtime.framing.splitter import Splitter
 from edge_runtime.options import CobsOptions, SlipOptions
 
 END, ESC, ESC_END, ESC_ESC = b"\xc0", b"\xdb", b"\xdc", b"\xdd"
 
 
-class PacketFraming:
+class PacketFraming(BaseFraming):
     """One payload and its check a packet; nothing between two delimiters is no packet."""
 
     def __init__(self, options: SlipOptions | CobsOptions) -> None:

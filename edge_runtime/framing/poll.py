@@ -29,6 +29,7 @@ WHY: dict[Reason, Text] = {
     "unanswered": Text("no answer"),
     "late": Text("answered too late"),
     "checksum": Text("the answer was damaged"),
+    "length": Text("the answer has another size than was asked for"),
 }
 NOT_ASKED = Text("not asked, as the device did not answer before")
 
@@ -107,7 +108,8 @@ class Poll:
 
     def _keep(self, request: RegisterRequest, words: Iterable[int]) -> None:
         self._words |= {
-            (request.function, request.address + i): word for i, word in enumerate(words)
+            (request.function, request.address + i): word
+            for i, word in zip(range(request.words), words, strict=False)  # bits fill their byte
         }
         if request in self._alone:
             for i in self._concerned(request):
@@ -136,7 +138,7 @@ class Poll:
         concerned = self._concerned(request)
         for i in concerned:
             self._why[i] = WHY[reason]
-        if reason == "checksum":
+        if reason in ("checksum", "length"):
             return
         for other in self._left:
             for i in self._concerned(other):
@@ -166,7 +168,7 @@ class Poll:
     def _learn_size(self) -> None:
         """Ask for less together, where only the size of a block can have been refused."""
         if self._split and not self._is_set_aside and not self.failures and not self.exception:
-            smallest = min(request.words for request in self._split)
+            smallest = min(request.data_bytes // 2 for request in self._split)
             self._most_words = max(2, smallest // 4 * 2)
 
     def _concerned(self, request: RegisterRequest) -> list[int]:

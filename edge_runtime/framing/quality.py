@@ -47,14 +47,7 @@ class Quality:
         refused = self._tally.bad - self._bad
         good, bad = self._tally.good - self._good, refused.total()
         if bad > BEARABLE * (good + bad):
-            return Text(
-                "{bad} of {all} frames were refused in {seconds:.0f} s ({found}); check baud, "
-                "framing, cable and earth",
-                bad=bad,
-                all=good + bad,
-                seconds=passed_s,
-                found=shown(refused),
-            )
+            return why_bad(good, bad, passed_s, shown(refused))
         wanted = self._rate_hz * passed_s
         if wanted and abs(good - wanted) > RATE_TOLERANCE * wanted + 2:
             return Text(
@@ -64,6 +57,18 @@ class Quality:
                 wanted=self._rate_hz,
             )
         return EMPTY
+
+
+def why_bad(good: int, bad: int, passed_s: float, found: Text) -> Text:
+    """Say what comes damaged; where rows do come, the port's settings are right."""
+    values = {"bad": bad, "all": good + bad, "seconds": passed_s, "found": found}
+    if good:
+        return Text(
+            "{bad} of {all} frames were refused in {seconds:.0f} s ({found}), though the "
+            "settings are right; check cable, shield and earth",
+            **values,
+        )
+    return Text("{bad} of {all} frames were refused in {seconds:.0f} s ({found})", **values)
 
 
 def shown(bad: Counter[Reason]) -> Text:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import EMPTY, Text, located, row
+from edge_runtime.framing.causes import Cause
 from edge_runtime.options import ChannelOptions
 from edge_runtime.raw import Doubles
 
@@ -58,6 +59,15 @@ class Framing(Protocol):
 
     rows: RowBuffer
 
+    @property
+    def notice(self) -> Text:
+        """What should be changed, though rows come; empty: nothing."""
+        ...
+
+    def cause(self) -> Cause | None:
+        """Return why no row came since the latest one; None: nothing is known of it."""
+        ...
+
     def feed(self, data: bytes) -> list[RowRun]:
         """Take the next bytes; return the rows that they complete."""
         ...
@@ -65,6 +75,21 @@ class Framing(Protocol):
     def reset(self) -> None:
         """Forget a frame that has begun: what follows comes from a port opened anew."""
         ...
+
+
+class BaseFraming:
+    """What framings have in common that know no more of their frames than how many were refused."""
+
+    rows: RowBuffer
+
+    @property
+    def notice(self) -> Text:
+        return EMPTY
+
+    def cause(self) -> Cause | None:
+        if not self.rows.said:
+            return None
+        return Cause(self.rows.said, Text("look at the probe, and at min and max"))
 
 
 class RowBuffer:

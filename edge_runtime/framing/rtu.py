@@ -1,4 +1,7 @@
-"""Modbus RTU telegrams: a question's bytes, an answer among what comes, what a refusal means."""
+"""Modbus telegrams: a question's bytes, an answer among what comes, what a refusal means.
+
+The PDU (function and data) is that of RTU and of TCP; device and check around it are RTU's.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import NamedTuple
 
 from edge_runtime.errors import Text
 from edge_runtime.framing.checks import crc16_modbus
-from edge_runtime.framing.registers import FUNCTIONS, RegisterRequest
+from edge_runtime.framing.registers import BIT_FUNCTIONS, FUNCTIONS, RegisterRequest
 
 REFUSED = 0x80  # added to the function where the device refuses
 TELEGRAM_BYTES = 8
@@ -33,7 +36,10 @@ UNKNOWN = (Text("a code of its own"), Text("see the device's manual"))
 
 
 class RtuReply(NamedTuple):
-    """What a device says: its words, or the code with which it refuses (0: it does not)."""
+    """What a device says: its words, or the code with which it refuses (0: it does not).
+
+    Of a bit function `words` are bits, up to seven more than were asked for.
+    """
 
     function: int
     words: tuple[int, ...] = ()
@@ -43,18 +49,40 @@ class RtuReply(NamedTuple):
         """Say whether it may answer a request: it does not bear the address."""
         if self.function != request.function:
             return False
-        return bool(self.exception) or len(self.words) == request.words
+        wanted = 8 * request.data_bytes if request.is_bits else request.words
+        return bool(self.exception) or len(self.words) == wanted
 
 
 def telegram(device: int, request: RegisterRequest) -> bytes:
     """Return a question as it goes over the line."""
-    body = struct.pack(">BBHH", device, *request)
+    body = bytes((device,)) + question(request)
     return body + struct.pack("<H", crc16_modbus(body))
+
+
+def question(request: RegisterRequest) -> bytes:
+    """Return the PDU that asks."""
+    return struct.pack(">BHH", *request)
+
+
+def reply_of(pdu: bytes) -> RtuReply | None:
+    """Return what a whole PDU says; None: it is no answer to a question for registers."""
+    if len(pdu) < 2 or pdu[0] & ~REFUSED not in FUNCTIONS.values():
+        return None
+    if pdu[0] & REFUSED:
+        return RtuReply(pdu[0] & ~REFUSED, exception=pdu[1]) if len(pdu) == 2 else None
+    data = pdu[2:]
+    if not data or len(data) != pdu[1]:
+        return None
+    if pdu[0] in BIT_FUNCTIONS:
+        return RtuReply(pdu[0], tuple(byte >> i & 1 for byte in data for i in range(8)))
+    if len(data) % 2:
+        return None
+    return RtuReply(pdu[0], struct.unpack(f">{len(data) // 2}H", data))
 
 
 def answer_bytes(request: RegisterRequest) -> int:
     """Return the size of the answer that a request asks for."""
-    return AROUND_BYTES + 2 * request.words
+    return AROUND_BYTES + request.data_bytes
 
 
 def find_answer(data: bytes, device: int) -> tuple[RtuReply, int] | None:
@@ -74,16 +102,12 @@ def answer_at(data: bytes, at: int) -> tuple[RtuReply, int] | None:
     head = data[at : at + 3]
     if len(head) < 3 or head[1] & ~REFUSED not in FUNCTIONS.values():
         return None
-    is_refusal = bool(head[1] & REFUSED)
-    size = REFUSAL_BYTES if is_refusal else AROUND_BYTES + head[2]
+    size = REFUSAL_BYTES if head[1] & REFUSED else AROUND_BYTES + head[2]
     frame = data[at : at + size]
-    if len(frame) < size or (not is_refusal and (not head[2] or head[2] % 2)):
+    if len(frame) < size or crc16_modbus(frame[:-2]) != int.from_bytes(frame[-2:], "little"):
         return None
-    if crc16_modbus(frame[:-2]) != int.from_bytes(frame[-2:], "little"):
-        return None
-    if is_refusal:
-        return RtuReply(head[1] & ~REFUSED, exception=head[2]), at + size
-    return RtuReply(head[1], struct.unpack(f">{head[2] // 2}H", frame[3:-2])), at + size
+    reply = reply_of(frame[1:-2])
+    return None if reply is None else (reply, at + size)
 
 
 def refusal(code: int) -> Text:

@@ -67,6 +67,7 @@ from edge_runtime.options.sources import (
     VibrationOptions,
     VideoOptions,
 )
+from edge_runtime.options.sources.serial_port import LineSettings
 from edge_runtime.options.stages import (
     EDGE_TPU,
     AlwaysOptions,
@@ -110,6 +111,7 @@ __all__ = [
     "IntervalOptions",
     "Kind",
     "LineOptions",
+    "LineSettings",
     "LinesOptions",
     "ModbusOptions",
     "ModelOptions",

@@ -64,10 +64,12 @@ class ChannelOptions(Section, frozen=True):
 class BaseFramingOptions(Kind, frozen=True):
     """Root of the tables of `framing`. A kind fills in what has no answer here.
 
-    `may_be_sampled`: whether the rows may be a signal sampled at a fixed rate.
+    `may_be_sampled`: whether the rows may be a signal sampled at a fixed rate. `shares_port`:
+    whether several sensors are had over one port, which are asked in turn.
     """
 
     may_be_sampled: ClassVar[bool] = False
+    shares_port: ClassVar[bool] = False
 
     @property
     def channel_options(self) -> tuple[ChannelOptions, ...]:
@@ -91,13 +93,20 @@ class BaseFramingOptions(Kind, frozen=True):
 
 
 class ColumnOptions(ChannelOptions, frozen=True):
-    """A value of a text line. `at`: its place in a CSV line (0: first), its key in a JSON line."""
+    """A value of a text line.
+
+    `at`: its place in a CSV line (0: first), or the name that is written before it there (`t=21.5`,
+    `T:21.5`); its key in a JSON line.
+    """
 
     at: Annotated[int, Meta(ge=0, le=255)] | Annotated[str, Meta(min_length=1)] | None = None
 
 
 class LinesOptions(BaseFramingOptions, frozen=True, tag="lines"):
-    """Text lines, CSV or JSON. Without any `at`, a CSV line has exactly these columns in order."""
+    """Text lines, CSV or JSON. Without any `at`, a CSV line has exactly these columns in order.
+
+    A value may bear a name, quotes and a unit: `t=12.5`, `"12.5"`, `12.5 kg`.
+    """
 
     may_be_sampled: ClassVar[bool] = True
 
@@ -108,9 +117,8 @@ class LinesOptions(BaseFramingOptions, frozen=True, tag="lines"):
     max_line_bytes: Annotated[int, Meta(ge=16, le=65536)] = 1024
 
     def __post_init__(self) -> None:
-        place = int if self.format == "csv" else str
-        if any(not isinstance(column.at, place | None) for column in self.columns):
-            raise ValueError("at must be a number in a CSV line, and a key in a JSON line")
+        if self.format == "json" and any(isinstance(column.at, int) for column in self.columns):
+            raise ValueError("at must be a key in a JSON line")
         if self.separator == self.decimal:
             raise ValueError("separator and decimal must differ")
 
@@ -210,12 +218,16 @@ NMEA_CHANNELS = {
 
 
 class NmeaOptions(BaseFramingOptions, frozen=True, tag="nmea"):
-    """A GNSS receiver (NMEA 0183, RMC and GGA): one row for each moment that has all `values`."""
+    """A GNSS receiver (NMEA 0183: RMC, GGA, GNS, GLL, VTG): one row a moment, with all `values`.
+
+    `checksum` optional: a sentence without one is believed.
+    """
 
     values: Annotated[
         tuple[Literal["latitude", "longitude", "speed", "altitude", "satellites", "hdop"], ...],
         Meta(min_length=1),
     ] = ("latitude", "longitude", "speed", "satellites")
+    checksum: Literal["required", "optional"] = "required"
 
     @property
     def channel_options(self) -> tuple[ChannelOptions, ...]:
@@ -223,28 +235,54 @@ class NmeaOptions(BaseFramingOptions, frozen=True, tag="nmea"):
 
 
 class RegisterOptions(ChannelOptions, frozen=True, kw_only=True):
-    """A value of a Modbus device. `words`: which of two registers comes first."""
+    """A value of a Modbus device.
+
+    `byte_order` names the bytes of a 32-bit value as they come, A the highest: "ABCD" as the
+    standard has it, "CDAB" with its words swapped, "BADC" with the bytes swapped in each word,
+    "DCBA" with both; a 64-bit value alike ("CDAB" is GHEFCDAB). A value of the tables `coil` and
+    `discrete`, and `bit` of a register (0: the lowest), is 0 or 1.
+    """
 
     address: Annotated[int, Meta(ge=0, le=65535)]
-    type: Literal["int16", "uint16", "int32", "uint32", "float32"] = "int16"
-    table: Literal["holding", "input"] = "holding"
-    words: Literal["high-first", "low-first"] = "high-first"
+    type: Literal[
+        "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bit"
+    ] = "int16"
+    table: Literal["holding", "input", "coil", "discrete"] = "holding"
+    byte_order: Literal["ABCD", "CDAB", "BADC", "DCBA"] = "ABCD"
+    bit: Annotated[int, Meta(ge=0, le=15)] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.address == 65535 and self.type.endswith("32"):
-            raise ValueError("address 65535 leaves no room for a 32-bit value")
+        if self.address + self.words > 65536:
+            raise ValueError(f"address {self.address} leaves no room for {self.type}")
+        if self.is_coil and (self.type not in ("int16", "bit") or self.bit is not None):
+            raise ValueError(f"a value of the table {self.table} is one bit; remove type and bit")
+        if not self.is_coil and (self.type == "bit") != (self.bit is not None):
+            raise ValueError('type = "bit" and bit = 0 to 15 go together')
+
+    @property
+    def is_coil(self) -> bool:
+        """Whether the device has it as a single bit with an address of its own."""
+        return self.table in ("coil", "discrete")
+
+    @property
+    def words(self) -> int:
+        """How many registers it takes, or coils."""
+        digits = "".join(filter(str.isdigit, self.type))
+        return 1 if self.is_coil or not digits else int(digits) // 16
 
 
 class ModbusOptions(BaseFramingOptions, frozen=True, tag="modbus"):
-    """A Modbus RTU device that is asked for its registers every `every_s`.
+    """A Modbus device that is asked for its registers every `every_s`; several share one port.
 
-    An answer that begins later than `timeout_s` is not taken; the line is listened to until
-    it came.
+    `device`: its number on the line (1 to 247), or over TCP the unit id. An answer that begins
+    later than `timeout_s` is not taken; a serial line is listened to until it came.
     """
 
+    shares_port: ClassVar[bool] = True
+
     registers: Annotated[tuple[RegisterOptions, ...], Meta(min_length=1, max_length=64)]
-    device: Annotated[int, Meta(ge=1, le=247)] = 1
+    device: Annotated[int, Meta(ge=0, le=255)] = 1
     every_s: Seconds = 1.0
     timeout_s: Annotated[float, Meta(ge=0.02, le=5.0)] = 0.5
 

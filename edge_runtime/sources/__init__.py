@@ -7,6 +7,7 @@ from importlib import import_module
 from edge_runtime.clock import Clock
 from edge_runtime.options import SourceOptions
 from edge_runtime.sources.base import Source
+from edge_runtime.sources.bus_registry import BusRegistry
 
 KINDS = {
     "camera": "edge_runtime.sources.camera:CameraSource",
@@ -19,8 +20,12 @@ KINDS = {
 }
 
 
-def open_source(options: SourceOptions, clock: Clock) -> Source:
-    """Make the source that the options describe; it is not opened yet."""
+def open_source(options: SourceOptions, clock: Clock, buses: BusRegistry | None = None) -> Source:
+    """Make the source that the options describe; it is not opened yet.
+
+    `buses`: ports that streams of this process share; None: whatever it opens it has alone.
+    """
     module, _, name = KINDS[options.kind].partition(":")
-    source: Source = getattr(import_module(module), name)(options, clock)
+    shared = {"buses": buses} if options.shares_port else {}
+    source: Source = getattr(import_module(module), name)(options, clock, **shared)
     return source

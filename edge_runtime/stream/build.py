@@ -19,6 +19,7 @@ from edge_runtime.options import Config, SourceOptions
 from edge_runtime.packs.store import PackStore
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
+from edge_runtime.sources.bus_registry import BusRegistry
 from edge_runtime.sources.isolated import LONGEST_CALL_S, IsolatedSource
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.children import prepare_children
@@ -38,11 +39,15 @@ def worker_count(config: Config) -> int:
 
 
 def source_opener(
-    options: SourceOptions, clock: Clock, children: ChildFactory | None, slots: int
+    options: SourceOptions,
+    clock: Clock,
+    children: ChildFactory | None,
+    slots: int,
+    buses: BusRegistry | None = None,
 ) -> Callable[[], Source]:
     """Return what makes a stream's source, in a process of its own where strangers feed it."""
     if children is None or not options.is_foreign:
-        return lambda: open_source(options, clock)
+        return lambda: open_source(options, clock, buses)
     return lambda: IsolatedSource(options, clock, children, slots=slots)
 
 

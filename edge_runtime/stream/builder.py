@@ -19,6 +19,7 @@ from edge_runtime.model.runner import RunnerCache
 from edge_runtime.model.trial_ledger import TrialLedger
 from edge_runtime.options import Config, RecordingOptions, SourceOptions
 from edge_runtime.sources.base import Source
+from edge_runtime.sources.bus_registry import BusRegistry
 from edge_runtime.sources.shared import SharedSource
 from edge_runtime.stream.build import (
     SLOTS_BESIDE_WORKERS,
@@ -93,6 +94,7 @@ class StreamBuilder:
         self._feed = feed
         self._children = children
         self._works_for = works_for
+        self._buses = BusRegistry()
         # By device: what its source was made of, and the source.
         self._shared: dict[str, tuple[object, SharedSource]] = {}
         self._taps = taps or FrameTaps()
@@ -110,7 +112,7 @@ class StreamBuilder:
         """Return what makes a stream's source: of a camera that others have, a view of theirs."""
         sharers = 1 if self._feed else setup.sharers
         slots = min(self._pool.workers + SLOTS_BESIDE_WORKERS * sharers, MAX_SLOTS)
-        opener = source_opener(source, self._clock, self._children, slots)
+        opener = source_opener(source, self._clock, self._children, slots, self._buses)
         if sharers == 1:
             return opener
         device, wanted = source.shared_device, (source.comparable, slots)

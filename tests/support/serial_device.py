@@ -123,34 +123,69 @@ class ModbusSlave:
         self.late_s: Callable[[int], float] = lambda _number: 0.0
         self.before = b""
         self._device = device
-        self._number = number
+        self.number = number
         self._received = b""
         self._due: list[tuple[float, bytes]] = []
 
     def step(self, _number: int) -> None:
         """Answer what was asked, and what is due."""
-        self._received += self._device.read()
-        if len(self._received) >= 8:
+        self.hear(self._device.read())
+        self.send_due()
+
+    def hear(self, data: bytes) -> None:
+        """Take what came over the line."""
+        self._received += data
+        while len(self._received) >= 8:
             request, self._received = self._received[:8], self._received[8:]
-            self._take(request)
+            if request[0] == self.number:
+                self._take(request)
+
+    def send_due(self) -> None:
+        """Send the answers whose time has come."""
         while self._due and self._due[0][0] <= time.monotonic():
             self._device.write(heapq.heappop(self._due)[1])
 
     def _take(self, request: bytes) -> None:
-        number, function, address, count = struct.unpack(">BBHH", request[:6])
+        function, address, count = struct.unpack(">BHH", request[1:6])
         late_s = self.late_s(len(self.requests))
         self.requests.append((function, address, count))
-        if not self.mute and number == self._number:
-            answer = with_crc(self._answer(function, address, count))
+        if not self.mute:
+            answer = with_crc(bytes((self.number,)) + self.answer(function, address, count))
             answer = self.before + (answer[:-1] + b"\0" if self.spoil else answer)
             heapq.heappush(self._due, (time.monotonic() + late_s, answer))
 
-    def _answer(self, function: int, address: int, count: int) -> bytes:
+    def answer(self, function: int, address: int, count: int) -> bytes:
+        """Return the PDU that answers a question; of functions 1 and 2 `words` are bits."""
         places = [(function, address + i) for i in range(count)]
         if any(place not in self.words for place in places):
-            return bytes((self._number, function | 0x80, 2))  # illegal data address
-        words = struct.pack(f">{count}H", *(self.words[place] for place in places))
-        return bytes((self._number, function, len(words))) + words
+            return bytes((function | 0x80, 2))  # illegal data address
+        values = [self.words[place] for place in places]
+        if function in (1, 2):
+            packed = sum(bit << i for i, bit in enumerate(values))
+            data = packed.to_bytes((count + 7) // 8, "little")
+        else:
+            data = struct.pack(f">{count}H", *values)
+        return bytes((function, len(data))) + data
+
+
+class ModbusLine:
+    """Several slaves on one line. `echoes`: the adapter hears what it sends."""
+
+    def __init__(
+        self, device: Line, slaves: Sequence[ModbusSlave], *, echoes: bool = False
+    ) -> None:
+        self._device = device
+        self._slaves = slaves
+        self._echoes = echoes
+
+    def step(self, _number: int) -> None:
+        """Let every slave hear what is asked."""
+        data = self._device.read()
+        if self._echoes and data:
+            self._device.write(data)
+        for slave in self._slaves:
+            slave.hear(data)
+            slave.send_due()
 
 
 def with_crc(body: bytes, check: str = "crc16-modbus", order: str = "<") -> bytes:

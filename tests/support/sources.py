@@ -27,6 +27,7 @@ from edge_runtime.sources.base import Source
 from edge_runtime.sources.recorder import Origin, Recorder, RecordingLimits
 from edge_runtime.sources.v4l2 import check_camera
 from support.media import write_clip, write_pictures
+from support.modbus_tcp import modbus_gateway
 from support.rtsp_camera import RtspCamera
 from support.sensors import frames, line, lines_at, metered, register_at, samples_at, served
 from support.serial_device import SerialDevice, repeating
@@ -136,6 +137,16 @@ def meter(folder: Path) -> Iterator[Given]:
         yield Given(register_at(device.path, timeout_s=0.2), hush)
 
 
+@contextmanager
+def gateway(_folder: Path) -> Iterator[Given]:
+    with modbus_gateway({1: {(3, 0): 42}}) as made:
+
+        def hush() -> None:
+            made.mute = True
+
+        yield Given(register_at(made.url, timeout_s=0.2), hush)
+
+
 def recording(of: SourceOptions, count: int, *, loop: bool = False, realtime: bool = False) -> Make:
     """Return surroundings with a recording of the first samples of another source."""
 
@@ -238,6 +249,13 @@ CASES = {
         rounds=5,  # pyserial takes 0.3 s to close one
     ),
     "registers on a pty": Case("serial", gives=meter, waits=meter, lacks=register_at(NO_PORT)),
+    "registers by Modbus TCP": Case(
+        "serial",
+        gives=gateway,
+        waits=gateway,
+        lacks=register_at("modbus-tcp://127.0.0.1:1"),
+        rounds=5,  # pyserial takes 0.3 s to close one
+    ),
     "loop://": Case(  # nobody else can write to it
         "serial",
         waits=plain(lambda _to: lines_at("loop://", stale_after_s=1000.0)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.config import load
 from edge_runtime.errors import ConfigError
 from edge_runtime.options import (
     BinaryOptions,
@@ -58,7 +59,6 @@ def test_every_framing_can_be_configured(kind: type) -> None:
             'kind = "lines", columns = [{ name = "a b" }]',
             "framing.columns[0].name: expected a name of letters",
         ),
-        ('kind = "lines", columns = [{ name = "a", at = "k" }]', "at must be a number in a CSV"),
         ('kind = "lines", format = "json", columns = [{ name = "a", at = 1 }]', "a key in a JSON"),
         ('kind = "lines", columns = [{ name = "a" }], decimal = ","', "separator and decimal must"),
         ('kind = "lines", columns = [{ name = "a" }], separator = "1"', "framing.separator: expe"),
@@ -127,3 +127,91 @@ def test_a_row_is_as_long_as_its_fields() -> None:
     layout = SlipOptions(fields=fields, rows=3, header_bytes=2, trailer_bytes=1)
     assert layout.row_bytes == 14
     assert layout.payload_bytes == 45
+
+
+def test_what_modbus_tcp_opens() -> None:
+    registers = (
+        'framing = { kind = "modbus", device = 255, registers = [{ name = "a", address = 1 }] }'
+    )
+    for url, opened in (
+        ("modbus-tcp://192.0.2.9", "socket://192.0.2.9:502"),
+        ("modbus-tcp://meter.example:1502/", "socket://meter.example:1502"),
+        ("modbus-tcp://[2001:db8::9]", "socket://[2001:db8::9]:502"),
+        ("modbus-tcp://[2001:db8::9]:503", "socket://[2001:db8::9]:503"),
+    ):
+        options = parse(f'url = "{url}"\n{registers}')
+        assert (options.pyserial_url, options.place) == (opened, url.rstrip("/"))
+    with pytest.raises(ConfigError, match="is for framing of kind"):
+        parse(f'url = "modbus-tcp://192.0.2.9"\n{EXAMPLES[LinesOptions]}')
+    (wrong,) = parse(f'url = "modbus-tcp://"\n{registers}').problems()
+    assert wrong[0] == "url"
+
+
+METER = """
+[[streams]]
+name = "meter-{number}"
+[streams.source]
+kind = "serial"
+url = "{url}"
+{settings}
+framing = {{ kind = "modbus", device = {device}, timeout_s = {timeout}, registers = [
+  {{ name = "v", address = 0 }}] }}
+"""
+
+
+def two_streams(tmp_path: Path, second: str, **given: object) -> Path:
+    """Return the file of two streams; the second differs from the first by what is given."""
+    first: dict[str, object] = {
+        "number": 1, "url": "/dev/ttyUSB0", "settings": "", "device": 1, "timeout": 0.5,
+    }  # fmt: skip
+    file = tmp_path / "edge.toml"
+    file.write_text(
+        '[device]\nsite = "s"\n[broker]\nurl = "mqtt://127.0.0.1"\n'
+        + METER.format_map(first)
+        + second.format_map(first | {"number": 2, "device": 2} | given)
+    )
+    return file
+
+
+LISTENING = """
+[[streams]]
+name = "gps"
+source = {{ kind = "serial", url = "{url}", framing = {{ kind = "nmea" }} }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("second", "given", "wrong"),
+    [
+        (METER, {"settings": "baud = 9600"}, "baud: {first}9600 here and 115200 there; devices on"),
+        (METER, {"settings": 'parity = "even"'}, "parity: {first}even here and none there; devic"),
+        (
+            METER,
+            {"device": 1, "timeout": 1.0},
+            "framing.timeout_s: {first}1 s here and 0.5 s",
+        ),
+        (
+            LISTENING,
+            {},
+            "url: {first}one port gives one stream, but for Modbus",
+        ),
+    ],
+)
+def test_streams_that_cannot_share_a_port_are_refused_with_both_places(
+    tmp_path: Path, second: str, given: dict[str, object], wrong: str
+) -> None:
+    with pytest.raises(ConfigError) as told:
+        load(two_streams(tmp_path, second, **given))
+    first = "streams[0] ('meter-1') has the same /dev/ttyUSB0: "
+    assert f"streams[1].source.{wrong.format(first=first)}" in str(told.value)
+
+
+def test_modbus_devices_may_share_a_port_and_links_lead_to_one(tmp_path: Path) -> None:
+    assert len(load(two_streams(tmp_path, METER)).streams) == 2
+    assert len(load(two_streams(tmp_path, METER, device=1)).streams) == 2
+    (tmp_path / "usb-rs485").symlink_to("/dev/ttyUSB0")
+    with pytest.raises(ConfigError, match="baud: streams"):
+        load(two_streams(tmp_path, METER, url=tmp_path / "usb-rs485", settings="baud = 9600"))
+    assert len(
+        load(two_streams(tmp_path, METER, url="/dev/ttyUSB1", settings="baud = 9600")).streams
+    )

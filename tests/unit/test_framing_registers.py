@@ -30,20 +30,53 @@ def test_no_request_is_longer_than_an_answer_may_be() -> None:
     assert plan(registers) == ((3, 0, MAX_WORDS), (3, MAX_WORDS, 128 - MAX_WORDS))
 
 
+def test_no_value_is_read_at_two_moments() -> None:
+    counters = [RegisterOptions(name="first", address=0)] + [
+        RegisterOptions(name=f"r{i}", address=1 + 4 * i, type="uint64") for i in range(40)
+    ]
+    first, second = plan(counters)
+    assert (first.address + first.words - 1) % 4 == 0
+    assert (first.words + second.words, second.address) == (161, first.words)
+    assert plan(counters[1:2], most_words=2) == ((3, 1, 4),)
+
+
+def test_coils_are_asked_for_by_the_bit() -> None:
+    registers = (
+        RegisterOptions(name="pump", address=5, table="coil"),
+        RegisterOptions(name="valve", address=6, table="coil"),
+        RegisterOptions(name="door", address=300, table="discrete"),
+    )
+    assert plan(registers) == ((1, 5, 2), (2, 300, 1))
+    assert [value(one, {(1, 5): 1, (1, 6): 0, (2, 300): 1}) for one in registers] == [1.0, 0.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("kind", "form", "expected"),
     [
         ("int16", ">h", -2), ("uint16", ">H", 65534), ("int32", ">i", -70_000),
-        ("uint32", ">I", 4_000_000_000), ("float32", ">f", -1.5),
+        ("uint32", ">I", 4_000_000_000), ("float32", ">f", -1.5), ("int64", ">q", -(2**50)),
+        ("uint64", ">Q", 123_456_789_012), ("float64", ">d", 1e200 / 3),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("order", ["high-first", "low-first"])
-def test_every_type_in_both_orders(kind: str, form: str, expected: float, order: str) -> None:
+@pytest.mark.parametrize("order", ["ABCD", "CDAB", "BADC", "DCBA"])
+def test_every_type_in_each_order_that_manuals_name(
+    kind: str, form: str, expected: float, order: str
+) -> None:
     stored = struct.pack(form, expected)
-    words = struct.unpack(f">{len(stored) // 2}H", stored)
-    placed = words if order == "high-first" else words[::-1]
-    register = RegisterOptions(name="a", address=7, type=kind, words=order)  # type: ignore[arg-type]
-    assert value(register, {(3, 7 + i): word for i, word in enumerate(placed)}) == expected
+    pairs = [stored[i : i + 2] for i in range(0, len(stored), 2)]
+    if order in ("BADC", "DCBA"):
+        pairs = [pair[::-1] for pair in pairs]
+    if order in ("CDAB", "DCBA"):
+        pairs = pairs[::-1]
+    words = {(3, 7 + i): int.from_bytes(pair, "big") for i, pair in enumerate(pairs)}
+    register = RegisterOptions(name="a", address=7, type=kind, byte_order=order)  # type: ignore[arg-type]
+    assert value(register, words) == expected
+
+
+def test_one_bit_of_a_register() -> None:
+    bits = [RegisterOptions(name=f"b{i}", address=7, type="bit", bit=i) for i in range(16)]
+    assert plan(bits) == ((3, 7, 1),)
+    assert [i for i, one in enumerate(bits) if value(one, {(3, 7): 0x8005})] == [0, 2, 15]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 400), st.booleans()), min_size=1))

@@ -133,6 +133,100 @@ def test_empty_lines_are_nothing() -> None:
     assert framing.rows.tally.bad == {}
 
 
+W = ColumnOptions("weight", unit="kg")
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (b"12.5 kg", 12.5), (b"12.5kg", 12.5), (b'"12.5"', 12.5), (b'" 12.5 kg "', 12.5),
+        (b"t=12.5", 12.5), (b"W:+  12.345kg", 12.345), (b"- 5 kg", -5.0), (b"Net wt: .5e1kg", 5.0),
+        (b"T:+012.5C", 12.5), (b"12.5 \xc2\xb0C", 12.5), (b"12.5\xb0C", 12.5), (b"w = 7 %", 7.0),
+    ],
+)  # fmt: skip
+def test_a_value_may_bear_a_name_quotes_and_a_unit(line: bytes, value: float) -> None:
+    assert rows(lines_of(W), line + b"\n") == [[value]]
+    json = framing_of(LinesOptions(columns=(W,), format="json"))
+    if b'"' not in line and line.isascii():
+        assert rows(json, b'{"weight": "' + line + b'"}\n') == [[value]]
+
+
+@pytest.mark.parametrize(
+    "line", [b"12.5 zz", b"1k2", b"12.5.1 kg", b"kg 12.5", b"5 kg kg", b"1=2=3"]
+)
+def test_what_is_no_number_with_a_known_unit_is_damaged(line: bytes) -> None:
+    framing = lines_of(W)
+    assert rows(framing, line + b"\n") == []
+    cause = framing.cause()
+    assert cause is not None
+    assert "is neither a number nor one with a unit" in cause.what
+
+
+def test_a_unit_of_ones_own_is_known_where_it_is_configured() -> None:
+    assert rows(lines_of(ColumnOptions("a", unit="sacks")), b"3 sacks\n") == [[3.0]]
+
+
+def test_a_decimal_comma_goes_with_a_unit_and_a_broken_probe_with_a_name() -> None:
+    framing = lines_of(W, ColumnOptions("t"), separator=";", decimal=",")
+    (run,) = framing.feed(b"w=1,5 kg;t=ERR\n")
+    assert run.values[0, 0] == 1.5
+    assert run.missing == {"t": "not a number (ERR)"}
+
+
+def test_values_are_picked_by_the_name_before_them() -> None:
+    framing = lines_of(ColumnOptions("l", at="L"), ColumnOptions("t", at="T"), separator=" ")
+    (run,) = framing.feed(b"T=21.5C P=1013hPa L=3.5m\nL:4 X:1\n")
+    assert run.values[0].tolist() == [3.5, 21.5]
+    assert run.values[1, 0] == 4.0
+    assert run.missing == {"t": "not in the line"}
+
+
+@pytest.mark.parametrize(
+    ("column", "sent", "said"),
+    [
+        (W, b"kg", ""), (W, b"", ""), (ColumnOptions("weight"), b"lb", ""),
+        (W, b"lb", "weight: sent in lb, told as kg with scale 1; correct unit, or set scale to"),
+        (ColumnOptions("level", unit="m", scale=0.01), b"cm", ""),
+        (ColumnOptions("level", unit="m", scale=0.1), b"cm", "set scale to 0.01"),
+        (ColumnOptions("t", unit="Cel"), b"C", ""),
+        (ColumnOptions("t", unit="Cel"), b"F", "t: sent in F, told as Cel; correct unit, or set "),
+        (ColumnOptions("t", unit="Cel", scale=0.5556, offset=-17.78), b"F", ""),
+    ],
+)  # fmt: skip
+def test_a_unit_that_is_not_the_configured_one_is_told(
+    column: ColumnOptions, sent: bytes, said: str
+) -> None:
+    framing = lines_of(column)
+    assert len(rows(framing, b"12 " + sent + b"\n")) == 1
+    assert bool(framing.notice) == bool(said)
+    assert said in framing.notice
+    rows(framing, b"12\n")
+    assert framing.notice == "", "told no longer than it is so"
+
+
+@pytest.mark.parametrize(
+    ("options", "line", "what", "advice"),
+    [
+        ({}, b"ST,GS,+  12.345kg", "a line has 3 fields, not 1 ('ST,GS,+  12.345kg')", "(at)"),
+        ({}, b'{"weight": 12}', "lines of JSON come", 'set format = "json"'),
+        ({"format": "json"}, b"12.5,3", "lines come that are no JSON object", 'set format = "csv"'),
+        ({"format": "json"}, b'{"weight": 12', "a line cannot be read", "columns and format"),
+    ],
+)  # fmt: skip
+def test_why_lines_are_refused_is_told_by_the_line(
+    options: dict[str, str], line: bytes, what: str, advice: str
+) -> None:
+    framing = lines_of(W, **options)
+    assert rows(framing, line + b"\n") == []
+    cause = framing.cause()
+    assert cause is not None
+    assert what in cause.what
+    assert advice in cause.advice
+    good = b'{"weight": 1}\n' if options else b"1 kg\n"
+    assert rows(framing, good) == [[1.0]]
+    assert framing.cause() is None
+
+
 def test_columns_are_picked_by_place() -> None:
     framing = lines_of(ColumnOptions("b", at=3), ColumnOptions("a", at=1))
     assert rows(framing, b"id7,1.5,ok,2.5,more\n") == [[2.5, 1.5]]
@@ -256,6 +350,145 @@ def test_what_a_receiver_with_a_fix_leaves_empty_is_missing() -> None:
     assert run.missing == {"speed": "empty"}
     (run,) = framing.feed(sentence(RMC.replace("022.4", "inf").replace("123519", "123520")))
     assert run.missing == {"speed": "inf is more than max (3.40282e+38)"}
+
+
+LATITUDE_AND_LONGITUDE = ("latitude", "longitude")
+GNS = "GNGNS,123519.00,4807.038,N,01131.000,W,AA,12,0.9,545.4,46.9,,,V"
+GLL = "GPGLL,4807.038,N,01131.000,W,123519.00,A,A"
+VTG = "GPVTG,84.4,T,,M,022.4,N,041.5,K,A"
+
+
+@pytest.mark.parametrize("body", [RMC, GGA, GNS, GLL])
+def test_each_sentence_with_a_position_gives_it(body: str) -> None:
+    framing = framing_of(NmeaOptions(values=LATITUDE_AND_LONGITUDE))
+    assert rows(framing, sentence(body)) == [pytest.approx([48.1173, -11.516667], abs=1e-5)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [GNS.replace("AA", "NN"), GLL.replace(",A,A", ",V,N"), VTG.replace("K,A", "K,N")],
+)
+def test_each_sentence_without_a_fix_gives_none(body: str) -> None:
+    framing = framing_of(NmeaOptions(values=("latitude", "longitude", "speed")))
+    assert rows(framing, sentence(body)) == []
+    assert framing.rows.tally.empty == 1
+
+
+def test_a_speed_from_vtg_joins_the_position_that_it_follows() -> None:
+    framing = framing_of(NmeaOptions())
+    for second in ("123519.00", "123520.00"):
+        (row,) = rows(framing, sentence(GNS.replace("123519.00", second)) + sentence(VTG))
+        assert row == pytest.approx([48.1173, -11.516667, 11.523556, 12.0], abs=1e-5)
+    # One that is empty in RMC is waited for where VTG has come before, and no longer than that.
+    rmc = RMC.replace("022.4", "").replace("123519", "123521")
+    gga = GGA.replace("123519", "123521")
+    assert rows(framing, sentence(rmc) + sentence(gga)) == []
+    (row,) = rows(framing, sentence(VTG))
+    assert row[2] == pytest.approx(11.523556, abs=1e-5)
+    framing.feed(sentence(rmc.replace("123521", "123522")) + sentence(gga.replace("21", "22", 1)))
+    (row,) = rows(framing, sentence(rmc.replace("123521", "123523")))
+    assert math.isnan(row[2])
+
+
+def test_one_moment_is_one_however_many_digits_its_time_has() -> None:
+    framing = framing_of(NmeaOptions())
+    rmc, gga = RMC.replace("123519", "123519.00"), GGA.replace("123519", "123519.000")
+    assert len(rows(framing, sentence(rmc) + sentence(gga))) == 1
+
+
+@pytest.mark.parametrize("time", ["", "120000.00"])
+def test_a_time_that_is_empty_or_stands_still_still_gives_rows(time: str) -> None:
+    framing = framing_of(NmeaOptions(values=("latitude", "longitude", "satellites")))
+    places = [str(4807 + i) for i in range(6)]
+    made = rows(
+        framing,
+        b"".join(
+            sentence(body.replace("123519", time).replace("4807", place))
+            for place in places
+            for body in (RMC, GGA)
+        ),
+    )
+    assert [row[0] for row in made] == pytest.approx([48 + (7.038 + i) / 60 for i in range(6)])
+    assert ("time in the receiver's sentences stands still" in framing.notice) == bool(time)
+    later = RMC.replace("123519", "120001.00"), GGA.replace("123519", "120001.00")
+    assert len(rows(framing, b"".join(map(sentence, later)))) == 1
+    assert framing.notice == ""
+
+
+def test_a_receiver_that_stands_still_in_place_and_time_gives_rows() -> None:
+    framing = framing_of(NmeaOptions(values=LATITUDE_AND_LONGITUDE))
+    assert len(rows(framing, sentence(RMC) * 40)) > 30
+    assert "stands still" in framing.notice
+
+
+def test_a_value_that_no_sentence_gives_is_missing_in_the_end() -> None:
+    framing = framing_of(NmeaOptions(values=("latitude", "altitude")))
+    made = [
+        run
+        for second in range(20)
+        for run in framing.feed(sentence(RMC.replace("123519", f"1235{second:02}")))
+    ]
+    assert len(made) == 11
+    assert made[-1].missing == {"altitude": "in no sentence that comes"}
+    # One that comes more rarely than the position is waited for.
+    framing = framing_of(NmeaOptions(values=("latitude", "altitude")))
+    sent = b"".join(
+        sentence(body.replace("123519", f"1235{second:02}"))
+        for second in range(20)
+        for body in ((RMC, GGA) if second % 5 == 0 else (RMC,))
+    )
+    found = rows(framing, sent)
+    assert len(found) == 4
+    assert all(map(math.isfinite, found[-1]))
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"), [("6", "dead reckoning"), ("7", "typed in"), ("8", "simulated")]
+)
+def test_a_position_that_no_satellites_gave_is_told(quality: str, said: str) -> None:
+    framing = framing_of(NmeaOptions(values=LATITUDE_AND_LONGITUDE))
+    assert len(rows(framing, sentence(GGA.replace(",W,1,", f",W,{quality},")))) == 1
+    assert said in framing.notice
+    assert len(rows(framing, sentence(GGA.replace("123519", "123520")))) == 1
+    assert framing.notice == ""
+
+
+def test_sentences_without_a_checksum_are_taken_where_that_is_asked_for() -> None:
+    bare = b"$" + GGA.encode() + b"\r\n"
+    framing = framing_of(NmeaOptions(values=LATITUDE_AND_LONGITUDE))
+    assert rows(framing, bare) == []
+    cause = framing.cause()
+    assert cause is not None
+    assert 'checksum = "optional"' in cause.advice
+    framing = framing_of(NmeaOptions(values=LATITUDE_AND_LONGITUDE, checksum="optional"))
+    assert len(rows(framing, bare + sentence(GGA.replace("123519", "123520")))) == 2
+    assert rows(framing, sentence(GGA)[:-4] + b"00\r\n") == []
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "advice"),
+    [
+        (
+            sentence("GPGSV,3,1,11,03,03,111,00") + b"!AIVDM,1,1,,A,14eG,0*5A\r\n",
+            "sentences come (GPGSV), but none that gives latitude, longitude, altitude",
+            "turn RMC or GGA or GNS or GLL on in the receiver",
+        ),
+        (sentence(RMC), "sentences come (GPRMC), but none that gives altitude", "turn GGA or GNS"),
+        (
+            sentence(RMC.replace(",A,", ",V,")), "the receiver sends (GPRMC), but has no position",
+            "antenna a view of the sky",
+        ),
+    ],
+)  # fmt: skip
+def test_why_a_receiver_gives_no_row_is_told_by_its_sentences(
+    data: bytes, what: str, advice: str
+) -> None:
+    framing = framing_of(NmeaOptions(values=("latitude", "longitude", "altitude")))
+    assert rows(framing, data) == []
+    cause = framing.cause()
+    assert cause is not None
+    assert cause.what == what
+    assert advice in cause.advice
 
 
 def test_other_sentences_change_nothing() -> None:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 import serial
@@ -29,7 +28,7 @@ REGISTERS = (
     RegisterOptions(name="voltage", unit="V", scale=0.1, address=0, type="uint16", table="input"),
     RegisterOptions(name="power", unit="W", address=1, type="int32", table="input"),
     RegisterOptions(
-        name="frequency", unit="Hz", address=40, type="float32", words="low-first", max=70.0
+        name="frequency", unit="Hz", address=40, type="float32", byte_order="CDAB", max=70.0
     ),
 )
 
@@ -136,10 +135,10 @@ def test_a_value_out_of_its_range_is_missing(
 def test_a_device_that_does_not_answer_is_said(device: SerialDevice, slave: ModbusSlave) -> None:
     source = meter(device, number=8, stale_after_s=1.0, timeout_s=0.1)
     source.open()
-    with pytest.raises(SourceError, match=r"gave no answer for 1 s; check device, baud, power"):
+    with pytest.raises(SourceError, match=r"for 1 s: not one byte came back to \d requests; check"):
         take(source)
     source.close()
-    assert len(slave.requests) >= 1
+    assert slave.requests == []
 
 
 def test_a_register_that_is_not_there_costs_its_own_value_alone_and_comes_back(
@@ -223,7 +222,6 @@ def test_an_answer_that_is_late_now_and_then_goes_to_no_other_register(
     source.close()
     assert_not_exchanged(rows)
     assert "later than framing.timeout_s (0.05 s); raise it" in source.notice
-    assert msgspec.json.encode(source.notice), "it goes into health"
 
 
 def test_a_device_that_is_always_late_is_told_how_late(device: SerialDevice) -> None:

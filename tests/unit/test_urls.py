@@ -27,7 +27,8 @@ from edge_runtime.errors import ConfigError, SourceError, UsageError
 from edge_runtime.packs.download import status_text, why_broken
 from edge_runtime.provision.claims import read_claim
 from edge_runtime.sources.network_camera.address import why_unreached
-from edge_runtime.sources.serial_port import SerialSource, open_port
+from edge_runtime.sources.ports import open_port
+from edge_runtime.sources.serial_port import SerialSource
 from edge_runtime.stream.task import describe as described
 from edge_runtime.toml_file import read_toml
 from edge_runtime.urls import login_doubt, shown_url, without_urls

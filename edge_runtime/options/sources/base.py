@@ -87,6 +87,11 @@ class BaseSourceOptions(Kind, frozen=True):
         return (self.kind, *(getattr(self, key) for key in keys))
 
     @property
+    def shares_port(self) -> bool:
+        """Whether several streams of one process use one port, in turn."""
+        return False
+
+    @property
     def place(self) -> str:
         """Where it is, as it may be shown; empty: nowhere."""
         return ""
@@ -107,6 +112,10 @@ class BaseSourceOptions(Kind, frozen=True):
     def warnings(self) -> Iterator[tuple[str, Text]]:
         """Yield each key that may mean something else than it says, and what to do then."""
         yield from ()
+
+    def conflict_with(self, other: BaseSourceOptions) -> tuple[str, Text] | None:  # noqa: ARG002 - a kind's own
+        """Return the key that another stream's source cannot go with, and why; None: they can."""
+        return None
 
     def resolved(self) -> BaseSourceOptions:
         """Return it as what its file says that it is. Raises UsageError."""
