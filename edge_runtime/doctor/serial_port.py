@@ -12,6 +12,7 @@ from edge_runtime.doctor.access import held, holders
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import Text, located, row
+from edge_runtime.framing.causes import Cause
 from edge_runtime.framing.quality import BEARABLE, shown
 from edge_runtime.framing.rows import MOST_SAID, FramingCounts
 from edge_runtime.options import SerialOptions
@@ -53,7 +54,7 @@ def look_at(around: Surroundings, check: str, options: SerialOptions) -> Finding
 def unusable(around: Surroundings, check: str, path: Path) -> Finding | None:
     """Say what keeps a port from being used, before it is opened."""
     if not path.exists():
-        return broken(around, check, PortError(str(path), not_there(around.root)))
+        return broken(around, check, str(path), not_there(around.root))
     if not stat.S_ISCHR(path.stat().st_mode):
         text = around.text("{device} is not a serial port", device=path)
         return Finding(check, "failed", text, around.text("Correct the stream's source.url."))
@@ -79,19 +80,19 @@ def listen(around: Surroundings, check: str, options: SerialOptions) -> Finding:
             if now_s >= until_s:
                 break
     except PortError as error:
-        return broken(around, check, error)
+        return broken(around, check, error.place, error.cause)
     finally:
         source.close()
     return judge(around, check, shown_url(options.url), source.tally, source.notice, missing)
 
 
-def broken(around: Surroundings, check: str, error: PortError) -> Finding:
+def broken(around: Surroundings, check: str, place: str, cause: Cause) -> Finding:
     """Say why no rows come, in the words that the running daemon has for it."""
-    language, cause = around.language, error.cause
+    language = around.language
     return Finding(
         check,
         "failed",
-        located(error.place, cause.what).localized(language),
+        located(place, cause.what).localized(language),
         as_sentence(cause.advice.localized(language)),
     )
 

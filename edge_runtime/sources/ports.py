@@ -16,7 +16,7 @@ from typing import Any
 import serial
 
 from edge_runtime.board.open_files import processes_with
-from edge_runtime.errors import SourceError, Text, because
+from edge_runtime.errors import SourceError, Text, because, located, row
 from edge_runtime.framing.causes import Cause, LineErrors
 from edge_runtime.options import SerialOptions
 from edge_runtime.urls import shown_url, without_urls
@@ -37,9 +37,7 @@ class PortError(SourceError):
     """What is wrong with a port or a line, and what to do: `doctor` shows them apart."""
 
     def __init__(self, place: str, cause: Cause) -> None:
-        super().__init__(
-            Text("{place}: {what}; {advice}", place=place, what=cause.what, advice=cause.advice)
-        )
+        super().__init__(row([located(place, cause.what), cause.advice]))
         self.place = place
         self.cause = cause
 

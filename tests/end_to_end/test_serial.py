@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.daemon import Daemon, Ear, command
-from support.serial_device import ModbusSlave, SerialDevice, repeating
+from support.serial_device import ModbusLine, ModbusSlave, SerialDevice, repeating
+from support.waiting import until
 
 PROBE = """
 [[streams]]
@@ -118,6 +119,40 @@ def test_a_meter_is_polled_at_its_interval(
     head = ear.of("reading")[0][0]
     assert (head["n"], head["u"], head["v"]) == ("voltage", "V", 230.5)
     assert head["model"] == "00000000"
+
+
+METER = """
+[[streams]]
+name = "meter-{number}"
+publish = {{ mode = "every_inference" }}
+[streams.source]
+kind = "serial"
+url = "{url}"
+stale_after_s = 1.0
+[streams.source.framing]
+kind = "modbus"
+device = {number}
+every_s = 0.1
+timeout_s = 0.2
+registers = [{{ name = "voltage", unit = "V", address = 0, scale = 0.1 }}]
+"""
+
+
+def test_meters_on_one_line_share_the_port_and_the_one_that_is_dead_is_named(
+    device: SerialDevice, daemon: Callable[..., Daemon], ear: Ear
+) -> None:
+    slaves = [ModbusSlave(device, number) for number in (1, 2)]
+    for slave in slaves:
+        slave.words = {(3, 0): 2300 + slave.number}
+    run = daemon("".join(METER.format(number=n, url=device.path) for n in (1, 2, 9)))
+    with repeating(ModbusLine(device, slaves).step):
+        run.start()
+        ear.wait_for(lambda ear: {230.1, 230.2} <= {p[0]["v"] for p in ear.of("reading")})
+        until(lambda: "no answer, while others on this line answer" in run.text(), "told")
+        assert run.stop() == 0
+    told = "meter-9: degraded: {}: nothing valid for 1 s: no answer, while others on this line"
+    assert told.format(device.path) in run.text()
+    assert "another" not in run.text(), "nobody else holds the port"
 
 
 def test_check_says_what_a_sensor_sends(
