@@ -6,7 +6,8 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -14,7 +15,14 @@ import pytest
 
 from edge_runtime.cli import cli
 from edge_runtime.cli.paths import MARK
+from edge_runtime.clock import SystemClock
+from edge_runtime.daemon.preview_protocol import SOCKET
+from edge_runtime.daemon.preview_socket import PreviewSocket
 from edge_runtime.provision.owner import acting_as_owner, in_owners_process
+from edge_runtime.raw import Frame
+from edge_runtime.stream.builder import RunningStream
+from edge_runtime.stream.frame_tap import FrameTaps
+from support.media import flat
 from support.owners import OWNER, SECRET, as_root, as_typed, inventory, planted, python_for_all
 from support.owners_child import CLAIM
 from support.pack_files import WEIGHTS
@@ -77,6 +85,15 @@ def commands(command: click.Command, name: str = "") -> Iterator[tuple[str, clic
             yield from commands(inner, f"{name} {part}".strip())
     else:
         yield name, command
+
+
+class OneStream:
+    """A device with one stream of pictures."""
+
+    def __init__(self) -> None:
+        self.taps = FrameTaps()
+        self.taps.of("road")
+        self.streams: Mapping[str, RunningStream] = {}
 
 
 WITH_STATE = {
@@ -220,3 +237,32 @@ def test_nothing_changes_in_a_folder_of_roots_own(tmp_path: Path) -> None:
     assert in_owners_process(tmp_path, lambda: str(os.getpid()).encode()) == b"%d" % os.getpid()
     with acting_as_owner(tmp_path / "not there"):
         assert os.geteuid() == 0
+
+
+@as_root
+def test_a_snapshot_is_taken_as_the_owner_and_written_as_root(folder: Path) -> None:
+    state, device, clock = planted(folder / "state", {}), OneStream(), SystemClock()
+    private = folder / "private"  # where the owner can write nothing
+    private.mkdir(mode=0o700)
+    preview, ends = PreviewSocket(state, device, clock), threading.Event()
+
+    def capture() -> None:
+        while not ends.wait(0.01):
+            device.taps.of("road").offer(Frame(0, flat(7), clock.now()), clock.monotonic())
+
+    thread = threading.Thread(target=capture)
+    preview.start()
+    os.chown(state / SOCKET, OWNER, OWNER)
+    thread.start()
+    try:
+        words = ("snapshot", "road", "--state-dir", str(state), "--out", str(private / "road.jpg"))
+        done = as_typed(*words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (private / "road.jpg").stat().st_uid == 0
+        (private / "road.jpg").unlink()
+        (private / "road.jpg").mkdir()
+        assert as_typed(*words).returncode == 2
+    finally:
+        ends.set()
+        thread.join()
+        preview.close()
