@@ -17,14 +17,14 @@ from support.pack_files import make_pack
 from support.paths import ROOT
 
 PAGE = (ROOT / "models" / "README.md").read_text()
-SECTIONS = {
+SECTIONS = [
     thing
     for thing in vars(manifest).values()
     if isinstance(thing, type)
     and issubclass(thing, Section)
     and thing.__module__ == manifest.__name__
     and thing is not Manifest
-}
+]
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -20,7 +20,7 @@ from edge_runtime.cli.renew import connect
 from edge_runtime.cli.status import status
 from edge_runtime.clock import Stamp
 from edge_runtime.config import parse
-from edge_runtime.daemon.daemon import warn_of_damage
+from edge_runtime.daemon.loading import warn_of_damage
 from edge_runtime.doctor import Surroundings
 from edge_runtime.doctor.certificate import check_certificate
 from edge_runtime.enrolment.identity import Files, IdentityFolder, provisioned
