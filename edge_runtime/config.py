@@ -1,46 +1,210 @@
-"""Reads the TOML file into `options`: what is wrong, where in the file, and what would be right."""
+"""Reads the TOML file into `options`: all that is wrong, where in the file, and what is right."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edge_runtime.errors import ConfigError, Text, UsageError, located
+from edge_runtime.errors import ConfigError, Text, UsageError
 from edge_runtime.options import (
     RESERVED_STREAM_NAMES,
     AlwaysOptions,
     BrokerOptions,
     Config,
+    ConfigTables,
+    InferenceOptions,
     IntervalOptions,
+    ModelOptions,
+    RuleOptions,
     SourceOptions,
     StreamOptions,
 )
-from edge_runtime.options.broker import faults
-from edge_runtime.toml_file import read_toml, typed
+from edge_runtime.options.broker import faults as broker_faults
+from edge_runtime.toml_file import (
+    Fault,
+    part,
+    read_toml,
+    refuse,
+    spoils,
+    suggestion,
+    value_faults,
+)
 
 
 def load(path: Path) -> Config:
-    """Read and check a configuration file. Raises ConfigError with the path within the file."""
-    try:
-        raw = read_toml(path, ConfigError)
-    except FileNotFoundError:
-        raise ConfigError("{file}: no such file; name one with --config", file=path) from None
-    return parse(raw, path)
+    """Read and check a configuration file. Raises ConfigError with all that is wrong in it."""
+    return read_config(path).finished()
 
 
 def parse(raw: dict[str, Any], path: Path) -> Config:
     """Turn a parsed file into a checked Config; `path` is for messages and relative paths."""
-    for key in ("folder", "state_dir"):
-        if key in raw:
-            raise ConfigError("{file}: {key}: unknown key; remove it", file=path, key=key)
-    config = typed(raw, Config, path, ConfigError)
-    config = msgspec.structs.replace(config, folder=path.resolve().parent)
-    config = resolve_sources(resolve_paths(config), path)
-    check_broker(config.broker, path)
-    check_streams(config, path)
-    return config
+    return ConfigReading(raw, path).finished()
+
+
+def read_config(path: Path) -> ConfigReading:
+    """Read a file and check all that stands in it. Raises ConfigError where it is no TOML."""
+    try:
+        raw = read_toml(path, ConfigError)
+    except FileNotFoundError:
+        raise ConfigError("{file}: no such file; name one with --config", file=path) from None
+    return ConfigReading(raw, path)
+
+
+class ConfigReading:
+    """A file as it was read: what is wrong in it so far, and the streams in which nothing is.
+
+    `streams`: by their places in the file, their paths made absolute. More faults may be added, of
+    what the file names, before it is `finished`.
+    """
+
+    def __init__(self, raw: dict[str, Any], path: Path) -> None:
+        self._raw = raw
+        self._path = path
+        self.folder = path.resolve().parent
+        self.faults = value_faults(raw, ConfigTables)
+        self.broker = self._broker()
+        self.streams = dict(self._sound_streams())
+        self.faults += self._parts_faults()
+        self.faults += name_faults(self._names())
+        for index, stream in self.streams.items():
+            self.faults += stream_faults(stream, f"streams[{index}]")
+        self.faults += shared_faults(self.streams)
+        self.faults += beside_faults(self.streams)
+        self.streams = {
+            index: one
+            for index, one in self.streams.items()
+            if not spoils(self.faults, f"streams[{index}]")
+        }
+
+    def broken_streams(self) -> Iterator[tuple[int, StreamOptions]]:
+        """Yield the other streams, made of what holds in them: of model and rules alone."""
+        for where, table in self._tables():
+            index = int(where[len("streams[") : -1])
+            if (
+                index in self.streams
+                or "model" not in table
+                or spoils(self.faults, f"{where}.model")
+            ):
+                continue
+            rules = table.get("rules")
+            sound = (
+                [
+                    part(rule, RuleOptions)
+                    for number, rule in enumerate(rules if isinstance(rules, list) else ())
+                    if not spoils(self.faults, f"{where}.rules[{number}]")
+                ]
+                if not spoils(self.faults, f"{where}.rules")
+                else []
+            )
+            model = part(table["model"], ModelOptions)
+            yield index, StreamOptions(name=where, model=model, rules=tuple(sound))
+
+    @property
+    def forced_engine(self) -> str:
+        """The engine that the device forces; where its table is wrong, none."""
+        table = self._raw.get("inference", {})
+        if spoils(self.faults, "inference"):
+            table = {}
+        options: InferenceOptions = part(table, InferenceOptions)
+        return options.engine
+
+    @property
+    def config(self) -> Config | None:
+        """The configuration; None where anything in it is wrong."""
+        if self.faults or self.broker is None:
+            return None
+        tables = part(self._raw, ConfigTables)
+        fields = {name: getattr(tables, name) for name in tables.__struct_fields__}
+        streams = tuple(self.streams.values())
+        return Config(
+            **(fields | {"broker": self.broker, "streams": streams, "folder": self.folder})
+        )
+
+    def finished(self) -> Config:
+        """Return the configuration. Raises ConfigError, or what a fault names, with all faults."""
+        config = self.config
+        if config is None:
+            refuse(self.faults, self._raw, self._path, ConfigError)
+        return config
+
+    def _broker(self) -> BrokerOptions | None:
+        table = self._raw.get("broker")
+        if table is None or spoils(self.faults, "broker"):
+            return None
+        broker: BrokerOptions = resolved(part(table, BrokerOptions), self.folder)
+        self.faults += [Fault(f"broker.{key}", wrong) for key, wrong in broker_faults(broker)]
+        return broker
+
+    def _tables(self) -> list[tuple[str, dict[str, Any]]]:
+        tables = self._raw.get("streams")
+        found = enumerate(tables) if isinstance(tables, list) else ()
+        return [(f"streams[{index}]", one) for index, one in found if isinstance(one, dict)]
+
+    def _sound_streams(self) -> Iterator[tuple[int, StreamOptions]]:
+        """Yield the streams in which every value is one that may stand there."""
+        for where, table in self._tables():
+            if spoils(self.faults, where):
+                continue
+            stream: StreamOptions = part(table, StreamOptions)
+            source = self._source(stream.source, where)
+            if source is not None:
+                index = int(where.removeprefix("streams[").removesuffix("]"))
+                yield index, msgspec.structs.replace(stream, source=source)
+
+    def _source(self, source: SourceOptions, where: str) -> Any:
+        """Return source options as their file says that they are; None where something is wrong."""
+        placed: SourceOptions = resolved(source, self.folder)
+        faults = [Fault(f"{where}.source.{key}", wrong) for key, wrong in placed.problems()]
+        found: Any = placed
+        try:
+            found = placed.resolved()
+        except UsageError as error:
+            faults.append(Fault(f"{where}.source.path", error.text))
+        self.faults += faults
+        return None if faults else found
+
+    def _parts_faults(self) -> list[Fault]:
+        """Return what is wrong with rules and, in streams that do not hold, with their sources."""
+        found: list[Fault] = []
+        for where, table in self._tables():
+            at = f"{where}.source"
+            is_broken = spoils(self.faults, where)
+            if is_broken and "source" in table and not spoils(self.faults, at):
+                self._source(part(table["source"], SourceOptions), where)
+            rules = table.get("rules")
+            for number, rule in enumerate(rules if isinstance(rules, list) else ()):
+                at = f"{where}.rules[{number}]"
+                if not spoils(self.faults, at):
+                    found += rule_faults(part(rule, RuleOptions), at)
+        return found
+
+    def _names(self) -> list[tuple[str, str]]:
+        """Return the keys and names of the streams, those of which the name may stand there."""
+        return [
+            (f"{where}.name", table["name"])
+            for where, table in self._tables()
+            if isinstance(table.get("name"), str) and not spoils(self.faults, f"{where}.name")
+        ]
+
+
+def config_faults(config: Config) -> Iterator[Fault]:
+    """Yield what the types cannot say of a configuration that comes from elsewhere than a file."""
+    yield from (Fault(f"broker.{key}", wrong) for key, wrong in broker_faults(config.broker))
+    streams = dict(enumerate(config.streams))
+    yield from name_faults((f"streams[{at}].name", one.name) for at, one in streams.items())
+    for index, stream in streams.items():
+        where = f"streams[{index}]"
+        for key, wrong in stream.source.problems():
+            yield Fault(f"{where}.source.{key}", wrong)
+        for number, rule in enumerate(stream.rules):
+            yield from rule_faults(rule, f"{where}.rules[{number}]")
+        yield from stream_faults(stream, where)
+    yield from shared_faults(streams)
+    yield from beside_faults(streams)
 
 
 def stream_named(config: Config, name: str) -> tuple[int, StreamOptions]:
@@ -54,90 +218,61 @@ def stream_named(config: Config, name: str) -> tuple[int, StreamOptions]:
     )
 
 
-def resolve_paths(config: Config) -> Config:
-    """Make relative paths absolute, from the file's folder."""
-
-    def resolved(section: Any) -> Any:
-        changes = {
-            field: (config.folder / value)
-            for field in section.__struct_fields__
-            if isinstance(value := getattr(section, field), Path)
-        }
-        return msgspec.structs.replace(section, **changes) if changes else section
-
-    return msgspec.structs.replace(
-        config,
-        broker=resolved(config.broker),
-        streams=tuple(
-            msgspec.structs.replace(stream, source=resolved(stream.source))
-            for stream in config.streams
-        ),
-    )
+def resolved(section: Any, folder: Path) -> Any:
+    """Make a table's relative paths absolute, from the file's folder."""
+    changes = {
+        field: (folder / value)
+        for field in section.__struct_fields__
+        if isinstance(value := getattr(section, field), Path)
+    }
+    return msgspec.structs.replace(section, **changes) if changes else section
 
 
-def resolve_sources(config: Config, path: Path) -> Config:
-    """Find out what recordings hold: it decides what their streams may do with it."""
-    streams = []
-    for index, stream in enumerate(config.streams):
-        try:
-            source = stream.source.resolved()
-        except UsageError as error:
-            raise ConfigError(located(path, f"streams[{index}].source.path", error)) from None
-        streams.append(msgspec.structs.replace(stream, source=source))
-    return msgspec.structs.replace(config, streams=tuple(streams))
+def name_faults(names: Iterable[tuple[str, str]]) -> Iterator[Fault]:
+    """Yield which streams' names are none, or are another's."""
+    seen: dict[str, str] = {}
+    for key, name in names:
+        if name in RESERVED_STREAM_NAMES:
+            yield Fault(key, Text("'{name}' is reserved; choose another name", name=name))
+        elif name in seen:
+            text = Text("'{name}' is also {other}; names must differ", name=name, other=seen[name])
+            yield Fault(key, text)
+        seen.setdefault(name, key)
 
 
-def check_broker(broker: BrokerOptions, path: Path) -> None:
-    """Check what the types cannot say of `[broker]`."""
-    for key, wrong in faults(broker):
-        raise ConfigError(located(path, f"broker.{key}", wrong))
+def stream_faults(stream: StreamOptions, where: str) -> Iterator[Fault]:
+    """Yield what the types cannot say of a stream as a whole."""
+    yield from kind_faults(stream, where)
+    yield from rate_faults(stream, where)
+    names: set[str] = set()
+    for number, rule in enumerate(stream.rules):
+        if rule.name in names:
+            text = Text("'{name}' is used twice; names must differ", name=rule.name)
+            yield Fault(f"{where}.rules[{number}].name", text)
+        names.add(rule.name)
 
 
-def check_streams(config: Config, path: Path) -> None:
-    """Check what the types cannot say of `[[streams]]`."""
-    seen: dict[str, int] = {}
-    for index, stream in enumerate(config.streams):
-        where = f"{path}: streams[{index}]"
-        if stream.name in RESERVED_STREAM_NAMES:
-            raise ConfigError(
-                "{at}.name: '{name}' is reserved; choose another name", at=where, name=stream.name
-            )
-        if stream.name in seen:
-            raise ConfigError(
-                "{at}.name: '{name}' is also streams[{other}].name; names must differ",
-                at=where,
-                name=stream.name,
-                other=seen[stream.name],
-            )
-        seen[stream.name] = index
-        check_source(stream.source, where)
-        check_shared(config, index, where)
-        check_beside(config.streams[:index], stream.source, where)
-        check_kind(stream, where)
-        check_rate(stream, where)
-        check_rules(stream, where)
+def rule_faults(rule: RuleOptions, where: str) -> Iterator[Fault]:
+    """Yield what is wrong with a rule's coordinates."""
+    return (Fault(f"{where}.{key}", wrong) for key, wrong in rule.problems())
 
 
-def check_source(source: SourceOptions, where: str) -> None:
-    """Check that the files a source reads are there (a camera may come later)."""
-    for key, wrong in source.problems():
-        raise ConfigError(located(f"{where}.source.{key}", wrong))
-
-
-def check_shared(config: Config, index: int, where: str) -> None:
-    """Check that streams of one camera, which is opened once for all, ask the same of it."""
-    source = config.streams[index].source
-    for other, stream in enumerate(config.streams[:index]):
-        if not source.shared_device or stream.source.shared_device != source.shared_device:
+def shared_faults(streams: dict[int, StreamOptions]) -> Iterator[Fault]:
+    """Yield where streams of one camera, which is opened once for all, ask not the same of it."""
+    first: dict[str, tuple[int, SourceOptions]] = {}
+    for index, stream in streams.items():
+        source = stream.source
+        if not source.shared_device:
             continue
-        if differing := differences(source, stream.source):
-            raise ConfigError(
-                "{at}.source: the same camera as streams[{other}].source, but with another "
-                "{keys}; streams that share a camera get the same pictures: write the same in both",
-                at=where,
+        other, shared = first.setdefault(source.shared_device, (index, source))
+        if differing := differences(source, shared):
+            text = Text(
+                "the same camera as streams[{other}].source, but with another {keys}; streams that "
+                "share a camera get the same pictures: write the same in both",
                 other=other,
                 keys=", ".join(differing),
             )
+            yield Fault(f"streams[{index}].source", text)
 
 
 def differences(one: SourceOptions, other: SourceOptions) -> list[str]:
@@ -151,23 +286,23 @@ def differences(one: SourceOptions, other: SourceOptions) -> list[str]:
     ]
 
 
-def check_beside(others: tuple[StreamOptions, ...], source: SourceOptions, where: str) -> None:
-    """Check that a source can be open beside those of the streams before it."""
-    for number, other in enumerate(others):
-        if (wrong := source.conflict_with(other.source)) is not None:
-            raise ConfigError(
-                "{at}.source.{key}: streams[{other}] ('{name}') has the same {place}: {wrong}",
-                at=where,
-                key=wrong[0],
-                other=number,
-                name=other.name,
+def beside_faults(streams: dict[int, StreamOptions]) -> Iterator[Fault]:
+    """Yield the sources that cannot be open beside those of the streams before them."""
+    for (other, before), (index, stream) in combinations(streams.items(), 2):
+        source = stream.source
+        if (wrong := source.conflict_with(before.source)) is not None:
+            text = Text(
+                "streams[{other}] ('{name}') has the same {place}: {wrong}",
+                other=other,
+                name=before.name,
                 place=source.place,
                 wrong=wrong[1],
             )
+            yield Fault(f"streams[{index}].source.{wrong[0]}", text)
 
 
-def check_rate(stream: StreamOptions, where: str) -> None:
-    """Check that a gate lets frames through often enough for the tracker to see a thing twice."""
+def rate_faults(stream: StreamOptions, where: str) -> Iterator[Fault]:
+    """Yield where a gate lets frames through too rarely for the tracker to see a thing twice."""
     track = stream.tracking
     if stream.rate == "adaptive" and (track is None or isinstance(stream.gate, IntervalOptions)):
         needs = (
@@ -175,65 +310,56 @@ def check_rate(stream: StreamOptions, where: str) -> None:
             if track is None
             else Text('a gate "always" or "motion"')
         )
-        raise ConfigError("{at}.rate: adaptive needs {needs}", at=where, needs=needs)
+        yield Fault(f"{where}.rate", Text("adaptive needs {needs}", needs=needs))
     if (
         isinstance(stream.gate, IntervalOptions)
         and track
         and stream.gate.every_s > track.max_lost_s
     ):
-        raise ConfigError(
-            "{at}.gate.every_s: {every:g} s is longer than track.max_lost_s ({most:g} s), so that "
-            "no track could be followed; raise max_lost_s",
-            at=where,
+        text = Text(
+            "{every:g} s is longer than track.max_lost_s ({most:g} s), so that no track could be "
+            "followed; raise max_lost_s",
             every=stream.gate.every_s,
             most=track.max_lost_s,
         )
+        yield Fault(f"{where}.gate.every_s", text)
 
 
-def check_kind(stream: StreamOptions, where: str) -> None:
-    """Check that pictures and sensors have what is theirs alone."""
+def kind_faults(stream: StreamOptions, where: str) -> Iterator[Fault]:
+    """Yield what is a picture's alone beside a sensor, and the other way round."""
     if stream.sensor is not None:
         pictures = {"gate": AlwaysOptions(), "track": None, "rate": "full"}
         foreign = [key for key, unset in pictures.items() if getattr(stream, key) != unset]
         foreign += ["rules"] * bool(stream.track_rules)
-        if foreign:
-            raise ConfigError(
-                "{at}.{key}: is about pictures; remove it from a sensor", at=where, key=foreign[0]
-            )
-        if not stream.has_model:
-            check_channels(stream, stream.sensor.channels, where)
-    elif stream.thresholds or stream.publish.dead_band:
-        key = "rules" if stream.thresholds else "publish.dead_band"
-        raise ConfigError(
-            "{at}.{key}: is for sensors; remove it beside pictures", at=where, key=key
-        )
+        for key in foreign:
+            yield Fault(f"{where}.{key}", Text("is about pictures; remove it from a sensor"))
+        if not stream.has_model and not foreign:
+            yield from channel_faults(stream, stream.sensor.channels, where)
+    else:
+        foreign = ["rules"] * bool(stream.thresholds)
+        foreign += ["publish.dead_band"] * bool(stream.publish.dead_band)
+        for key in foreign:
+            yield Fault(f"{where}.{key}", Text("is for sensors; remove it beside pictures"))
 
 
-def check_channels(stream: StreamOptions, channels: tuple[str, ...], where: str) -> None:
-    """Check that rules and dead bands are about channels that there are."""
+def channel_faults(stream: StreamOptions, channels: tuple[str, ...], where: str) -> Iterator[Fault]:
+    """Yield the rules and dead bands that are about channels that there are not."""
     named = [(f"rules[{i}].channel", rule.channel) for i, rule in enumerate(stream.thresholds)]
     named += [("publish.dead_band", name) for name in stream.publish.dead_band]
     for key, name in named:
         if name not in channels:
-            known = ", ".join(channels[:8]) + (" …" if len(channels) > 8 else "")
-            raise ConfigError(
-                "{at}.{key}: '{name}' is no channel here; there are {known}",
-                at=where,
-                key=key,
-                name=name,
-                known=known,
-            )
+            yield Fault(f"{where}.{key}", no_channel(name, channels))
 
 
-def check_rules(stream: StreamOptions, where: str) -> None:
-    """Check names and coordinates of the rules."""
-    names: set[str] = set()
-    for number, rule in enumerate(stream.rules):
-        at = f"{where}.rules[{number}]"
-        if rule.name in names:
-            raise ConfigError(
-                "{at}.name: '{name}' is used twice; names must differ", at=at, name=rule.name
-            )
-        names.add(rule.name)
-        for key, wrong in rule.problems():
-            raise ConfigError(located(f"{at}.{key}", wrong))
+def no_channel(name: str, channels: tuple[str, ...]) -> Text:
+    """Say that a channel is none of a sensor's, and which is meant."""
+    known = ", ".join(channels[:8]) + (" …" if len(channels) > 8 else "")
+    near = suggestion(name, channels)
+    if near is None:
+        return Text("'{name}' is no channel here; there are {known}", name=name, known=known)
+    return Text(
+        "'{name}' is no channel here; did you mean '{near}'? There are {known}",
+        name=name,
+        near=near,
+        known=known,
+    )

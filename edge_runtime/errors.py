@@ -106,7 +106,26 @@ def because(error: OSError) -> Text:
 
 
 class UsageError(EdgeError):
-    """The command line, a configuration or a pack is wrong (exit status 2)."""
+    """The command line, a configuration or a pack is wrong (exit status 2).
+
+    `faults`: all that is wrong, one text each, where a file was checked as a whole; the error's own
+    text is the first, and how many more there are. `excerpt`: the line in question and the mark
+    below it, for a terminal.
+    """
+
+    faults: tuple[Text, ...] = ()
+    excerpt: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, faults: Sequence[Text]) -> Self:
+        """Return one error that has all faults."""
+        first, more = faults[0], len(faults) - 1
+        text = Text(
+            "{first} (and {count} more: `edge-runtime check` shows all)", first=first, count=more
+        )
+        error = cls(text if more else first)
+        error.faults = tuple(faults)
+        return error
 
 
 class ConfigError(UsageError):

@@ -48,7 +48,7 @@ class LastGoodConfig:
             return None
         if raw.pop("file", None) != str(self._config_file):
             return None
-        return parse(raw, self._config_file)
+        return parse(dict(raw), self._config_file)  # not its lines: the head is another's
 
     def _kept(self) -> bytes:
         return self.path.read_bytes() if self.path.exists() else b""

@@ -11,7 +11,6 @@ import msgspec
 
 from edge_runtime.board.notify import Notifier
 from edge_runtime.clock import Clock
-from edge_runtime.config import check_broker, check_streams
 from edge_runtime.daemon.crash_loop import START_TIMEOUT_S
 from edge_runtime.daemon.last_good import LastGoodConfig
 from edge_runtime.enrolment.identity import IdentityFolder, provisioned
@@ -31,7 +30,7 @@ from edge_runtime.model.trial_ledger import TrialLedger
 from edge_runtime.options import Config, StreamOptions
 from edge_runtime.packs.store import PackStore
 from edge_runtime.stream.baseline import Baselines
-from edge_runtime.stream.build import check_named, load_checked
+from edge_runtime.stream.build import check_config, load_checked
 from edge_runtime.stream.setup import StreamSetup, setups_of
 
 log = logging.getLogger("edge_runtime.daemon")
@@ -87,11 +86,17 @@ class ConfigLoader:
         config, packs = load_checked(file, self._store, self._clock, self._children)
         return self._loaded(config, packs, text=text)
 
+    def load_again(self) -> LoadedConfig:
+        """Read the file while another is at work; all that is wrong in it goes to the log."""
+        try:
+            return self.load()
+        except UsageError as error:
+            log_all(error)
+            raise
+
     def check(self, config: Config) -> LoadedConfig:
         """Check a configuration that comes from elsewhere, as if it stood in the file."""
-        check_broker(config.broker, self._file)
-        check_streams(config, self._file)
-        packs = check_named(config, self._file, self._store, self._clock, self._children)
+        packs = check_config(config, self._file, self._store, self._clock, self._children)
         return self._loaded(config, packs)
 
     def load_or_fall_back(self) -> LoadedConfig:
@@ -102,6 +107,7 @@ class ConfigLoader:
             loaded = self._load_last_good(error.text)
             if loaded is None:
                 raise
+            log_all(error)
             log.error("the last good configuration is at work: %s", error)
             return loaded
 
@@ -190,3 +196,9 @@ def make_folder(folder: Path) -> None:
             folder=folder,
             reason=because(error),
         ) from None
+
+
+def log_all(error: UsageError) -> None:
+    """Log each fault of a file; where it is one alone, what is logged of the error has it."""
+    for fault in error.faults if len(error.faults) > 1 else ():
+        log.error("%s", fault)

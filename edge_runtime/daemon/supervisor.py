@@ -164,7 +164,7 @@ class Supervisor:
         self._opens.forget()
         self._crashes.forgive()
         self.changes.propose(
-            ConfigChange(self._loader.load, self._reloaded, on_failure="stay", retries=True)
+            ConfigChange(self._loader.load_again, self._reloaded, on_failure="stay", retries=True)
         )
 
     def _reloaded(self, outcome: ChangeOutcome) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from edge_runtime.clock import SystemClock
-from edge_runtime.config import load
+from edge_runtime.clock import Clock, SystemClock
+from edge_runtime.config import read_config
 from edge_runtime.daemon.status_socket import ask
 from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.enrolment.identity import provisioned
-from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.errors import BackendError, EdgeError, UsageError
 from edge_runtime.language import Language
-from edge_runtime.stream.build import check_files
+from edge_runtime.manifest import Pack
+from edge_runtime.model.trial import try_pack
+from edge_runtime.options import Config
+from edge_runtime.packs.catalogue import bundled_models
+from edge_runtime.packs.store import PackStore
+from edge_runtime.stream.build import check_all
 
 
 def look_around(
@@ -26,17 +33,13 @@ def look_around(
     for path in (config_file, state_dir):
         refuse_unreadable(path)
     clock = SystemClock()
-    config, problem = None, ""
-    try:
-        config = provisioned(load(config_file), state_dir)
-        check_files(config, clock)
-    except UsageError as error:
-        problem = error.localized(language)
     daemon, silence = None, ""
     try:
         daemon = ask(state_dir)
     except EdgeError as error:
         silence = error.localized(language)
+    config, fault = read(config_file, state_dir, clock, is_fallback=in_fallback(daemon))
+    problem = fault.localized(language) if fault is not None else ""
     return Surroundings(
         language=language,
         state_dir=state_dir,
@@ -48,6 +51,41 @@ def look_around(
         clock=clock,
         root=root,
     )
+
+
+def read(
+    config_file: Path, state_dir: Path, clock: Clock, *, is_fallback: bool
+) -> tuple[Config | None, UsageError | None]:
+    """Return the configuration, None where it is none, and what is wrong, as `check` finds it.
+
+    Where the daemon has refused the file the models are tried, too: it may have been for them.
+    """
+    config, store = None, PackStore(state_dir, bundled_models())
+    try:
+        reading = read_config(config_file)
+        if (config := reading.config) is not None:
+            config = provisioned(config, state_dir)
+        _, packs = check_all(reading, store, clock)
+        if config is not None and is_fallback:
+            try_models(config, packs)
+    except UsageError as error:
+        return config, error
+    return config, None
+
+
+def try_models(config: Config, packs: dict[str, Pack]) -> None:
+    """Try each model as the daemon does before it takes a file. Raises UsageError."""
+    for stream in config.streams:
+        if stream.name in packs:
+            use = stream.model_use.accelerator
+            with contextlib.suppress(BackendError):  # the world's fault: the daemon takes the file
+                try_pack(packs[stream.name], forced=config.inference.engine, delegate=use)
+
+
+def in_fallback(daemon: dict[str, Any] | None) -> bool:
+    """Say whether the running daemon works by the last good configuration."""
+    state = (daemon or {}).get("config", {}).get("state")
+    return bool(state == "fallback")
 
 
 def refuse_unreadable(path: Path) -> None:
@@ -78,8 +116,9 @@ def check_configuration(around: Surroundings) -> Iterator[Finding]:
             ),
         )
         return
-    fallback = (around.daemon or {}).get("config", {})
-    if fallback.get("state") == "fallback":
+    if in_fallback(around.daemon):
+        assert around.daemon is not None
+        fallback = around.daemon["config"]
         yield Finding(
             name,
             "warning",

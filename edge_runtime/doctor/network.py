@@ -13,6 +13,7 @@ from edge_runtime.doctor.base import Finding, Surroundings
 from edge_runtime.errors import Text, row
 from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions, Config
+from edge_runtime.options.broker import password_doubt
 from edge_runtime.publish.candidates import DISCOVER
 
 # Of a link without TLS to another machine.
@@ -97,7 +98,7 @@ def open_link_doubt(broker: BrokerOptions) -> Text | None:
     """Say what a broker's URL without TLS means, and what to do; None where nothing is open."""
     if not broker.url.startswith("mqtt://") or is_loopback(endpoint_of(broker.url).host):
         return None
-    return row([Text(OPEN_LINK), Text(CLOSE_LINK)], ". ")
+    return row([password_doubt(broker) or Text(OPEN_LINK), Text(CLOSE_LINK)], ". ")
 
 
 def is_loopback(host: str) -> bool:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from edge_runtime.config import check_channels
-from edge_runtime.errors import ConfigError, PackError, located
+from edge_runtime.config import channel_faults
+from edge_runtime.errors import ConfigError, PackError, Text, located
 from edge_runtime.infer.base import Backend
-from edge_runtime.infer.engines import open_backend
+from edge_runtime.infer.engines import name_fault, open_backend
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.labels import class_ids, wire_name
 from edge_runtime.manifest import Pack
 from edge_runtime.model.delegate_opens import DelegateOpens
-from edge_runtime.model.engine_choice import check_engine, check_forced, engine_of
+from edge_runtime.model.engine_choice import FORCED_KEY, check_engine, engine_of
 from edge_runtime.model.fingerprint import fingerprint
 from edge_runtime.model.runner import Model
 from edge_runtime.options import (
@@ -25,6 +26,7 @@ from edge_runtime.options import (
     StreamOptions,
 )
 from edge_runtime.packs.store import PackStore
+from edge_runtime.toml_file import Fault, suggestion
 from edge_runtime.window import rate_ratio
 
 SCORE = "score"  # the one channel of a model that says how far from healthy a window is
@@ -67,84 +69,120 @@ def find_packs(config: Config, store: PackStore, *, first: int = 0) -> dict[str,
     `first`: the place in the file of the first stream, where `config` holds not all of them.
     """
     forced = config.inference.engine
-    check_forced(forced)
+    refuse_all(forced_faults(forced))
     packs: dict[str, Pack] = {}
     for index, stream in enumerate(config.streams, first):
-        if not stream.has_model:
-            continue
-        try:
-            pack = store.find(stream.model_use.pack, config.folder)
-        except PackError as error:
-            raise PackError(located(f"streams[{index}].model.pack", error)) from None
-        check_engine(pack, forced)
-        check_labels(stream, index, pack)
-        check_input(stream, f"streams[{index}]", pack)
-        packs[stream.name] = pack
+        pack, faults = find_pack(stream, f"streams[{index}]", config.folder, store, forced)
+        refuse_all(faults)
+        if pack is not None:
+            packs[stream.name] = pack
     return packs
 
 
-def check_input(stream: StreamOptions, where: str, pack: Pack) -> None:
-    """Raise ConfigError where the pack does not take what the source gives."""
+def refuse_all(faults: list[Fault]) -> None:
+    """Raise an error with all faults, where there are any."""
+    if faults:
+        kind = faults[0].error_type or ConfigError
+        texts = [located(one.key, one.text) if one.key else one.text for one in faults]
+        raise kind.of(texts)
+
+
+def forced_faults(forced: str) -> list[Fault]:
+    """Return what is wrong with the engine that the device forces."""
+    fault = name_fault(forced)
+    return [Fault(FORCED_KEY, fault)] if fault is not None else []
+
+
+def engine_faults(pack: Pack, where: str, forced: str) -> list[Fault]:
+    """Return where the pack's file is none that its engine takes."""
+    try:
+        check_engine(pack, forced)
+    except PackError as error:
+        return [Fault(f"{where}.model.pack", error.text, PackError)]
+    except ConfigError as error:
+        return [Fault("", error.text)]  # it names inference.engine
+    return []
+
+
+def find_pack(
+    stream: StreamOptions, where: str, folder: Path, store: PackStore, forced: str
+) -> tuple[Pack | None, list[Fault]]:
+    """Return a stream's pack, hash checked, and all that is wrong with how it is used."""
+    if not stream.has_model:
+        return None, []
+    pack, faults = find_labels(stream, where, folder, store)
+    if pack is None:
+        return None, faults
+    engine = [] if forced_faults(forced) else engine_faults(pack, where, forced)
+    return pack, [*faults, *engine, *input_faults(stream, where, pack)]
+
+
+def find_labels(
+    stream: StreamOptions, where: str, folder: Path, store: PackStore
+) -> tuple[Pack | None, list[Fault]]:
+    """Return a stream's pack, hash checked, and the labels that it does not know."""
+    try:
+        pack = store.find(stream.model_use.pack, folder)
+    except PackError as error:
+        at = f"{where}.model.pack"
+        return None, [Fault(at, text, PackError) for text in error.faults or (error.text,)]
+    return pack, list(label_faults(stream, where, pack))
+
+
+def input_faults(stream: StreamOptions, where: str, pack: Pack) -> Iterator[Fault]:
+    """Yield where the pack does not take what the source gives."""
     spec = pack.manifest.input
     name = pack.manifest.pack.name
     if stream.sensor is None:
         if spec.kind != "image":
-            raise ConfigError(
-                "{at}.model.pack: {name} takes a sensor's windows, not pictures",
-                at=where,
-                name=name,
-            )
+            text = Text("{name} takes a sensor's windows, not pictures", name=name)
+            yield Fault(f"{where}.model.pack", text)
         return
     if spec.kind != "window" or spec.rate_hz is None or spec.size is None:
-        raise ConfigError(
-            "{at}.model.pack: {name} does not take a sensor's windows", at=where, name=name
-        )
+        text = Text("{name} does not take a sensor's windows", name=name)
+        yield Fault(f"{where}.model.pack", text)
+        return
     channels = channels_of(pack)
     if not channels:
-        raise ConfigError(
-            "{at}.model.pack: {name} has no labels; name its classes in the pack",
-            at=where,
-            name=name,
-        )
-    check_channels(with_wire_names(stream, pack), channels, where)
-    check_reach(stream, channels, where)
+        text = Text("{name} has no labels; name its classes in the pack", name=name)
+        yield Fault(f"{where}.model.pack", text)
+        return
+    yield from channel_faults(with_wire_names(stream, pack), channels, where)
+    yield from reach_faults(stream, channels, where)
     if SCORE in channels and not stream.thresholds:
-        raise ConfigError(
-            "{at}.rules: {name} gives a score alone; add a rule of kind threshold about its "
-            "channel '{channel}'",
-            at=where,
+        text = Text(
+            "{name} gives a score alone; add a rule of kind threshold about its channel "
+            "'{channel}'",
             name=name,
             channel=SCORE,
         )
+        yield Fault(f"{where}.rules", text)
     try:
         rate_ratio(stream.sensor.sample_rate_hz, spec.rate_hz)
     except ConfigError as error:
-        raise ConfigError(located(f"{where}.source.rate_hz", error)) from None
+        yield Fault(f"{where}.source.rate_hz", error.text)
 
 
-def check_reach(stream: StreamOptions, channels: tuple[str, ...], where: str) -> None:
-    """Check that a score can pass a rule's limits, and can come back: else it never clears."""
+def reach_faults(stream: StreamOptions, channels: tuple[str, ...], where: str) -> Iterator[Fault]:
+    """Yield the limits that no score can pass, or come back from: those never clear."""
     most = math.inf if SCORE in channels else 1.0
     for index, rule in enumerate(stream.thresholds):
         at = f"{where}.rules[{index}]"
         for key, limit in (("above", rule.above), ("below", rule.below)):
             if limit is not None and not (limit < most if key == "above" else limit > 0.0):
-                raise ConfigError(
-                    "{at}.{key}: no score is {key} {limit:g}; give a limit in reach",
-                    at=at,
-                    key=key,
-                    limit=limit,
+                text = Text(
+                    "no score is {key} {limit:g}; give a limit in reach", key=key, limit=limit
                 )
+                yield Fault(f"{at}.{key}", text)
         backs = (rule.above, -rule.hysteresis, ">= 0"), (rule.below, rule.hysteresis, "<= 1")
         for limit, hysteresis, needed in backs:
             if limit is not None and not 0.0 <= limit + hysteresis <= most:
-                raise ConfigError(
-                    "{at}.hysteresis: the alarm would never clear, at a score of {score:g}; that "
-                    "must be {needed}",
-                    at=at,
+                text = Text(
+                    "the alarm would never clear, at a score of {score:g}; that must be {needed}",
                     score=limit + hysteresis,
                     needed=needed,
                 )
+                yield Fault(f"{at}.hysteresis", text)
 
 
 def channels_of(pack: Pack) -> tuple[str, ...]:
@@ -166,22 +204,35 @@ def with_wire_names(stream: StreamOptions, pack: Pack) -> StreamOptions:
     return msgspec.structs.replace(stream, rules=rules, publish=publish)
 
 
-def check_labels(stream: StreamOptions, index: int, pack: Pack) -> None:
-    """Raise ConfigError for a label that the pack does not know."""
+def label_faults(stream: StreamOptions, where: str, pack: Pack) -> Iterator[Fault]:
+    """Yield the labels that the pack does not know."""
     asked = [("model.labels", stream.model_use.labels)]
     asked += [(f"rules[{n}].labels", rule.labels) for n, rule in enumerate(stream.track_rules)]
     for key, labels in asked:
-        for label in labels:
+        for number, label in enumerate(labels):
             if not class_ids((label,), pack.labels):
-                known = ", ".join(pack.labels[:8]) + (" …" if len(pack.labels) > 8 else "")
-                raise ConfigError(
-                    "streams[{index}].{key}: '{label}' is not a label of {pack}; it knows {known}",
-                    index=index,
-                    key=key,
-                    label=label,
-                    pack=pack.manifest.pack.name,
-                    known=known,
-                )
+                yield Fault(f"{where}.{key}[{number}]", no_label(label, pack))
+
+
+def no_label(label: str, pack: Pack) -> Text:
+    """Say that a pack does not know a label, and which is meant."""
+    known = ", ".join(pack.labels[:8]) + (" …" if len(pack.labels) > 8 else "")
+    name = pack.manifest.pack.name
+    near = suggestion(label, pack.labels)
+    if near is None:
+        return Text(
+            "'{label}' is not a label of {pack}; it knows {known}",
+            label=label,
+            pack=name,
+            known=known,
+        )
+    return Text(
+        "'{label}' is not a label of {pack}; did you mean '{near}'? It knows {known}",
+        label=label,
+        pack=name,
+        near=near,
+        known=known,
+    )
 
 
 def model_of(

@@ -96,6 +96,7 @@ __all__ = [
     "CobsOptions",
     "ColumnOptions",
     "Config",
+    "ConfigTables",
     "CountOptions",
     "DelegateOptions",
     "DeviceOptions",
@@ -205,11 +206,8 @@ class StreamOptions(Section, frozen=True):
         return self.track
 
 
-class Config(Section, frozen=True):
-    """The whole file, its relative paths resolved against the file's folder.
-
-    `folder` and `state_dir` are no keys of the file: where it lies, and where the state does.
-    """
+class ConfigTables(Section, frozen=True):
+    """The file's tables."""
 
     device: DeviceOptions
     broker: BrokerOptions
@@ -217,5 +215,13 @@ class Config(Section, frozen=True):
     outbox: OutboxOptions = OutboxOptions()
     uplink: UplinkOptions = UplinkOptions()
     inference: InferenceOptions = InferenceOptions()
+
+
+class Config(ConfigTables, frozen=True):
+    """The whole file, its relative paths resolved against the file's folder.
+
+    `folder` and `state_dir` are no keys of the file: where it lies, and where the state does.
+    """
+
     folder: Path = Path()
     state_dir: Path | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Annotated
 
 import msgspec
@@ -10,11 +12,20 @@ from msgspec import Meta
 from edge_runtime.boxes import Point
 from edge_runtime.language import N_
 
+
+def hyphenated(text: str) -> str:
+    """Return the nearest name to what somebody typed: `Hà Giang` is `ha-giang`."""
+    parts = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D").lower())
+    letters = "".join(one for one in parts if not unicodedata.combining(one))
+    return re.sub(r"[^a-z0-9]+", "-", letters)[:32].strip("-")
+
+
 Name = Annotated[
     str,
     Meta(
         pattern=r"^[a-z0-9-]{1,32}\Z",
-        description=N_("a name of lower-case letters a-z, digits and '-', at most 32 characters"),
+        description=N_("1 to 32 of a-z, 0-9 and '-'"),
+        extra={"mend": hyphenated},  # the nearest text that the pattern takes
     ),
 ]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]

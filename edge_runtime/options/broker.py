@@ -19,6 +19,16 @@ def faults(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:
     yield from wrong_files(broker)
 
 
+def password_doubt(broker: BrokerOptions) -> Text | None:
+    """Say that the password crosses a network in clear; None where it does not."""
+    if not broker.url.startswith("mqtt://") or broker.password_file is None:
+        return None
+    return Text(
+        "user name and password go in clear over mqtt://: anybody on the way can read and use "
+        "them, read and forge results, and send commands to this device"
+    )
+
+
 def wrong_url(url: str) -> Iterator[tuple[str, Text]]:
     """Yield what is wrong with the address."""
     if url == "discover":
@@ -69,6 +79,16 @@ def wrong_trust(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:
         )
     if broker.url.startswith("mqtt://") and (is_provisioned or broker.server_name is not None):
         yield "url", Text("without TLS nobody proves who he is; write mqtts://")
+    elif broker.url.startswith("mqtt://"):
+        for key in ("ca_file", "cert_file", "key_file"):
+            if getattr(broker, key) is not None:
+                yield (
+                    key,
+                    Text(
+                        "is for TLS, and mqtt:// goes in clear; write mqtts:// in url, or remove "
+                        "this"
+                    ),
+                )
 
 
 def wrong_files(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta
 
+from edge_runtime.errors import Text
 from edge_runtime.language import N_
 from edge_runtime.options.base import FLOAT32_MAX, Kind, Seconds, Section
 
@@ -48,10 +49,10 @@ class ChannelOptions(Section, frozen=True):
 
     def __post_init__(self) -> None:
         if not (isfinite(self.scale) and self.scale and isfinite(self.offset)):
-            raise ValueError("scale and offset must be finite numbers, and scale not 0")
+            raise ValueError(Text("scale and offset must be finite numbers, and scale not 0"))
         low, high = self.bounds
         if not low < high:
-            raise ValueError("min must be less than max")
+            raise ValueError(Text("min must be less than max"))
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -118,9 +119,9 @@ class LinesOptions(BaseFramingOptions, frozen=True, tag="lines"):
 
     def __post_init__(self) -> None:
         if self.format == "json" and any(isinstance(column.at, int) for column in self.columns):
-            raise ValueError("at must be a key in a JSON line")
+            raise ValueError(Text("at must be a key in a JSON line"))
         if self.separator == self.decimal:
-            raise ValueError("separator and decimal must differ")
+            raise ValueError(Text("separator and decimal must differ"))
 
     @property
     def channel_options(self) -> tuple[ChannelOptions, ...]:
@@ -164,9 +165,12 @@ class BinaryLayout(BaseFramingOptions, frozen=True):
     def __post_init__(self) -> None:
         # Bounds what a false frame start makes us wait for, and what a check costs.
         if self.payload_bytes > MAX_PAYLOAD_BYTES:
-            raise ValueError(
-                f"a frame of {self.payload_bytes} bytes; at most {MAX_PAYLOAD_BYTES}: lower rows"
+            fault = Text(
+                "a frame of {size} bytes; at most {most}: lower rows",
+                size=self.payload_bytes,
+                most=MAX_PAYLOAD_BYTES,
             )
+            raise ValueError(fault)
 
     @property
     def channel_options(self) -> tuple[ChannelOptions, ...]:
@@ -254,11 +258,21 @@ class RegisterOptions(ChannelOptions, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.address + self.words > 65536:
-            raise ValueError(f"address {self.address} leaves no room for {self.type}")
+            raise ValueError(
+                Text(
+                    "address {address} leaves no room for {type}",
+                    address=self.address,
+                    type=self.type,
+                )
+            )
         if self.is_coil and (self.type not in ("int16", "bit") or self.bit is not None):
-            raise ValueError(f"a value of the table {self.table} is one bit; remove type and bit")
+            raise ValueError(
+                Text(
+                    "a value of the table {table} is one bit; remove type and bit", table=self.table
+                )
+            )
         if not self.is_coil and (self.type == "bit") != (self.bit is not None):
-            raise ValueError('type = "bit" and bit = 0 to 15 go together')
+            raise ValueError(Text('type = "bit" and bit = 0 to 15 go together'))
 
     @property
     def is_coil(self) -> bool:

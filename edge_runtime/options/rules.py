@@ -11,6 +11,7 @@ from msgspec import Meta
 from edge_runtime.boxes import Point
 from edge_runtime.errors import Text
 from edge_runtime.options.base import Fraction, Kind, Name, Polygon, Seconds, SecondsOrZero
+from edge_runtime.options.polygons import polygon_problem, reach
 
 
 class BaseRuleOptions(Kind, frozen=True):
@@ -22,22 +23,45 @@ class BaseRuleOptions(Kind, frozen=True):
 
     def problems(self) -> Iterator[tuple[str, Text]]:
         """Yield each key that is wrong, and what is wrong with it."""
+        outside, count = list(self.outside()), len(list(self.points()))
+        yield from outside if len(outside) < count else outside[:1]  # pixels: one mistake
+        if not outside:
+            yield from self.shape_problems()
+
+    def outside(self) -> Iterator[tuple[str, Text]]:
+        """Yield each point that is not in the frame."""
         for key, (x, y) in self.points():
             if not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0):
                 wrong = Text(
-                    "[{x}, {y}] lies outside the frame; coordinates are fractions from 0.0 to 1.0",
+                    "[{x}, {y}] lies outside the frame; coordinates are fractions from 0.0 to 1.0: "
+                    "divide pixels by the picture's width and height",
                     x=x,
                     y=y,
                 )
                 yield key, wrong
 
+    def shape_problems(self) -> Iterator[tuple[str, Text]]:
+        """Yield what is wrong with points that are in the frame, each of them, taken together."""
+        yield from ()
 
-def corners(polygon: Polygon) -> Iterator[tuple[str, Point]]:
-    """Yield the points of a polygon, each with its key."""
-    return (("polygon", point) for point in polygon)
+
+class AreaRuleOptions(BaseRuleOptions, frozen=True):
+    """Root of the rules about an area."""
+
+    @property
+    def area(self) -> Polygon | None:
+        """The area; None: the whole frame."""
+        raise NotImplementedError
+
+    def points(self) -> Iterator[tuple[str, Point]]:
+        return ((f"polygon[{at}]", point) for at, point in enumerate(self.area or ()))
+
+    def shape_problems(self) -> Iterator[tuple[str, Text]]:
+        if self.area is not None and (problem := polygon_problem(self.area)) is not None:
+            yield "polygon", problem
 
 
-class ZoneOptions(BaseRuleOptions, frozen=True, tag="zone"):
+class ZoneOptions(AreaRuleOptions, frozen=True, tag="zone"):
     """Enter and exit of an area, by the bottom centre of the box.
 
     What changes sides counts once it has stayed on the other side for `debounce_s`.
@@ -48,8 +72,9 @@ class ZoneOptions(BaseRuleOptions, frozen=True, tag="zone"):
     labels: tuple[str, ...] = ()
     debounce_s: SecondsOrZero = 0.3
 
-    def points(self) -> Iterator[tuple[str, Point]]:
-        return corners(self.polygon)
+    @property
+    def area(self) -> Polygon:
+        return self.polygon
 
 
 class LineOptions(BaseRuleOptions, frozen=True, tag="line"):
@@ -65,13 +90,24 @@ class LineOptions(BaseRuleOptions, frozen=True, tag="line"):
         yield "start", self.start
         yield "end", self.end
 
-    def problems(self) -> Iterator[tuple[str, Text]]:
-        yield from super().problems()
+    def shape_problems(self) -> Iterator[tuple[str, Text]]:
         if self.start == self.end:
             yield "end", Text("same point as start; a line needs two")
+            return
+        left, right = reach(self.start, self.end)
+        if min(left, right) <= self.margin:
+            yield (
+                "margin",
+                Text(
+                    "who crosses counts {margin:g} beyond the line, but the frame ends {room:.3f} "
+                    "beyond it; move the line inwards, or set a smaller margin",
+                    margin=self.margin,
+                    room=min(left, right),
+                ),
+            )
 
 
-class DwellOptions(BaseRuleOptions, frozen=True, tag="dwell"):
+class DwellOptions(AreaRuleOptions, frozen=True, tag="dwell"):
     """One event where a track stays in an area for `after_s`."""
 
     name: Name
@@ -80,11 +116,12 @@ class DwellOptions(BaseRuleOptions, frozen=True, tag="dwell"):
     labels: tuple[str, ...] = ()
     debounce_s: SecondsOrZero = 0.3
 
-    def points(self) -> Iterator[tuple[str, Point]]:
-        return corners(self.polygon)
+    @property
+    def area(self) -> Polygon:
+        return self.polygon
 
 
-class CountOptions(BaseRuleOptions, frozen=True, tag="count"):
+class CountOptions(AreaRuleOptions, frozen=True, tag="count"):
     """A `counts` record every `every_s`, of the whole frame or of an area."""
 
     name: Name
@@ -92,8 +129,9 @@ class CountOptions(BaseRuleOptions, frozen=True, tag="count"):
     polygon: Polygon | None = None
     labels: tuple[str, ...] = ()
 
-    def points(self) -> Iterator[tuple[str, Point]]:
-        return corners(self.polygon or ())
+    @property
+    def area(self) -> Polygon | None:
+        return self.polygon
 
 
 class ThresholdOptions(BaseRuleOptions, frozen=True, tag="threshold"):
@@ -114,11 +152,11 @@ class ThresholdOptions(BaseRuleOptions, frozen=True, tag="threshold"):
 
     def __post_init__(self) -> None:
         if self.above is None and self.below is None:
-            raise ValueError("a threshold needs above, below or both")
+            raise ValueError(Text("a threshold needs above, below or both"))
         if not all(isfinite(limit) for limit in (*self.limits, self.hysteresis)):
-            raise ValueError("above, below and hysteresis must be finite numbers")
+            raise ValueError(Text("above, below and hysteresis must be finite numbers"))
         if len(self.limits) == 2 and self.limits[0] - self.limits[1] <= 2.0 * self.hysteresis:
-            raise ValueError("above must be more than below, by more than twice hysteresis")
+            raise ValueError(Text("above must be more than below, by more than twice hysteresis"))
 
     @property
     def limits(self) -> tuple[float, ...]:

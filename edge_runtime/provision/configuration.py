@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config import parse
+import tomli
+
+from edge_runtime.config import ConfigReading
 from edge_runtime.durable import replace_file
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.errors import ConfigError, because
 from edge_runtime.options import Config
-from edge_runtime.urls import without_urls
+from edge_runtime.toml_file import parse_toml
 
 BACKUP = ".before-provision"
 READABLE = 0o640  # by the service, which is in the group
@@ -55,8 +56,8 @@ def updated(text: str, claim: Claim, path: Path) -> str:
         gone = {*values, *(REPLACED if table == "broker" else ())}
         new = with_table(new, table, values, gone)
     try:
-        same = tomllib.loads(new) == wanted(tomllib.loads(text), claim)
-    except tomllib.TOMLDecodeError:
+        same = tomli.loads(new) == wanted(tomli.loads(text), claim)
+    except tomli.TOMLDecodeError:
         same = False
     if not same:
         raise ConfigError(
@@ -105,14 +106,14 @@ def assignments(values: Mapping[str, str]) -> list[str]:
     return [f"{key} = {json.dumps(value)}" for key, value in values.items()]
 
 
+def reading_of(text: str, path: Path) -> ConfigReading:
+    """Return what a text would configure, and what is wrong in it. Raises ConfigError."""
+    return ConfigReading(parse_toml(text, path, ConfigError), path)
+
+
 def checked(text: str, path: Path) -> Config:
-    """Return what a text would configure. Raises ConfigError with the place in it."""
-    try:
-        return parse(tomllib.loads(text), path)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            "{file}: not valid TOML: {fault}", file=path, fault=without_urls(str(error))
-        ) from None
+    """Return what a text would configure. Raises ConfigError with the places in it."""
+    return reading_of(text, path).finished()
 
 
 def write(path: Path, text: str, group: int) -> None:

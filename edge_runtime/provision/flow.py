@@ -27,7 +27,7 @@ from edge_runtime.provision.owner import acting_as_owner, in_owners_process, mak
 from edge_runtime.provision.proof import Proof, await_proof, told
 from edge_runtime.provision.service import Service
 from edge_runtime.provision.streams import Ask, Questions, answered, plugged_in
-from edge_runtime.stream.build import check_named
+from edge_runtime.stream.build import check_all
 
 CHECKS = ("disk", "clock", "camera", "serial", "accelerator")
 SENSES = ("camera", "serial")
@@ -152,8 +152,8 @@ class Provisioning:
     def _checked(self, text: str) -> Config:
         """Check a text with all that it names, as the daemon will. Raises UsageError."""
         file = self._wishes.config_file
-        config = configuration.checked(text, file)
-        check_named(config, file, self._packs, self._clock)
+        reading = configuration.reading_of(text, file)
+        config, _ = check_all(reading, self._packs, self._clock)
         return config
 
     def _surroundings(self, config: Config) -> Surroundings:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from edge_runtime.boxes import Box, Point, clip, contains
 from edge_runtime.options import Polygon
+from edge_runtime.options.polygons import LEAVE_MARGIN
 from edge_runtime.records import TrackState
 
 # Says whether a track is inside, given whether it was.
@@ -16,9 +17,6 @@ Inside: TypeAlias = Callable[[TrackState, bool], bool]
 # Boxes are clipped to the frame, and a point on the far edge of a polygon counts as outside it:
 # somebody cut off by the lower edge of the picture would never stand in an area that ends there.
 LAST_FRACTION = 1.0 - 1e-9
-
-# The lower edge of a box wavers by 2 to 3 % of the frame around somebody who stands still.
-LEAVE_MARGIN = 0.03
 
 
 def bottom_center(box: Box) -> Point:

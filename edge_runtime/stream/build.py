@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
-from edge_runtime.config import load
+from edge_runtime.config import ConfigReading, config_faults, read_config
 from edge_runtime.errors import ConfigError, SourceError, UsageError, located
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
-from edge_runtime.model.resolve import find_packs
+from edge_runtime.model.resolve import find_labels, find_pack, find_packs, forced_faults
 from edge_runtime.model.trial_ledger import TrialLedger
-from edge_runtime.options import Config, SourceOptions
+from edge_runtime.options import Config, SourceOptions, StreamOptions
 from edge_runtime.packs.store import PackStore
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
@@ -26,6 +26,7 @@ from edge_runtime.stream.children import prepare_children
 from edge_runtime.stream.crash_guard import WorksFor, nobody
 from edge_runtime.stream.setup import StreamSetup
 from edge_runtime.stream.task import StreamTask
+from edge_runtime.toml_file import Fault, refuse
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
@@ -90,15 +91,46 @@ def trial_of(setup: StreamSetup, ledger: TrialLedger) -> Callable[[], None]:
 def load_checked(
     file: Path, store: PackStore, clock: Clock, children: ChildFactory | None = None
 ) -> tuple[Config, dict[str, Pack]]:
-    """Read a configuration and all files that it names. Raises UsageError that names the place."""
-    config = load(file)
-    return config, check_named(config, file, store, clock, children)
+    """Read a configuration and all files that it names. Raises UsageError with all that is wrong.
+
+    What is wrong in one place keeps no other from being looked at.
+    """
+    return check_all(read_config(file), store, clock, children)
 
 
-def check_named(
-    config: Config, file: Path, store: PackStore, clock: Clock, children: ChildFactory | None = None
+def check_all(
+    reading: ConfigReading, store: PackStore, clock: Clock, children: ChildFactory | None = None
+) -> tuple[Config, dict[str, Pack]]:
+    """Check all files that a configuration names. Raises UsageError as above."""
+    packs = {}
+    reading.faults += forced_faults(reading.forced_engine)
+    broken = list(reading.broken_streams())  # before faults of packs are among the others
+    for index, stream in reading.streams.items():
+        where = f"streams[{index}]"
+        pack, faults = find_pack(stream, where, reading.folder, store, reading.forced_engine)
+        reading.faults += faults
+        if pack is not None:
+            packs[stream.name] = pack
+    for index, stream in broken:
+        reading.faults += find_labels(stream, f"streams[{index}]", reading.folder, store)[1]
+    config = reading.config
+    if children is not None and config is not None:
+        prepare_children(children, config)
+    if children is None or config is not None:  # else nothing is to run, and no child is made
+        for index, stream in reading.streams.items():
+            reading.faults += file_faults(stream, f"streams[{index}]", clock, children)
+    return reading.finished(), packs
+
+
+def check_config(
+    config: Config, file: Path, store: PackStore, clock: Clock, children: ChildFactory | None
 ) -> dict[str, Pack]:
-    """Check all files that a configuration names; return its packs. Raises UsageError as above."""
+    """Check a configuration that comes from elsewhere than the file, and return its packs.
+
+    Raises UsageError with all that is wrong; `file` is for messages.
+    """
+    if faults := list(config_faults(config)):
+        refuse(faults, {}, file, ConfigError)
     try:
         packs = find_packs(config, store)
         check_files(config, clock, children)
@@ -112,11 +144,20 @@ def check_files(config: Config, clock: Clock, children: ChildFactory | None = No
     if children is not None:
         prepare_children(children, config)
     for index, stream in enumerate(config.streams):
-        if stream.source.is_file:
-            source = source_opener(stream.source, clock, children, SLOTS_BESIDE_WORKERS)()
-            try:
-                source.open()
-            except SourceError as error:
-                raise ConfigError(located(f"streams[{index}].source.path", error)) from None
-            finally:
-                source.close()
+        for fault in file_faults(stream, f"streams[{index}]", clock, children):
+            raise ConfigError(located(fault.key, fault.text))
+
+
+def file_faults(
+    stream: StreamOptions, where: str, clock: Clock, children: ChildFactory | None
+) -> Iterator[Fault]:
+    """Yield what is wrong with the file that is a stream's source."""
+    if not stream.source.is_file:
+        return
+    source = source_opener(stream.source, clock, children, SLOTS_BESIDE_WORKERS)()
+    try:
+        source.open()
+    except SourceError as error:
+        yield Fault(f"{where}.source.path", error.text)
+    finally:
+        source.close()

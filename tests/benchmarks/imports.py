@@ -15,6 +15,7 @@ MODULES = (
     "ai_edge_litert.interpreter",
     "paho.mqtt.client",
     "msgspec",
+    "tomli",
     "cbor2",
     "click",
     "rich.live",
@@ -27,7 +28,7 @@ MODULES = (
 )
 ROUNDS = 5
 # What these import themselves: their own cost is what they add to it.
-BASES = {"cv2": "numpy", "ai_edge_litert.interpreter": "numpy"}
+BASES = {"cv2": "numpy", "tomli": "msgspec", "ai_edge_litert.interpreter": "numpy"}
 
 PROBE = """
 import sys, time

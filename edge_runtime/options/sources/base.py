@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal, Self, TypeAlias
@@ -164,6 +165,33 @@ class SensorOptions(BaseSourceOptions, frozen=True):
     @property
     def content(self) -> str:
         return rows_of(self.channels, self.sample_rate_hz)
+
+
+NOT_HOME = Text("'~' is not known here; write the whole path")
+IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?")
+
+
+def serial_place_problem(url: str) -> Text | None:
+    """Say what a serial port's place should be that is neither a path of /dev nor a URL."""
+    if re.fullmatch(r"COM\d+", url, re.IGNORECASE):
+        return Text(
+            'a name of Windows; here it is a path such as "/dev/ttyUSB0" (`ls /dev/serial/by-id` '
+            "shows what is plugged in)"
+        )
+    if re.fullmatch(r"tty\w+|serial\d+", url):
+        return Text('write the whole path: "/dev/{device}"', device=url)
+    if IPV4.fullmatch(url) and ":" in url:
+        return Text('a serial server has a URL: "socket://{address}"', address=url)
+    return relative_problem(url, "/dev/ttyUSB0")
+
+
+def relative_problem(place: str, example: str) -> Text | None:
+    """Say that a device is named by no whole path."""
+    if place.startswith("~"):
+        return NOT_HOME
+    if re.fullmatch(r"[\w.-]+(/[\w.-]+)*", place):
+        return Text('a device is a whole path, such as "{example}"', example=example)
+    return None
 
 
 def place_problems(key: str, place: str, example: Text) -> Iterator[tuple[str, Text]]:

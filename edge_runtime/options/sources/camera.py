@@ -49,7 +49,7 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
 
     def __post_init__(self) -> None:
         if any(0 < side < 16 for side in (self.width, self.height)):
-            raise ValueError("width and height must be 16 or more, or 0: as it comes")
+            raise ValueError(Text("width and height must be 16 or more, or 0: as it comes"))
 
     @property
     def url(self) -> str:

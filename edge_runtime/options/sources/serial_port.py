@@ -17,6 +17,7 @@ from edge_runtime.options.sources.base import (
     Pacing,
     SensorOptions,
     place_problems,
+    serial_place_problem,
 )
 from edge_runtime.urls import shown_url
 
@@ -57,16 +58,16 @@ class SerialOptions(SensorOptions, frozen=True, tag="serial"):
 
     def __post_init__(self) -> None:
         if self.stale_after_s <= self.framing.poll_interval_s:
-            raise ValueError("stale_after_s must be longer than framing.every_s")
+            raise ValueError(Text("stale_after_s must be longer than framing.every_s"))
         if self.rate_hz and not self.framing.may_be_sampled:
-            raise ValueError("rate_hz is for sampled signals; remove it beside this framing")
+            raise ValueError(Text("rate_hz is for sampled signals; remove it beside this framing"))
         if len(set(self.channels)) != len(self.channels):
-            raise ValueError("the names of a sensor's values must differ")
+            raise ValueError(Text("the names of a sensor's values must differ"))
         if isinstance(self.framing, ModbusOptions):
             if not self.is_modbus_tcp and self.framing.device not in LINE_DEVICES:
-                raise ValueError("framing.device must be 1 to 247 on a serial line")
+                raise ValueError(Text("framing.device must be 1 to 247 on a serial line"))
         elif self.is_modbus_tcp:
-            raise ValueError('a URL of modbus-tcp:// is for framing of kind "modbus"')
+            raise ValueError(Text('a URL of modbus-tcp:// is for framing of kind "modbus"'))
 
     @property
     def is_modbus_tcp(self) -> bool:
@@ -142,6 +143,9 @@ class SerialOptions(SensorOptions, frozen=True, tag="serial"):
         return (*super().describe(), f"{self.framing.kind} {', '.join(self.channels)}{rate}")
 
     def problems(self) -> Iterator[tuple[str, Text]]:
+        if (wrong := serial_place_problem(self.url)) is not None:
+            yield "url", wrong
+            return
         yield from place_problems("url", self.url, Text("a path such as /dev/ttyUSB0"))
         if self.is_modbus_tcp and not self.url.removeprefix(MODBUS_TCP).strip("/"):
             yield "url", Text("no host in it; give modbus-tcp://host, or modbus-tcp://host:502")
