@@ -33,6 +33,7 @@ SAID = {
     "file": ("path", "video"),
     "filename": ("path",),
     "folder": ("path", "images"),
+    "engine": ("inference",),
     "fps": ("rate_fps",),
     "frame_rate": ("rate_fps",),
     "framerate": ("rate_fps",),

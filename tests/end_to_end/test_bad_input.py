@@ -162,7 +162,8 @@ def test_wrong_files_name_the_configuration_and_the_place(tmp_path: Path) -> Non
     config = tmp_path / "edge-runtime.toml"
     config.write_text(WRONG["unknown label"][0](tmp_path))
     done = command("check", "--config", str(config), "--state-dir", str(tmp_path / "state"))
-    assert done.stderr.startswith(f"edge-runtime: {config}: streams[0].model.labels: ")
+    assert done.stderr.startswith(f"edge-runtime: {config}: line ")
+    assert ": streams[0].model.labels[0]: " in done.stderr
 
 
 @pytest.mark.parametrize("there", ["a file", "nothing"])

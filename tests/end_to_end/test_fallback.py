@@ -123,14 +123,15 @@ def test_neither_another_file_nor_one_without_its_pack_is_stood_in_for(
     assert run.wait(STOP_S) == 2
     error = run.text()
     assert error.count("\n") == 1
-    assert error.startswith(f"edge-runtime: {run.config}: streams[0].model.pack: ")
+    assert error.startswith(f"edge-runtime: {run.config}: line ")
+    assert "streams[0].model.pack: " in error
     assert f"the last good configuration, {run.state / FILE}, no longer holds" in error
 
 
 @pytest.mark.parametrize(
     ("kept", "text"),
     [
-        ("[device", "not valid TOML"),
+        ("[device", "the header ends with ]"),
         ('file = "FILE"\n[device]\n', "missing"),
         ('file = "FILE"\nfolder = "/"\n', "unknown key"),
         ('file = "/another/file.toml"\n', ""),

@@ -11,8 +11,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
+from edge_runtime.clock import SystemClock
 from edge_runtime.doctor import CHECKS, Finding, Surroundings
 from edge_runtime.doctor.access import group_name, may_use
 from edge_runtime.doctor.configuration import look_around
@@ -20,8 +22,12 @@ from edge_runtime.doctor.daemon import STATES
 from edge_runtime.doctor.examine import any_hangs, bounded
 from edge_runtime.doctor.service import CONDITIONS, check_service
 from edge_runtime.doctor.unit import unit_facts
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, UsageError
+from edge_runtime.language import Language
 from edge_runtime.outbox.health import Condition
+from edge_runtime.packs.catalogue import bundled_models
+from edge_runtime.packs.store import PackStore
+from edge_runtime.stream.build import load_checked
 from edge_runtime.stream.health import StreamState
 from support.surroundings import configuration, only, surroundings, tree
 from support.waiting import until
@@ -160,6 +166,34 @@ def test_what_is_said_of_the_configuration(tmp_path: Path) -> None:
     finding = only("configuration", surroundings(tmp_path, config_file=file, problem="x: y"))
     assert (finding.state, finding.text) == ("failed", "the configuration is wrong: x: y")
     assert f"edge-runtime check --config {file}" in finding.advice
+
+
+WRONG_LABEL = """
+[device]
+site = "hill"
+[broker]
+url = "mqtt://127.0.0.1:1"
+[[streams]]
+name = "road"
+source = { kind = "synthetic" }
+model = { pack = "village-road", labels = ["Person"] }
+"""
+
+
+def test_what_check_refuses_doctor_never_calls_good(tmp_path: Path) -> None:
+    """Also beside a daemon at work on the last good configuration: a reload would mend nothing."""
+    file, state = tmp_path / "edge-runtime.toml", tmp_path / "state"
+    state.mkdir()
+    file.write_text(WRONG_LABEL)
+    with pytest.raises(UsageError) as caught:
+        load_checked(file, PackStore(state, bundled_models()), SystemClock())
+    around = look_around(file, state, Language("en"))
+    assert around.problem == str(caught.value)
+    told = {"config": {"state": "fallback", "reason": around.problem}}
+    for running in (None, told):
+        finding = only("configuration", msgspec.structs.replace(around, daemon=running))
+        assert finding.state == "failed"
+        assert "did you mean 'person'?" in finding.text
 
 
 def test_a_user_who_may_not_look_is_told_to_use_sudo(tmp_path: Path) -> None:

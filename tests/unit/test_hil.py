@@ -56,7 +56,7 @@ def test_the_example_of_a_wiring_table_is_one() -> None:
     [
         ('[board]\nhost = "root@b"\n', "office_address"),
         ('[board]\nhost = "root@b"\noffice_address = "192.0.2.1"\n[pwer]\n', "pwer"),
-        ("[board\n", "not valid TOML"),
+        ("[board\n", "the header ends with ]"),
     ],
 )
 def test_a_wrong_wiring_table_is_told_in_one_line(tmp_path: Path, text: str, says: str) -> None:

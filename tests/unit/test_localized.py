@@ -173,7 +173,7 @@ def test_packs(tmp_path: Path) -> None:
     (folder / "labels.txt").write_text("a\n\nb\n")
     assert "dòng 2 trống" in in_vietnamese(raised(PackError, lambda: open_pack(folder)))
     (folder / "pack.toml").write_text((folder / "pack.toml").read_text() + "\nodd = 1\n")
-    assert "khóa cấu hình lạ" in in_vietnamese(raised(PackError, lambda: open_pack(folder)))
+    assert "không có tùy chọn này" in in_vietnamese(raised(PackError, lambda: open_pack(folder)))
     store = PackStore(tmp_path / "state", tmp_path)
     for name in ("toyy", "./nowhere"):
         in_vietnamese(raised(PackError, lambda name=name: store.find(name, tmp_path)))
@@ -192,10 +192,10 @@ def test_a_damaged_pack_that_the_doctor_finds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x", "không đúng cú pháp TOML"),
-        ("[device]\nsite = 1", "phải là 'str', nhưng lại là 'int'"),
-        ("[odd]", "khóa cấu hình lạ"),
-        (HEAD.format(url="mqtt://b", broker='ca_file = "lost"') + ROAD, "không có ở đó"),
+        ("x", "tùy chọn cần có giá trị"),
+        ("[device]\nsite = 1", "chữ phải đặt trong dấu nháy"),
+        ("[odd]", "không có tùy chọn này"),
+        (HEAD.format(url="mqtts://b", broker='ca_file = "lost"') + ROAD, "không có ở đó"),
         (HEAD.format(url="discover", broker="") + ROAD, "phải chứng minh danh tính"),
         (HEAD.format(url="http://b", broker="") + ROAD, "không đúng dạng"),
         (HEAD.format(url="mqtt://b", broker="") + ROAD.replace("synthetic", "odd"), "một trong"),

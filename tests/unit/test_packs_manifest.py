@@ -24,7 +24,7 @@ def test_labels_are_indexed_by_class_id_without_offset_spaces_or_line_ends(tmp_p
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('kind = "image"', 'color = "rgbx"', "input.color: 'rgbx' is not known; one of bgr, gray"),
+        ('kind = "image"', 'color = "rgbx"', "input.color: 'rgbx' is not known; did you mean"),
         ('kind = "image"', 'colour = "rgb"', "input.colour: unknown key"),
         ('kind = "image"', "std = 0.0", "input.std: 0 would divide by zero"),
         ('kind = "image"', "mean = [1.0, 2.0]", "input.mean: 2 values for 3 channels"),
@@ -47,7 +47,7 @@ def test_labels_are_indexed_by_class_id_without_offset_spaces_or_line_ends(tmp_p
         ('"labels.txt"', '"names.txt"', "output.labels: names.txt is not in the pack"),
         ("[input]", GOLDEN + "[input]", "golden.input: golden/a.png is not in the pack"),
         ("[input]", GOLDEN.replace("golden/a", "../a") + "[input]", "golden.input: expected"),
-        ("[input]", "[input", "not valid TOML"),
+        ("[input]", "[input", "the header ends with ]"),
     ],
 )
 def test_a_wrong_manifest_is_refused_in_one_line_with_its_place(
@@ -76,7 +76,7 @@ LINES = '{ kind = "envelope", band_hz = [2000, 3000], orders = [1, 5], shaft_hz 
         (MELS, "size = 4096", "", "input.size: missing beside kind"),
         (MELS, "size = 4096", "size = 1000", "input.features[1].n_fft: a frame of 1024 samples is"),
         (MELS, "size = 4096", "size = 4096\nmean = [1, 2]", "input.mean: windows take one number"),
-        (MELS, "hop = 512", "hop = 0", "input.features[1].hop: expected"),
+        (MELS, "hop = 512", "hop = 0", "input.features[1].hop: 0 is out of bounds"),
         (MELS, "mels = 128", "mel = 128", "input.features[1].mel: unknown key"),
         (BANDS, "3400", "5000", "input.features[1].high_hz: no band from 200 to 5000 Hz at 8000"),
         (BANDS, "3400", "400", "input.features[1].count: bands of 12.5 Hz are narrower"),

@@ -155,7 +155,7 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ('[broker]\nurl = "mqtt://x"\n', "broker: the claim settles this table; remove it"),
-        ("[[streams]\n", "not valid TOML"),
+        ("[[streams]\n", "the header ends with ]]"),
     ],
 )
 def test_answers_say_only_what_the_claim_leaves_open(tmp_path: Path, text: str, said: str) -> None:

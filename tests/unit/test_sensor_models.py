@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from edge_runtime.daemon.build import build_encoder, listed_labels
 from edge_runtime.daemon.watchdog import CAPTURE_LIMIT_S, stall_reason
 from edge_runtime.errors import ConfigError, UsageError
 from edge_runtime.manifest import Pack
-from edge_runtime.model.resolve import check_input, check_labels, open_pack_backend
+from edge_runtime.model.resolve import input_faults, label_faults, open_pack_backend
 from edge_runtime.model.runner import Model
 from edge_runtime.model.trial import try_pack
 from edge_runtime.model.window_runner import PackWindowModel
@@ -97,8 +98,8 @@ def test_a_threshold_names_a_long_label_whole_or_as_the_wire_shows_it(form: str)
         rules=(ThresholdOptions(name="bearing", channel=channel, below=0.2),),
         publish=PublishOptions("events", dead_band={channel: 0.1}),
     )
-    check_input(stream, "streams[0]", pack)
-    check_labels(stream, 0, pack)
+    assert not list(input_faults(stream, "streams[0]", pack))
+    assert not list(label_faults(stream, "streams[0]", pack))
     limits = EffectiveRules(stream.thresholds)
     settings = reporter_settings(stream, pack, no_limit(ManualClock()), limits)
     reporter = model_reporter(stream, pack, settings, {})
@@ -125,7 +126,7 @@ def wrong(tmp_path: Path, file: str, *changes: tuple[str, str]) -> str:
     with pytest.raises(UsageError) as caught:
         load_checked(config, store(tmp_path), SystemClock())
     said = str(caught.value)
-    assert said.startswith(f"{config}: streams[0].")
+    assert re.match(rf"{re.escape(str(config))}: line \d+: streams\[0\]\.", said)
     assert "\n" not in said
     return said
 
@@ -144,8 +145,8 @@ DRY += "hysteresis = 0.1, min_s = 300"
         ("pump.toml", ("below = 0.2", "above = 1.0"), "rules[0].above: no score is above 1"),
         ("pump.toml", ("below = 0.2", "below = 0.8"), "rules[0].hysteresis: the alarm would never"),
         ("pump.toml", ("below = 0.2", "above = 0.2"), "score of -0.1; that must be >= 0"),
-        ("pump.toml", ("min_s = 0.35", "min_s = -1"), "rules[0].min_s: expected"),
-        ("pump.toml", ("cool_down_s = 600", "cool_down_s = -1"), "rules[0].cool_down_s: expected"),
+        ("pump.toml", ("min_s = 0.35", "min_s = -1"), "rules[0].min_s: -1 is out of bounds"),
+        ("pump.toml", ("cool_down_s = 600", "cool_down_s = -1"), "rules[0].cool_down_s: -1 is out of bounds"),
         ("pump.toml", ("rate_hz = 12000", "rate_hz = 0"), "source.rate_hz: windows need samples"),
         ("pump.toml", ("rate_hz = 12000", "rate_hz = 12347.1"), "source.rate_hz: samples at"),
         ("pump.toml", ("bearing-vibration", "village-road"), "model.pack: village-road does not"),

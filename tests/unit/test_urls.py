@@ -165,7 +165,7 @@ def test_a_file_that_is_no_toml_is_not_quoted(url: str) -> None:
     with os.fdopen(os.memfd_create("toml"), "w+b") as made:
         made.write(text.encode())
         made.flush()
-        with pytest.raises(ConfigError, match="not valid TOML") as told:
+        with pytest.raises(ConfigError, match=r"line \d+, column") as told:
             read_toml(Path(f"/proc/self/fd/{made.fileno()}"), ConfigError)
     assert MARK not in str(told.value)
 
