@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +15,7 @@ from edge_runtime.language import Language
 from edge_runtime.options import ModelOptions
 from edge_runtime.packs.store import PackStore
 from edge_runtime.provision.errors import ProvisionError
-from edge_runtime.urls import without_urls
+from edge_runtime.toml_file import parse_toml
 
 # Asks a question with a default answer (empty: none), and returns what is answered.
 Ask: TypeAlias = Callable[[str, str], str]
@@ -45,16 +44,16 @@ def plugged_in(root: Path = Path("/")) -> Plugged:
 def answered(file: Path) -> str:
     """Return an answers' file: a configuration without what the claim settles."""
     try:
-        text = file.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(
             "{file}: cannot be read ({reason})", file=file, reason=because(error)
         ) from None
-    except ValueError as error:  # TOML's and UTF-8's
+    except UnicodeDecodeError:
         raise ConfigError(
-            "{file}: not valid TOML: {fault}", file=file, fault=without_urls(str(error))
+            "{file}: not UTF-8 text; save the file again with the encoding UTF-8", file=file
         ) from None
+    raw = parse_toml(text, file, ConfigError)
     for table in SETTLED:
         if table in raw:
             raise ConfigError(

@@ -13,7 +13,6 @@ from edge_runtime.toml_file.lines import joined
 
 NO_PATH = Text("expected a path in quotes, not empty")
 NO_URL = Text("expected a path, not a URL")
-NO_HOME = Text("'~' is not known here; write the whole path, such as /home/pi/clip.mp4")
 NO_DRIVE = Text("a path of Windows; write the path on this board, such as /home/pi/clip.mp4")
 MAX_TEXT = 4096  # <linux/limits.h> PATH_MAX
 
@@ -60,8 +59,13 @@ def path_from(wanted: type, value: Any) -> Path:
         raise ValueError(NO_PATH)
     if "://" in value:  # it may hold a login, and a path is repeated wherever it is wrong
         raise ValueError(NO_URL)
-    if value == "~" or value.startswith("~/"):
-        raise ValueError(NO_HOME)
+    if value == "~" or value.startswith("~/"):  # a shell's; a service has no home of yours
+        raise ValueError(
+            Text(
+                "'~' means nothing here; write the whole path, such as /home/NAME/{rest}",
+                rest=value[2:],
+            )
+        )
     if re.match(r"[A-Za-z]:[\\/]|\\\\", value):
         raise ValueError(NO_DRIVE)
     return Path(value)

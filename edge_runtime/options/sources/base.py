@@ -167,7 +167,7 @@ class SensorOptions(BaseSourceOptions, frozen=True):
         return rows_of(self.channels, self.sample_rate_hz)
 
 
-NOT_HOME = Text("'~' is not known here; write the whole path")
+NOT_HOME = Text("'~' means nothing here; write the whole path")
 IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?")
 
 

@@ -54,15 +54,7 @@ class PictureFileOptions(BaseSourceOptions, frozen=True):
         self, look: Callable[[Path], bool], otherwise: Text
     ) -> Iterator[tuple[str, Text]]:
         """Yield what is wrong with the path, `otherwise` where `look` finds nothing."""
-        fault = path_fault(self.path, look, otherwise)
-        if fault and "~" in self.path.parts:  # a shell's; a service has no home of yours
-            at = self.path.parts.index("~")
-            fault = Text(
-                "is not there: '~' means nothing here; write the whole path, such as "
-                "/home/NAME/{rest}",
-                rest="/".join(self.path.parts[at + 1 :]),
-            )
-        if fault:
+        if fault := path_fault(self.path, look, otherwise):
             yield "path", row([self.path, fault], " ")
 
     def benchmarked(self, *, flat_out: bool, endless: bool) -> Self:
