@@ -6,11 +6,9 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-import msgspec
-
-from edge_runtime.errors import UsageError, because, located
+from edge_runtime.errors import UsageError, because
 from edge_runtime.practice.exercise import Exercise
-from edge_runtime.toml_file import explain, read_toml
+from edge_runtime.toml_file import read_toml, typed
 
 # From the first cable to the office's side; each is a file of `exercises`.
 ORDER = (
@@ -97,7 +95,4 @@ def read_exercise(file: Path) -> Exercise:
         raw = read_toml(file, UsageError)
     except FileNotFoundError:
         raise UsageError("{file}: not there", file=file) from None
-    try:
-        return msgspec.convert(raw, Exercise)
-    except msgspec.ValidationError as error:
-        raise UsageError(located(file, explain(str(error), Exercise))) from None
+    return typed(raw, Exercise, file, UsageError)

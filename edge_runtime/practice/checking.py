@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+import tomli
 
 from edge_runtime.broker.reasons import LinkError
 from edge_runtime.consume.arrivals import ReceivedMessage
@@ -197,6 +198,6 @@ def common_remarks(site: SiteFolder, evidence: Evidence) -> list[str]:
 def read_config(file: Path) -> dict[str, Any] | None:
     """Return a file's tables; None where it is no TOML."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return tomli.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return None

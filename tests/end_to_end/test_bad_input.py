@@ -79,10 +79,10 @@ NOISE = bytes((i * 7919 + (i >> 8) * 104729) % 256 for i in range(50_000))
 WRONG: dict[str, tuple[Spoil, str]] = {
     "unknown key": (configured(stream(source=synthetic("frmes = 3"))), "source.frmes: unknown"),
     "wrong type": (configured(stream(source=synthetic('frames = "3"'))), "source.frames: expected"),
-    "not TOML": (lambda _folder: "[device\n", "edge-runtime.toml"),
+    "wrong words": (lambda _folder: head(NOWHERE) + stream(source="3"), "a table is wanted"),
     "unknown label": (
         configured(stream(model=f'pack = "{PACK}", labels = ["boat"]')),
-        "streams[0].model.labels: 'boat' is not a label of village-road",
+        "streams[0].model.labels[0]: 'boat' is not a label of village-road",
     ),
     "no clip": (
         configured(stream(source='{ kind = "video", path = "no.mp4" }')),
