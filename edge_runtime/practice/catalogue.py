@@ -95,4 +95,4 @@ def read_exercise(file: Path) -> Exercise:
         raw = read_toml(file, UsageError)
     except FileNotFoundError:
         raise UsageError("{file}: not there", file=file) from None
-    return typed(raw, Exercise, file, UsageError)
+    return typed(raw, Exercise, file, UsageError, long_texts=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
 import tomli
 
 from edge_runtime.broker.reasons import LinkError

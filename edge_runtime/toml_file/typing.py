@@ -19,9 +19,19 @@ from edge_runtime.toml_file.values import path_from, text_faults
 T = TypeVar("T")
 
 
-def typed(raw: dict[str, Any], wanted: type[T], path: Path, error_type: type[UsageError]) -> T:
-    """Turn raw tables into a struct. Raises `error_type` with all that is wrong, and where."""
-    if faults := value_faults(raw, wanted):
+def typed(
+    raw: dict[str, Any],
+    wanted: type[T],
+    path: Path,
+    error_type: type[UsageError],
+    *,
+    long_texts: bool = False,
+) -> T:
+    """Turn raw tables into a struct. Raises `error_type` with all that is wrong, and where.
+
+    `long_texts`: texts may have several lines; none of them comes into a log, a topic or a path.
+    """
+    if faults := value_faults(raw, wanted, long_texts=long_texts):
         refuse(faults, raw, path, error_type)
     return msgspec.convert(raw, wanted, dec_hook=path_from)
 
@@ -31,9 +41,9 @@ def part(raw: Any, wanted: Any) -> Any:
     return msgspec.convert(raw, wanted, dec_hook=path_from)
 
 
-def value_faults(raw: dict[str, Any], wanted: type) -> list[Fault]:
+def value_faults(raw: dict[str, Any], wanted: type, *, long_texts: bool = False) -> list[Fault]:
     """Return all that is wrong with raw tables that are to become a struct."""
-    faults = list(text_faults(raw))
+    faults = [] if long_texts else list(text_faults(raw))
     try:
         msgspec.convert(raw, wanted, dec_hook=path_from)
     except msgspec.ValidationError as error:

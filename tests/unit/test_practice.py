@@ -90,9 +90,9 @@ def test_an_office_adds_exercises_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("ours", "title = 3", r"ours\.toml: title"),
+        ("ours", "title = 3", r"ours\.toml: line 1: title"),
         ("ours", "", "ours.toml: title: missing"),
-        ("ours", "titel = 'x'", "ours.toml: titel: unknown key"),
+        ("ours", "titel = 'x'", "ours.toml: line 1: titel: unknown key"),
         ("typo", "", "not as one of the project's"),
         ("Our One", "", "a-z, 0-9"),
     ],
