@@ -78,7 +78,7 @@ NOISE = bytes((i * 7919 + (i >> 8) * 104729) % 256 for i in range(50_000))
 
 WRONG: dict[str, tuple[Spoil, str]] = {
     "unknown key": (configured(stream(source=synthetic("frmes = 3"))), "source.frmes: unknown"),
-    "wrong type": (configured(stream(source=synthetic('frames = "3"'))), "a number stands without quotes"),
+    "wrong type": (configured(stream(source=synthetic('frames = "3"'))), "stands without quotes"),
     "wrong words": (lambda _folder: head(NOWHERE) + stream(source="3"), "a table is wanted"),
     "unknown label": (
         configured(stream(model=f'pack = "{PACK}", labels = ["boat"]')),
