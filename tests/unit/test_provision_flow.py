@@ -329,7 +329,7 @@ def test_without_a_link_the_end_wipes_all_the_same_and_says_what_is_left(
     left = [str(path.relative_to(state)) for path in state.rglob("*") if path.is_file()]
     assert sorted(left) == kept, "the counters that name results, and packs"
     marks = Marks(state / "outbox.mark")
-    assert (marks.boot, marks.ends) == (7, {}), "the next name owes nothing of this one's"
+    assert (marks.boot, marks.last_seqs) == (7, {}), "the next name owes nothing of this one's"
 
 
 def test_a_daemon_that_runs_is_not_wiped_away_from_under_it(tmp_path: Path) -> None:
