@@ -17,7 +17,7 @@ from edge_runtime.cli.printable import printable_json, say, say_marked
 from edge_runtime.language import N_, Code, Language, choose
 
 if TYPE_CHECKING:
-    from edge_runtime.doctor import Finding, Surroundings
+    from edge_runtime.doctor import CheckContext, Finding
 
 STATES = {
     "ok": (N_("ok"), "green"),
@@ -56,15 +56,15 @@ def doctor(config_file: Path, state_dir: Path, lang: Code | None, as_json: bool)
     set_up_silence()
     language = choose(lang)
     with acting_as_owner(state_dir, config_file):
-        around = look_around(config_file, state_dir, language)
+        context = look_around(config_file, state_dir, language)
     findings = []
-    for finding in examined(around):
+    for finding in examined(context):
         findings.append(finding)
         if not as_json:
             show(finding, language)
     if as_json:
         say(printable_json(msgspec.json.encode(findings).decode()))
-    status = status_of(findings, wrong=bool(around.problem))
+    status = status_of(findings, wrong=bool(context.problem))
     if any_hangs():
         # C++ would abort a process that leaves one of its calls behind.
         sys.stdout.flush()
@@ -72,15 +72,15 @@ def doctor(config_file: Path, state_dir: Path, lang: Code | None, as_json: bool)
     sys.exit(status)
 
 
-def examined(around: Surroundings) -> Iterator[Finding]:
+def examined(context: CheckContext) -> Iterator[Finding]:
     """Run the checks; root's process becomes the owner's before anything but the board is read."""
     from edge_runtime.doctor import CHECKS
     from edge_runtime.doctor.examine import examine
     from edge_runtime.provision.owner import become_owner
 
-    yield from examine(around, OF_THE_BOARD)
-    become_owner(around.state_dir)
-    yield from examine(around, [name for name in CHECKS if name not in OF_THE_BOARD])
+    yield from examine(context, OF_THE_BOARD)
+    become_owner(context.state_dir)
+    yield from examine(context, [name for name in CHECKS if name not in OF_THE_BOARD])
 
 
 def show(finding: Finding, language: Language) -> None:

@@ -16,7 +16,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.language import N_, Code, Language, choose
 
 if TYPE_CHECKING:
-    from edge_runtime.provision.flow import ProvisionOutcome, Wishes
+    from edge_runtime.provision.flow import ProvisionOutcome, ProvisionRequest
     from edge_runtime.provision.service import Service
 
 MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
@@ -84,7 +84,7 @@ def provision(
 
     with extra("provision"):
         from edge_runtime.provision.claims import read_claim
-        from edge_runtime.provision.flow import Wishes
+        from edge_runtime.provision.flow import ProvisionRequest
         from edge_runtime.provision.service import NoService, Systemd
 
     set_up_silence()
@@ -95,7 +95,7 @@ def provision(
         raise UsageError("--claim is missing: give the claim's file, or - to be asked for it")
     if claim == "-" and sys.stdin.isatty():
         say(language.text("The claim, one line that begins with edge-claim-1:"))
-    wishes = Wishes(
+    request = ProvisionRequest(
         claim=read_claim(claim),
         config_file=config_file,
         state_dir=state_dir,
@@ -103,26 +103,26 @@ def provision(
         ask=None if yes else asked,
         wait_s=wait_s,
     )
-    sys.exit(settle(wishes, language, service))
+    sys.exit(settle(request, language, service))
 
 
-def settle(wishes: Wishes, language: Language, service: Service) -> int:
+def settle(request: ProvisionRequest, language: Language, service: Service) -> int:
     """Provision, and show what came of it; return the exit status."""
     from edge_runtime.clock import SystemClock
     from edge_runtime.packs.catalogue import bundled_models
     from edge_runtime.packs.store import PackStore
     from edge_runtime.provision.flow import Provisioning
 
-    if wishes.answers is not None and wishes.config_file.exists():
+    if request.answers is not None and request.config_file.exists():
         say(
             language.text(
                 "{file} is there already: its streams stay, the answers are not used",
-                file=wishes.config_file,
+                file=request.config_file,
             )
         )
-    packs = PackStore(wishes.state_dir, bundled_models())
+    packs = PackStore(request.state_dir, bundled_models())
     outcome = Provisioning(
-        wishes, packs=packs, clock=SystemClock(), language=language, service=service
+        request, packs=packs, clock=SystemClock(), language=language, service=service
     ).run()
     show(outcome, language)
     return 0 if outcome.is_proven else 1
@@ -164,8 +164,8 @@ def part(
             ),
             abort=True,
         )
-    farewell = Decommission(state_dir, clock=SystemClock(), language=language, service=service)
-    done = farewell.run(lambda: load(config_file))
+    decommission = Decommission(state_dir, clock=SystemClock(), language=language, service=service)
+    done = decommission.run(lambda: load(config_file))
     for line in done.lines:
         say(line)
     if config_file.exists():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edge_runtime.doctor.base import Check, Finding, State, Surroundings
+from edge_runtime.doctor.base import Check, CheckContext, Finding, State
 
-__all__ = ["CHECKS", "Check", "Finding", "State", "Surroundings"]
+__all__ = ["CHECKS", "Check", "CheckContext", "Finding", "State"]
 
 # name -> where its function is; imported when it is run, for cameras and engines are heavy.
 CHECKS = {

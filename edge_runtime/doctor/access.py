@@ -10,11 +10,11 @@ import stat
 from pathlib import Path
 
 from edge_runtime.board.open_files import processes_with
-from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.doctor.unit import has_drop_in, lets_open, loaded_unit, number_of
 
 
-def barred(around: Surroundings, check: str, kind: str, path: Path) -> Finding | None:
+def blocked_by_unit(context: CheckContext, check: str, kind: str, path: Path) -> Finding | None:
     """Say what keeps the service from opening a device that is there.
 
     `kind` is the name of the drop-in that opens such devices and adds their group.
@@ -22,26 +22,28 @@ def barred(around: Surroundings, check: str, kind: str, path: Path) -> Finding |
     number = number_of(path)
     if number is None:
         return None
-    unit = loaded_unit(around.root)
-    is_open = lets_open(unit, number, around.root)
-    if is_open and may_use(path, around.state_dir, unit):
+    unit = loaded_unit(context.root)
+    is_open = lets_open(unit, number, context.root)
+    if is_open and may_use(path, context.state_dir, unit):
         return None
     if unit and not has_drop_in(unit, f"{kind}.conf"):
-        return without_drop_in(around, check, path, f"{kind}.conf")
-    return not_allowed(around, check, path) if is_open else not_listed(around, check, path, number)
+        return without_drop_in(context, check, path, f"{kind}.conf")
+    return (
+        not_allowed(context, check, path) if is_open else not_listed(context, check, path, number)
+    )
 
 
-def without_drop_in(around: Surroundings, check: str, path: Path, file: str) -> Finding:
+def without_drop_in(context: CheckContext, check: str, path: Path, file: str) -> Finding:
     """Say that the drop-in for devices of this kind is missing, and how to bring it."""
     return Finding(
         check,
         "failed",
-        around.text(
+        context.text(
             "{device}: the service may not open it: its unit is without {file}",
             device=path,
             file=file,
         ),
-        around.text(
+        context.text(
             "Put the file in place: `sudo install -D -m 644 "
             "/opt/edge-runtime/current/systemd/edge-runtime.service.d/{file} "
             "/etc/systemd/system/edge-runtime.service.d/{file} && sudo systemctl daemon-reload && "
@@ -51,16 +53,16 @@ def without_drop_in(around: Surroundings, check: str, path: Path, file: str) -> 
     )
 
 
-def not_listed(around: Surroundings, check: str, path: Path, number: int) -> Finding:
+def not_listed(context: CheckContext, check: str, path: Path, number: int) -> Finding:
     """Say that no rule of the unit is for a device, which its drop-in does not know."""
     return Finding(
         check,
         "failed",
-        around.text(
+        context.text(
             "{device}: the service may not open it: no DeviceAllow of its unit is for it",
             device=path,
         ),
-        around.text(
+        context.text(
             "Add a rule, which stays: `sudo systemctl set-property edge-runtime "
             "'DeviceAllow=char-{major} rw'`.",
             major=os.major(number),
@@ -68,13 +70,13 @@ def not_listed(around: Surroundings, check: str, path: Path, number: int) -> Fin
     )
 
 
-def not_allowed(around: Surroundings, check: str, path: Path) -> Finding:
+def not_allowed(context: CheckContext, check: str, path: Path) -> Finding:
     """Say that the service's user may not open a device."""
     return Finding(
         check,
         "failed",
-        around.text("{device}: the user of the service may not open it", device=path),
-        around.text(
+        context.text("{device}: the user of the service may not open it", device=path),
+        context.text(
             "Add the user to the group: `sudo usermod -aG {group} edge-runtime`, then `sudo "
             "systemctl restart edge-runtime`.",
             group=group_name(path),
@@ -82,25 +84,25 @@ def not_allowed(around: Surroundings, check: str, path: Path) -> Finding:
     )
 
 
-def held(around: Surroundings, check: str, device: str) -> Finding:
+def held(context: CheckContext, check: str, device: str) -> Finding:
     """Say who else holds a device."""
     found = holders(Path(device))
     if not found:
         return Finding(
             check,
             "failed",
-            around.text("{device}: another user's program holds it", device=device),
-            around.text(
+            context.text("{device}: another user's program holds it", device=device),
+            context.text(
                 "`sudo fuser -v {device}` names it: stop it, then look again.", device=device
             ),
         )
     return Finding(
         check,
         "failed",
-        around.text(
+        context.text(
             "{device}: another program holds it: {who}", device=device, who=", ".join(found)
         ),
-        around.text("Stop that program, then look again."),
+        context.text("Stop that program, then look again."),
     )
 
 

@@ -27,7 +27,7 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """What checks look at. `root` is a tree that stands in for / in tests.
 
     `config` None: there is none yet, and a check takes what it finds on the board; `problem` says
@@ -51,4 +51,4 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # Yields at least one finding; says nothing that is secret, and changes nothing on the board.
-Check: TypeAlias = Callable[[Surroundings], Iterator[Finding]]
+Check: TypeAlias = Callable[[CheckContext], Iterator[Finding]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_runtime.doctor.access import held, holders, not_allowed
-from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import SourceError
 from edge_runtime.options import CameraOptions
@@ -15,16 +15,16 @@ from edge_runtime.sources import v4l2, v4l2_formats
 from edge_runtime.sources.as_daemon import opened_as_daemon, read_size
 
 
-def check_cameras(around: Surroundings) -> Iterator[Finding]:
+def check_cameras(context: CheckContext) -> Iterator[Finding]:
     """Look at each stream's camera; without a configuration, at what is plugged in."""
     yield from of_each_stream(
-        around,
+        context,
         "camera",
-        none=around.text("no stream uses a camera"),
+        none=context.text("no stream uses a camera"),
         plugged_in=plugged_in,
         device=device_of,
         look_at=look_at,
-        advice=lambda why: look_after(around, why),
+        advice=lambda why: look_after(context, why),
     )
 
 
@@ -33,13 +33,13 @@ def device_of(options: CameraOptions) -> str:
     return options.url
 
 
-def look_at(around: Surroundings, check: str, options: CameraOptions) -> Finding:
+def look_at(context: CheckContext, check: str, options: CameraOptions) -> Finding:
     """Look at one camera, from its plug to its first picture."""
-    trouble = None if options.is_network else unusable(around, check, options)
-    return trouble or first_picture(around, check, options)
+    trouble = None if options.is_network else unusable(context, check, options)
+    return trouble or first_picture(context, check, options)
 
 
-def unusable(around: Surroundings, check: str, options: CameraOptions) -> Finding | None:
+def unusable(context: CheckContext, check: str, options: CameraOptions) -> Finding | None:
     """Say what keeps a camera at this board from being opened."""
     device = options.url
     try:
@@ -48,45 +48,45 @@ def unusable(around: Surroundings, check: str, options: CameraOptions) -> Findin
         cause = error.__cause__
         number = cause.errno if isinstance(cause, OSError) else None
         if number == errno.EBUSY:
-            return held(around, check, device)
+            return held(context, check, device)
         if number in (errno.EACCES, errno.EPERM):
-            return not_allowed(around, check, Path(device))
-        others = around.text(
+            return not_allowed(context, check, Path(device))
+        others = context.text(
             "Check the cable. `edge-runtime camera list` shows the cameras that are there: name "
             "one of them in the stream's source."
         )
-        return Finding(check, "failed", error.localized(around.language), others)
+        return Finding(check, "failed", error.localized(context.language), others)
     return None
 
 
-def first_picture(around: Surroundings, check: str, options: CameraOptions) -> Finding:
+def first_picture(context: CheckContext, check: str, options: CameraOptions) -> Finding:
     """Open the camera as the daemon does, and wait for one picture."""
     shown = options.place
-    started_s = around.clock.monotonic()
+    started_s = context.clock.monotonic()
     try:
-        with opened_as_daemon(options, around.clock) as source:
+        with opened_as_daemon(options, context.clock) as source:
             width, height = read_size(source)
     except SourceError as error:
         if not options.is_network and holders(Path(shown)):
-            return held(around, check, shown)
+            return held(context, check, shown)
         text = (
-            error.localized(around.language)
+            error.localized(context.language)
             if str(error).startswith(shown)
-            else around.text("{device} gives no picture: {reason}", device=shown, reason=error)
+            else context.text("{device} gives no picture: {reason}", device=shown, reason=error)
         )
-        return Finding(check, "failed", text, look_after(around, str(error)))
-    text = around.text(
+        return Finding(check, "failed", text, look_after(context, str(error)))
+    text = context.text(
         "{device} gives {width}x{height} pixels, the first picture after {seconds:.1f} s",
         device=shown,
         width=width,
         height=height,
-        seconds=around.clock.monotonic() - started_s,
+        seconds=context.clock.monotonic() - started_s,
     )
-    return judge(around, check, text, options, (width, height))
+    return judge(context, check, text, options, (width, height))
 
 
 def judge(
-    around: Surroundings, check: str, text: str, options: CameraOptions, size: tuple[int, int]
+    context: CheckContext, check: str, text: str, options: CameraOptions, size: tuple[int, int]
 ) -> Finding:
     """Hold a picture's size against the one asked for (0: as it comes)."""
     wanted = (options.width, options.height)
@@ -95,43 +95,43 @@ def judge(
     return Finding(
         check,
         "warning",
-        around.text(
+        context.text(
             "{camera}; asked for were {width}x{height}",
             camera=text,
             width=options.width,
             height=options.height,
         ),
-        around.text(
+        context.text(
             "Set width and height of the stream's source to a size that the camera has: "
             "`edge-runtime camera list`."
         ),
     )
 
 
-def look_after(around: Surroundings, why: str) -> str:
+def look_after(context: CheckContext, why: str) -> str:
     """Return what to do about a camera that gives nothing, or of which this is known."""
     if why:
-        return around.text(
+        return context.text(
             "Do what is said there, and look again; `edge-runtime camera test` looks at the camera "
             "alone."
         )
-    return around.text(
+    return context.text(
         "Unplug the camera and plug it in again; try another port, cable and power supply."
     )
 
 
-def plugged_in(around: Surroundings) -> Finding:
+def plugged_in(context: CheckContext) -> Finding:
     """Name the cameras of a board that has no configuration yet."""
-    nodes = sorted((around.root / "dev").glob("video*"))
+    nodes = sorted((context.root / "dev").glob("video*"))
     found = [str(node) for node in nodes if is_camera(node)]
     if found:
-        text = around.text("found: {devices}", devices=", ".join(found))
+        text = context.text("found: {devices}", devices=", ".join(found))
         return Finding("camera", "ok", text)
     return Finding(
         "camera",
         "warning",
-        around.text("no camera is plugged in"),
-        around.text("Plug it in, if this board is to have one, and look again."),
+        context.text("no camera is plugged in"),
+        context.text("Plug it in, if this board is to have one, and look again."),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from edge_runtime.clock import Clock, SystemClock
 from edge_runtime.config import read_config
 from edge_runtime.daemon.status_socket import ask
-from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.enrolment.identity import provisioned
 from edge_runtime.errors import BackendError, EdgeError, UsageError
 from edge_runtime.language import Language
@@ -25,7 +25,7 @@ from edge_runtime.stream.build import check_all
 
 def look_around(
     config_file: Path, state_dir: Path, language: Language, root: Path = Path("/")
-) -> Surroundings:
+) -> CheckContext:
     """Read the configuration and ask the running daemon; what is wrong is for the checks to say.
 
     Raises EdgeError where this user may not look at all.
@@ -40,7 +40,7 @@ def look_around(
         silence = error.localized(language)
     config, fault = read(config_file, state_dir, clock, is_fallback=in_fallback(daemon))
     problem = fault.localized(language) if fault is not None else ""
-    return Surroundings(
+    return CheckContext(
         language=language,
         state_dir=state_dir,
         config=config,
@@ -101,39 +101,39 @@ def refuse_unreadable(path: Path) -> None:
         return
 
 
-def check_configuration(around: Surroundings) -> Iterator[Finding]:
+def check_configuration(context: CheckContext) -> Iterator[Finding]:
     """Say whether the file can be used, and whether the daemon uses it."""
     name = "configuration"
-    if around.problem:
+    if context.problem:
         yield Finding(
             name,
             "failed",
-            around.text("the configuration is wrong: {problem}", problem=around.problem),
-            around.text(
+            context.text("the configuration is wrong: {problem}", problem=context.problem),
+            context.text(
                 "Correct the file at the place that is named; `edge-runtime check --config {file}` "
                 "tells whether it is good.",
-                file=around.config_file,
+                file=context.config_file,
             ),
         )
         return
-    if in_fallback(around.daemon):
-        assert around.daemon is not None
-        fallback = around.daemon["config"]
+    if in_fallback(context.daemon):
+        assert context.daemon is not None
+        fallback = context.daemon["config"]
         yield Finding(
             name,
             "warning",
-            around.text(
+            context.text(
                 "{file} is good now, but the daemon still runs on the last good configuration "
                 "({reason})",
-                file=around.config_file,
+                file=context.config_file,
                 reason=fallback.get("reason", ""),
             ),
-            around.text("Let it read the file again: `systemctl reload edge-runtime`."),
+            context.text("Let it read the file again: `systemctl reload edge-runtime`."),
         )
         return
-    streams = len(around.config.streams) if around.config is not None else 0
+    streams = len(context.config.streams) if context.config is not None else 0
     yield Finding(
         name,
         "ok",
-        around.text("{file}: good, streams: {count}", file=around.config_file, count=streams),
+        context.text("{file}: good, streams: {count}", file=context.config_file, count=streams),
     )

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast
 
 from edge_runtime.board.kernel import first_number, read
 from edge_runtime.daemon.status_socket import NAME
-from edge_runtime.doctor.access import barred
-from edge_runtime.doctor.base import Finding, State, Surroundings
+from edge_runtime.doctor.access import blocked_by_unit
+from edge_runtime.doctor.base import CheckContext, Finding, State
 from edge_runtime.errors import Text, located, row
 from edge_runtime.language import N_
 from edge_runtime.options import SourceOptions
@@ -31,13 +31,13 @@ STATES: dict[str, tuple[State, str]] = {
 
 
 def of_each_stream(
-    around: Surroundings,
+    context: CheckContext,
     check: str,
     *,
     none: str,
-    plugged_in: Callable[[Surroundings], Finding],
+    plugged_in: Callable[[CheckContext], Finding],
     device: Callable[[S], str],
-    look_at: Callable[[Surroundings, str, S], Finding],
+    look_at: Callable[[CheckContext, str, S], Finding],
     advice: Callable[[str], str],
 ) -> Iterator[Finding]:
     """Look at each stream's source that names this check, or at what the daemon says of it.
@@ -46,29 +46,31 @@ def of_each_stream(
     its path or URL; `advice`: what to do about a trouble of which the daemon says this (empty:
     nothing). What the daemon is at work with need not be asked whether it may be opened.
     """
-    if around.config is None:
-        yield plugged_in(around)
+    if context.config is None:
+        yield plugged_in(context)
         return
-    found = [one for one in around.config.streams if one.source.doctor_check == check]
+    found = [one for one in context.config.streams if one.source.doctor_check == check]
     if not found:
         yield Finding(check, "skipped", none)
     for name, source in ((one.name, one.source) for one in found):
         options = cast(S, source)  # a kind names the check that is made for it
-        told = told_of_stream(around, name)
+        told = told_of_stream(context, name)
         one = f"{check}/{name}"
-        if not is_at_work(told) and (finding := barred(around, one, check, Path(device(options)))):
+        if not is_at_work(told) and (
+            finding := blocked_by_unit(context, one, check, Path(device(options)))
+        ):
             yield finding
         elif told is not None:
-            yield finding_of_stream(around, one, told, source, advice)
+            yield finding_of_stream(context, one, told, source, advice)
         else:
-            yield look_at(around, one, options)
+            yield look_at(context, one, options)
 
 
-def told_of_stream(around: Surroundings, name: str) -> dict[str, Any] | None:
+def told_of_stream(context: CheckContext, name: str) -> dict[str, Any] | None:
     """Return what the daemon says of a stream; None where it does not run it."""
-    if around.daemon is None:
+    if context.daemon is None:
         return None
-    told: dict[str, Any] | None = around.daemon.get("streams", {}).get(name)
+    told: dict[str, Any] | None = context.daemon.get("streams", {}).get(name)
     return told
 
 
@@ -78,27 +80,27 @@ def is_at_work(told: dict[str, Any] | None) -> bool:
 
 
 def finding_of_stream(
-    around: Surroundings,
+    context: CheckContext,
     check: str,
     told: dict[str, Any],
     source: SourceOptions,
     advice: Callable[[str], str],
 ) -> Finding:
     """Return the daemon's words on a stream as a finding; `advice` on them where it has trouble."""
-    why = reason_of_stream(told).localized(around.language)
+    why = reason_of_stream(told).localized(context.language)
     state, word = STATES[told.get("state", STARTING)]
-    if word == STARTING and (wait_s := may_take_s(source) - at_work_s(around)) > 0:
-        return still_starting(around, check, wait_s)
+    if word == STARTING and (wait_s := may_take_s(source) - at_work_s(context)) > 0:
+        return still_starting(context, check, wait_s)
     if state == "ok":
         state = "warning" if why else "ok"
         about_source = any(told.get(key) for key in ("reason", "notice", "channels"))
         to_do = advice(why) if about_source else ""
     else:
         to_do = advice(why)
-    text = around.text(
+    text = context.text(
         "the running daemon has it: {state}, {captured} samples taken, started again {restarts} "
         "times",
-        state=around.text(word),
+        state=context.text(word),
         captured=told.get("captured", 0),
         restarts=told.get("restarts", 0),
     )
@@ -112,9 +114,9 @@ def reason_of_stream(told: dict[str, Any]) -> Text:
     return row([*([first] if first else []), *channels])
 
 
-def still_starting(around: Surroundings, check: str, wait_s: float) -> Finding:
+def still_starting(context: CheckContext, check: str, wait_s: float) -> Finding:
     """Say that it is too early to tell, and for how long."""
-    text = around.text(
+    text = context.text(
         "the running daemon has it and is still starting: ask again in {seconds} s",
         seconds=math.ceil(min(wait_s, LONGEST_WAIT_S)),
     )
@@ -126,21 +128,21 @@ def may_take_s(source: SourceOptions) -> float:
     return 2 * source.hang_limit_s
 
 
-def at_work_s(around: Surroundings) -> float:
+def at_work_s(context: CheckContext) -> float:
     """Return for how long the daemon has been at work on its streams; infinite where not known.
 
     It makes its socket anew for each configuration that it reads. Where the clock was set since
     then, the socket looks too old; but no stream is older than its process, whose age holds.
     """
-    assert around.daemon is not None
-    ages_s = (socket_age_s(around), process_age_s(around.daemon["pid"], around.root))
+    assert context.daemon is not None
+    ages_s = (socket_age_s(context), process_age_s(context.daemon["pid"], context.root))
     return min((age for age in ages_s if age is not None and age >= 0), default=math.inf)
 
 
-def socket_age_s(around: Surroundings) -> float | None:
+def socket_age_s(context: CheckContext) -> float | None:
     """Return how long ago the daemon's socket was made, by the wall clock."""
     try:
-        return around.clock.now().wall_s - (around.state_dir / NAME).stat().st_mtime
+        return context.clock.now().wall_s - (context.state_dir / NAME).stat().st_mtime
     except OSError:
         return None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_runtime.board.storage import Storage, storage_of
 from edge_runtime.doctor.access import may_use
-from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.options import OutboxOptions
 
 LEAST_FREE_MB = 16.0
@@ -18,51 +18,51 @@ WORN_PERCENT = 80
 WEARING_INTERVAL_S = 2.0
 
 
-def check_disk(around: Surroundings) -> Iterator[Finding]:
+def check_disk(context: CheckContext) -> Iterator[Finding]:
     """Is there room for the outbox, and may it be written?"""
-    folder = existing(around.state_dir)
+    folder = existing(context.state_dir)
     space = os.statvfs(folder)
     if space.f_flag & os.ST_RDONLY:
         yield Finding(
             "disk",
             "failed",
-            around.text("{folder}: the file system is read-only", folder=folder),
-            around.text(
+            context.text("{folder}: the file system is read-only", folder=folder),
+            context.text(
                 "The kernel does so when a card fails: see `dmesg`. Save what is on the card and "
                 "replace it; if it is meant so, mount a writable disk at {folder}.",
-                folder=around.state_dir,
+                folder=context.state_dir,
             ),
         )
         return
-    if not writable(folder, around.state_dir):
+    if not writable(folder, context.state_dir):
         yield Finding(
             "disk",
             "failed",
-            around.text("{folder} cannot be written", folder=folder),
-            around.text(
+            context.text("{folder} cannot be written", folder=folder),
+            context.text(
                 "Give it to the user of the service: `sudo chown -R edge-runtime {folder}`.",
-                folder=around.state_dir,
+                folder=context.state_dir,
             ),
         )
         return
-    yield room(around, folder, space.f_bavail * space.f_frsize / 1e6)
+    yield room(context, folder, space.f_bavail * space.f_frsize / 1e6)
 
 
-def room(around: Surroundings, folder: Path, free_mb: float) -> Finding:
+def room(context: CheckContext, folder: Path, free_mb: float) -> Finding:
     """Hold the free space against what the outbox may still come to need."""
-    limit_mb = (around.config.outbox if around.config else OutboxOptions()).max_mb
-    used_mb = size_of(around.state_dir / "outbox") / 1e6
+    limit_mb = (context.config.outbox if context.config else OutboxOptions()).max_mb
+    used_mb = size_of(context.state_dir / "outbox") / 1e6
     needed_mb = max(0.0, limit_mb - used_mb)
     values = {"folder": folder, "free": free_mb, "needed": needed_mb}
     if free_mb < LEAST_FREE_MB or free_mb < needed_mb:
         return Finding(
             "disk",
             "failed" if free_mb < LEAST_FREE_MB else "warning",
-            around.text(
+            context.text(
                 "{folder}: {free:.0f} MB free, but the outbox may need {needed:.0f} MB more",
                 **values,
             ),
-            around.text(
+            context.text(
                 "Delete what is not needed (`sudo journalctl --vacuum-size=50M`), lower "
                 "outbox.max_mb, or take a larger card."
             ),
@@ -70,63 +70,63 @@ def room(around: Surroundings, folder: Path, free_mb: float) -> Finding:
     return Finding(
         "disk",
         "ok",
-        around.text(
+        context.text(
             "{folder}: {free:.0f} MB free; the outbox may need {needed:.0f} MB more", **values
         ),
     )
 
 
-def check_card(around: Surroundings) -> Iterator[Finding]:
+def check_card(context: CheckContext) -> Iterator[Finding]:
     """Does the card or disk fail, or wear out?"""
-    storage = storage_of(existing(around.state_dir), around.root)
-    found = [failing(around, storage) if storage is not None else None, overused(around)]
-    yield from [one for one in found if one is not None] or [quiet(around, storage)]
+    storage = storage_of(existing(context.state_dir), context.root)
+    found = [failing(context, storage) if storage is not None else None, overused(context)]
+    yield from [one for one in found if one is not None] or [quiet(context, storage)]
 
 
-def failing(around: Surroundings, storage: Storage) -> Finding | None:
+def failing(context: CheckContext, storage: Storage) -> Finding | None:
     """Say what the kernel has against a card or disk."""
     if storage.errors or storage.bus_errors:
-        text = around.text(
+        text = context.text(
             "{name}: {errors} errors of the file system, {bus} on the card's bus",
             name=storage.name,
             errors=storage.errors or 0,
             bus=storage.bus_errors or 0,
         )
-        advice = around.text(
+        advice = context.text(
             "Replace the card soon, with one made for long use (high endurance), and check the "
             "power supply: low voltage spoils cards."
         )
         return Finding("card", "failed" if storage.errors else "warning", text, advice)
     if (storage.life_used_percent or 0) >= WORN_PERCENT:
-        text = around.text(
+        text = context.text(
             "{name}: about {used} % of its life is used up",
             name=storage.name,
             used=storage.life_used_percent,
         )
-        return Finding("card", "warning", text, around.text("Plan its replacement."))
+        return Finding("card", "warning", text, context.text("Plan its replacement."))
     return None
 
 
-def overused(around: Surroundings) -> Finding | None:
+def overused(context: CheckContext) -> Finding | None:
     """Say that the configuration wears a card out."""
-    config = around.config
+    config = context.config
     if config is None or config.outbox.commit_interval_s >= WEARING_INTERVAL_S:
         return None
     return Finding(
         "card",
         "warning",
-        around.text("results are committed so often that the card wears out sooner"),
-        around.text(
+        context.text("results are committed so often that the card wears out sooner"),
+        context.text(
             "Set outbox.commit_interval_s to 5 or more, unless a power cut may cost nothing."
         ),
     )
 
 
-def quiet(around: Surroundings, storage: Storage | None) -> Finding:
+def quiet(context: CheckContext, storage: Storage | None) -> Finding:
     """Say how much is known of a card about which nothing bad is known."""
     if storage is None or (storage.errors, storage.life_used_percent) == (None, None):
-        return Finding("card", "skipped", around.text("the kernel does not tell"))
-    return Finding("card", "ok", around.text("{name}: no errors", name=storage.name))
+        return Finding("card", "skipped", context.text("the kernel does not tell"))
+    return Finding("card", "ok", context.text("{name}: no errors", name=storage.name))
 
 
 def existing(folder: Path) -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from edge_runtime.board.usb import coral_node
-from edge_runtime.doctor.access import barred
-from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.access import blocked_by_unit
+from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.doctor.daemon import finding_of_stream, is_at_work, told_of_stream
 from edge_runtime.errors import BackendError, EdgeError, UsageError
 from edge_runtime.infer.base import AcceleratorMissingError
@@ -24,33 +24,33 @@ from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.store import PackStore
 
 
-def check_models(around: Surroundings) -> Iterator[Finding]:
+def check_models(context: CheckContext) -> Iterator[Finding]:
     """Does each stream's pack have its weights, and do they give the golden result?"""
-    streams = [s for s in streams_of(around) if s.has_model]
+    streams = [s for s in streams_of(context) if s.has_model]
     if not streams:
-        yield Finding("model", "skipped", around.text("no stream uses a model"))
+        yield Finding("model", "skipped", context.text("no stream uses a model"))
     tried: dict[tuple[str, bool], Finding] = {}
     for stream in streams:
         use = (stream.model_use.pack, stream.model_use.accelerator is None)
         if use not in tried:
-            tried[use] = look_at(around, stream)
+            tried[use] = look_at(context, stream)
         yield msgspec.structs.replace(tried[use], check=f"model/{stream.name}")
 
 
-def look_at(around: Surroundings, stream: StreamOptions) -> Finding:
+def look_at(context: CheckContext, stream: StreamOptions) -> Finding:
     """Check one pack: its hash, and its golden case unless that needs the accelerator."""
     use = stream.model_use
     try:
-        pack = pack_of(around, stream)
+        pack = pack_of(context, stream)
         if use.accelerator is None:
-            assert around.config is not None
-            try_pack(pack, forced=around.config.inference.engine)
+            assert context.config is not None
+            try_pack(pack, forced=context.config.inference.engine)
     except (UsageError, BackendError) as error:
         return Finding(
             "model",
             "failed",
-            around.text("{pack} cannot be used: {reason}", pack=use.pack, reason=error),
-            around.text(
+            context.text("{pack} cannot be used: {reason}", pack=use.pack, reason=error),
+            context.text(
                 "Get it again: `sudo edge-runtime models pull {pack}`, or without a network `sudo "
                 "edge-runtime models import {pack} FILE`. `edge-runtime models list` shows all.",
                 pack=use.pack,
@@ -58,69 +58,69 @@ def look_at(around: Surroundings, stream: StreamOptions) -> Finding:
         )
     name = pack.ref.full_name
     if use.accelerator is not None:
-        text = around.text("{pack}: the weights are the right ones", pack=name)
+        text = context.text("{pack}: the weights are the right ones", pack=name)
     elif pack.manifest.golden is None:
-        text = around.text("{pack}: the weights are the right ones and run", pack=name)
+        text = context.text("{pack}: the weights are the right ones and run", pack=name)
     else:
-        text = around.text(
+        text = context.text(
             "{pack}: the weights are the right ones and give the golden result", pack=name
         )
     return Finding("model", "ok", text)
 
 
-def check_accelerator(around: Surroundings) -> Iterator[Finding]:
+def check_accelerator(context: CheckContext) -> Iterator[Finding]:
     """Is the accelerator there, and how much of each model that is to use it does it take?"""
-    coral = coral_node(around.root)
-    streams = [s for s in streams_of(around) if s.has_model and s.model_use.accelerator]
+    coral = coral_node(context.root)
+    streams = [s for s in streams_of(context) if s.has_model and s.model_use.accelerator]
     if not streams:
         text = (
-            around.text("a Coral is plugged in; no stream uses it")
+            context.text("a Coral is plugged in; no stream uses it")
             if coral is not None
-            else around.text("none is used")
+            else context.text("none is used")
         )
         yield Finding("accelerator", "ok" if coral is not None else "skipped", text)
     for stream in streams:
         delegate = stream.model_use.accelerator
         assert delegate is not None
-        yield try_on(around, stream, delegate, coral)
+        yield try_on(context, stream, delegate, coral)
 
 
 def try_on(
-    around: Surroundings, stream: StreamOptions, delegate: DelegateOptions, coral: Path | None
+    context: CheckContext, stream: StreamOptions, delegate: DelegateOptions, coral: Path | None
 ) -> Finding:
     """Run one stream's model on its accelerator; `coral` is the one that is plugged in."""
     check = f"accelerator/{stream.name}"
-    assert around.config is not None
-    advice = advice_on(around, stream, delegate)
-    told = told_of_stream(around, stream.name)
+    assert context.config is not None
+    advice = advice_on(context, stream, delegate)
+    told = told_of_stream(context, stream.name)
     if is_edge_tpu(delegate) and not is_at_work(told):
-        finding = out_of_reach(around, check, coral, advice)
+        finding = out_of_reach(context, check, coral, advice)
         if finding is not None:
             return finding
     if told is not None:  # an accelerator serves one process
-        return told_of_accelerator(around, check, told, stream, advice)
+        return told_of_accelerator(context, check, told, stream, advice)
     try:
-        pack = pack_of(around, stream)
-        forced = around.config.inference.engine
+        pack = pack_of(context, stream)
+        forced = context.config.inference.engine
         placement = try_pack(pack, forced=forced, delegate=delegate).placement
     except AcceleratorMissingError as error:
-        install = around.text(
+        install = context.text(
             "Install the accelerator's library (Coral: libedgetpu1-std), see that the user is "
             "in the group plugdev, and plug the accelerator in again."
         )
-        return does_not_run(around, check, delegate, error, install)
+        return does_not_run(context, check, delegate, error, install)
     except (UsageError, BackendError) as error:
-        follow = around.text("Do what the reason says, then type `edge-runtime doctor` again.")
-        return does_not_run(around, check, delegate, error, follow)
+        follow = context.text("Do what the reason says, then type `edge-runtime doctor` again.")
+        return does_not_run(context, check, delegate, error, follow)
     assert placement is not None  # a trial on a delegate measures, or raises
-    return Finding(check, "ok", placement.describe().localized(around.language))
+    return Finding(check, "ok", placement.describe().localized(context.language))
 
 
 def does_not_run(
-    around: Surroundings, check: str, delegate: DelegateOptions, reason: EdgeError, advice: str
+    context: CheckContext, check: str, delegate: DelegateOptions, reason: EdgeError, advice: str
 ) -> Finding:
     """Say why a model does not run on an accelerator."""
-    text = around.text(
+    text = context.text(
         "the model does not run on {library}: {reason}", library=delegate.library, reason=reason
     )
     return Finding(check, "failed", text, advice)
@@ -131,63 +131,67 @@ def is_edge_tpu(delegate: DelegateOptions) -> bool:
     return "edgetpu" in Path(delegate.library).name
 
 
-def advice_on(around: Surroundings, stream: StreamOptions, delegate: DelegateOptions) -> str:
+def advice_on(context: CheckContext, stream: StreamOptions, delegate: DelegateOptions) -> str:
     """Return what to do about an accelerator; the CPU only where it can run the model."""
     advice = []
     if is_edge_tpu(delegate):
         advice.append(
-            around.text("Plug it into a blue USB 3 port, with its own cable; `lsusb` must show it.")
+            context.text(
+                "Plug it into a blue USB 3 port, with its own cable; `lsusb` must show it."
+            )
         )
     else:
         advice.append(
-            around.text("See that the accelerator, its driver and its library are there.")
+            context.text("See that the accelerator, its driver and its library are there.")
         )
     try:
-        assert around.config is not None
-        pack = pack_of(around, stream)
-        engine = engine_of(pack, around.config.inference.engine)
+        assert context.config is not None
+        pack = pack_of(context, stream)
+        engine = engine_of(pack, context.config.inference.engine)
         runs_on_cpu = not engine.needs_accelerator(pack.weights)
     except (UsageError, BackendError):  # the pack's own check says so
         runs_on_cpu = False
     if runs_on_cpu:
         advice.append(
-            around.text("Or take `delegate` out of the stream's model: then the CPU does the work.")
+            context.text(
+                "Or take `delegate` out of the stream's model: then the CPU does the work."
+            )
         )
     return " ".join(advice)
 
 
 def told_of_accelerator(
-    around: Surroundings, check: str, told: dict[str, Any], stream: StreamOptions, advice: str
+    context: CheckContext, check: str, told: dict[str, Any], stream: StreamOptions, advice: str
 ) -> Finding:
     """Return what the daemon measured as it opened a stream's model; else how the stream is."""
     if "accelerator" in told:
         measured = msgspec.convert(told["accelerator"], DelegatePlacement).describe()
-        text = around.text("the running daemon has it: {measured}", measured=measured)
+        text = context.text("the running daemon has it: {measured}", measured=measured)
         return Finding(check, "ok", text)
-    finding = finding_of_stream(around, check, told, stream.source, lambda _why: advice)
+    finding = finding_of_stream(context, check, told, stream.source, lambda _why: advice)
     if finding.state != "ok":
         return finding
-    text = around.text("no model was opened on it yet: nothing is measured")
+    text = context.text("no model was opened on it yet: nothing is measured")
     return msgspec.structs.replace(finding, state="skipped", text=f"{finding.text}; {text}")
 
 
 def out_of_reach(
-    around: Surroundings, check: str, coral: Path | None, plug_in: str
+    context: CheckContext, check: str, coral: Path | None, plug_in: str
 ) -> Finding | None:
     """Say that no Coral is plugged in, or that the service may not open it."""
     if coral is not None:
-        return barred(around, check, "coral", coral)
-    text = around.text("no Coral is seen, neither on USB (1a6e:089a, 18d1:9302) nor on PCIe")
+        return blocked_by_unit(context, check, "coral", coral)
+    text = context.text("no Coral is seen, neither on USB (1a6e:089a, 18d1:9302) nor on PCIe")
     return Finding(check, "failed", text, plug_in)
 
 
-def streams_of(around: Surroundings) -> tuple[StreamOptions, ...]:
+def streams_of(context: CheckContext) -> tuple[StreamOptions, ...]:
     """Return the configured streams; none where there is no configuration."""
-    return around.config.streams if around.config is not None else ()
+    return context.config.streams if context.config is not None else ()
 
 
-def pack_of(around: Surroundings, stream: StreamOptions) -> Pack:
+def pack_of(context: CheckContext, stream: StreamOptions) -> Pack:
     """Return a stream's pack, hash checked. Raises UsageError."""
-    assert around.config is not None
-    alone: Config = msgspec.structs.replace(around.config, streams=(stream,))
-    return find_packs(alone, PackStore(around.state_dir, bundled_models()))[stream.name]
+    assert context.config is not None
+    alone: Config = msgspec.structs.replace(context.config, streams=(stream,))
+    return find_packs(alone, PackStore(context.state_dir, bundled_models()))[stream.name]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_runtime.board.kernel import read
 from edge_runtime.broker.endpoint import endpoint_of
-from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.errors import Text, row
 from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions, Config
@@ -26,37 +26,37 @@ CLOSE_LINK = N_("Use mqtts:// in broker.url; `edge-runtime provision` sets up al
 IS_UP = 0x1  # RTF_UP of <linux/route.h>
 
 
-def check_network(around: Surroundings) -> Iterator[Finding]:
+def check_network(context: CheckContext) -> Iterator[Finding]:
     """Is there a way out, and does the broker's name lead anywhere?"""
-    host = host_of(around.config)
+    host = host_of(context.config)
     if is_loopback(host):
-        text = around.text("not needed: the broker is on this board")
+        text = context.text("not needed: the broker is on this board")
         yield Finding("network", "skipped", text)
         return
-    yield route_of(around)
+    yield route_of(context)
     if host and not is_address(host):
-        yield address_of(around, host)
+        yield address_of(context, host)
 
 
-def route_of(around: Surroundings) -> Finding:
+def route_of(context: CheckContext) -> Finding:
     """Say through which interface the board reaches other networks."""
-    interface = default_interface(around.root)
+    interface = default_interface(context.root)
     if interface:
         return Finding(
-            "network", "ok", around.text("default route through {interface}", interface=interface)
+            "network", "ok", context.text("default route through {interface}", interface=interface)
         )
     return Finding(
         "network",
         "warning",
-        around.text("there is no default route: only the local network can be reached"),
-        around.text(
+        context.text("there is no default route: only the local network can be reached"),
+        context.text(
             "Check the network cable, Wi-Fi or SIM card; `ip route` must show a line that begins "
             "with default. A broker on the local network needs none."
         ),
     )
 
 
-def address_of(around: Surroundings, host: str) -> Finding:
+def address_of(context: CheckContext, host: str) -> Finding:
     """Say what the broker's name resolves to."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -64,8 +64,8 @@ def address_of(around: Surroundings, host: str) -> Finding:
         return Finding(
             "network",
             "failed",
-            around.text("the name {host} cannot be resolved", host=host),
-            around.text(
+            context.text("the name {host} cannot be resolved", host=host),
+            context.text(
                 "Check broker.url and the DNS server (`resolvectl status`). A name that ends in "
                 ".local needs the package libnss-mdns."
             ),
@@ -74,7 +74,7 @@ def address_of(around: Surroundings, host: str) -> Finding:
     return Finding(
         "network",
         "ok",
-        around.text("{host} is {addresses}", host=host, addresses=addresses),
+        context.text("{host} is {addresses}", host=host, addresses=addresses),
     )
 
 

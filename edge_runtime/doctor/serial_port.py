@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from edge_runtime.doctor.access import held, holders
-from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import Text, located, row
 from edge_runtime.framing.causes import Cause
@@ -25,16 +25,16 @@ ENOUGH_ROWS = 20
 LONGEST_SILENCE_S = 60.0
 
 
-def check_serial_ports(around: Surroundings) -> Iterator[Finding]:
+def check_serial_ports(context: CheckContext) -> Iterator[Finding]:
     """Look at each stream's port; without a configuration, at what is plugged in."""
     yield from of_each_stream(
-        around,
+        context,
         "serial",
-        none=around.text("no stream uses a serial port"),
+        none=context.text("no stream uses a serial port"),
         plugged_in=plugged_in,
         device=device_of,
         look_at=look_at,
-        advice=lambda _why: around.text(
+        advice=lambda _why: context.text(
             "Do what the line says; the stream goes on by itself then."
         ),
     )
@@ -45,29 +45,29 @@ def device_of(options: SerialOptions) -> str:
     return options.url
 
 
-def look_at(around: Surroundings, check: str, options: SerialOptions) -> Finding:
+def look_at(context: CheckContext, check: str, options: SerialOptions) -> Finding:
     """Look at one port, from its plug to its rows."""
-    trouble = None if "://" in options.url else unusable(around, check, Path(options.url))
-    return trouble or listen(around, check, options)
+    trouble = None if "://" in options.url else unusable(context, check, Path(options.url))
+    return trouble or listen(context, check, options)
 
 
-def unusable(around: Surroundings, check: str, path: Path) -> Finding | None:
+def unusable(context: CheckContext, check: str, path: Path) -> Finding | None:
     """Say what keeps a port from being used, before it is opened."""
     if not path.exists():
-        return broken(around, check, str(path), not_there(around.root))
+        return broken(context, check, str(path), not_there(context.root))
     if not stat.S_ISCHR(path.stat().st_mode):
-        text = around.text("{device} is not a serial port", device=path)
-        return Finding(check, "failed", text, around.text("Correct the stream's source.url."))
+        text = context.text("{device} is not a serial port", device=path)
+        return Finding(check, "failed", text, context.text("Correct the stream's source.url."))
     # Not every program locks the port that it reads: opened beside it, each gets half of the bytes.
-    return held(around, check, str(path)) if holders(path) else None
+    return held(context, check, str(path)) if holders(path) else None
 
 
-def listen(around: Surroundings, check: str, options: SerialOptions) -> Finding:
+def listen(context: CheckContext, check: str, options: SerialOptions) -> Finding:
     """Open the port as the daemon does, and read rows for a few seconds."""
     bounded = msgspec.structs.replace(
         options, stale_after_s=min(options.stale_after_s, LONGEST_SILENCE_S)
     )
-    source = SerialSource(bounded, around.clock)
+    source = SerialSource(bounded, context.clock)
     missing: dict[str, Text] = {}
     try:
         source.open()
@@ -75,20 +75,20 @@ def listen(around: Surroundings, check: str, options: SerialOptions) -> Finding:
         while source.tally.good < ENOUGH_ROWS:
             block = source.read()
             missing.update(block.missing if block is not None else {})
-            now_s = around.clock.monotonic()
+            now_s = context.clock.monotonic()
             until_s = now_s + LISTEN_S if until_s is None else until_s
             if now_s >= until_s:
                 break
     except PortError as error:
-        return broken(around, check, error.place, error.cause)
+        return broken(context, check, error.place, error.cause)
     finally:
         source.close()
-    return judge(around, check, shown_url(options.url), source.tally, source.notice, missing)
+    return judge(context, check, shown_url(options.url), source.tally, source.notice, missing)
 
 
-def broken(around: Surroundings, check: str, place: str, cause: Cause) -> Finding:
+def broken(context: CheckContext, check: str, place: str, cause: Cause) -> Finding:
     """Say why no rows come, in the words that the running daemon has for it."""
-    language = around.language
+    language = context.language
     return Finding(
         check,
         "failed",
@@ -103,7 +103,7 @@ def as_sentence(text: str) -> str:
 
 
 def judge(
-    around: Surroundings,
+    context: CheckContext,
     check: str,
     url: str,
     tally: FramingCounts,
@@ -112,34 +112,34 @@ def judge(
 ) -> Finding:
     """Say how much of what came could be read, and which channels lacked a value."""
     bad = tally.bad.total()
-    text = around.text(
+    text = context.text(
         "{device}: {good} rows were read, {bad} refused", device=url, good=tally.good, bad=bad
     )
     told = row([located(*one) for one in missing.items()][:MOST_SAID])
     if why := [one for one in (notice, told) if one]:
-        advice = around.text(
+        advice = context.text(
             "Look at the probe, or the register, of each channel that has no value; the others are "
             "at work."
         )
-        said = row(why).localized(around.language)
+        said = row(why).localized(context.language)
         return Finding(check, "warning", f"{text}: {said}", advice if told else "")
     if bad <= max(1, BEARABLE * (tally.good + bad)):  # the first may begin in its middle
         return Finding(check, "ok", text)
     return Finding(
         check,
         "warning",
-        f"{text} ({shown(tally.bad).localized(around.language)})",
-        around.text(
+        f"{text} ({shown(tally.bad).localized(context.language)})",
+        context.text(
             "The settings are right, as rows were read. Lay the cable away from motors and mains, "
             "and connect its shield to earth; on RS-485 check the resistors at both ends."
         ),
     )
 
 
-def plugged_in(around: Surroundings) -> Finding:
+def plugged_in(context: CheckContext) -> Finding:
     """Name the ports of a board that has no configuration yet."""
-    found = names_of_ports(around.root)
+    found = names_of_ports(context.root)
     if not found:
-        text = around.text("no serial adapter is plugged in")
+        text = context.text("no serial adapter is plugged in")
         return Finding("serial", "skipped", text)
-    return Finding("serial", "ok", around.text("found: {devices}", devices=", ".join(found)))
+    return Finding("serial", "ok", context.text("found: {devices}", devices=", ".join(found)))

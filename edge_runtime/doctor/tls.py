@@ -18,7 +18,7 @@ from edge_runtime.broker.reasons import (
     openssl_text,
 )
 from edge_runtime.broker.tls import context_for
-from edge_runtime.doctor.base import Finding, Surroundings
+from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions
 
@@ -87,34 +87,34 @@ NOT_TAKEN = (
 )
 
 
-def check_tls(around: Surroundings, broker: BrokerOptions, endpoint: Endpoint) -> Finding:
+def check_tls(context: CheckContext, broker: BrokerOptions, endpoint: Endpoint) -> Finding:
     """Shake hands as the daemon does, and read what both certificates are worth."""
-    trusted = around.clock.now().trusted
+    trusted = context.clock.now().trusted
     try:
-        context = context_for(broker, endpoint.name, clock_trusted=trusted)
+        tls_context = context_for(broker, endpoint.name, clock_trusted=trusted)
     except LinkError as error:
         return Finding(
             "tls",
             "failed",
-            around.text("a file of TLS cannot be used: {reason}", reason=error),
-            around.text("Correct the path in [broker], or provision this device again."),
+            context.text("a file of TLS cannot be used: {reason}", reason=error),
+            context.text("Correct the path in [broker], or provision this device again."),
         )
     address = (endpoint.host, endpoint.port)
     try:
         with (
             socket.create_connection(address, broker.connect_timeout_s) as plain,
-            context.wrap_socket(plain) as tls,
+            tls_context.wrap_socket(plain) as tls,
         ):
             certificate = tls.getpeercert() or {}
             version = tls.version() or ""
             await_alert(tls)
     except ssl.SSLCertVerificationError as error:
-        return failed(around, endpoint, VERIFY.get(error.verify_code, ANY_OTHER), error)
+        return failed(context, endpoint, VERIFY.get(error.verify_code, ANY_OTHER), error)
     except ssl.SSLError as error:
-        return failed(around, endpoint, meaning(error), error)
+        return failed(context, endpoint, meaning(error), error)
     except OSError as error:
-        return failed(around, endpoint, ANY_OTHER, error)
-    return judge(around, endpoint, version, ssl.cert_time_to_seconds(str(certificate["notAfter"])))
+        return failed(context, endpoint, ANY_OTHER, error)
+    return judge(context, endpoint, version, ssl.cert_time_to_seconds(str(certificate["notAfter"])))
 
 
 def await_alert(tls: ssl.SSLSocket) -> None:
@@ -134,32 +134,32 @@ def meaning(error: ssl.SSLError) -> tuple[str, str]:
 
 
 def failed(
-    around: Surroundings, endpoint: Endpoint, texts: tuple[str, str], error: OSError
+    context: CheckContext, endpoint: Endpoint, texts: tuple[str, str], error: OSError
 ) -> Finding:
     """Say what stood in the way."""
     why = getattr(error, "reason", None) or error.strerror or str(error)
-    text = around.text(
+    text = context.text(
         texts[0],
         address=endpoint,
         name=endpoint.name,
         why=openssl_text(why),
     )
-    return Finding("tls", "failed", text, around.text(texts[1]))
+    return Finding("tls", "failed", text, context.text(texts[1]))
 
 
-def judge(around: Surroundings, endpoint: Endpoint, version: str, until_s: float) -> Finding:
+def judge(context: CheckContext, endpoint: Endpoint, version: str, until_s: float) -> Finding:
     """Say how long the broker's certificate is still good for."""
-    days = (until_s - around.clock.now().wall_s) / DAY_S
+    days = (until_s - context.clock.now().wall_s) / DAY_S
     values = {
         "address": endpoint,
         "version": version,
         "name": endpoint.name,
         "day": time.strftime("%Y-%m-%d", time.gmtime(until_s)),
     }
-    text = around.text(
+    text = context.text(
         "{version} with {address}, which is {name}; its certificate is good until {day}", **values
     )
     if days >= SOON_DAYS:
         return Finding("tls", "ok", text)
-    advice = around.text("The office must renew the broker's certificate before that day.")
+    advice = context.text("The office must renew the broker's certificate before that day.")
     return Finding("tls", "warning", text, advice)

@@ -31,7 +31,7 @@ from edge_runtime.enrolment.words import six_words
 from edge_runtime.errors import RawText, Text
 from edge_runtime.office.authority import der_key, name_of
 from edge_runtime.office.enrolling import EnrolmentRefusedError, Requested, read_request
-from edge_runtime.office.limits import Patience
+from edge_runtime.office.limits import FailureThrottle
 from edge_runtime.office.registry import RegistryError
 from edge_runtime.office.signing import SigningClient
 from edge_runtime.text_form import encode_text
@@ -45,7 +45,7 @@ Sign = Callable[[Requested], Certificate]
 class Est:
     """The three operations. Runs on one event loop; asks the signer on its threads."""
 
-    def __init__(self, signer: SigningClient, ca: Certificate, patience: Patience) -> None:
+    def __init__(self, signer: SigningClient, ca: Certificate, patience: FailureThrottle) -> None:
         self._signer = signer
         self._ca = certs_only([ca])
         self._patience = patience

@@ -11,7 +11,7 @@ FORGIVEN_AFTER_S = 600.0
 MAX_ADDRESSES = 4096
 
 
-class Patience:
+class FailureThrottle:
     """How long the answer to a failure waits: longer the more an address failed of late.
 
     Only failures wait, so that a whole site behind one address (NAT) does not suffer from one

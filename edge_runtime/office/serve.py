@@ -27,7 +27,7 @@ from edge_runtime.office.enrolling import read_request
 from edge_runtime.office.est import Est
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.gate import TlsListener, tls_context
-from edge_runtime.office.limits import Patience
+from edge_runtime.office.limits import FailureThrottle
 from edge_runtime.office.registry import Settings, in_url
 from edge_runtime.office.signing import SignerFailed, SigningClient, answers_of, serve_signing
 from edge_runtime.office.units import SERVER_USER
@@ -122,7 +122,7 @@ def front(
             folder=files.certificate.parent,
             reason=error,
         ) from None
-    est = Est(signer, ca, Patience())
+    est = Est(signer, ca, FailureThrottle())
     with listening(host, settings.est_port if port is None else port) as listener:
         if gives_up_root and os.geteuid() == 0:
             load_all(announce=announce)

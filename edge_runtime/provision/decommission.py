@@ -34,7 +34,7 @@ KEPT = ("models", MARK)
 KEPT_OF_OUTBOX = ("boot",)
 
 
-class Farewell(msgspec.Struct, frozen=True):
+class DecommissionReport(msgspec.Struct, frozen=True):
     """What was done, line by line. `is_whole`: nothing is left on the broker."""
 
     lines: tuple[str, ...]
@@ -53,7 +53,7 @@ class Decommission:
         self._service = service
         self._folder = IdentityFolder(state_dir)
 
-    def run(self, load: Callable[[], Config]) -> Farewell:
+    def run(self, load: Callable[[], Config]) -> DecommissionReport:
         """End the daemon, clear the broker's memory of the device, then wipe what is here."""
         text = self._language.text
         self._service.stop()
@@ -71,7 +71,7 @@ class Decommission:
                 "where only a laboratory finds it), certificate, outbox, recordings, baselines"
             ),
         )
-        return Farewell(lines, cleared)
+        return DecommissionReport(lines, cleared)
 
     def _clear(self, load: Callable[[], Config]) -> tuple[bool, str]:
         """Delete the retained messages, with the device's own certificate."""

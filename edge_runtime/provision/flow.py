@@ -9,7 +9,7 @@ import msgspec
 from cryptography.x509 import Certificate
 
 from edge_runtime.clock import Clock
-from edge_runtime.doctor import Finding, Surroundings
+from edge_runtime.doctor import CheckContext, Finding
 from edge_runtime.doctor.examine import examine
 from edge_runtime.enrolment.claim import Claim
 from edge_runtime.enrolment.identity import IdentityFolder, provisioned
@@ -33,7 +33,7 @@ CHECKS = ("disk", "clock", "camera", "serial", "accelerator")
 SENSES = ("camera", "serial")
 
 
-class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+class ProvisionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the technician gave. `ask` None: nobody may be asked."""
 
     claim: Claim
@@ -79,7 +79,7 @@ class Provisioning:
 
     def __init__(
         self,
-        wishes: Wishes,
+        request: ProvisionRequest,
         *,
         packs: PackStore,
         clock: Clock,
@@ -87,45 +87,45 @@ class Provisioning:
         service: Service,
         root: Path = Path("/"),
     ) -> None:
-        self._wishes = wishes
+        self._request = request
         self._packs = packs
         self._clock = clock
         self._language = language
         self._service = service
         self._root = root
-        self._folder = IdentityFolder(wishes.state_dir)
+        self._folder = IdentityFolder(request.state_dir)
 
     def run(self) -> ProvisionOutcome:
         """Do it all. The claim is shown to nobody before all that is local has proved right."""
-        wishes = self._wishes
-        with acting_as_owner(wishes.state_dir):
+        request = self._request
+        with acting_as_owner(request.state_dir):
             self._refuse_expired()
-        make_state_folder(wishes.state_dir)
+        make_state_folder(request.state_dir)
         text = self._text()
-        with acting_as_owner(wishes.state_dir):
+        with acting_as_owner(request.state_dir):
             config = self._checked(text)
         findings = self._examined(config)
-        with acting_as_owner(wishes.state_dir), self._folder.locked():
+        with acting_as_owner(request.state_dir), self._folder.locked():
             enrolled = self._enrol()
-        configuration.write(wishes.config_file, text, wishes.state_dir.stat().st_gid)
+        configuration.write(request.config_file, text, request.state_dir.stat().st_gid)
         self._service.start()
         proof = Proof(False)
         if enrolled.certificate is not None:
-            with acting_as_owner(wishes.state_dir):
-                proof = await_proof(wishes.state_dir, self._clock, wishes.wait_s)
+            with acting_as_owner(request.state_dir):
+                proof = await_proof(request.state_dir, self._clock, request.wait_s)
         return self._outcome(findings, enrolled, proof)
 
     def _examined(self, config: Config) -> tuple[Finding, ...]:
         """Look at the board in a process of the owner's: cameras send what they like."""
 
         def look() -> bytes:
-            return msgspec.json.encode(list(examine(self._surroundings(config), CHECKS)))
+            return msgspec.json.encode(list(examine(self._check_context(config), CHECKS)))
 
-        told_by_checks = in_owners_process(self._wishes.state_dir, look)
+        told_by_checks = in_owners_process(self._request.state_dir, look)
         return msgspec.json.decode(told_by_checks, type=tuple[Finding, ...])
 
     def _refuse_expired(self) -> None:
-        now, claim = self._clock.now(), self._wishes.claim
+        now, claim = self._clock.now(), self._request.claim
         if now.trusted and now.wall_s >= claim.expires_at and not is_done(self._folder, claim):
             raise ProvisionError(
                 "the claim expired on {day}; ask the office for a new one",
@@ -134,49 +134,49 @@ class Provisioning:
 
     def _text(self) -> str:
         """Return what the configuration is to be; the streams of one that is there stay."""
-        wishes = self._wishes
-        if wishes.config_file.exists():
+        request = self._request
+        if request.config_file.exists():
             try:
-                old = wishes.config_file.read_text(encoding="utf-8")
+                old = request.config_file.read_text(encoding="utf-8")
             except (OSError, ValueError):
                 raise UsageError(
-                    "{file}: cannot be read; move it away", file=wishes.config_file
+                    "{file}: cannot be read; move it away", file=request.config_file
                 ) from None
-            return configuration.updated(old, wishes.claim, wishes.config_file)
-        if wishes.answers is not None:
-            return configuration.fresh(wishes.claim, answered(wishes.answers))
-        with acting_as_owner(wishes.state_dir):
-            questions = Questions(plugged_in(self._root), self._packs, self._language, wishes.ask)
-            return configuration.fresh(wishes.claim, questions.stream())
+            return configuration.updated(old, request.claim, request.config_file)
+        if request.answers is not None:
+            return configuration.fresh(request.claim, answered(request.answers))
+        with acting_as_owner(request.state_dir):
+            questions = Questions(plugged_in(self._root), self._packs, self._language, request.ask)
+            return configuration.fresh(request.claim, questions.stream())
 
     def _checked(self, text: str) -> Config:
         """Check a text with all that it names, as the daemon will. Raises UsageError."""
-        file = self._wishes.config_file
+        file = self._request.config_file
         reading = configuration.reading_of(text, file)
         config, _ = check_all(reading, self._packs, self._clock)
         return config
 
-    def _surroundings(self, config: Config) -> Surroundings:
-        wishes = self._wishes
-        return Surroundings(
+    def _check_context(self, config: Config) -> CheckContext:
+        request = self._request
+        return CheckContext(
             language=self._language,
-            state_dir=wishes.state_dir,
-            config=provisioned(config, wishes.state_dir),
-            config_file=wishes.config_file,
-            daemon=told(wishes.state_dir),
+            state_dir=request.state_dir,
+            config=provisioned(config, request.state_dir),
+            config_file=request.config_file,
+            daemon=told(request.state_dir),
             clock=self._clock,
             root=self._root,
         )
 
     def _enrol(self) -> Enrolled:
         """Exchange the claim; what cannot be done without a link waits for one."""
-        folder, wishes = self._folder, self._wishes
-        if is_done(folder, wishes.claim):
+        folder, request = self._folder, self._request
+        if is_done(folder, request.claim):
             files = folder.files()
             return Enrolled(words_of(read_key(files.key)), read_certificate(files.certificate))
-        words = begin(folder, wishes.claim)
+        words = begin(folder, request.claim)
         try:
-            return Enrolled(words, finish(folder, self._clock.now(), wishes.limits))
+            return Enrolled(words, finish(folder, self._clock.now(), request.limits))
         except NoLinkError as error:
             return Enrolled(words, None, error)
         except OfficeRefusalError:
@@ -209,7 +209,7 @@ class Provisioning:
         return ResultLine(label, "; ".join(one.text for one in found), proven)
 
     def _broker_line(self, enrolled: Enrolled, proof: Proof) -> ResultLine:
-        text, name = self._language.text, self._wishes.claim.broker_name
+        text, name = self._language.text, self._request.claim.broker_name
         label = text("broker")
         if enrolled.why is not None:
             return ResultLine(label, text("{name}: not asked yet", name=name), None)
@@ -220,7 +220,7 @@ class Provisioning:
 
     def _certificate_line(self, enrolled: Enrolled) -> ResultLine:
         text = self._language.text
-        label, name = text("certificate"), self._wishes.claim.name
+        label, name = text("certificate"), self._request.claim.name
         if enrolled.certificate is None:
             assert enrolled.why is not None
             waits = text("{name}: waits: {why}", name=name, why=enrolled.why)

@@ -43,7 +43,7 @@ from edge_runtime.office.limits import (
     MAX_ADDRESSES,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
-    Patience,
+    FailureThrottle,
 )
 from edge_runtime.office.listing import last_events
 from edge_runtime.office.signing import (
@@ -350,7 +350,7 @@ def test_of_rivals_at_two_servers_one_gets_the_claim(tmp_path: Path) -> None:
 
 
 def test_failures_wait_longer_and_are_forgiven() -> None:
-    patience = Patience(step_s=0.5, longest_s=5.0)
+    patience = FailureThrottle(step_s=0.5, longest_s=5.0)
     waits = [patience.after_failure("a", float(second)) for second in range(12)]
     assert waits == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.0, 5.0]
     assert patience.after_failure("b", 12.0) == 0.5

@@ -37,7 +37,7 @@ from edge_runtime.office.enrolling import Enrolment
 from edge_runtime.office.est import Est
 from edge_runtime.office.folder import FileOwner, OfficeFolder
 from edge_runtime.office.gate import tls_context
-from edge_runtime.office.limits import Patience
+from edge_runtime.office.limits import FailureThrottle
 from edge_runtime.office.members import member_names, write_members
 from edge_runtime.office.registry import Settings
 from edge_runtime.office.serve import answering, listening
@@ -116,7 +116,7 @@ def est_server(
     signer = threading.Thread(target=serve_signing, args=(its, answers_of(office)))
     signer.start()
     client = SigningClient(ours, lambda: None)
-    est = Est(client, ca, Patience(delay_s, delay_s))
+    est = Est(client, ca, FailureThrottle(delay_s, delay_s))
     listener = listening("127.0.0.1", port)
     port = listener.getsockname()[1]
     context = tls_context(office.ca, office.est, office.est_key)

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_runtime.clock import ManualClock
 from edge_runtime.config import parse
-from edge_runtime.doctor import Finding, Surroundings
+from edge_runtime.doctor import CheckContext, Finding
 from edge_runtime.doctor.examine import examine
 from edge_runtime.language import Code, Language
 from edge_runtime.options import Config
@@ -61,10 +61,10 @@ def configuration(
     return parse(raw, folder / "edge-runtime.toml")
 
 
-def surroundings(folder: Path, *, lang: Code = "en", **given: Any) -> Surroundings:
+def surroundings(folder: Path, *, lang: Code = "en", **given: Any) -> CheckContext:
     """Return what a check is given; the state folder and an empty root lie in `folder`."""
     (folder / "state").mkdir(exist_ok=True)
-    return Surroundings(
+    return CheckContext(
         **{
             "language": Language(lang),
             "state_dir": folder / "state",
@@ -92,12 +92,12 @@ def systemctl(program: Path, *, allows: Sequence[str] = (), **facts: Any) -> Non
     program.chmod(0o755)
 
 
-def found(name: str, around: Surroundings) -> list[Finding]:
+def found(name: str, context: CheckContext) -> list[Finding]:
     """Return what one check of the table finds."""
-    return list(examine(around, [name]))
+    return list(examine(context, [name]))
 
 
-def only(name: str, around: Surroundings) -> Finding:
+def only(name: str, context: CheckContext) -> Finding:
     """Return what a check finds that finds one thing."""
-    (finding,) = found(name, around)
+    (finding,) = found(name, context)
     return finding

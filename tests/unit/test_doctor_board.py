@@ -190,8 +190,8 @@ def test_an_outbox_that_is_larger_than_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_state_folder_that_is_not_there_yet(tmp_path: Path) -> None:
-    around = surroundings(tmp_path, state_dir=tmp_path / "a" / "b")
-    finding = only("disk", around)
+    context = surroundings(tmp_path, state_dir=tmp_path / "a" / "b")
+    finding = only("disk", context)
     assert finding.state == "ok"
     assert finding.text.startswith(f"{tmp_path}: ")
     assert not (tmp_path / "a").exists()
@@ -224,15 +224,15 @@ def test_a_full_disk_and_one_that_is_read_only(tmp_path: Path, small_disk: Path)
 def test_a_folder_that_another_user_owns(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give a folder away")
-    around = surroundings(tmp_path)
+    context = surroundings(tmp_path)
     # As root the service's user is the folder's owner: nobody may write here.
-    around.state_dir.chmod(0o500)
-    os.chown(around.state_dir, 65534, 65534)
-    finding = only("disk", around)
-    assert (finding.state, finding.text) == ("failed", f"{around.state_dir} cannot be written")
-    around.state_dir.chmod(0o700)
-    assert only("disk", around).state == "ok"
-    assert list(around.state_dir.iterdir()) == []
+    context.state_dir.chmod(0o500)
+    os.chown(context.state_dir, 65534, 65534)
+    finding = only("disk", context)
+    assert (finding.state, finding.text) == ("failed", f"{context.state_dir} cannot be written")
+    context.state_dir.chmod(0o700)
+    assert only("disk", context).state == "ok"
+    assert list(context.state_dir.iterdir()) == []
 
 
 # Clock
@@ -270,8 +270,8 @@ def test_a_clock_that_is_wrong(
     wall_s: float, trusted: bool, rtc: str, state: str, text: str, tmp_path: Path
 ) -> None:
     tree(tmp_path / "root", {RTC: rtc})
-    around = surroundings(tmp_path, clock=ManualClock(wall_s, trusted=trusted))
-    finding = only("clock", around)
+    context = surroundings(tmp_path, clock=ManualClock(wall_s, trusted=trusted))
+    finding = only("clock", context)
     assert finding.state == state
     assert text in finding.text
     assert finding.advice

@@ -145,7 +145,7 @@ def test_a_device_that_the_drop_in_does_not_know(
     typed = f"sudo systemctl set-property edge-runtime 'DeviceAllow={rule}'"
     assert f"`{typed}`" in finding.advice
     systemd(**facts, allows=(*rules_of("serial.conf"), rule))
-    assert look_at_port(tmp_path, port).text.startswith("no row comes")
+    assert look_at_port(tmp_path, port).text.endswith("not one byte")
 
 
 def test_what_works_may_be_opened(tmp_path: Path, port: Path, systemd: Callable[..., None]) -> None:
@@ -158,7 +158,7 @@ def test_without_the_unit_or_its_limits_nothing_is_said_of_it(
     facts: dict[str, str], tmp_path: Path, port: Path, systemd: Callable[..., None]
 ) -> None:
     systemd(**facts)
-    assert look_at_port(tmp_path, port).text.startswith("no row comes")
+    assert look_at_port(tmp_path, port).text.endswith("not one byte")
 
 
 def test_a_group_that_only_the_drop_in_would_give(
@@ -200,15 +200,15 @@ def test_a_camera_and_a_coral_that_the_unit_does_not_open(
     camera = node(tmp_path / "video0", CAMERA)
     stream = ROAD.replace('kind = "synthetic"', f'kind = "camera", device = "{camera}"')
     stream = stream.replace(f'{VILLAGE_ROAD}" }}', f'{VILLAGE_ROAD}", delegate = "edgetpu" }}')
-    around = surroundings(tmp_path, config=configuration(tmp_path, stream))
+    context = surroundings(tmp_path, config=configuration(tmp_path, stream))
     systemd(policy="closed", allows=rules_of("serial.conf"), drop_ins="/b/serial.conf")
     for check, device, file in (("camera", camera, "camera"), ("accelerator", coral, "coral")):
-        finding = only(check, around)
+        finding = only(check, context)
         assert (finding.check, finding.state) == (f"{check}/road", "failed")
         assert finding.text.startswith(f"{device}: ")
         assert finding.text.endswith(f"its unit is without {file}.conf")
         assert f"/{file}.conf && sudo systemctl daemon-reload" in finding.advice
     allows = rules_of("camera.conf") + rules_of("coral.conf")
     systemd(policy="closed", allows=allows, drop_ins="/b/camera.conf /b/coral.conf")
-    assert "no such camera" in only("camera", around).text
-    assert "does not run on libedgetpu" in only("accelerator", around).text
+    assert "no such camera" in only("camera", context).text
+    assert "does not run on libedgetpu" in only("accelerator", context).text

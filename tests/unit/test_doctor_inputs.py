@@ -34,10 +34,10 @@ def camera(
     """Return what is found of one camera."""
     source = f'kind = "camera", device = "{device}", open_timeout_s = {patience_s}'
     stream = ROAD.replace('kind = "synthetic"', source + options)
-    around = surroundings(
+    context = surroundings(
         tmp_path, config=configuration(tmp_path, stream), clock=SystemClock(), **given
     )
-    finding = only("camera", around)
+    finding = only("camera", context)
     assert finding.check == "camera/road"
     return finding
 
@@ -50,10 +50,10 @@ name = "level"
 source = {{ kind = "serial", url = "{url}"{options}, framing = {{ kind = "lines", columns = [
   {{ name = "t" }}, {{ name = "n" }}] }} }}
 """
-    around = surroundings(
+    context = surroundings(
         tmp_path, config=configuration(tmp_path, stream), clock=SystemClock(), **given
     )
-    finding = only("serial", around)
+    finding = only("serial", context)
     assert finding.check == "serial/level"
     return finding
 
@@ -186,8 +186,8 @@ def test_a_board_without_a_configuration(tmp_path: Path) -> None:
 
 
 def test_streams_that_need_neither(tmp_path: Path) -> None:
-    around = surroundings(tmp_path, config=configuration(tmp_path))
-    assert [only(name, around).state for name in ("camera", "serial")] == ["skipped", "skipped"]
+    context = surroundings(tmp_path, config=configuration(tmp_path))
+    assert [only(name, context).state for name in ("camera", "serial")] == ["skipped", "skipped"]
 
 
 # Serial ports
@@ -270,5 +270,5 @@ def test_every_stream_is_looked_at(tmp_path: Path) -> None:
         )
         for name, number in (("north", 61), ("south", 62))
     )
-    around = surroundings(tmp_path, config=configuration(tmp_path, streams))
-    assert [one.check for one in found("camera", around)] == ["camera/north", "camera/south"]
+    context = surroundings(tmp_path, config=configuration(tmp_path, streams))
+    assert [one.check for one in found("camera", context)] == ["camera/north", "camera/south"]

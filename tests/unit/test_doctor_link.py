@@ -67,8 +67,8 @@ def walked(folder: Path, url: str, clock: Any = None, **options: object) -> dict
     """Return what the steps to a broker found, by their names."""
     lines = "\n".join(f'{key} = "{value}"' for key, value in options.items())
     config = configuration(folder, url=url, broker=lines + "\nconnect_timeout_s = 5")
-    around = surroundings(folder, config=config, clock=clock or BoardClock())
-    return {one.check: one for one in found("broker", around)}
+    context = surroundings(folder, config=config, clock=clock or BoardClock())
+    return {one.check: one for one in found("broker", context)}
 
 
 def states(findings: dict[str, Finding]) -> dict[str, str]:
@@ -125,8 +125,8 @@ def test_something_else_listens_there(tmp_path: Path) -> None:
         config = configuration(
             tmp_path, url=f"mqtt://127.0.0.1:{port}", broker="connect_timeout_s = 0.2"
         )
-        around = surroundings(tmp_path, config=config, clock=SystemClock())
-        last = found("broker", around)[-1]
+        context = surroundings(tmp_path, config=config, clock=SystemClock())
+        last = found("broker", context)[-1]
     assert (last.check, last.state) == ("message", "failed")
     assert last.text.endswith("no answer by MQTT")
 
@@ -182,8 +182,8 @@ def test_tls_with_the_right_broker(tmp_path: Path, authority: Authority, server:
 
 @pytest.mark.parametrize(("days", "state"), [(15, "ok"), (13, "warning"), (-1, "warning")])
 def test_a_broker_s_certificate_that_ends_soon(days: int, state: str, tmp_path: Path) -> None:
-    around, endpoint = surroundings(tmp_path), Endpoint("10.0.0.7", 8883, True, "broker.hill")
-    finding = judge(around, endpoint, "TLSv1.3", NOW_S + days * 86_400.0)
+    context, endpoint = surroundings(tmp_path), Endpoint("10.0.0.7", 8883, True, "broker.hill")
+    finding = judge(context, endpoint, "TLSv1.3", NOW_S + days * 86_400.0)
     assert finding.state == state
     assert "10.0.0.7:8883, which is broker.hill" in finding.text
 
@@ -303,16 +303,16 @@ def test_the_days_that_are_left(
     pytest.importorskip("cryptography")
     pair = authority.sign(f"until-{day}", "DNS:device", end=day)
     lines = f'cert_file = "{pair.certificate}"\nkey_file = "{pair.key}"'
-    around = surroundings(tmp_path, config=configuration(tmp_path, broker=lines))
-    finding = only("certificate", around)
+    config = configuration(tmp_path, url="mqtts://127.0.0.1:1", broker=lines)
+    finding = only("certificate", surroundings(tmp_path, config=config))
     assert finding.state == state
     assert text in finding.text
     assert bool(finding.advice) == (state != "ok")
 
 
 def test_a_device_without_a_certificate(tmp_path: Path) -> None:
-    around = surroundings(tmp_path, config=configuration(tmp_path))
-    assert only("certificate", around).state == "skipped"
+    context = surroundings(tmp_path, config=configuration(tmp_path))
+    assert only("certificate", context).state == "skipped"
 
 
 PROVISIONED = 'identity = "provisioned"\nserver_name = "broker.hill"'
@@ -335,14 +335,14 @@ def test_a_provisioned_certificate_renews_itself(
 ) -> None:
     pytest.importorskip("cryptography")
     pair = authority.sign(f"provisioned-{end}", "DNS:device", end=end)
-    around = surroundings(tmp_path)
-    folder = IdentityFolder(around.state_dir)
+    context = surroundings(tmp_path)
+    folder = IdentityFolder(context.state_dir)
     files = (pair.key, pair.certificate, authority.certificate)
     folder.stage(Parts(*(file.read_bytes() for file in files), EnrolmentOffice("https://office")))
     folder.swap()
     config = configuration(tmp_path, url="mqtts://127.0.0.1:1", broker=PROVISIONED)
-    around = surroundings(tmp_path, config=provisioned(config, around.state_dir))
-    finding = only("certificate", around)
+    context = surroundings(tmp_path, config=provisioned(config, context.state_dir))
+    finding = only("certificate", context)
     assert finding.state == state
     assert text in finding.text
 

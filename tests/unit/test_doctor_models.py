@@ -78,12 +78,12 @@ def test_an_accelerator_that_is_used_and_is_not_there(tmp_path: Path) -> None:
         tmp_path, ROAD.replace(f'{VILLAGE_ROAD}" }}', f"{VILLAGE_ROAD}{DELEGATE}")
     )
     assert config.streams[0].model_use.accelerator is not None
-    around = surroundings(tmp_path, config=config)
-    finding = only("accelerator", around)
+    context = surroundings(tmp_path, config=config)
+    finding = only("accelerator", context)
     assert (finding.check, finding.state) == ("accelerator/road", "failed")
     assert "1a6e:089a" in finding.text
     # The pack itself is good: it is not run on the CPU, for which it may not be made.
-    finding = only("model", around)
+    finding = only("model", context)
     assert (finding.state, finding.advice) == ("ok", ""), finding.text
     # A daemon that uses it lets nobody else have it.
     told: dict[str, Any] = {"streams": {"road": {"state": "running", "captured": 7}}}
@@ -98,7 +98,7 @@ def test_an_accelerator_that_is_used_and_is_not_there(tmp_path: Path) -> None:
         "multiply-adds",
     )
     tree(tmp_path / "root", CORAL_USED)
-    finding = only("accelerator", around)
+    finding = only("accelerator", context)
     assert finding.state == "failed"
     assert "does not run on libedgetpu.so.1" in finding.text
     assert "libedgetpu1-std" in finding.advice

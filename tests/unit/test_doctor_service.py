@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from edge_runtime.clock import SystemClock
-from edge_runtime.doctor import CHECKS, Finding, Surroundings
+from edge_runtime.doctor import CHECKS, CheckContext, Finding
 from edge_runtime.doctor.access import group_name, may_use
 from edge_runtime.doctor.configuration import look_around
 from edge_runtime.doctor.daemon import STATES
@@ -84,12 +84,12 @@ def test_a_broker_that_refuses_records(tmp_path: Path) -> None:
 
 
 def test_the_outbox_of_a_daemon_that_does_not_run(tmp_path: Path) -> None:
-    around = surroundings(tmp_path)
-    assert only("outbox", around).state == "skipped"
-    folder = around.state_dir / "outbox"
+    context = surroundings(tmp_path)
+    assert only("outbox", context).state == "skipped"
+    folder = context.state_dir / "outbox"
     folder.mkdir()
     (folder / "outbox.db").write_bytes(os.urandom(8192))
-    assert "will salvage what it can" in only("outbox", around).text
+    assert "will salvage what it can" in only("outbox", context).text
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def test_what_is_said_of_the_configuration(tmp_path: Path) -> None:
     good = only("configuration", surroundings(tmp_path, config=config, config_file=file))
     assert (good.state, good.text) == ("ok", f"{file}: good, streams: 1")
     told = {"config": {"state": "fallback", "reason": "it was wrong"}}
-    around = surroundings(tmp_path, config=config, config_file=file, daemon=told)
-    finding = only("configuration", around)
+    context = surroundings(tmp_path, config=config, config_file=file, daemon=told)
+    finding = only("configuration", context)
     assert finding.state == "warning"
     assert "it was wrong" in finding.text
     finding = only("configuration", surroundings(tmp_path, config_file=file, problem="x: y"))
@@ -187,11 +187,11 @@ def test_what_check_refuses_doctor_never_calls_good(tmp_path: Path) -> None:
     file.write_text(WRONG_LABEL)
     with pytest.raises(UsageError) as caught:
         load_checked(file, PackStore(state, bundled_models()), SystemClock())
-    around = look_around(file, state, Language("en"))
-    assert around.problem == str(caught.value)
-    told = {"config": {"state": "fallback", "reason": around.problem}}
+    context = look_around(file, state, Language("en"))
+    assert context.problem == str(caught.value)
+    told = {"config": {"state": "fallback", "reason": context.problem}}
     for running in (None, told):
-        finding = only("configuration", msgspec.structs.replace(around, daemon=running))
+        finding = only("configuration", msgspec.structs.replace(context, daemon=running))
         assert finding.state == "failed"
         assert "did you mean 'person'?" in finding.text
 
@@ -199,21 +199,21 @@ def test_what_check_refuses_doctor_never_calls_good(tmp_path: Path) -> None:
 def test_a_user_who_may_not_look_is_told_to_use_sudo(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become somebody else")
-    around = surroundings(tmp_path)
-    around.state_dir.chmod(0o700)
+    context = surroundings(tmp_path)
+    context.state_dir.chmod(0o700)
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents:
         if parent.stat().st_mode & 0o055 != 0o055:  # pytest's own folders
             parent.chmod(0o755)
     os.seteuid(65534)
     try:
-        with pytest.raises(EdgeError, match=f"{around.state_dir} may not be read: .* sudo"):
-            look_around(tmp_path / "none.toml", around.state_dir, around.language)
+        with pytest.raises(EdgeError, match=f"{context.state_dir} may not be read: .* sudo"):
+            look_around(tmp_path / "none.toml", context.state_dir, context.language)
     finally:
         os.seteuid(0)
     assert (
         "no such file"
-        in look_around(tmp_path / "none.toml", around.state_dir, around.language).problem
+        in look_around(tmp_path / "none.toml", context.state_dir, context.language).problem
     )
 
 
@@ -229,7 +229,7 @@ def test_the_table_names_functions_that_are_there() -> None:
 def test_a_check_that_hangs_is_left_behind(tmp_path: Path) -> None:
     held = threading.Event()
 
-    def hangs(_around: Surroundings) -> Iterator[Finding]:
+    def hangs(_around: CheckContext) -> Iterator[Finding]:
         yield Finding("camera/a", "ok", "there")
         held.wait()
 
@@ -254,7 +254,7 @@ def test_a_check_that_cannot_be_imported_is_said(
 
 
 def test_a_check_that_breaks_is_said(tmp_path: Path) -> None:
-    def breaks(_around: Surroundings) -> Iterator[Finding]:
+    def breaks(_around: CheckContext) -> Iterator[Finding]:
         yield Finding("serial/a", "ok", "there")
         raise KeyError("gone")
 

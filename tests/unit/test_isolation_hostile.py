@@ -180,7 +180,7 @@ def test_what_libraries_say_is_kept_from_the_log(tmp_path: Path) -> None:
     assert done.stderr == b"ours\n"
 
 
-# Patience
+# FailureThrottle
 
 
 def test_a_file_that_waits_says_so_and_one_that_hangs_is_noticed(

@@ -154,8 +154,8 @@ def test_sensors_that_are_silent(bad: dict[Reason, int], size: int, found: Cause
 
 
 def test_a_sensor_that_the_doctor_listens_to(tmp_path: Path) -> None:
-    around = surroundings(tmp_path, lang="vi", config=configuration(tmp_path, METER), clock=CLOCK)
-    finding = only("serial", around)
+    context = surroundings(tmp_path, lang="vi", config=configuration(tmp_path, METER), clock=CLOCK)
+    finding = only("serial", context)
     assert finding.state == "failed"
     assert finding.text == "loop://: không nhận được gì trong 0.2 giây, dù chỉ một byte"
     assert finding.advice == (
@@ -183,8 +183,8 @@ def test_a_damaged_pack_that_the_doctor_finds(tmp_path: Path) -> None:
     folder = make_pack(tmp_path, with_weights=True)
     (folder / "weights.tflite").write_bytes(b"damaged")
     stream = ROAD.replace(str(VILLAGE_ROAD), str(folder))
-    around = surroundings(tmp_path, lang="vi", config=configuration(tmp_path, stream))
-    finding = only("model", around)
+    context = surroundings(tmp_path, lang="vi", config=configuration(tmp_path, stream))
+    finding = only("model", context)
     assert f"{folder}/weights.tflite: bị hỏng hoặc là mô hình khác: SHA-256" in finding.text
     assert "edge-runtime models pull toy" in finding.text
 
@@ -230,10 +230,10 @@ def test_what_ends_a_command_is_said_in_the_language_asked_for(lang: str, said: 
 def test_what_the_running_daemon_says_is_told_again(tmp_path: Path) -> None:
     error = raised(SourceError, open_source(CameraOptions("/dev/no-camera"), CLOCK).open)
     told = {"state": "degraded", "reason": sent(error.text), "captured": 0, "restarts": 3}
-    around = surroundings(
+    context = surroundings(
         tmp_path,
         lang="vi",
         config=configuration(tmp_path, GATE),
         daemon={"streams": {"gate": told}, "pid": os.getpid()},
     )
-    assert only("camera", around).text.endswith(error.localized(VI))
+    assert only("camera", context).text.endswith(error.localized(VI))

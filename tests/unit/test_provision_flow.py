@@ -32,7 +32,7 @@ from edge_runtime.provision.claims import read_claim
 from edge_runtime.provision.decommission import Decommission
 from edge_runtime.provision.enrolling import begin, finish, is_done
 from edge_runtime.provision.errors import OfficeRefusalError, ProvisionError
-from edge_runtime.provision.flow import Provisioning, ProvisionOutcome, Wishes
+from edge_runtime.provision.flow import Provisioning, ProvisionOutcome, ProvisionRequest
 from edge_runtime.provision.proof import Proof, proof_of
 from edge_runtime.provision.renewal import Renewal
 from edge_runtime.provision.service import SERVICE, TIMER, NoService, Systemd
@@ -72,7 +72,7 @@ def provision(
     """Provision a board that nobody runs a daemon on."""
     folder.mkdir(exist_ok=True)
     (folder / "answers.toml").write_text(streams)
-    wishes = Wishes(
+    request = ProvisionRequest(
         claim=claim,
         config_file=folder / "etc" / "edge-runtime.toml",
         state_dir=folder / "state",
@@ -80,7 +80,7 @@ def provision(
         wait_s=0.0,
     )
     return Provisioning(
-        wishes,
+        request,
         packs=PackStore(folder / "state", bundled_models()),
         clock=clock or BoardClock(),
         language=Language(lang),

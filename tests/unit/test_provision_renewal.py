@@ -21,7 +21,7 @@ from edge_runtime.cli.status import status
 from edge_runtime.clock import Stamp
 from edge_runtime.config import parse
 from edge_runtime.daemon.loading import warn_of_damage
-from edge_runtime.doctor import Surroundings
+from edge_runtime.doctor import CheckContext
 from edge_runtime.doctor.certificate import check_certificate
 from edge_runtime.enrolment.identity import Files, IdentityFolder, provisioned
 from edge_runtime.enrolment.keys import key_pem, new_key
@@ -116,11 +116,11 @@ def test_a_damaged_file_of_the_identity_is_named_long_before_it_is_needed(
     state = device.folder.parent
     for language in (EN, Language("vi")):
         config = parse(tomllib.loads(PROVISIONED), state / "edge-runtime.toml")
-        around = Surroundings(
+        context = CheckContext(
             language=language, state_dir=state, config=provisioned(config, state),
             clock=BoardClock(),
         )  # fmt: skip
-        (finding,) = check_certificate(around)
+        (finding,) = check_certificate(context)
         assert finding.state == "failed"
         assert str(file) in finding.text
         assert "edge-runtime provision" in finding.advice
