@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from edge_runtime.clock import Stamp
+from edge_runtime.errors import Text
+from edge_runtime.framing.causes import Cause
 from edge_runtime.framing.quality import INTERVAL_S, Quality
 from edge_runtime.framing.rows import FramingCounts, RowRun
 from edge_runtime.framing.silence import Silence
@@ -121,34 +123,42 @@ def test_silence_is_declared_after_its_time_and_ended_by_a_row() -> None:
     tally = FramingCounts()
     silence = Silence(tally, 5.0)
     silence.restart(100.0)
-    assert silence.reason(0, 104.9, "") == ""
+    assert not silence.is_broken(0, 104.9)
     tally.good += 1
-    assert silence.reason(8, 104.95, "") == ""
-    assert silence.reason(0, 109.9, "") == ""
-    assert silence.reason(0, 109.95, "").startswith(
-        "nothing came for 5 s; check the sensor's power"
-    )
+    assert not silence.is_broken(8, 104.95)
+    assert not silence.is_broken(0, 109.9)
+    assert silence.is_broken(0, 109.95)
+    cause = silence.explain(None)
+    assert cause.what == "nothing came for 5 s, not one byte"
+    assert cause.advice.startswith("check the sensor's power")
 
 
 @pytest.mark.parametrize(
-    ("bad", "empty", "size", "said", "text"),
+    ("bad", "size", "found", "what", "advice"),
     [
-        ({}, 0, 70, "", "nothing valid for 5 s (70 bytes); check baud, parity and framing"),
-        ({"checksum": 3}, 0, 70, "", "(70 bytes, checksum 3); check baud"),
-        ({}, 4, 70, "", "no position for 5 s; give the receiver's antenna a view of the sky"),
-        ({"unanswered": 5}, 0, 0, "", "the device gave no answer for 5 s; check device, baud"),
-        ({"refused": 5}, 0, 0, "it refuses", "nothing valid for 5 s: it refuses"),
+        ({}, 70, None, "nothing valid for 5 s (70 bytes)", "check baud, parity and framing"),
+        ({"checksum": 3}, 70, None, "(70 bytes, checksum 3)", "check baud"),
+        ({"unanswered": 5}, 0, None, "nothing valid for 5 s (unanswered 5)", "check baud"),
+        (
+            {"refused": 5},
+            0,
+            Cause(Text("it refuses"), Text("ask it for less")),
+            "nothing valid for 5 s: it refuses",
+            "ask it for less",
+        ),
     ],
 )
-def test_silence_says_what_it_may_be(
-    bad: dict[str, int], empty: int, size: int, said: str, text: str
+def test_silence_says_what_was_found_or_how_much_came(
+    bad: dict[str, int], size: int, found: Cause | None, what: str, advice: str
 ) -> None:
     tally = FramingCounts()
     silence = Silence(tally, 5.0)
     silence.restart(100.0)
     tally.bad.update(bad)  # type: ignore[call-overload]
-    tally.empty += empty
-    assert text in silence.reason(size, 105.0, said)
+    assert silence.is_broken(size, 105.0)
+    cause = silence.explain(found)
+    assert what in cause.what
+    assert cause.advice.startswith(advice)
 
 
 def test_quality_is_told_of_the_last_interval_alone() -> None:
@@ -160,8 +170,8 @@ def test_quality_is_told_of_the_last_interval_alone() -> None:
     tally.bad.update({"checksum": 2, "length": 1})  # type: ignore[call-overload]
     assert quality.notice(99.9 + INTERVAL_S) == ""
     assert quality.notice(100.0 + INTERVAL_S) == (
-        "3 of 100 frames were refused in 10 s (checksum 2, length 1); "
-        "check baud, framing, cable and earth"
+        "3 of 100 frames were refused in 10 s (checksum 2, length 1), "
+        "though the settings are right; check cable, shield and earth"
     )
     tally.good += 1000
     tally.bad["checksum"] += 1
