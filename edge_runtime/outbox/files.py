@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from zlib import crc32
 
+from edge_runtime.durable import sync_folder
 from edge_runtime.errors import OutboxError, because
 from edge_runtime.outbox.marks import Marks
 
@@ -103,11 +104,7 @@ class Folder:
 
     def sync(self) -> None:
         """Make names durable: files created, renamed and deleted."""
-        file = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+        sync_folder(self.path)
 
     def hold_ballast(self, size: int) -> bool:
         """Claim the ballast's blocks where the disk has several times that to spare."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_runtime.durable import sync_folder
 from edge_runtime.outbox.rows import Damaged, RowTable, add_crc, check_crc
 
 FILE = "outbox.mark"
@@ -108,7 +109,7 @@ class Marks:
         finally:
             os.close(file)
         if is_new:
-            _sync(path.parent)
+            sync_folder(path.parent)
 
 
 def _slots(path: Path | None) -> list[Mark | None]:
@@ -126,11 +127,3 @@ def _unpack(place: int, slot: bytes) -> Mark | None:
         return _decode(check_crc(place, slot[4 : 4 + size])[1])
     except (Damaged, ValueError, msgspec.MsgspecError):
         return None
-
-
-def _sync(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

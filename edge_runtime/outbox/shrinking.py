@@ -11,8 +11,8 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+from edge_runtime.durable import sync_file
 from edge_runtime.outbox.budget import PAGE_BYTES
 from edge_runtime.outbox.files import fresh_of
 from edge_runtime.outbox.health import fault_of
@@ -82,7 +82,7 @@ class Shrinking:
             ledger.save_state()
         try:
             ledger.store.copy_to(fresh)
-            sync_file(fresh)
+            sync_file(fresh)  # SQLite leaves that to whoever asked for the copy
         except (sqlite3.Error, OSError) as error:
             fresh.unlink(missing_ok=True)
             if fault_of(error) == "corrupt":
@@ -123,12 +123,3 @@ def punch(file: int, start: int, size: int) -> bool:
     if code in (errno.EOPNOTSUPP, errno.ENOSYS):
         return False
     raise OSError(code, os.strerror(code))
-
-
-def sync_file(path: Path) -> None:
-    """Bring a file to the disk: SQLite leaves that to whoever asked for the copy."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
+from edge_runtime.durable import try_lock
 from edge_runtime.errors import SourceError, Text, UsageError, because
 from edge_runtime.options import Recorded, RecordingOptions, SensorRecordingOptions
 from edge_runtime.options.recorded import DATA, read_recorded
@@ -53,15 +53,15 @@ class RecordingSource(BaseSource[Frame | Samples]):
         try:
             self._recorded = read_recorded(folder)
             self._file = (folder / DATA).open("rb")
-            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            is_free = try_lock(self._file, shared=True)
         except UsageError as error:
             raise SourceError(error.text) from None
-        except BlockingIOError:
-            raise SourceError("{path}: is being recorded; end that first", path=folder) from None
         except OSError as error:
             raise SourceError(
                 "{path}: cannot be read ({reason})", path=folder / DATA, reason=because(error)
             ) from None
+        if not is_free:
+            raise SourceError("{path}: is being recorded; end that first", path=folder)
         self._zero_s = None
 
     def _read(self) -> Frame | Samples | None:
