@@ -45,11 +45,6 @@ class MbapExchange:
         self.late_s = -math.inf
         self.reopened(0.0)
 
-    @property
-    def is_waiting(self) -> bool:
-        """Say whether a question waits for its outcome."""
-        return self._asked is not None
-
     def reopened(self, now_s: float) -> None:  # noqa: ARG002 - as `exchange.Exchange` has it
         """Begin with a new connection: on it only what is asked from now on is answered."""
         self._asked: MbapQuestion | None = None

@@ -76,13 +76,6 @@ class Source(Protocol):
         ...
 
 
-class Sensor(Source, Protocol):
-    """A source of rows: what its columns are called and their units."""
-
-    channels: tuple[str, ...]
-    units: tuple[str, ...]
-
-
 class BaseSource(Generic[S]):
     """The life cycle, once: a kind fills in `_open`, `_read` and `_release`.
 

@@ -47,9 +47,6 @@ class DeviceExchange(Protocol):
     lateness_s: float
     late_s: float
 
-    @property
-    def is_waiting(self) -> bool: ...
-
     def reopened(self, now_s: float) -> None: ...
 
     def ready_s(self) -> float: ...
