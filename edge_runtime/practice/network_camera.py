@@ -11,18 +11,17 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from edge_runtime.practice.exercise import NetworkCamera
+from edge_runtime.practice.rtp_jpeg import packets
 
 if TYPE_CHECKING:
     from edge_runtime.simulate.scene import Scene
 
 JPEG_PAYLOAD = 26
-FRAGMENT_BYTES = 1400
-QUANTISATION, SCAN, END_OF_IMAGE = b"\xff\xdb", b"\xff\xda", b"\xff\xd9"
 SIZE = (640, 352)  # whole blocks of 16 by 16 pixels
 SEED = 3
 SDP = "v=0\r\ns=road\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
@@ -121,7 +120,7 @@ class RtspServer:
         while not self._closed.wait(1.0 / self._options.rate_fps):
             elapsed_s = time.monotonic() - start_s
             number = int(elapsed_s * self._options.rate_fps)
-            for payload, last in packets(picture(scene, number)):
+            for payload, last in packets(picture(scene, number), SIZE):
                 marker = 0x80 if last else 0
                 ticks = int(elapsed_s * 90_000) & 0xFFFFFFFF
                 header = struct.pack("!BBHII", 0x80, marker | JPEG_PAYLOAD, sequence, ticks, 7)
@@ -135,26 +134,3 @@ def picture(scene: Scene, number: int) -> bytes:
     import cv2
 
     return bytes(cv2.imencode(".jpg", scene.render(number)[0])[1].tobytes())
-
-
-def packets(jpeg: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Split a JPEG into RTP payloads, and say which is the last."""
-    scan = jpeg.index(SCAN)
-    header_bytes = int.from_bytes(jpeg[scan + 2 : scan + 4], "big")
-    data = jpeg[scan + 2 + header_bytes : jpeg.rindex(END_OF_IMAGE)]
-    tables = b"".join(jpeg[at + 5 : at + 69] for at in table_places(jpeg[:scan]))
-    for offset in range(0, len(data), FRAGMENT_BYTES):
-        # type 1: 4:2:0; Q 255: the quantisation tables come with the first fragment
-        head = struct.pack("!IBBBB", offset, 1, 255, SIZE[0] // 8, SIZE[1] // 8)
-        if offset == 0:
-            head += struct.pack("!BBH", 0, 0, len(tables)) + tables
-        part = data[offset : offset + FRAGMENT_BYTES]
-        yield head + part, offset + FRAGMENT_BYTES >= len(data)
-
-
-def table_places(header: bytes) -> Iterator[int]:
-    """Return where each quantisation table's segment begins."""
-    at = header.find(QUANTISATION)
-    while at >= 0:
-        yield at
-        at = header.find(QUANTISATION, at + 1)

@@ -9,14 +9,15 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 
 import cv2
 import numpy as np
 
+from edge_runtime.practice.rtp_jpeg import packets
+
 JPEG_PAYLOAD = 26
-FRAGMENT_BYTES = 1400
 DESCRIPTION = "v=0\r\ns=yard\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
 TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 NONCE = "5ca1ab1e"
@@ -26,7 +27,6 @@ CHALLENGES = {
     "digest": f'Digest realm="yard", nonce="{NONCE}"',
     "sha256": f'Digest realm="yard", nonce="{NONCE}", algorithm=SHA-256, qop="auth"',
 }
-QUANTISATION, SCAN, END_OF_IMAGE = b"\xff\xdb", b"\xff\xda", b"\xff\xd9"
 
 
 class RtspCamera:
@@ -211,26 +211,3 @@ def picture(number: int, size: tuple[int, int]) -> bytes:
     left = number * 8 % size[0]
     image[:, left : left + 24] = 255
     return cv2.imencode(".jpg", image)[1].tobytes()
-
-
-def packets(jpeg: bytes, size: tuple[int, int]) -> Iterator[tuple[bytes, bool]]:
-    """Split a baseline 4:2:0 JPEG into RTP payloads, and say which is the last."""
-    scan = jpeg.index(SCAN)
-    header_bytes = int.from_bytes(jpeg[scan + 2 : scan + 4], "big")
-    data = jpeg[scan + 2 + header_bytes : jpeg.rindex(END_OF_IMAGE)]
-    tables = b"".join(jpeg[at + 5 : at + 69] for at in table_places(jpeg[:scan]))
-    for offset in range(0, len(data), FRAGMENT_BYTES):
-        # type 1: 4:2:0; Q 255: the quantisation tables come with the first fragment
-        head = struct.pack("!IBBBB", offset, 1, 255, size[0] // 8, size[1] // 8)
-        if offset == 0:
-            head += struct.pack("!BBH", 0, 0, len(tables)) + tables
-        part = data[offset : offset + FRAGMENT_BYTES]
-        yield head + part, offset + FRAGMENT_BYTES >= len(data)
-
-
-def table_places(header: bytes) -> Iterator[int]:
-    """Return where each quantisation table's segment begins."""
-    at = header.find(QUANTISATION)
-    while at >= 0:
-        yield at
-        at = header.find(QUANTISATION, at + 1)
