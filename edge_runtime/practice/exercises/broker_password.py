@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
-from edge_runtime.practice.conditions import ReadingArrives
 from edge_runtime.practice.exercise import (
     BoardSetup,
     BrokerAccount,
     BrokerSetup,
     Exercise,
     Extra,
-    LineSensor,
 )
+from edge_runtime.practice.exercise_parts import LEVEL_ARRIVES, LEVEL_PROBE
 
 EXERCISE = Exercise(
     title=N_("The broker lets the board in no more"),
@@ -40,6 +39,6 @@ EXERCISE = Exercise(
     boards=(BoardSetup(head(broker='username = "well-1"\npassword_file = "password"') + well()),),
     broker=BrokerSetup(accounts=(BrokerAccount("well-1", "lua-moi-2026"),)),
     extras=(Extra("board/password", "lua-cu-2025\n"), Extra("usb/password", "lua-moi-2026\n")),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0),),
+    devices=(LEVEL_PROBE,),
+    goals=(LEVEL_ARRIVES,),
 )

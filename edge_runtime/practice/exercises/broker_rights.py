@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
-from edge_runtime.practice.conditions import ReadingArrives
 from edge_runtime.practice.exercise import (
     BoardSetup,
     BrokerAccount,
     BrokerSetup,
     Exercise,
     Extra,
-    LineSensor,
     SiteAction,
 )
+from edge_runtime.practice.exercise_parts import LEVEL_ARRIVES, LEVEL_PROBE
 
 EXERCISE = Exercise(
     title=N_("Connected, and still nothing arrives"),
@@ -51,8 +50,8 @@ EXERCISE = Exercise(
         accounts=(BrokerAccount("well-1", "lua-moi-2026", ("edge/v1/practice/well-1/#",)),)
     ),
     extras=(Extra("board/password", "lua-moi-2026\n"),),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0),),
+    devices=(LEVEL_PROBE,),
+    goals=(LEVEL_ARRIVES,),
     actions=(
         SiteAction(
             "call-office",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
-from edge_runtime.practice.conditions import ReadingArrives
-from edge_runtime.practice.exercise import BoardSetup, Exercise, LineSensor, PlugIn, SiteAction
+from edge_runtime.practice.exercise import BoardSetup, Exercise, PlugIn, SiteAction
+from edge_runtime.practice.exercise_parts import LEVEL_ARRIVES, LEVEL_PROBE_UNPLUGGED
 
 EXERCISE = Exercise(
     title=N_("The well is silent since the floor was cleaned"),
@@ -32,10 +32,8 @@ EXERCISE = Exercise(
         ),
     ),
     boards=(BoardSetup(head() + well()),),
-    devices=(
-        LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2, plugged=False),
-    ),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0),),
+    devices=(LEVEL_PROBE_UNPLUGGED,),
+    goals=(LEVEL_ARRIVES,),
     actions=(
         SiteAction(
             "look",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from edge_runtime.language import N_
-from edge_runtime.practice.board_texts import head, well
-from edge_runtime.practice.conditions import DoctorAgrees, ReadingArrives
+from edge_runtime.practice.conditions import DoctorAgrees
 from edge_runtime.practice.exercise import (
-    BoardSetup,
     BrokerSetup,
     CaFile,
     Exercise,
-    LineSensor,
     NewCertificate,
     ServerCertificate,
     SiteAction,
-    WrongTurn,
+)
+from edge_runtime.practice.exercise_parts import (
+    LEVEL_ARRIVES,
+    LEVEL_PROBE,
+    TLS_LEFT_OUT,
+    WELL_WITH_TLS,
 )
 
 EXERCISE = Exercise(
@@ -41,19 +43,15 @@ EXERCISE = Exercise(
         ),
         N_("`edge-runtime practice do call-office`: the office renews its broker's certificate."),
     ),
-    boards=(
-        BoardSetup(
-            head(url="mqtts://127.0.0.1:$broker_port", broker='ca_file = "ca.pem"') + well()
-        ),
-    ),
+    boards=(WELL_WITH_TLS,),
     broker=BrokerSetup(
         certificate=ServerCertificate(
             ("broker.practice.example", "127.0.0.1"), from_day=-400.0, to_day=-0.5
         ),
         ca_files=(CaFile("board/ca.pem"),),
     ),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0), DoctorAgrees("tls")),
+    devices=(LEVEL_PROBE,),
+    goals=(LEVEL_ARRIVES, DoctorAgrees("tls")),
     actions=(
         SiteAction(
             "call-office",
@@ -62,10 +60,5 @@ EXERCISE = Exercise(
             NewCertificate(ServerCertificate(("broker.practice.example", "127.0.0.1"))),
         ),
     ),
-    wrong_turns=(
-        WrongTurn(
-            DoctorAgrees("tls", ("skipped", "warning")),
-            N_("Without TLS nobody has proved anything: go back to mqtts."),
-        ),
-    ),
+    wrong_turns=(TLS_LEFT_OUT,),
 )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from edge_runtime.language import N_
-from edge_runtime.practice.board_texts import head, well
-from edge_runtime.practice.conditions import DoctorAgrees, ReadingArrives
+from edge_runtime.practice.conditions import DoctorAgrees
 from edge_runtime.practice.exercise import (
-    BoardSetup,
     BrokerSetup,
     CaFile,
     Exercise,
-    LineSensor,
     ServerCertificate,
-    WrongTurn,
+)
+from edge_runtime.practice.exercise_parts import (
+    LEVEL_ARRIVES,
+    LEVEL_PROBE,
+    TLS_LEFT_OUT,
+    WELL_WITH_TLS,
 )
 
 EXERCISE = Exercise(
@@ -42,21 +44,12 @@ EXERCISE = Exercise(
             "practice restart`."
         ),
     ),
-    boards=(
-        BoardSetup(
-            head(url="mqtts://127.0.0.1:$broker_port", broker='ca_file = "ca.pem"') + well()
-        ),
-    ),
+    boards=(WELL_WITH_TLS,),
     broker=BrokerSetup(
         certificate=ServerCertificate(("broker.practice.example",)),
         ca_files=(CaFile("board/ca.pem"),),
     ),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0), DoctorAgrees("tls")),
-    wrong_turns=(
-        WrongTurn(
-            DoctorAgrees("tls", ("skipped", "warning")),
-            N_("Without TLS nobody has proved anything: go back to mqtts."),
-        ),
-    ),
+    devices=(LEVEL_PROBE,),
+    goals=(LEVEL_ARRIVES, DoctorAgrees("tls")),
+    wrong_turns=(TLS_LEFT_OUT,),
 )

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from edge_runtime.language import N_
-from edge_runtime.practice.board_texts import head, well
 from edge_runtime.practice.conditions import DoctorAgrees, LinkHolds
-from edge_runtime.practice.exercise import BoardSetup, BrokerSetup, Exercise, Extra, LineSensor
+from edge_runtime.practice.exercise import BrokerSetup, Exercise, Extra
+from edge_runtime.practice.exercise_parts import (
+    CLAIM_FILE,
+    LEVEL_PROBE,
+    OFFICE_COMMANDS,
+    PROVISIONED_WELL,
+    new_claim,
+    provision,
+)
 
 EXERCISE = Exercise(
     title=N_("The claim is not accepted"),
@@ -34,41 +41,12 @@ EXERCISE = Exercise(
             "usb/new.claim; `provision` with that file; `edge-runtime practice restart`."
         ),
     ),
-    boards=(
-        BoardSetup(
-            head(
-                url="mqtts://127.0.0.1:$broker_port",
-                broker='identity = "provisioned"\nserver_name = "broker.practice.example"',
-            )
-            + well()
-        ),
-    ),
+    boards=(PROVISIONED_WELL,),
     broker=BrokerSetup(managed=True),
     extras=(Extra("usb/note.txt", "claim of well-1\n"),),
-    office_commands=(
-        (
-            "office",
-            "claim",
-            "new",
-            "--folder",
-            "$office/ca",
-            "--site",
-            "practice",
-            "--name",
-            "well-1",
-            "--hours",
-            "0.0001",
-            "--out",
-            "$folder/usb/well-1.claim",
-        ),
-    ),
-    commands=(
-        "edge-runtime provision --claim $folder/usb/well-1.claim --config "
-        "$folder/board/edge-runtime.toml --state-dir $folder/board/state --no-service --wait 0",
-        "edge-runtime office claim list --folder $office/ca",
-        "edge-runtime office devices --folder $office/ca",
-    ),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
+    office_commands=(new_claim("--hours", "0.0001"),),
+    commands=(" ".join(("edge-runtime", *provision(CLAIM_FILE))), *OFFICE_COMMANDS),
+    devices=(LEVEL_PROBE,),
     goals=(LinkHolds(), DoctorAgrees("certificate"), DoctorAgrees("message")),
     listen_s=8.0,
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
-from edge_runtime.practice.conditions import ReadingArrives
 from edge_runtime.practice.exercise import BoardSetup, Exercise, LineSensor
+from edge_runtime.practice.exercise_parts import LEVEL_ARRIVES
 
 EXERCISE = Exercise(
     title=N_("The probe from abroad"),
@@ -32,5 +32,5 @@ EXERCISE = Exercise(
     devices=(
         LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2, decimal=","),
     ),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0),),
+    goals=(LEVEL_ARRIVES,),
 )

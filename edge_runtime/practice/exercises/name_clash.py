@@ -6,6 +6,7 @@ from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
 from edge_runtime.practice.conditions import DevicesArrive, LinkHolds
 from edge_runtime.practice.exercise import BoardSetup, Exercise, LineSensor
+from edge_runtime.practice.exercise_parts import LEVEL_PROBE
 
 EXERCISE = Exercise(
     title=N_("Two wells, and never both"),
@@ -36,7 +37,7 @@ EXERCISE = Exercise(
     ),
     boards=(BoardSetup(head() + well(port="level-probe-2")), BoardSetup(head() + well())),
     devices=(
-        LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),
+        LEVEL_PROBE,
         LineSensor("level-probe-2", ((4.5, 0.3, 20.0), (18.0, 0.5, 60.0)), digits=2),
     ),
     goals=(DevicesArrive(2, "well"), LinkHolds()),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
 from edge_runtime.practice.conditions import ReadingArrives
-from edge_runtime.practice.exercise import BoardSetup, Exercise, LineSensor
+from edge_runtime.practice.exercise import BoardSetup, Exercise
+from edge_runtime.practice.exercise_parts import LEVEL_PROBE
 
 EXERCISE = Exercise(
     title=N_("The office gets one value an hour"),
@@ -32,7 +33,7 @@ EXERCISE = Exercise(
         N_("In dead_band set level = 0.02, then `edge-runtime practice restart`."),
     ),
     boards=(BoardSetup(head() + well(dead_band=2.0, heartbeat_s=3600)),),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
+    devices=(LEVEL_PROBE,),
     goals=(ReadingArrives("well", "level", 2.0, 3.0, at_least=4),),
     listen_s=15.0,
 )

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from edge_runtime.language import N_
-from edge_runtime.practice.board_texts import head, well
 from edge_runtime.practice.conditions import DoctorAgrees, LinkHolds
-from edge_runtime.practice.exercise import BoardSetup, BrokerSetup, Exercise, Extra, LineSensor
+from edge_runtime.practice.exercise import BrokerSetup, Exercise, Extra
+from edge_runtime.practice.exercise_parts import (
+    CLAIM_FILE,
+    LEVEL_PROBE,
+    OFFICE_COMMANDS,
+    PROVISIONED_WELL,
+    new_claim,
+    provision,
+)
 
 EXERCISE = Exercise(
     title=N_("The broker refuses a board that worked for a year"),
@@ -33,53 +40,16 @@ EXERCISE = Exercise(
             "usb/new.claim; `provision` with that file; `edge-runtime practice restart`."
         ),
     ),
-    boards=(
-        BoardSetup(
-            head(
-                url="mqtts://127.0.0.1:$broker_port",
-                broker='identity = "provisioned"\nserver_name = "broker.practice.example"',
-            )
-            + well()
-        ),
-    ),
+    boards=(PROVISIONED_WELL,),
     broker=BrokerSetup(managed=True),
     extras=(Extra("usb/note.txt", "claims of well-1\n"),),
     office_commands=(
-        (
-            "office",
-            "claim",
-            "new",
-            "--folder",
-            "$office/ca",
-            "--site",
-            "practice",
-            "--name",
-            "well-1",
-            "--out",
-            "$folder/usb/well-1.claim",
-        ),
-        (
-            "provision",
-            "--claim",
-            "$folder/usb/well-1.claim",
-            "--config",
-            "$folder/board/edge-runtime.toml",
-            "--state-dir",
-            "$folder/board/state",
-            "--no-service",
-            "--yes",
-            "--wait",
-            "0",
-        ),
+        new_claim(),
+        (*provision(CLAIM_FILE), "--yes"),
         ("office", "revoke", "--folder", "$office/ca", "practice/well-1"),
     ),
-    commands=(
-        "edge-runtime provision --claim $folder/usb/new.claim --config "
-        "$folder/board/edge-runtime.toml --state-dir $folder/board/state --no-service --wait 0",
-        "edge-runtime office claim list --folder $office/ca",
-        "edge-runtime office devices --folder $office/ca",
-    ),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
+    commands=(" ".join(("edge-runtime", *provision("$folder/usb/new.claim"))), *OFFICE_COMMANDS),
+    devices=(LEVEL_PROBE,),
     goals=(LinkHolds(), DoctorAgrees("certificate"), DoctorAgrees("message")),
     listen_s=8.0,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
 from edge_runtime.practice.conditions import ArrivesSoon, ConfigSays
-from edge_runtime.practice.exercise import BoardSetup, Exercise, LineSensor, WrongTurn
+from edge_runtime.practice.exercise import BoardSetup, Exercise, WrongTurn
+from edge_runtime.practice.exercise_parts import LEVEL_PROBE
 
 EXERCISE = Exercise(
     title=N_("Everything arrives a minute late"),
@@ -29,7 +30,7 @@ EXERCISE = Exercise(
         N_("Set commit_interval_s = 2, then `edge-runtime practice restart`."),
     ),
     boards=(BoardSetup(head(commit_interval_s=60) + well()),),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
+    devices=(LEVEL_PROBE,),
     goals=(ArrivesSoon("well", 8.0),),
     wrong_turns=(
         WrongTurn(

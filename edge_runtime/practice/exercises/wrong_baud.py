@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
-from edge_runtime.practice.conditions import ConfigSays, ReadingArrives
-from edge_runtime.practice.exercise import BoardSetup, Exercise, LineSensor, WrongTurn
+from edge_runtime.practice.conditions import ConfigSays
+from edge_runtime.practice.exercise import BoardSetup, Exercise, WrongTurn
+from edge_runtime.practice.exercise_parts import LEVEL_ARRIVES, LEVEL_PROBE
 
 EXERCISE = Exercise(
     title=N_("Only garbage comes from the level probe"),
@@ -29,8 +30,8 @@ EXERCISE = Exercise(
         N_("Set baud = 9600 in [streams.source], then `edge-runtime practice restart`."),
     ),
     boards=(BoardSetup(head() + well(baud=19200)),),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0),),
+    devices=(LEVEL_PROBE,),
+    goals=(LEVEL_ARRIVES,),
     wrong_turns=(
         WrongTurn(
             ConfigSays("streams.0.source.baud", 115200),

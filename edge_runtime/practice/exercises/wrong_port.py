@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
-from edge_runtime.practice.conditions import ReadingArrives
-from edge_runtime.practice.exercise import BoardSetup, Exercise, LineSensor
+from edge_runtime.practice.exercise import BoardSetup, Exercise
+from edge_runtime.practice.exercise_parts import LEVEL_ARRIVES, LEVEL_PROBE
 
 EXERCISE = Exercise(
     title=N_("The new adapter is not found"),
@@ -35,6 +35,6 @@ EXERCISE = Exercise(
         ),
     ),
     boards=(BoardSetup(head() + well(port="usb-adapter-old")),),
-    devices=(LineSensor("level-probe", ((2.5, 0.3, 20.0), (17.0, 0.5, 60.0)), digits=2),),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0),),
+    devices=(LEVEL_PROBE,),
+    goals=(LEVEL_ARRIVES,),
 )

@@ -6,6 +6,7 @@ from edge_runtime.language import N_
 from edge_runtime.practice.board_texts import head, well
 from edge_runtime.practice.conditions import ReadingArrives
 from edge_runtime.practice.exercise import BoardSetup, Exercise, LineSensor, WrongTurn
+from edge_runtime.practice.exercise_parts import LEVEL_ARRIVES
 
 EXERCISE = Exercise(
     title=N_("Twenty-five metres of water in a well of four"),
@@ -30,7 +31,7 @@ EXERCISE = Exercise(
     ),
     boards=(BoardSetup(head() + well(level=", scale = 0.1", dead_band=0.2)),),
     devices=(LineSensor("level-probe", ((250.0, 30.0, 20.0), (17.0, 0.5, 60.0))),),
-    goals=(ReadingArrives("well", "level", 2.0, 3.0),),
+    goals=(LEVEL_ARRIVES,),
     wrong_turns=(
         WrongTurn(
             ReadingArrives("well", "level", 100.0, 400.0),
