@@ -107,6 +107,9 @@ def openssl_text(words: str) -> Text:
     return Text(text) if text in OPENSSL_SAYS else RawText(text)
 
 
+FAILURE = 0x80  # reason codes from here on are refusals (MQTT 5, section 2.4)
+
+
 class LinkError(EdgeError):
     """There is no link. `answered`: the broker itself said so, by `code` where it gave one."""
 
@@ -215,3 +218,8 @@ def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) 
     return Text(
         "the broker's certificate is not accepted ({why})", why=openssl_text(error.verify_message)
     )
+
+
+def fell_silent() -> LinkError:
+    """Return the error of a connection whose other end does not answer pings."""
+    return LinkError("the broker fell silent: no answer within the keepalive")

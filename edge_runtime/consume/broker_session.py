@@ -17,11 +17,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.broker.reasons import (
+    FAILURE,
     TAKEN_OVER,
     TAKEN_OVER_WAIT_S,
     LinkError,
     closed_unanswered,
     dismissed,
+    fell_silent,
     refused,
     says,
     unreachable,
@@ -29,8 +31,6 @@ from edge_runtime.broker.reasons import (
 from edge_runtime.broker.tls import context_for, password_of
 from edge_runtime.consume.arrivals import Arrival, PublishRefused, ReceivedMessage
 from edge_runtime.options import BrokerOptions
-
-FAILURE = 0x80
 
 
 class BrokerSession:
@@ -166,7 +166,7 @@ class BrokerSession:
                 certified=self._broker.cert_file is not None,
             )
         if reason.getName() == "Keep alive timeout":
-            return LinkError("the broker fell silent: no answer within the keepalive")
+            return fell_silent()
         return LinkError("the connection broke")
 
     def _on_publish(

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable
 
 from edge_runtime.backoff import Backoff
+from edge_runtime.broker.reasons import FAILURE
 from edge_runtime.errors import Text, one_line
 from edge_runtime.publish.link import BrokerLink, Command
 from edge_runtime.publish.outgoing import ControlMessage
-from edge_runtime.publish.session_context import FAILURE, SessionContext
+from edge_runtime.publish.session_context import SessionContext
 from edge_runtime.records import Message
 
 log = logging.getLogger("edge_runtime.publish")

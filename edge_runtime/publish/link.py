@@ -22,6 +22,7 @@ from edge_runtime.broker.reasons import (
     LinkError,
     closed_unanswered,
     dismissed,
+    fell_silent,
     refused,
     unreachable,
 )
@@ -233,7 +234,7 @@ class BrokerLink:
         if code == MQTTErrorCode.MQTT_ERR_SUCCESS or self.lost is not None:
             return
         if code == MQTTErrorCode.MQTT_ERR_KEEPALIVE:
-            self.lost = LinkError("the broker fell silent: no answer within the keepalive")
+            self.lost = fell_silent()
         elif self.granted is None:
             self.lost = closed_unanswered(
                 str(self._endpoint),
@@ -244,7 +245,7 @@ class BrokerLink:
         else:
             self.lost = LinkError("the connection broke")
 
-    # paho calls these within `turn`, partly under locks of its own: they only hand over.
+    # paho calls these within `poll`, partly under locks of its own: they only hand over.
 
     def _on_connect(
         self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, properties: Any

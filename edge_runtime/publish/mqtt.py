@@ -78,7 +78,6 @@ class MqttPublisher:
         if settings.identity != context.identity:
             context.control_messages.drop_retained()  # they bear the old names
         context.settings, context.refusals = settings, Refusals(settings.queue, self._jitter)
-        self._broker = broker
         # A thread that did not end in time (a resolver hangs) keeps those that it was stopped by.
         self._stop_asked, self._waker = stop_asked, waker = threading.Event(), Waker()
         self._redial = Redial(broker.retry_max_s, self._jitter)
@@ -196,7 +195,8 @@ class MqttPublisher:
             error = LinkError("internal error: {what}", what=error_text(fault).splitlines()[0])
             if str(error) != self._reason:
                 log.exception("the publisher failed, and goes on")
-        self._note_refused_alias(error)
+        if error.code == ALIAS_INVALID:
+            self._aliases = False
         wait_s = self._wait_s(error)
         if not stop_asked.is_set():
             turn = self._set_state if isinstance(error, UnreachedError) else self._report_state
@@ -225,16 +225,13 @@ class MqttPublisher:
             name=f"{self._context.identity.site}/{self._context.identity.device}",
         )
 
-    def _note_refused_alias(self, error: LinkError) -> None:
-        if error.code == ALIAS_INVALID:
-            self._aliases = False
-
     def _deliver(self, link: BrokerLink, stop_asked: threading.Event) -> None:
         context = self._context
         granted = link.granted
         assert granted is not None
+        broker = context.settings.broker
         limits = SessionLimits(
-            self._broker.max_inflight, self._ack_timeout_s, self._broker.keepalive_s, self._aliases
+            broker.max_inflight, self._ack_timeout_s, broker.keepalive_s, self._aliases
         )
         session = LinkSession(context, link, granted, limits)
         self._link, self._session = link, session

@@ -62,7 +62,7 @@ class ControlMessages:
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A message without acknowledgement yet: a row of the queue, or an control.
+    """A message without acknowledgement yet: a row of the queue, or a control message.
 
     `order`: its place among all rows that were sent.
     """

@@ -7,13 +7,12 @@ import contextlib
 import msgspec
 
 from edge_runtime.broker.endpoint import Endpoint
-from edge_runtime.broker.reasons import LinkError, says
+from edge_runtime.broker.reasons import FAILURE, LinkError, says
 from edge_runtime.clock import Clock
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.connecting import connect
 from edge_runtime.publish.contract import Identity
 from edge_runtime.publish.link import BrokerLink
-from edge_runtime.publish.session_context import FAILURE
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 

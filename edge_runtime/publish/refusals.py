@@ -188,7 +188,7 @@ class Refusals:
         """
         rows = [sent for sent in unanswered if sent.stored is not None]
         minded = self._minded(rows, code)
-        refusal = too_large(None) if code == PACKET_TOO_LARGE else refusal_of(code, HUNG_UP)
+        refusal = refusal_of(code, HUNG_UP)
         given_up = [sent for sent in minded if self.refused(sent, refusal, now_s)]
         for group in self._groups.values():
             group.probes.clear()

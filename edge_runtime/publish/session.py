@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from edge_runtime.broker.reasons import LinkError, says
+from edge_runtime.broker.reasons import FAILURE, LinkError, says
 from edge_runtime.errors import Text
 from edge_runtime.publish.command_subscription import CommandSubscription
 from edge_runtime.publish.link import Ack, BrokerLink, Granted
@@ -18,7 +18,7 @@ from edge_runtime.publish.outgoing import (
 )
 from edge_runtime.publish.packets import Alias, AliasTable, kind_of, wire_bytes
 from edge_runtime.publish.record_refusal import HUNG_UP, RecordRefusal, refusal_of
-from edge_runtime.publish.session_context import FAILURE, SessionContext
+from edge_runtime.publish.session_context import SessionContext
 from edge_runtime.records import Gap, Message, Stored
 
 log = logging.getLogger("edge_runtime.publish")
@@ -96,7 +96,9 @@ class LinkSession:
             # One more would break the broker's limit. Without DISCONNECT it publishes the will.
             raise LinkError("stopped without the broker's acknowledgement")
         stopped = self._context.status.stopped()
-        self._transmit(Sent(control=ControlMessage(stopped, kind_of(stopped.topic))), stopped)
+        control = ControlMessage(stopped, kind_of(stopped.topic))
+        size = wire_bytes(stopped, mqtt5=self._link.mqtt5)
+        self._transmit(Sent(control=control, packet_bytes=size), stopped)
         self._poll_until(lambda: len(self.window) == 0, deadline_s)
         self._link.disconnect(deadline_s)
 
@@ -154,7 +156,8 @@ class LinkSession:
         size = wire_bytes(message, alias, mqtt5=self._link.mqtt5)
         refusal = self._refusals.is_too_large(stored, size)
         if refusal is None:
-            self._transmit(Sent(stored=stored, order=self._refusals.next_order()), message, alias)
+            sent = Sent(stored, packet_bytes=size, order=self._refusals.next_order())
+            self._transmit(sent, message, alias)
         else:
             self._refusals.set_aside(stored, size, refusal, self._context.clock.monotonic())
 
@@ -177,7 +180,7 @@ class LinkSession:
             )
             return
         try:
-            self._transmit(Sent(control=control), control.message)
+            self._transmit(Sent(control=control, packet_bytes=size), control.message)
         except ValueError as error:  # paho's word for a topic with wildcards
             self._context.note(
                 Text("{kind} message not sent: {reason}", kind=control.kind, reason=error)
@@ -188,16 +191,14 @@ class LinkSession:
 
     def _transmit(self, sent: Sent, message: Message, alias: Alias | None = None) -> None:
         correlation = sent.control.correlation if sent.control is not None else None
-        size = wire_bytes(message, alias, mqtt5=self._link.mqtt5, correlation=correlation)
         try:
             packet_id = self._link.publish(message, alias, correlation)
         except LinkError:
             if sent.control is not None:
                 self._context.control_messages.put_back(sent.control)
             raise
-        sent = msgspec.structs.replace(sent, packet_bytes=size)
         self.window.add(packet_id, sent, self._context.clock.monotonic())
-        self._context.statistics.count(kind_of_sent(sent), size)
+        self._context.statistics.count(kind_of_sent(sent), sent.packet_bytes)
 
     def _handle_acks(self) -> None:
         now_s = self._context.clock.monotonic()

@@ -19,8 +19,6 @@ from edge_runtime.publish.contract import (
 from edge_runtime.publish.outgoing import ControlMessages, PublishStatistics
 from edge_runtime.publish.refusals import Refusals
 
-FAILURE = 0x80  # reason codes from here on are refusals (MQTT 5, section 2.4)
-
 
 class SessionContext(msgspec.Struct):
     """What every session of a publisher works with; the publisher's thread exchanges settings.
