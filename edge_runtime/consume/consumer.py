@@ -131,15 +131,11 @@ class Consumer:
     def poll(self, timeout_s: float) -> list[ConsumerItem]:
         """Return what has come, as soon as anything has; after `timeout_s` what there is."""
         items: list[ConsumerItem] = []
-        arrival = self._connection.take(timeout_s)
-        for _ in range(MOST_AT_ONCE):
+        for count in range(MOST_AT_ONCE + 1):
+            arrival = self._connection.take(0.0 if count else timeout_s)
             if arrival is None:
                 break
             items.extend(self._items_of(arrival))
-            arrival = self._connection.take(0.0)
-        else:
-            if arrival is not None:
-                items.extend(self._items_of(arrival))
         items.extend(self._tick())
         return items
 

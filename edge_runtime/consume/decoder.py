@@ -16,28 +16,22 @@ from edge_runtime.consume.items import (
     DeviceStatus,
     Undecodable,
 )
-from edge_runtime.encode.reader import Decoded, PayloadError, Reader
+from edge_runtime.encode.reader import REQUESTS, Decoded, PayloadError, Reader
 from edge_runtime.topics import parse_topic
 
-MOST_DEVICES = 20_000
 # What the reader puts in place of a name that it does not know, as `labels.named` makes it.
 NUMBER = re.compile(r"#\d+")
 # The fields in which CBOR has numbers for names.
 LABEL = "label"
 NAMED = ("model", LABEL, "rule")
 SHOWN_NUMBERS = 3
-REQUESTS = ("cmd", "reply")
 
 
 class MessageDecoder:
-    """Decodes what devices publish; learns from their births what CBOR's numbers stand for.
-
-    Of `MOST_DEVICES` devices it remembers the names; of more, those that connected last.
-    """
+    """Decodes what devices publish; says where CBOR has numbers for names that no birth told."""
 
     def __init__(self) -> None:
         self._reader = Reader()
-        self._streams: dict[tuple[str, str], frozenset[str]] = {}
         self.undecodable = 0
 
     def decode(self, received: ReceivedMessage) -> DeviceMessage | Undecodable | None:
@@ -46,16 +40,13 @@ class MessageDecoder:
         if address is None or address.stream in REQUESTS:
             return None
         try:
-            decoded = self._reader.decode(received.topic, received.payload)
+            payload = self._reader.read(address, received.payload)
         except PayloadError as error:
-            return self._undecodable(received, str(error).removeprefix(f"{received.topic}: "))
-        assert decoded is not None
+            return self._undecodable(received, str(error))
+        decoded = Decoded(received.topic, *address, payload)
         if why := self._lacking_names(decoded, received.payload):
             return self._undecodable(received, why)
-        message = message_of(decoded, received)
-        if isinstance(message, DeviceStatus):
-            self._learn(message)
-        return message
+        return message_of(decoded, received)
 
     def _undecodable(self, received: ReceivedMessage, reason: str) -> Undecodable:
         self.undecodable += 1
@@ -66,20 +57,12 @@ class MessageDecoder:
             total=self.undecodable,
         )
 
-    def _learn(self, status: DeviceStatus) -> None:
-        place = status.site, status.device
-        self._streams.pop(place, None)
-        if isinstance(status, DeviceBirth):
-            self._streams[place] = frozenset(status.streams)
-            if len(self._streams) > MOST_DEVICES:
-                del self._streams[next(iter(self._streams))]
-
     def _lacking_names(self, decoded: Decoded, payload: bytes) -> str:
         """Say which names a CBOR record has numbers for and no birth tells; empty: none."""
         if payload[:1] in (b"", b"{", b"["):
             return ""
-        streams = self._streams.get((decoded.site, decoded.device))
-        is_listed = streams is not None and decoded.stream in streams
+        birth = self._reader.birth_of(decoded.site, decoded.device)
+        is_listed = birth is not None and decoded.stream in birth.get("streams", {})
         # Of a birth's stream a label that is a number is a class that has no name at all.
         lacking = {
             name for key, name in numbers_in(decoded.payload) if key != LABEL or not is_listed
@@ -87,7 +70,7 @@ class MessageDecoder:
         if not lacking:
             return ""
         numbers = ", ".join(sorted(lacking)[:SHOWN_NUMBERS])
-        which = "no birth" if streams is None else "not the birth"
+        which = "no birth" if birth is None else "not the birth"
         return (
             f"no record: it has numbers for names ({numbers}), and {which} of "
             f"{decoded.site}/{decoded.device} tells what they stand for"

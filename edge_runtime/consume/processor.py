@@ -43,15 +43,13 @@ class MessageProcessor:
 
     def take(self, received: ReceivedMessage, now_s: float) -> Iterator[ConsumerItem]:
         """Take a message in; yield what comes of it: nothing for a record that came before."""
-        address = parse_topic(received.topic)
-        if address is not None and (address.stream, address.kind) == ("reply", COMMAND):
-            yield from self._healer.answer(address.site, address.device, received, now_s)
-            return
         item = self._decoder.decode(received)
-        if isinstance(item, DeviceRecord):
+        if item is None:
+            yield from self._answer(received, now_s)
+        elif isinstance(item, DeviceRecord):
             if (record := self._record(item, now_s)) is not None:
                 yield record
-        elif item is not None:
+        else:
             if isinstance(item, DeviceStatus):
                 self._status(item, now_s)
             yield item
@@ -65,6 +63,12 @@ class MessageProcessor:
     def request_refused(self, publish_id: int, reason: str) -> Iterator[ConsumerItem]:
         """Take in that the broker did not take a request."""
         yield from self._healer.refused_by_broker(publish_id, reason)
+
+    def _answer(self, received: ReceivedMessage, now_s: float) -> Iterator[ConsumerItem]:
+        """Take in a device's answer to a request, where a message that is no record is one."""
+        address = parse_topic(received.topic)
+        if address is not None and (address.stream, address.kind) == ("reply", COMMAND):
+            yield from self._healer.answer(address.site, address.device, received, now_s)
 
     def _record(self, record: DeviceRecord, now_s: float) -> DeviceRecord | None:
         ledger = self._ledger.of(record.site, record.device)

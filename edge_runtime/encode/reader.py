@@ -24,6 +24,8 @@ class PayloadError(EdgeError):
     """A payload is neither our JSON nor our CBOR, or not what its kind promises."""
 
 
+REQUESTS = ("cmd", "reply")  # no records: what devices are asked, and what they answer
+
 # What foreign bytes make a decoder or a look-up raise.
 BAD_PAYLOAD = (
     cbor2.CBORError,
@@ -59,7 +61,7 @@ class Reader:
     def decode(self, topic: str, payload: bytes) -> Decoded | None:
         """Decode one message; None where it is no device's result. Raises PayloadError."""
         address = parse_topic(topic)
-        if address is None or address.stream in ("cmd", "reply"):
+        if address is None or address.stream in REQUESTS:
             return None
         try:
             return Decoded(topic, *address, self.read(address, payload))
@@ -82,6 +84,11 @@ class Reader:
         if address.kind == "status" and not address.stream:
             self._learn(address, value)
         return value
+
+    def birth_of(self, site: str, device: str) -> dict[str, Any] | None:
+        """Return what a device said when it connected; None where it is away or unknown."""
+        birth = self._births.get((site, device))
+        return birth if birth is not None and birth["state"] == "online" else None
 
     def _value(self, address: Address, payload: bytes) -> Any:
         if payload[:1] in (b"{", b"["):

@@ -80,12 +80,18 @@ class WireKind(msgspec.Struct, Generic[BodyT], frozen=True, kw_only=True):
 
 def json_head(stored: Stored) -> dict[str, Any]:
     """Return what every record bears in JSON."""
-    fields: dict[str, Any] = {
+    return {
         "ts": round(stored.stamp.wall_s, 3),
         "seq": stored.seq,
         "boot": stored.boot,
         "model": stored.model.short,
+        **marks(stored),
     }
+
+
+def marks(stored: Stored) -> dict[str, Any]:
+    """Return `late` and `clock`, where they apply."""
+    fields: dict[str, Any] = {}
     if stored.late:
         fields["late"] = True
     if not stored.stamp.trusted:

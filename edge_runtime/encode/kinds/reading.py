@@ -13,6 +13,7 @@ from edge_runtime.encode.kinds.base import (
     BirthNames,
     Outgoing,
     WireKind,
+    marks,
     model_hash,
     refers_to_no_rule,
 )
@@ -27,7 +28,7 @@ from edge_runtime.encode.payloads import (
     Unsynced,
     WirePayload,
 )
-from edge_runtime.records import Measure, Reading, Stored
+from edge_runtime.records import Measure, Reading
 from edge_runtime.records.reading import MAX_READINGS
 
 SENML_NAMES: dict[Any, str] = {
@@ -38,6 +39,7 @@ SENML_NAMES: dict[Any, str] = {
     keys.SENML_VALUE: "v",
     keys.SENML_TIME: "t",
 }
+SENML_LABELS = {name: label for label, name in SENML_NAMES.items()}
 
 
 class SenmlPayload(WirePayload, kw_only=True):
@@ -71,28 +73,12 @@ def to_json(body: Reading, out: Outgoing) -> list[dict[str, Any]]:
 
 def to_cbor(body: Reading, out: Outgoing) -> list[dict[int | str, Any]]:
     """Return the same pack with RFC 8428's CBOR labels; seq, boot and model keep their names."""
-    stored = out.stored
-    pack = [cbor_record(measure) for measure in body.measures] or [{}]
-    head: dict[int | str, Any] = {
-        keys.SENML_BASE_NAME: out.base_name,
-        keys.SENML_BASE_TIME: round(stored.stamp.wall_s, 3),
-        **pack[0],
-        "seq": stored.seq,
-        "boot": stored.boot,
-        "model": out.model_index,
-        **marks(stored),
-    }
-    return [head, *pack[1:]]
-
-
-def marks(stored: Stored) -> dict[Any, Any]:
-    """Return `late` and `clock`, where they apply."""
-    fields: dict[Any, Any] = {}
-    if stored.late:
-        fields["late"] = True
-    if not stored.stamp.trusted:
-        fields["clock"] = "unsynced"
-    return fields
+    head, *further = to_json(body, out)
+    head["model"] = out.model_index
+    return [
+        {SENML_LABELS.get(name, name): value for name, value in record.items()}
+        for record in (head, *further)
+    ]
 
 
 def json_record(measure: Measure) -> dict[str, Any]:
@@ -101,18 +87,6 @@ def json_record(measure: Measure) -> dict[str, Any]:
         fields["u"] = measure.unit
     if measure.offset_s:
         fields["t"] = round(measure.offset_s, 3)
-    return fields
-
-
-def cbor_record(measure: Measure) -> dict[int | str, Any]:
-    fields: dict[int | str, Any] = {
-        keys.SENML_NAME: measure.name,
-        keys.SENML_VALUE: measure.value,
-    }
-    if measure.unit:
-        fields[keys.SENML_UNIT] = measure.unit
-    if measure.offset_s:
-        fields[keys.SENML_TIME] = round(measure.offset_s, 3)
     return fields
 
 
