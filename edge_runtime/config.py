@@ -82,26 +82,18 @@ class ConfigReading:
 
     def broken_streams(self) -> Iterator[tuple[int, StreamOptions]]:
         """Yield the other streams, made of what holds in them: of model and rules alone."""
-        for where, table in self._tables():
-            index = int(where[len("streams[") : -1])
+        for index, where, table in self._tables():
             if (
                 index in self.streams
                 or "model" not in table
                 or spoils(self.faults, f"{where}.model")
             ):
                 continue
-            rules = table.get("rules")
-            sound = (
-                [
-                    part(rule, RuleOptions)
-                    for number, rule in enumerate(rules if isinstance(rules, list) else ())
-                    if not spoils(self.faults, f"{where}.rules[{number}]")
-                ]
-                if not spoils(self.faults, f"{where}.rules")
-                else []
-            )
+            # All rules or none: what is said of a rule names its place among them.
+            sound = () if spoils(self.faults, f"{where}.rules") else table.get("rules", ())
+            rules = tuple(part(rule, RuleOptions) for rule in sound)
             model = part(table["model"], ModelOptions)
-            yield index, StreamOptions(name=where, model=model, rules=tuple(sound))
+            yield index, StreamOptions(name=where, model=model, rules=rules)
 
     @property
     def forced_engine(self) -> str:
@@ -139,20 +131,20 @@ class ConfigReading:
         self.faults += [Fault(f"broker.{key}", wrong) for key, wrong in broker_faults(broker)]
         return broker
 
-    def _tables(self) -> list[tuple[str, dict[str, Any]]]:
+    def _tables(self) -> list[tuple[int, str, dict[str, Any]]]:
+        """Return the streams' tables, each with its index and its place."""
         tables = self._raw.get("streams")
         found = enumerate(tables) if isinstance(tables, list) else ()
-        return [(f"streams[{index}]", one) for index, one in found if isinstance(one, dict)]
+        return [(index, f"streams[{index}]", one) for index, one in found if isinstance(one, dict)]
 
     def _sound_streams(self) -> Iterator[tuple[int, StreamOptions]]:
         """Yield the streams in which every value is one that may stand there."""
-        for where, table in self._tables():
+        for index, where, table in self._tables():
             if spoils(self.faults, where):
                 continue
             stream: StreamOptions = part(table, StreamOptions)
             source = self._source(stream.source, where)
             if source is not None:
-                index = int(where.removeprefix("streams[").removesuffix("]"))
                 yield index, msgspec.structs.replace(stream, source=source)
 
     def _source(self, source: SourceOptions, where: str) -> Any:
@@ -170,7 +162,7 @@ class ConfigReading:
     def _parts_faults(self) -> list[Fault]:
         """Return what is wrong with rules and, in streams that do not hold, with their sources."""
         found: list[Fault] = []
-        for where, table in self._tables():
+        for _, where, table in self._tables():
             at = f"{where}.source"
             is_broken = spoils(self.faults, where)
             if is_broken and "source" in table and not spoils(self.faults, at):
@@ -186,7 +178,7 @@ class ConfigReading:
         """Return the keys and names of the streams, those of which the name may stand there."""
         return [
             (f"{where}.name", table["name"])
-            for where, table in self._tables()
+            for _, where, table in self._tables()
             if isinstance(table.get("name"), str) and not spoils(self.faults, f"{where}.name")
         ]
 
@@ -279,11 +271,8 @@ def differences(one: SourceOptions, other: SourceOptions) -> list[str]:
     """Return the keys in which two sources of one device differ, but for the device's name."""
     if type(one) is not type(other):
         return ["kind"]
-    return [
-        key
-        for key in one.__struct_fields__
-        if key != "device" and getattr(one, key) != getattr(other, key)
-    ]
+    wanted = other.comparable
+    return [key for key, value in one.comparable.items() if wanted[key] != value]
 
 
 def beside_faults(streams: dict[int, StreamOptions]) -> Iterator[Fault]:

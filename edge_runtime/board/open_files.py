@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import grp
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,3 +29,16 @@ def processes_with(path: Path) -> list[OpenBy]:
             if any(one.readlink() == wanted for one in (process / "fd").iterdir()):
                 found.append(OpenBy((process / "comm").read_text().strip(), int(process.name)))
     return found
+
+
+def others_with(path: Path) -> list[OpenBy]:
+    """Return who else has a device open."""
+    return [one for one in processes_with(path) if one.pid != os.getpid()]
+
+
+def name_of_group(group: int) -> str:
+    """Return a group's name, its number where it has none."""
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)

@@ -85,17 +85,20 @@ def try_models(config_file: Path, config: Config, packs: dict[str, Pack]) -> Mod
     """
     from edge_runtime.errors import BackendError, ConfigError
     from edge_runtime.infer.base import AcceleratorMissingError
-    from edge_runtime.model.trial import try_pack
+    from edge_runtime.model.trial import TrialResult, try_pack
 
     said = ModelsTried()
+    passed: dict[tuple[Path, str], TrialResult] = {}  # several streams may use one pack
     for index, stream in enumerate(config.streams):
         pack = packs.get(stream.name)
         if pack is None:
             continue
         delegate = stream.model_use.accelerator
         at = f"streams[{index}].model.delegate"
+        key = pack.folder, repr(delegate)
         try:
-            tried = try_pack(pack, forced=config.inference.engine, delegate=delegate)
+            if key not in passed:
+                passed[key] = try_pack(pack, forced=config.inference.engine, delegate=delegate)
         except AcceleratorMissingError as error:
             # It is hardware: the board may have it, or get it later.
             said.unchecked.append(located(at, error))
@@ -104,6 +107,7 @@ def try_models(config_file: Path, config: Config, packs: dict[str, Pack]) -> Mod
                 raise
             raise ConfigError(located(config_file, at, error)) from None
         else:
+            tried = passed[key]
             if tried.placement is not None:
                 said.measured.append(located(stream.name, tried.placement.describe()))
             notes = [located(pack.manifest.pack.name, note) for note in tried.notes]

@@ -9,7 +9,7 @@ import pwd
 import stat
 from pathlib import Path
 
-from edge_runtime.board.open_files import processes_with
+from edge_runtime.board.open_files import name_of_group, others_with
 from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.doctor.unit import has_drop_in, lets_open, loaded_unit, number_of
 
@@ -143,11 +143,7 @@ def groups_of(user: int, unit: dict[str, str]) -> set[int]:
 
 def group_name(path: Path) -> str:
     """Return the name of the group that a device belongs to."""
-    group = path.stat().st_gid
-    try:
-        return grp.getgrgid(group).gr_name
-    except KeyError:
-        return str(group)
+    return name_of_group(path.stat().st_gid)
 
 
 def holders(path: Path) -> list[str]:
@@ -155,4 +151,4 @@ def holders(path: Path) -> list[str]:
 
     Root sees all, a user his own.
     """
-    return [str(one) for one in processes_with(path) if one.pid != os.getpid()]
+    return [str(one) for one in others_with(path)]

@@ -91,14 +91,13 @@ def try_on(
     """Run one stream's model on its accelerator; `coral` is the one that is plugged in."""
     check = f"accelerator/{stream.name}"
     assert context.config is not None
-    advice = advice_on(context, stream, delegate)
     told = told_of_stream(context, stream.name)
     if is_edge_tpu(delegate) and not is_at_work(told):
-        finding = out_of_reach(context, check, coral, advice)
+        finding = out_of_reach(context, check, coral, stream, delegate)
         if finding is not None:
             return finding
     if told is not None:  # an accelerator serves one process
-        return told_of_accelerator(context, check, told, stream, advice)
+        return told_of_accelerator(context, check, told, stream, delegate)
     try:
         pack = pack_of(context, stream)
         forced = context.config.inference.engine
@@ -161,14 +160,20 @@ def advice_on(context: CheckContext, stream: StreamOptions, delegate: DelegateOp
 
 
 def told_of_accelerator(
-    context: CheckContext, check: str, told: dict[str, Any], stream: StreamOptions, advice: str
+    context: CheckContext,
+    check: str,
+    told: dict[str, Any],
+    stream: StreamOptions,
+    delegate: DelegateOptions,
 ) -> Finding:
     """Return what the daemon measured as it opened a stream's model; else how the stream is."""
     if "accelerator" in told:
         measured = msgspec.convert(told["accelerator"], DelegatePlacement).describe()
         text = context.text("the running daemon has it: {measured}", measured=measured)
         return Finding(check, "ok", text)
-    finding = finding_of_stream(context, check, told, stream.source, lambda _why: advice)
+    finding = finding_of_stream(
+        context, check, told, stream.source, lambda _why: advice_on(context, stream, delegate)
+    )
     if finding.state != "ok":
         return finding
     text = context.text("no model was opened on it yet: nothing is measured")
@@ -176,13 +181,17 @@ def told_of_accelerator(
 
 
 def out_of_reach(
-    context: CheckContext, check: str, coral: Path | None, plug_in: str
+    context: CheckContext,
+    check: str,
+    coral: Path | None,
+    stream: StreamOptions,
+    delegate: DelegateOptions,
 ) -> Finding | None:
     """Say that no Coral is plugged in, or that the service may not open it."""
     if coral is not None:
         return blocked_by_unit(context, check, "coral", coral)
     text = context.text("no Coral is seen, neither on USB (1a6e:089a, 18d1:9302) nor on PCIe")
-    return Finding(check, "failed", text, plug_in)
+    return Finding(check, "failed", text, advice_on(context, stream, delegate))
 
 
 def streams_of(context: CheckContext) -> tuple[StreamOptions, ...]:

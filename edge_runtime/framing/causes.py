@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import reduce
-from operator import xor
 from typing import NamedTuple
 
 from edge_runtime.errors import Text
-from edge_runtime.framing.checks import crc16_modbus
+from edge_runtime.framing.checks import crc16_modbus, nmea_checksum
 
 MOST_BYTES = 1024  # that are kept and looked at
 ENOUGH_BYTES = 24  # for what is told by shares of them
@@ -129,7 +127,7 @@ def sentences_in(data: bytes) -> list[str]:
     """Return the names of whole NMEA sentences with the right checksum, each once."""
     names = []
     for found in SENTENCE.finditer(data):
-        if b"%02X" % reduce(xor, found[0][1:-3], 0) == found[2].upper():
+        if nmea_checksum(found[0][1:-3]) == found[2].upper():
             names.append(found[1].decode())
     return list(dict.fromkeys(names))
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from binascii import crc_hqx
 from collections.abc import Callable
-from functools import cache
+from functools import cache, reduce
+from operator import xor
 from typing import NamedTuple
 from zlib import crc32
 
@@ -41,6 +42,11 @@ def crc16_modbus(data: bytes) -> int:
     for byte in data:
         crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
     return crc
+
+
+def nmea_checksum(body: bytes) -> bytes:
+    """Return the two hex digits that stand behind a sentence's star."""
+    return b"%02X" % reduce(xor, body, 0)
 
 
 @cache

@@ -18,12 +18,13 @@ class Payload:
         self._options = options
         self._names = [f"f{i}" for i in range(len(options.fields))]
         self._dtype = row_dtype(options)
+        self._row_bytes = options.row_bytes  # counted anew at each look, and each frame looks
 
     def fits(self, size: int) -> bool:
         """Say whether a payload of this size holds whole rows, at least one, not too many."""
         options = self._options
         inside = size - options.header_bytes - options.trailer_bytes
-        return 0 < inside <= options.rows * options.row_bytes and inside % options.row_bytes == 0
+        return 0 < inside <= options.rows * self._row_bytes and inside % self._row_bytes == 0
 
     def rows(self, payload: bytes) -> bytes:
         """Return the part of a payload that fits which holds the rows."""

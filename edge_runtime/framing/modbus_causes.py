@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from edge_runtime.errors import Text
 from edge_runtime.framing.causes import Cause, another_protocol, another_setting, rtu_devices
-from edge_runtime.framing.registers import BIT_FUNCTIONS
+from edge_runtime.framing.registers import RegisterRequest
 
 DEVICE_ITSELF = Text("check framing.device, and this device's power and wires")
 
@@ -107,6 +107,5 @@ def is_damaged_answer(heard: bytes, sent: Sequence[bytes]) -> bool:
 
 def answer_head(sent: bytes) -> bytes:
     """Return how the answer to a request of RTU's begins."""
-    count = int.from_bytes(sent[4:6], "big")
-    size = (count + 7) // 8 if sent[1] in BIT_FUNCTIONS else 2 * count
-    return sent[:2] + bytes((size & 0xFF,))
+    asked = RegisterRequest(sent[1], 0, int.from_bytes(sent[4:6], "big"))
+    return sent[:2] + bytes((asked.data_bytes & 0xFF,))

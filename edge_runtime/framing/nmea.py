@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from functools import reduce
-from operator import xor
 
 from edge_runtime.errors import EMPTY, Text
 from edge_runtime.framing.causes import Cause
+from edge_runtime.framing.checks import nmea_checksum
 from edge_runtime.framing.nmea_sentences import KINDS, OF_POSITION, Known, givers, time_of
 from edge_runtime.framing.rows import BaseFraming, Row, RowBuffer, RowRun, Stage, as_array
 from edge_runtime.framing.splitter import Splitter
@@ -133,7 +132,7 @@ class NmeaFraming(BaseFraming):
         elif not star or len(told) != 2:
             self._unchecked += not star and body[2:5].decode("latin-1") in KINDS
             self._stage.lose("parse", len(sentence))
-        elif b"%02X" % reduce(xor, body, 0) != told.upper():
+        elif nmea_checksum(body) != told.upper():
             self._stage.lose("checksum", len(sentence))
         else:
             self._try(body)

@@ -11,11 +11,12 @@ import os
 import resource
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.board.libraries import library_files
 from edge_runtime.errors import BackendError, Text
+from edge_runtime.isolation.children import signal_name
+from edge_runtime.isolation.limits import sacrifice_first
 from edge_runtime.isolation.sandbox import Sandbox
 from edge_runtime.options import DelegateOptions
 
@@ -64,22 +65,25 @@ def ask_child(
         end(child)
         raise
     if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
         raise BackendError(
             "{subject}: crashed its test process ({signal}); {advice}",
             subject=subject,
-            signal=name,
+            signal=signal_name(child.returncode),
             advice=advice,
         )
-    answer = said.strip().rpartition(b"\n")[2]
-    if not answer:
+    if not (answer := last_line(said)):
         raise BackendError(
             "{subject}: its test process ended with status {status}: {said}",
             subject=subject,
             status=child.returncode,
-            said=complained.decode(errors="replace").strip().rpartition("\n")[2],
+            said=last_line(complained).decode(errors="replace"),
         )
     return answer
+
+
+def last_line(said: bytes) -> bytes:
+    """Return the last line that is not empty."""
+    return said.strip().rpartition(b"\n")[2]
 
 
 def end(child: Popen[bytes]) -> None:
@@ -109,9 +113,7 @@ def be_confined() -> int:
     """Bound what this child may do to the board; return a descriptor for its answer alone."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is expected: no core on the card
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    # A board with less than that: the kernel is to end this process, not the daemon.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    sacrifice_first()  # on a board with less memory than that
     # Engines print to standard output as they please: only the answer may go there.
     answer = os.dup(1)
     os.dup2(2, 1)

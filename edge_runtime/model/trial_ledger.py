@@ -73,7 +73,9 @@ class TrialLedger:
         """Say whether a trial has to come, and gave an answer when it was taken last."""
         key = fingerprint(pack, forced, delegate)
         tried = self._read().get(key)
-        return not self._has_passed(key) and not (tried is not None and tried.hung)
+        if tried is None:
+            return True
+        return not tried.hung and self._is_to_retry(key)
 
     def _try_on(self, delegate: DelegateOptions, pack: Pack, forced: str, key: str) -> None:
         name = pack.ref.full_name
@@ -96,10 +98,13 @@ class TrialLedger:
             log.info("%s: %s", name, placement.describe())
 
     def _has_passed(self, key: str) -> bool:
-        if self.opens is not None and self.opens.is_suspect(key) and key not in self._retried:
+        if self._is_to_retry(key):
             return False
         tried = self._read().get(key)
         return tried is not None and not tried.hung
+
+    def _is_to_retry(self, key: str) -> bool:
+        return self.opens is not None and self.opens.is_suspect(key) and key not in self._retried
 
     def _read(self) -> dict[str, Tried]:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Annotated
 
 import msgspec
@@ -11,13 +10,12 @@ from msgspec import Meta
 
 from edge_runtime.boxes import Point
 from edge_runtime.language import N_
+from edge_runtime.toml_file.near import plainly
 
 
 def hyphenated(text: str) -> str:
     """Return the nearest name to what somebody typed: `Hà Giang` is `ha-giang`."""
-    parts = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D").lower())
-    letters = "".join(one for one in parts if not unicodedata.combining(one))
-    return re.sub(r"[^a-z0-9]+", "-", letters)[:32].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", plainly(text))[:32].strip("-")
 
 
 Name = Annotated[

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import grp
 import os
 import pwd
 import stat
@@ -15,7 +14,7 @@ from typing import Any
 
 import serial
 
-from edge_runtime.board.open_files import processes_with
+from edge_runtime.board.open_files import name_of_group, others_with, processes_with
 from edge_runtime.errors import SourceError, Text, because, located, row
 from edge_runtime.framing.causes import Cause, LineErrors
 from edge_runtime.options import SerialOptions
@@ -190,7 +189,7 @@ def lost(url: str, error: Exception) -> Cause:
                 "is plugged in again)"
             ),
         )
-    others = [one for one in processes_with(path) if one.pid != os.getpid()]
+    others = others_with(path)
     if others:
         return Cause(
             Text("another program reads it as well: {who}", who=", ".join(map(str, others))),
@@ -208,11 +207,3 @@ def name_of_user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
-
-
-def name_of_group(group: int) -> str:
-    """Return a group's name, its number where it has none."""
-    try:
-        return grp.getgrgid(group).gr_name
-    except KeyError:
-        return str(group)

@@ -103,11 +103,12 @@ def check_all(
 ) -> tuple[Config, dict[str, Pack]]:
     """Check all files that a configuration names. Raises UsageError as above."""
     packs = {}
-    reading.faults += forced_faults(reading.forced_engine)
+    forced = reading.forced_engine
+    reading.faults += forced_faults(forced)
     broken = list(reading.broken_streams())  # before faults of packs are among the others
     for index, stream in reading.streams.items():
         where = f"streams[{index}]"
-        pack, faults = find_pack(stream, where, reading.folder, store, reading.forced_engine)
+        pack, faults = find_pack(stream, where, reading.folder, store, forced)
         reading.faults += faults
         if pack is not None:
             packs[stream.name] = pack

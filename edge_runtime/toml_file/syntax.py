@@ -21,9 +21,9 @@ PROMPT = re.compile(r"\s*(\$\s|sudo\s|nano\s|vi\s|cat\s|[\w.-]+@[\w.-]+[:~].*[$#
 NUMBER = r"[+-]?\d[\d_]*(?:\.\d+)?"
 DECIMAL_COMMA = re.compile(r"(?<![\w.,])([+-]?\d+),(\d+)")
 WITH_UNIT = re.compile(rf"({NUMBER})\s*([^\W\d_]+|%|°\w?)")
-WORDS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false"} | {
-    "false": "false"
-}
+WORDS = {
+    "yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false",
+}  # fmt: skip
 NOTHING = ("none", "null", "nil")
 VALUE = re.compile(r"[^\s,\]}#][^,\]}#\n]*")
 EXCERPT_LENGTH = 100
@@ -266,15 +266,20 @@ def key(stop: Stop) -> Slip | None:
     typed = re.compile(r"\s*([^=:,{}\[\]#\"']+?)\s*[=:]").match(stop.line, first)
     word = typed[1] if typed else ""
     if typed and word and not re.fullmatch(r"[A-Za-z0-9_-]+", word):
-        plain = re.sub(r"[^a-z0-9_-]+", "_", plainly(word)).strip("_")
-        text = Text(
-            "a key has no spaces, accents or other characters; is {key} meant?", key=f"'{plain}'"
-        )
-        return Slip(stop.begin + typed.start(1), text)
+        return odd_key(stop.begin + typed.start(1), word)
     if not stop.rest.strip() or stop.rest.lstrip().startswith(("#", "}", ",")):
         text = Text("a key needs a value: type = and the value behind it, or remove the key")
         return Slip(stop.begin + len(stop.before.rstrip()), text)
     return Slip(stop.at, Text("a key stands before '=': type NAME = VALUE, or remove this line"))
+
+
+def odd_key(at: int, word: str) -> Slip:
+    """Say what a key that no key is may have been meant to be."""
+    plain = re.sub(r"[^a-z0-9_-]+", "_", plainly(word)).strip("_")
+    text = Text(
+        "a key has no spaces, accents or other characters; is {key} meant?", key=f"'{plain}'"
+    )
+    return Slip(at, text)
 
 
 def header(stop: Stop) -> Slip | None:
@@ -369,11 +374,7 @@ def statement(stop: Stop) -> Slip | None:
         return Slip(stop.at, text)
     typed = re.match(r"([^=:,{}\[\]#\"']+?)\s*[=:]", stop.rest)
     if typed is not None:
-        plain = re.sub(r"[^a-z0-9_-]+", "_", plainly(typed[1])).strip("_")
-        text = Text(
-            "a key has no spaces, accents or other characters; is {key} meant?", key=f"'{plain}'"
-        )
-        return Slip(stop.at, text)
+        return odd_key(stop.at, typed[1])
     text = Text(
         "this is no configuration: a line is NAME = VALUE, [TABLE], or a comment behind '#'; "
         "correct or remove it"

@@ -16,7 +16,7 @@ from edge_runtime.language import N_
 from edge_runtime.toml_file.faults import Fault
 from edge_runtime.toml_file.lines import joined
 from edge_runtime.toml_file.near import suggestion
-from edge_runtime.toml_file.typing import bounds_of, opened
+from edge_runtime.toml_file.typing import bounds_of, fields_of, opened
 from edge_runtime.urls import without_urls
 
 MISSING = Text("missing; add it")
@@ -62,11 +62,7 @@ def unknown_key(
     at = joined(where, shown(key))
     if near is not None:
         return Fault(at, Text("unknown key; did you mean '{near}'?", near=near))
-    others = [
-        str(one.__struct_config__.tag)
-        for one in kinds
-        if any(field.encode_name == key for field in msgspec.structs.fields(one))
-    ]
+    others = [str(one.__struct_config__.tag) for one in kinds if key in fields_of(one)]
     if others:
         text = Text("unknown key here; it belongs to kind = {kinds}", kinds=" / ".join(others))
         return Fault(at, text)
@@ -99,7 +95,7 @@ def of_table(value: Any, wanted: Any, kinds: list[Any], where: str) -> Text | No
         near = suggestion(value, tags) if isinstance(value, str) else None
         example = f'{{ kind = "{near or tags[0]}" }}'
         return Text("a table is wanted: {key} = {example}", key=key, example=example)
-    first = next(iter(msgspec.structs.fields(tables[0]))).encode_name if tables else "NAME"
+    first = next(iter(fields_of(tables[0]))) if tables else "NAME"
     return Text("a table is wanted: {key} = {example}", key=key, example=f"{{ {first} = … }}")
 
 
@@ -158,7 +154,7 @@ def list_length(value: list[Any], wanted: Any) -> Text | None:
 def of_choice(value: Any, wanted: Any, kinds: list[Any], where: str) -> Text | None:  # noqa: ARG001
     """Speak of a value out of few."""
     known = [one for kind in kinds if get_origin(kind) is Literal for one in get_args(kind)]
-    if not known or len(known) < 1:
+    if not known:
         return None
     if all(isinstance(one, str) for one in known):
         return unknown_word(value, known)

@@ -82,10 +82,10 @@ class BaseSourceOptions(Kind, frozen=True):
         return ""
 
     @property
-    def comparable(self) -> tuple[object, ...]:
+    def comparable(self) -> dict[str, object]:
         """What two sources of one `shared_device` are compared by: all keys but its name."""
         keys = (key for key in self.__struct_fields__ if key != "device")
-        return (self.kind, *(getattr(self, key) for key in keys))
+        return {"kind": self.kind, **{key: getattr(self, key) for key in keys}}
 
     @property
     def shares_port(self) -> bool:
