@@ -176,11 +176,19 @@ def of_number(value: Any, wanted: Any, kinds: list[Any], where: str) -> Text | N
             return Text("a number stands without quotes: {number}", number=number)
         return Text("a number stands without quotes and unit: {number}", number=number)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    if not is_number or not is_finite(value):
         return Text("expected a number, such as {example}", example=example_of(wanted, kinds))
     if float not in kinds and isinstance(value, float):
         return Text("expected a whole number, such as {number}", number=round(value))
     return bounded(value, wanted)
+
+
+def is_finite(value: float) -> bool:
+    """Say whether a number is one that a float can hold; TOML's whole numbers have no end here."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def bounded(value: float, wanted: Any) -> Text | None:
