@@ -16,14 +16,17 @@ from edge_runtime.options import (
     BrokerOptions,
     Config,
     ConfigTables,
+    DeviceOptions,
     InferenceOptions,
     IntervalOptions,
     ModelOptions,
+    ModesOptions,
     RuleOptions,
     SourceOptions,
     StreamOptions,
 )
 from edge_runtime.options.broker import faults as broker_faults
+from edge_runtime.options.modes import mode_faults, zone_faults
 from edge_runtime.toml_file import (
     Fault,
     part,
@@ -73,6 +76,7 @@ class ConfigReading:
         for index, stream in self.streams.items():
             self.faults += stream_faults(stream, f"streams[{index}]")
         self.faults += shared_faults(self.streams)
+        self.faults += self._device_faults()
         self.faults += beside_faults(self.streams)
         self.streams = {
             index: one
@@ -131,6 +135,18 @@ class ConfigReading:
         self.faults += [Fault(f"broker.{key}", wrong) for key, wrong in broker_faults(broker)]
         return broker
 
+    def _device_faults(self) -> list[Fault]:
+        """Return what is wrong with the device's time zone, and with modes and who names them."""
+        found: list[Fault] = []
+        if not spoils(self.faults, "device"):
+            device: DeviceOptions = part(self._raw.get("device", {}), DeviceOptions)
+            found += zone_faults(device)
+        is_whole = len(self.streams) == len(self._tables())
+        if not spoils(self.faults, "modes"):
+            modes: ModesOptions = part(self._raw.get("modes", {}), ModesOptions)
+            found += mode_faults(modes, self.streams, is_whole=is_whole)
+        return found
+
     def _tables(self) -> list[tuple[int, str, dict[str, Any]]]:
         """Return the streams' tables, each with its index and its place."""
         tables = self._raw.get("streams")
@@ -187,6 +203,8 @@ def config_faults(config: Config) -> Iterator[Fault]:
     """Yield what the types cannot say of a configuration that comes from elsewhere than a file."""
     yield from (Fault(f"broker.{key}", wrong) for key, wrong in broker_faults(config.broker))
     streams = dict(enumerate(config.streams))
+    yield from zone_faults(config.device)
+    yield from mode_faults(config.modes, streams)
     yield from name_faults((f"streams[{at}].name", one.name) for at, one in streams.items())
     for index, stream in streams.items():
         where = f"streams[{index}]"
@@ -236,6 +254,7 @@ def stream_faults(stream: StreamOptions, where: str) -> Iterator[Fault]:
     """Yield what the types cannot say of a stream as a whole."""
     yield from kind_faults(stream, where)
     yield from rate_faults(stream, where)
+    yield from (Fault(f"{where}.{key}", wrong) for key, wrong in stream.problems())
     names: set[str] = set()
     for number, rule in enumerate(stream.rules):
         if rule.name in names:
@@ -317,7 +336,7 @@ def rate_faults(stream: StreamOptions, where: str) -> Iterator[Fault]:
 def kind_faults(stream: StreamOptions, where: str) -> Iterator[Fault]:
     """Yield what is a picture's alone beside a sensor, and the other way round."""
     if stream.sensor is not None:
-        pictures = {"gate": AlwaysOptions(), "track": None, "rate": "full"}
+        pictures = {"gate": AlwaysOptions(), "track": None, "rate": "full", "mask": ()}
         foreign = [key for key, unset in pictures.items() if getattr(stream, key) != unset]
         foreign += ["rules"] * bool(stream.track_rules)
         for key in foreign:

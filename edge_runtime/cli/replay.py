@@ -16,6 +16,7 @@ from edge_runtime.cli.paths import state_dir_option
 @click.option("--config", "config_file", type=click.Path(path_type=Path), required=True)
 @click.option("--stream", "stream_name", required=True, help="The stream whose pipeline is run.")
 @click.option("--recording", required=True, help="Name of a recording, or its folder's path.")
+@click.option("--mode", help="The mode that rules are switched by; default: the first one.")
 @click.option("--realtime", is_flag=True, help="As it was recorded, not as fast as it goes.")
 @click.option(
     "--stdout", is_flag=True, help="As `run --stdout`; there is no other way: the default."
@@ -25,6 +26,7 @@ def replay(
     config_file: Path,
     stream_name: str,
     recording: str,
+    mode: str | None,
     realtime: bool,
     stdout: bool,  # noqa: ARG001 - for those who know it from `run`
     state_dir: Path,
@@ -63,5 +65,6 @@ def replay(
         clock=SystemClock(),
         out=sys.stdout,
         wants=wants,
+        mode=mode,
     )
     leave(all_ended=all_ended)

@@ -43,6 +43,7 @@ STREAM_COUNTERS = {
     "results": N_("{count} results"),
     "restarts": N_("{count} restarts"),
 }
+STREAM_TEXTS = ("reason", "notice", "tracking", "schedule")
 OUTBOX_COUNTERS = {
     "dropped": N_("{count} dropped"),
     "summarised": N_("{count} summarised"),
@@ -134,6 +135,9 @@ def running(facts: dict[str, Any]) -> Iterator[Line]:
     )
     if "config" in facts:
         yield N_("config"), located(word(facts["config"]["state"]), facts["config"]["reason"])
+    if facts.get("mode"):
+        known = ", ".join(facts["modes"])
+        yield N_("mode"), Text("{mode}; there are {known}", mode=facts["mode"], known=known)
     yield from starts_lines(facts.get("short_starts", 0))
     if facts.get("sandbox") == "":
         from edge_runtime.isolation.sandbox import NO_SANDBOX
@@ -182,7 +186,7 @@ def stream_text(stream: dict[str, Any]) -> Text:
     counted = [
         Text(text, count=stream[name]) for name, text in STREAM_COUNTERS.items() if stream.get(name)
     ]
-    reasons = [stream[name] for name in ("reason", "notice", "tracking") if stream.get(name)]
+    reasons = [stream[name] for name in STREAM_TEXTS if stream.get(name)]
     if "baseline" in stream:
         reasons.append(Text("baseline {summary}", summary=stream["baseline"]))
     if "engine" in stream:

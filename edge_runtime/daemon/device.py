@@ -17,6 +17,7 @@ from edge_runtime.daemon.build import publisher_settings
 from edge_runtime.daemon.commands import Commands, ReplayCommand
 from edge_runtime.daemon.difference import Plan
 from edge_runtime.daemon.loading import LoadedConfig
+from edge_runtime.daemon.mode import ModeCommand, ModeSwitch
 from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.daemon.report import HealthReport
 from edge_runtime.daemon.uplink import Uplink
@@ -76,6 +77,8 @@ class RunningDevice:
         self.uplink = context.uplink
         self.uplink.limit(loaded.config.uplink)
         self.taps = FrameTaps()
+        self.mode = ModeSwitch(context.state_dir)
+        self.mode.allow(loaded.config.modes.names)
         self.throttle = Throttle(len(os.sched_getaffinity(0)))
         self._runners = RunnerCache()
         self._pool = Pool(worker_count(loaded.config), on_retired=self._runners.retire)
@@ -93,9 +96,10 @@ class RunningDevice:
             children=context.children,
             works_for=context.crashes.works_for,
             taps=self.taps,
+            mode=self.mode.current,
         )
         self.streams = {setup.name: self._builder.build(setup) for setup in loaded.setups}
-        self._commands = Commands({"replay": ReplayCommand(outbox)})
+        self._commands = Commands({"replay": ReplayCommand(outbox), "mode": ModeCommand(self.mode)})
         self._make_publisher = context.make_publisher
         self._publisher: Publisher | None = None
         self._finished: set[str] = set()  # streams whose source has ended, concluded
@@ -170,6 +174,7 @@ class RunningDevice:
                 self.outbox.reopen(loaded.config.outbox)
             self._loaded = loaded
             self.uplink.limit(loaded.config.uplink)
+            self.mode.allow(loaded.config.modes.names)
             self._change_streams(plan)
         finally:
             self.announce()

@@ -13,6 +13,7 @@ from edge_runtime.board.throttle import Throttle
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
+from edge_runtime.daemon.mode import ModeSwitch
 from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.daemon.uplink import HEALTH_EVERY_S, Uplink
 from edge_runtime.encode import Encoder, Topics
@@ -53,6 +54,7 @@ class ReportedDevice(Protocol):
     outbox: ReopenableOutbox
     uplink: Uplink
     throttle: Throttle
+    mode: ModeSwitch
 
     @property
     def streams(self) -> Mapping[str, RunningStream]:
@@ -109,6 +111,7 @@ class HealthReport:
             **self._fields(outbox, link),
             "outbox": msgspec.structs.asdict(outbox),
             "link": {**msgspec.structs.asdict(link), "since_s": round(now_s - link.since_s, 1)},
+            "modes": list(self._device.mode.names),
             "uplink": {**self._device.uplink.fields(), "by_kind": self._device.uplink.by_kind()},
         }
 
@@ -120,6 +123,7 @@ class HealthReport:
         stamp = self._clock.now()
         now_s = stamp.monotonic_s
         config, short_starts = self.config(), self._starts.short
+        mode = self._device.mode.current()
         return {
             "ts": round(stamp.wall_s, 3),
             "boot": self._device.outbox.boot,
@@ -137,6 +141,7 @@ class HealthReport:
             **({"throttle": self._device.throttle.fields()} if self._device.throttle.step else {}),
             **({"config": config} if config else {}),
             **({"short_starts": short_starts} if short_starts else {}),
+            **({"mode": mode} if mode else {}),
         }
 
     def line(self) -> str:

@@ -53,6 +53,8 @@ class DaemonStatus(msgspec.Struct, frozen=True):
     sandbox: str | None = None
     short_starts: int = 0
     config: dict[str, Text] | None = None
+    mode: str = ""
+    modes: list[str] = []
 
 
 class StatusSocket:

@@ -134,6 +134,8 @@ class Supervisor:
         for stream in self._device.streams.values():
             stream.capture.check(now_s)
         self._device.sweep()
+        if self._device.mode.look():
+            self._device.publish_health()
         self._feed_watchdog(now_s)
         if now_s >= self._next_look_s:
             self._next_look_s = now_s + LOOK_S

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.errors import EMPTY, EdgeError, SourceError, Text, because
-from edge_runtime.options import StreamOptions
+from edge_runtime.options import Polygon, StreamOptions
 from edge_runtime.options.recorded import Recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.recorder import Origin, Recorder
@@ -25,8 +25,11 @@ Show = Callable[[Recorder], None]
 class RecordTask:
     """Appends what its source gives to a recording. Fills in `task.Task`."""
 
-    def __init__(self, name: str, recorder: Recorder, clock: Clock, wants: ControlRequests) -> None:
-        self.name = name
+    def __init__(
+        self, stream: StreamOptions, recorder: Recorder, clock: Clock, wants: ControlRequests
+    ) -> None:
+        self.name = stream.name
+        self._mask = stream.mask
         self.health = StreamHealth()
         self.progress = Progress(clock.monotonic())
         self.on_failure: Callable[[Exception], None] = lambda _error: None
@@ -42,6 +45,8 @@ class RecordTask:
     def offer(self, sample: Frame | Samples) -> None:
         if self.full or self.fault:
             return
+        if self._mask and isinstance(sample, Frame):
+            sample = masked(sample, self._mask)
         try:
             self.full = self._recorder.add(sample)
         except OSError as error:
@@ -64,6 +69,13 @@ class RecordTask:
     def close(self) -> None: ...
 
 
+def masked(frame: Frame, polygons: tuple[Polygon, ...]) -> Frame:
+    """Return a frame as the stream's model would see it."""
+    from edge_runtime.mask import PrivacyMask  # imports OpenCV
+
+    return PrivacyMask(polygons).apply(frame)
+
+
 def origin_of(stream: StreamOptions) -> Origin:
     """Return what a manifest says of a stream's source."""
     sensor = stream.sensor
@@ -80,7 +92,7 @@ def record(
     Returns the manifest, and False where a thread was left behind that hangs in a native call.
     Raises SourceError where the source cannot be opened, EdgeError where the disk fails.
     """
-    task = RecordTask(stream.name, recorder, clock, wants)
+    task = RecordTask(stream, recorder, clock, wants)
     opener = source_opener(stream.source, clock, None, SLOTS_BESIDE_WORKERS)
     capture = build_capture(task, stream.source, opener, clock, lambda: None)
     ended = "it failed"

@@ -12,6 +12,7 @@ from edge_runtime.clock import Clock
 from edge_runtime.config import stream_named
 from edge_runtime.daemon.build import build_encoder
 from edge_runtime.daemon.control_requests import ControlRequests
+from edge_runtime.daemon.mode import check_mode
 from edge_runtime.daemon.uplink import Uplink
 from edge_runtime.encode import Encoder
 from edge_runtime.errors import EdgeError, UsageError
@@ -69,6 +70,7 @@ class RecordingReplay:
         sink: Sink,
         clock: Clock,
         state_dir: Path,
+        mode: str,
     ) -> None:
         self._clock = clock
         self._pool = Pool(worker_count(config))
@@ -87,6 +89,7 @@ class RecordingReplay:
             publish_modes=uplink,
             memory=memory,
             feed=feed,
+            mode=lambda: mode,
         )
         (self._stream,) = build_streams(config, packs, builder, memory)
 
@@ -144,8 +147,14 @@ def replay(
     clock: Clock,
     out: TextIO,
     wants: ControlRequests,
+    mode: str | None = None,
 ) -> bool:
-    """Run a recording through stream `name` of a configuration. See `Replay.run`."""
+    """Run a recording through stream `name` of a configuration, as in a mode (None: the first).
+
+    Raises and returns what `RecordingReplay.run` does; UsageError where there is no such mode.
+    """
+    if mode is not None:
+        check_mode(mode, config.modes.names)
     index, stream = stream_named(config, name)
     check_fit(stream, recording.path, read_recorded(recording.path))
     readable = msgspec.structs.replace(stream.publish, encoding="json")
@@ -154,9 +163,10 @@ def replay(
     packs = find_packs(config, store, first=index)
     feed = recording.resolved()
     sink = Printer(build_encoder(config, packs), out)
-    return RecordingReplay(config, packs, feed, sink=sink, clock=clock, state_dir=state_dir).run(
-        wants
-    )
+    holds = mode or next(iter(config.modes.names), "")
+    return RecordingReplay(
+        config, packs, feed, sink=sink, clock=clock, state_dir=state_dir, mode=holds
+    ).run(wants)
 
 
 def check_fit(stream: StreamOptions, folder: Path, recorded: Recorded) -> None:

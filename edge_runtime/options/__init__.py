@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from edge_runtime.errors import Text
+from edge_runtime.hours import hours_problems
 from edge_runtime.options.base import (
     Fraction,
     FramesPerSecond,
+    Hours,
     Kind,
     Name,
     Pixels,
@@ -22,6 +26,7 @@ from edge_runtime.options.device import (
     BrokerOptions,
     DeviceOptions,
     InferenceOptions,
+    ModesOptions,
     OutboxOptions,
     UplinkOptions,
     host_level,
@@ -42,6 +47,7 @@ from edge_runtime.options.framing import (
     RegisterOptions,
     SlipOptions,
 )
+from edge_runtime.options.polygons import outside_frame, polygon_problem
 from edge_runtime.options.recorded import Recorded
 from edge_runtime.options.rules import (
     BaseRuleOptions,
@@ -107,6 +113,7 @@ __all__ = [
     "FramesPerSecond",
     "FramingOptions",
     "GateOptions",
+    "Hours",
     "ImagesOptions",
     "InferenceOptions",
     "IntervalOptions",
@@ -116,6 +123,7 @@ __all__ = [
     "LinesOptions",
     "ModbusOptions",
     "ModelOptions",
+    "ModesOptions",
     "MotionOptions",
     "Name",
     "NmeaOptions",
@@ -157,6 +165,9 @@ class StreamOptions(Section, frozen=True):
 
     `rate` adaptive: as few inferences as give the same events within 0.5 s. Frames are inferred
     rarely while nothing moves, now and then while tracks are steady, each while one is new.
+
+    `active`: the hours at which it is looked at (none: always). `mask`: parts of the frame that
+    are blackened before anything looks at it.
     """
 
     name: Name
@@ -167,6 +178,17 @@ class StreamOptions(Section, frozen=True):
     rules: tuple[RuleOptions, ...] = ()
     publish: PublishOptions = PublishOptions()
     rate: Literal["full", "adaptive"] = "full"
+    active: Hours = ()
+    mask: Annotated[tuple[Polygon, ...], Meta(max_length=32)] = ()
+
+    def problems(self) -> Iterator[tuple[str, Text]]:
+        """Yield each key of its own that is wrong, and what is wrong with it."""
+        yield from ((f"active[{at}]", wrong) for at, wrong in hours_problems(self.active))
+        for at, polygon in enumerate(self.mask):
+            outside = [wrong for point in polygon if (wrong := outside_frame(point)) is not None]
+            wrong = outside[0] if outside else polygon_problem(polygon)
+            if wrong is not None:
+                yield f"mask[{at}]", wrong
 
     @property
     def sensor(self) -> SensorOptions | None:
@@ -215,6 +237,7 @@ class ConfigTables(Section, frozen=True):
     outbox: OutboxOptions = OutboxOptions()
     uplink: UplinkOptions = UplinkOptions()
     inference: InferenceOptions = InferenceOptions()
+    modes: ModesOptions = ModesOptions()
 
 
 class Config(ConfigTables, frozen=True):

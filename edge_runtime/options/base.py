@@ -32,6 +32,7 @@ SecondsOrZero = Annotated[float, Meta(ge=0.0, le=31_536_000.0)]
 FramesPerSecond = Annotated[float, Meta(gt=0.0, le=1000.0)]
 Pixels = Annotated[int, Meta(ge=16, le=16384)]
 PixelsOrZero = Annotated[int, Meta(ge=0, le=16384)]
+Hours = Annotated[tuple[str, ...], Meta(max_length=32)]
 Polygon = Annotated[tuple[Point, ...], Meta(min_length=3, max_length=64)]
 FLOAT32_MAX = 3.4028234e38
 

@@ -21,11 +21,18 @@ ServerName = Annotated[
 ]
 
 
+TimeZone = Annotated[str, Meta(max_length=64)]
+
+
 class DeviceOptions(Section, frozen=True):
-    """`[device]`: the topic levels that name this board."""
+    """`[device]`: the topic levels that name this board, and the time zone of the file's hours.
+
+    `time_zone`: a name such as Asia/Ho_Chi_Minh; empty: the board's own.
+    """
 
     site: Name
     name: Name | None = None
+    time_zone: TimeZone = ""
 
     @property
     def level(self) -> str:
@@ -84,6 +91,15 @@ class InferenceOptions(Section, frozen=True):
 
     workers: Annotated[int, Meta(ge=0, le=64)] = 0
     engine: str = "auto"
+
+
+class ModesOptions(Section, frozen=True):
+    """`[modes]`: what switches sets of rules; the first one holds until a command names another.
+
+    A rule that lists `modes` is on in these alone.
+    """
+
+    names: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
 
 
 def host_level(host: str) -> str:

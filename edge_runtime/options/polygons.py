@@ -49,6 +49,19 @@ def polygon_problem(polygon: tuple[Point, ...]) -> Text | None:
     return None
 
 
+def outside_frame(point: Point) -> Text | None:
+    """Say that a point is not in the frame; None where it is."""
+    x, y = point
+    if 0.0 <= x <= 1.0 and 0.0 <= y <= 1.0:
+        return None
+    return Text(
+        "[{x}, {y}] lies outside the frame; coordinates are fractions from 0.0 to 1.0: divide "
+        "pixels by the picture's width and height",
+        x=x,
+        y=y,
+    )
+
+
 def show(point: Point) -> str:
     """Return a point as the file spells it."""
     return f"[{point[0]:g}, {point[1]:g}]"

@@ -10,12 +10,27 @@ from msgspec import Meta
 
 from edge_runtime.boxes import Point
 from edge_runtime.errors import Text
-from edge_runtime.options.base import Fraction, Kind, Name, Polygon, Seconds, SecondsOrZero
-from edge_runtime.options.polygons import polygon_problem, reach
+from edge_runtime.hours import hours_problems
+from edge_runtime.options.base import (
+    Fraction,
+    Hours,
+    Kind,
+    Name,
+    Polygon,
+    Seconds,
+    SecondsOrZero,
+)
+from edge_runtime.options.polygons import outside_frame, polygon_problem, reach
 
 
-class BaseRuleOptions(Kind, frozen=True):
-    """Root of the tables of `rules`."""
+class BaseRuleOptions(Kind, frozen=True, kw_only=True):
+    """Root of the tables of `rules`.
+
+    A rule is on at its `active` hours (none: always), in its `modes` (none: in each).
+    """
+
+    active: Hours = ()
+    modes: tuple[Name, ...] = ()
 
     def points(self) -> Iterator[tuple[str, Point]]:
         """Yield the points in the frame that it names, each with the key that holds it."""
@@ -23,6 +38,7 @@ class BaseRuleOptions(Kind, frozen=True):
 
     def problems(self) -> Iterator[tuple[str, Text]]:
         """Yield each key that is wrong, and what is wrong with it."""
+        yield from ((f"active[{at}]", wrong) for at, wrong in hours_problems(self.active))
         outside, count = list(self.outside()), len(list(self.points()))
         yield from outside if len(outside) < count else outside[:1]  # pixels: one mistake
         if not outside:
@@ -30,14 +46,8 @@ class BaseRuleOptions(Kind, frozen=True):
 
     def outside(self) -> Iterator[tuple[str, Text]]:
         """Yield each point that is not in the frame."""
-        for key, (x, y) in self.points():
-            if not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0):
-                wrong = Text(
-                    "[{x}, {y}] lies outside the frame; coordinates are fractions from 0.0 to 1.0: "
-                    "divide pixels by the picture's width and height",
-                    x=x,
-                    y=y,
-                )
+        for key, point in self.points():
+            if (wrong := outside_frame(point)) is not None:
                 yield key, wrong
 
     def shape_problems(self) -> Iterator[tuple[str, Text]]:

@@ -21,6 +21,7 @@ from edge_runtime.rules.count import Count
 from edge_runtime.rules.dwell import Dwell
 from edge_runtime.rules.line import Line
 from edge_runtime.rules.presence import Presence
+from edge_runtime.rules.scheduled import ALWAYS, RuleSchedule, RuleTimes, ScheduledRule
 from edge_runtime.rules.threshold import Threshold
 from edge_runtime.rules.zone import Zone
 
@@ -37,16 +38,32 @@ CHANNEL_RULES: dict[type[BaseRuleOptions], Callable[[Any], Threshold]] = {
 SHOWN_LABELS = 10
 
 
-def open_rules(options: tuple[TrackRuleOptions, ...], labels: tuple[str, ...]) -> tuple[Rule, ...]:
+def open_rules(
+    options: tuple[TrackRuleOptions, ...],
+    labels: tuple[str, ...],
+    schedule: RuleSchedule = ALWAYS,
+) -> tuple[Rule, ...]:
     """Return a stream's rules; where it has none, each track's enter and exit."""
     if not options:
         return (Presence(),)
-    return tuple(open_rule(each, index, labels) for index, each in enumerate(options))
+    return tuple(open_rule(each, index, labels, schedule) for index, each in enumerate(options))
 
 
-def open_rule(options: TrackRuleOptions, index: int, labels: tuple[str, ...]) -> Rule:
+def open_rule(
+    options: TrackRuleOptions,
+    index: int,
+    labels: tuple[str, ...],
+    schedule: RuleSchedule = ALWAYS,
+) -> Rule:
     """Return one rule, `index` its place in the stream's list, `labels` those of the model."""
-    return TRACK_RULES[type(options)](options, index, class_ids(options, index, labels))
+    classes = class_ids(options, index, labels)
+
+    def opened() -> Rule:
+        return TRACK_RULES[type(options)](options, index, classes)
+
+    if not (options.active or options.modes):
+        return opened()
+    return ScheduledRule(opened, RuleTimes(options, schedule))
 
 
 def open_channel_rule(options: ThresholdOptions) -> Threshold:

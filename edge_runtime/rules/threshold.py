@@ -61,6 +61,11 @@ class Threshold:
         self.on, self.since_s = before.on, before.since_s
         self._quiet_until_s = before._quiet_until_s
 
+    def stand_down(self) -> Turn | None:
+        """End with its hours or its mode; say whether an alarm goes off with that."""
+        was_on, self.on, self._turning_s = self.on, False, None
+        return "clear" if was_on else None
+
     def lose_sight(self) -> None:
         """Data is missing from here on: what is not seen counts for no duration."""
         self._turning_s = None

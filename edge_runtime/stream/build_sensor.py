@@ -14,10 +14,12 @@ from edge_runtime.model.delegate_opens import DelegateOpens
 from edge_runtime.model.resolve import channels_of, label_ids, model_of, with_wire_names
 from edge_runtime.options import StreamOptions
 from edge_runtime.records import NO_MODEL
+from edge_runtime.rules.scheduled import ALWAYS, RuleSchedule
 from edge_runtime.stream.baseline import Baselines, EffectiveRules, effective_rules
 from edge_runtime.stream.pipeline import PublishModes, Sink
 from edge_runtime.stream.sensor_reporter import ReporterSettings, SensorReporter
 from edge_runtime.stream.sensor_task import SensorTask, WindowModel
+from edge_runtime.stream.stream_hours import StreamHours
 
 log = logging.getLogger("edge_runtime.stream")
 
@@ -48,6 +50,7 @@ def build_sensor(
     opens: DelegateOpens | None = None,
     children: ChildFactory | None = None,
     limits: EffectiveRules | None = None,
+    schedule: RuleSchedule = ALWAYS,
 ) -> SensorTask:
     """Make the task of a sensor, with or without a model.
 
@@ -56,7 +59,7 @@ def build_sensor(
     window_model: WindowModel | None = None
     model = pack.ref if pack is not None else NO_MODEL
     limits = limits or effective_rules(stream, model, memory.baselines)
-    settings = reporter_settings(stream, pack, publish_modes, limits)
+    settings = reporter_settings(stream, pack, publish_modes, limits, schedule)
     alarms = memory.open_alarms(stream.name)
     if pack is None:
         reporter = readings_reporter(stream, settings, alarms)
@@ -81,13 +84,24 @@ def say_baseline(stream: str, limits: EffectiveRules) -> None:
 
 
 def reporter_settings(
-    stream: StreamOptions, pack: Pack | None, publish_modes: PublishModes, limits: EffectiveRules
+    stream: StreamOptions,
+    pack: Pack | None,
+    publish_modes: PublishModes,
+    limits: EffectiveRules,
+    schedule: RuleSchedule = ALWAYS,
 ) -> ReporterSettings:
     """Return what a sensor's reporter decides by."""
     mode = stream.publish.mode
     stream = msgspec.structs.replace(stream, rules=limits.rules)
+    hours = StreamHours(stream, schedule.time_zone)
     if pack is None:
-        return ReporterSettings(stream.publish, limits.rules, lambda: publish_modes.mode(mode))
+        return ReporterSettings(
+            stream.publish,
+            limits.rules,
+            lambda: publish_modes.mode(mode),
+            hours=hours,
+            schedule=schedule,
+        )
     stream = with_wire_names(stream, pack)
     return ReporterSettings(
         stream.publish,
@@ -95,6 +109,8 @@ def reporter_settings(
         lambda: publish_modes.mode(mode),
         min_score=stream.model_use.min_score,
         class_ids=label_ids(stream.model_use.labels, pack),
+        hours=hours,
+        schedule=schedule,
     )
 
 

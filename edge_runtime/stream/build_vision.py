@@ -23,11 +23,13 @@ from edge_runtime.options import (
     TrackOptions,
 )
 from edge_runtime.rules.build import open_rule, open_rules
+from edge_runtime.rules.scheduled import ALWAYS, RuleSchedule
 from edge_runtime.stream.crash_guard import WorksFor
 from edge_runtime.stream.frame_tap import FrameTap
 from edge_runtime.stream.pace import PaceMonitor
 from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, PublishModes, RuleUse, Sink
 from edge_runtime.stream.setup import StreamSetup
+from edge_runtime.stream.stream_hours import StreamHours
 from edge_runtime.stream.vision_task import FrameSelection, Observe, VisionTask
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def build_picture(
     observe: Observe | None,
     works_for: WorksFor,
     tap: FrameTap,
+    mode: Callable[[], str],
 ) -> VisionTask:
     """Make the task of a stream of pictures."""
     import cv2
@@ -58,12 +61,14 @@ def build_picture(
     # One core a worker: OpenCV's own threads would take the cores from the other workers.
     cv2.setNumThreads(1)
     stream = stream_of(setup)
-    pace = PaceMonitor()
+    pace, schedule = PaceMonitor(), RuleSchedule(setup.time_zone, mode)
     return VisionTask(
         stream.name,
         model=model,
-        selection=frame_selection(stream),
-        new_pipeline=lambda: build_pipeline(stream, model.pack, new_track_id, publish_modes, pace),
+        selection=frame_selection(stream, setup.time_zone),
+        new_pipeline=lambda: build_pipeline(
+            stream, model.pack, new_track_id, publish_modes, schedule, pace
+        ),
         runners=runners,
         sink=sink,
         clock=clock,
@@ -84,14 +89,16 @@ def exchange_picture(
     setup: StreamSetup,
     new_track_id: Callable[[], int],
     publish_modes: PublishModes,
+    mode: Callable[[], str],
     timeout_s: float,
 ) -> bool:
     """Let a task go on by another setup; False: it is not to be had, nothing was changed."""
     stream, pack, pace = stream_of(setup), task.model.pack, task.pace
+    schedule = RuleSchedule(setup.time_zone, mode)
     return task.exchange(
-        frame_selection(stream, stream_of(before), task.selection),
-        pipeline_settings(stream, pack, publish_modes),
-        lambda: build_pipeline(stream, pack, new_track_id, publish_modes, pace),
+        frame_selection(stream, setup.time_zone, stream_of(before), task.selection),
+        pipeline_settings(stream, pack, publish_modes, schedule),
+        lambda: build_pipeline(stream, pack, new_track_id, publish_modes, schedule, pace),
         timeout_s,
     )
 
@@ -103,11 +110,13 @@ def stream_of(setup: StreamSetup) -> StreamOptions:
 
 def frame_selection(
     stream: StreamOptions,
+    time_zone: str = "",
     before: StreamOptions | None = None,
     selection: FrameSelection | None = None,
 ) -> FrameSelection:
     """Return what chooses a stream's frames; a gate whose options are as before knows the scene."""
     from edge_runtime.gate import open_gate
+    from edge_runtime.mask import PrivacyMask
 
     hold_s = hold_open_s(stream)
     gate = adaptive = None
@@ -118,6 +127,8 @@ def frame_selection(
         gate or open_gate(stream.gate, hold_open_s=hold_s),
         low_score(stream),
         adaptive or adaptive_rate(stream),
+        StreamHours(stream, time_zone),
+        PrivacyMask(stream.mask) if stream.mask else None,
     )
 
 
@@ -131,13 +142,14 @@ def build_pipeline(
     pack: Pack,
     new_id: Callable[[], int],
     publish_modes: PublishModes,
+    schedule: RuleSchedule = ALWAYS,
     pace: PaceMonitor | None = None,
 ) -> Pipeline:
     """Make a stream's pure part."""
     return Pipeline(
         stream.name,
         pack.ref,
-        pipeline_settings(stream, pack, publish_modes),
+        pipeline_settings(stream, pack, publish_modes, schedule),
         new_id=new_id,
         groups=LabelGroups(pack.labels, pack.manifest.output.groups),
         pace=pace,
@@ -145,7 +157,7 @@ def build_pipeline(
 
 
 def pipeline_settings(
-    stream: StreamOptions, pack: Pack, publish_modes: PublishModes
+    stream: StreamOptions, pack: Pack, publish_modes: PublishModes, schedule: RuleSchedule = ALWAYS
 ) -> PipelineSettings:
     """Return what a stream's pipeline decides by, with rules that have seen nothing yet."""
     return PipelineSettings(
@@ -153,21 +165,25 @@ def pipeline_settings(
         min_score=confident_score(stream),
         class_ids=label_ids(stream.model_use.labels, pack),
         track=stream.tracking,
-        rules=build_rules(stream, pack.labels, publish_modes.modes(stream.publish.mode)),
+        rules=build_rules(stream, pack.labels, publish_modes.modes(stream.publish.mode), schedule),
         rule_names=stream.rule_names,
         mode=lambda: publish_modes.mode(stream.publish.mode),
     )
 
 
 def build_rules(
-    stream: StreamOptions, labels: tuple[str, ...], modes: tuple[PublishMode, ...]
+    stream: StreamOptions,
+    labels: tuple[str, ...],
+    modes: tuple[PublishMode, ...],
+    schedule: RuleSchedule,
 ) -> tuple[RuleUse, ...]:
     """Make the configured rules, and those that the publish modes imply that it may come to."""
     rules = stream.track_rules
     uses = []
     if rules:
-        pairs = zip(open_rules(rules, labels), rules, strict=True)
-        uses = [RuleUse(rule, options=options) for rule, options in pairs]
+        pairs = zip(open_rules(rules, labels, schedule), rules, strict=True)
+        zone = schedule.time_zone
+        uses = [RuleUse(rule, options=options, time_zone=zone) for rule, options in pairs]
     if "events" in modes and not rules:
         uses = [RuleUse(rule, "events") for rule in open_rules((), labels)]
     if "interval" in modes:

@@ -18,6 +18,7 @@ from edge_runtime.model.resolve import model_of
 from edge_runtime.model.runner import RunnerCache
 from edge_runtime.model.trial_ledger import TrialLedger
 from edge_runtime.options import Config, RecordingOptions, SourceOptions
+from edge_runtime.rules.scheduled import RuleSchedule, no_mode
 from edge_runtime.sources.base import Source
 from edge_runtime.sources.bus_registry import BusRegistry
 from edge_runtime.sources.shared import SharedSource
@@ -60,7 +61,8 @@ class StreamBuilder:
     """Makes streams of what they share: workers, interpreters, outbox. One thread.
 
     A `feed` is played to a stream in place of its source. Without `children` strangers' bytes are
-    decoded and models are run in this process. `taps`: where its frames can be looked at.
+    decoded and models are run in this process. `taps`: where its frames can be looked at; `mode`:
+    that of the moment, which switches rules.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class StreamBuilder:
         children: ChildFactory | None = None,
         works_for: WorksFor = nobody,
         taps: FrameTaps | None = None,
+        mode: Callable[[], str] = no_mode,
     ) -> None:
         self._pool = pool
         self._runners = runners
@@ -98,6 +101,7 @@ class StreamBuilder:
         # By device: what its source was made of, and the source.
         self._shared: dict[str, tuple[object, SharedSource]] = {}
         self._taps = taps or FrameTaps()
+        self._mode = mode
 
     def build(self, setup: StreamSetup) -> RunningStream:
         """Make a stream's task and capture; nothing is started."""
@@ -131,7 +135,11 @@ class StreamBuilder:
         if isinstance(task, SensorTask):
             assert setup.limits is not None
             settings = reporter_settings(
-                setup.options, setup.pack, self._publish_modes, setup.limits
+                setup.options,
+                setup.pack,
+                self._publish_modes,
+                setup.limits,
+                RuleSchedule(setup.time_zone, self._mode),
             )
             is_done = task.exchange(settings, setup.limits.summary, timeout_s)
             if is_done and setup.limits != stream.setup.limits:
@@ -139,7 +147,13 @@ class StreamBuilder:
         else:
             assert isinstance(task, VisionTask)
             is_done = exchange_picture(
-                task, stream.setup, setup, self._new_track_id, self._publish_modes, timeout_s
+                task,
+                stream.setup,
+                setup,
+                self._new_track_id,
+                self._publish_modes,
+                self._mode,
+                timeout_s,
             )
         return msgspec.structs.replace(stream, setup=setup) if is_done else None
 
@@ -164,6 +178,7 @@ class StreamBuilder:
             self._ledger.opens,
             self._children,
             setup.limits,
+            RuleSchedule(setup.time_zone, self._mode),
         )
 
     def _picture(self, setup: StreamSetup) -> VisionTask:
@@ -187,6 +202,7 @@ class StreamBuilder:
             observe=self._observe,
             works_for=self._works_for,
             tap=self._taps.of(setup.name),
+            mode=self._mode,
         )
         self._pool.add(task)
         return task

@@ -31,7 +31,7 @@ from edge_runtime.track.tracker import Attention
 
 
 class RuleUse(msgspec.Struct, frozen=True):
-    """A rule, the publish mode that it belongs to (None: any), and the options that it was made of.
+    """A rule, the publish mode that it belongs to (None: any), and what it was made of.
 
     It sees every sample, whatever the mode, so that a change of mode finds it knowing who is there.
     """
@@ -39,6 +39,7 @@ class RuleUse(msgspec.Struct, frozen=True):
     rule: Rule
     mode: PublishMode | None = None
     options: TrackRuleOptions | None = None
+    time_zone: str = ""
 
 
 class PipelineSettings(msgspec.Struct, frozen=True):
@@ -247,7 +248,7 @@ class Pipeline:
 
 def is_same_rule(one: RuleUse, other: RuleUse) -> bool:
     """Say whether two rules are configured alike, wherever they stand in the list."""
-    return (one.mode, one.options) == (other.mode, other.options)
+    return (one.mode, one.options, one.time_zone) == (other.mode, other.options, other.time_zone)
 
 
 class PublishModes(Protocol):

@@ -19,7 +19,7 @@ class Slot:
     """One captured sample on its way: waiting for a worker, inferred, skipped or dropped."""
 
     __slots__ = (
-        "costs", "decoded", "dropped", "frame", "gated_s", "offered_s", "region", "results",
+        "costs", "decoded", "dropped", "ends", "frame", "gated_s", "offered_s", "region", "results",
         "settled", "stamp", "still", "taken_s",
     )  # fmt: skip
 
@@ -32,11 +32,13 @@ class Slot:
         still: bool = True,
         offered_s: float = 0.0,
         gated_s: float = 0.0,
+        ends: bool = False,
     ) -> None:
         self.stamp = stamp
         self.frame = frame
         self.region = region
         self.still = still  # where it is not inferred: nothing moved in it
+        self.ends = ends  # no sample: here the stream's hours end
         self.offered_s = offered_s
         self.gated_s = gated_s
         self.taken_s = 0.0  # by a worker; 0: not inferred

@@ -9,6 +9,7 @@ from typing import assert_never
 import msgspec
 
 from edge_runtime.clock import Stamp
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.options import PublishMode, PublishOptions, ThresholdOptions
 from edge_runtime.raw import Samples
 from edge_runtime.records import (
@@ -27,7 +28,8 @@ from edge_runtime.records import (
     whole_frame,
 )
 from edge_runtime.rules.build import open_channel_rule
-from edge_runtime.rules.threshold import Threshold
+from edge_runtime.rules.scheduled import ALWAYS, RuleSchedule, RuleTimes
+from edge_runtime.rules.threshold import Threshold, Turn
 from edge_runtime.stream.readings import (
     BlockReadings,
     DueValues,
@@ -36,6 +38,7 @@ from edge_runtime.stream.readings import (
     as_float32,
     as_float64,
 )
+from edge_runtime.stream.stream_hours import StreamHours
 
 NONE_ON: Mapping[str, Stamp] = {}
 
@@ -51,6 +54,7 @@ class ActiveThreshold(msgspec.Struct, frozen=True):
     options: ThresholdOptions
     threshold: Threshold
     begun: Stamp | None
+    times: RuleTimes
 
     @property
     def name(self) -> str:
@@ -72,23 +76,32 @@ class ActiveThreshold(msgspec.Struct, frozen=True):
 
 
 def watch_of(
-    options: ThresholdOptions, number: int, channels: Sequence[str], begun: Stamp | None
+    options: ThresholdOptions,
+    number: int,
+    channels: Sequence[str],
+    begun: Stamp | None,
+    schedule: RuleSchedule,
 ) -> ActiveThreshold:
     """Put a rule to work, where its alarm is on as it was left."""
     threshold = open_channel_rule(options)
     if begun is not None:
         threshold.resume()
     place = channels.index(options.channel)
-    return ActiveThreshold(number, place, options, threshold, begun)
+    times = RuleTimes(options, schedule)
+    return ActiveThreshold(number, place, options, threshold, begun, times)
 
 
 def succeeding(
-    before: ActiveThreshold, options: ThresholdOptions, number: int, channels: Sequence[str]
+    before: ActiveThreshold,
+    options: ThresholdOptions,
+    number: int,
+    channels: Sequence[str],
+    schedule: RuleSchedule,
 ) -> ActiveThreshold:
     """Return what follows a rule of the same name: the rule itself where it did not change."""
+    watch = watch_of(options, number, channels, None, schedule)
     if before.options == options:
-        return msgspec.structs.replace(before, rule=number)
-    watch = watch_of(options, number, channels, None)
+        return msgspec.structs.replace(before, rule=number, times=watch.times)
     watch.threshold.succeed(before.threshold)
     return msgspec.structs.replace(watch, begun=before.begun)
 
@@ -101,6 +114,8 @@ class ReporterSettings(msgspec.Struct, frozen=True):
     mode: Callable[[], PublishMode]
     min_score: float = 0.0
     class_ids: frozenset[int] | None = None
+    hours: StreamHours | None = None
+    schedule: RuleSchedule = ALWAYS
 
 
 class SensorReporter:
@@ -126,7 +141,7 @@ class SensorReporter:
         self._channels = tuple(channels)
         self._units = tuple(units)
         self._watches = tuple(
-            watch_of(rule, i, self._channels, alarms.get(rule.name))
+            watch_of(rule, i, self._channels, alarms.get(rule.name), settings.schedule)
             for i, rule in enumerate(settings.rules)
         )
         self._rule_names = tuple(rule.name for rule in settings.rules)
@@ -140,6 +155,7 @@ class SensorReporter:
         ]
         self._publish = settings.publish
         self._mode = settings.mode
+        self._hours = settings.hours
         self._readings: BlockReadings | None = None
 
     def _bands(self, publish: PublishOptions) -> list[tuple[int, float]]:
@@ -149,9 +165,9 @@ class SensorReporter:
         """Go on by other settings: alarms that are on stay on, by the name of their rule."""
         before = {watch.name: watch for watch in self._watches}
         self._watches = tuple(
-            succeeding(before[rule.name], rule, i, self._channels)
+            succeeding(before[rule.name], rule, i, self._channels, settings.schedule)
             if rule.name in before
-            else watch_of(rule, i, self._channels, None)
+            else watch_of(rule, i, self._channels, None, settings.schedule)
             for i, rule in enumerate(settings.rules)
         )
         self._rule_names = tuple(rule.name for rule in settings.rules)
@@ -161,6 +177,24 @@ class SensorReporter:
             self._readings.exchange(settings.publish, settings.mode)
         self._min_score = settings.min_score
         self._class_ids = settings.class_ids
+        self._hours = settings.hours
+
+    @property
+    def schedule(self) -> Text:
+        """What is to be said of the stream's hours."""
+        return self._hours.notice if self._hours is not None else EMPTY
+
+    def rests(self, stamp: Stamp) -> bool:
+        """Say whether a moment is outside the stream's hours, when it takes nothing."""
+        return self._hours is not None and self._hours.rests(stamp)
+
+    def rest(self, stamp: Stamp) -> tuple[Result, ...]:
+        """End with the stream's hours: what is on goes off."""
+        return tuple(
+            self._event("clear", watch, stamp, math.nan)
+            for watch in self._watches
+            if watch.threshold.stand_down()
+        )
 
     def block(self, block: Samples) -> tuple[Result, ...]:
         """Take a sensor's rows: each is held against the rules; what is due is published."""
@@ -198,16 +232,26 @@ class SensorReporter:
         results = []
         at_s = stamp.monotonic_s + later_s
         for watch in self._watches:
-            value = row[watch.channel]
-            turn = watch.threshold.update(value, at_s)
+            value, moment = row[watch.channel], stamp.later(later_s)
+            is_on = watch.times.hold(moment)
+            turn = watch.threshold.update(value, at_s) if is_on else watch.threshold.stand_down()
             if turn is not None:
-                moment = stamp.later(later_s)
-                name, unit = self._channels[watch.channel], self._units[watch.channel]
-                measure = Measure(name, unit, value)
-                age_s = watch.age_s(moment)
-                event = Event(turn, about, watch.rule, age_s=age_s, measure=measure)
-                results.append(self._result(moment, event, watch.name))
+                results.append(self._event(turn, watch, moment, value, about))
         return results
+
+    def _event(
+        self,
+        turn: Turn,
+        watch: ActiveThreshold,
+        moment: Stamp,
+        value: float,
+        about: Detection | None = None,
+    ) -> Result:
+        name, unit = self._channels[watch.channel], self._units[watch.channel]
+        measure = None if math.isnan(value) else Measure(name, unit, value)
+        age_s = watch.age_s(moment)
+        event = Event(turn, about, watch.rule, age_s=age_s, measure=measure)
+        return self._result(moment, event, watch.name)
 
     def _told(self, decoded: Decoded) -> Decoded:
         """Return a model's record as it is published."""

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+import msgspec
+
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import EMPTY, Text
 from edge_runtime.infer.placement import DelegatePlacement
@@ -71,6 +73,7 @@ class SensorTask:
         self._failed = threading.Event()
         self._exchanging = threading.Lock()
         self._missing = MissingChannels(name, NO_WINDOW if window_model is not None else EMPTY)
+        self._is_resting = False
         self.worked = 0
 
     def offer(self, block: Samples) -> None:
@@ -83,6 +86,13 @@ class SensorTask:
         if is_missing or self.health.channels:
             self.health.channels = self._missing.shown()
         try:
+            rests = self._reporter.rests(block.stamp)
+            self.health.schedule = self._reporter.schedule
+            if rests:
+                self._rest(block.stamp)
+                return
+            if self._is_resting:
+                self._is_resting, block = False, msgspec.structs.replace(block, gap=True)
             if self._window_model is None:
                 with self._exchanging:
                     self._deliver(self._reporter.block(block))
@@ -92,6 +102,13 @@ class SensorTask:
             self._fail(error)
         finally:
             self.progress.job_ended(OWN_THREAD)
+
+    def _rest(self, stamp: Stamp) -> None:
+        """Take nothing: it is outside the stream's hours. What is on goes off as they end."""
+        if not self._is_resting:
+            self._is_resting = True
+            with self._exchanging:
+                self._deliver(self._reporter.rest(stamp))
 
     def failed(self) -> bool:
         return self._failed.is_set()

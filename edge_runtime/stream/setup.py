@@ -16,7 +16,7 @@ class StreamSetup(msgspec.Struct, frozen=True):
     `limits`: a sensor's rules with what was learnt on site. `may_publish_less`: near the day's
     limit it comes to publish events or counts. `model_hash`: of all that running the model depends
     on, an accelerator's library included; empty where nobody compares. `sharers`: how many streams
-    have its camera, which is opened once for all of them.
+    have its camera, which is opened once for all of them. `time_zone`: of its hours.
     """
 
     options: StreamOptions
@@ -26,6 +26,7 @@ class StreamSetup(msgspec.Struct, frozen=True):
     may_publish_less: bool = False
     model_hash: str = ""
     sharers: int = 1
+    time_zone: str = ""
 
     @property
     def name(self) -> str:
@@ -67,6 +68,7 @@ def setups_of(
             else None,
             may_publish_less=config.uplink.daily_mb > 0,
             sharers=max(1, devices.count(stream.source.shared_device)),
+            time_zone=config.device.time_zone,
         )
         for stream in config.streams
     )

@@ -12,7 +12,7 @@ import msgspec
 
 from edge_runtime.board.throttle import Thinning
 from edge_runtime.boxes import Box
-from edge_runtime.clock import Clock
+from edge_runtime.clock import Clock, Stamp
 from edge_runtime.mailbox import Mailbox
 from edge_runtime.model.runner import Model, RunnerCache
 from edge_runtime.raw import Frame
@@ -23,9 +23,11 @@ from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
 from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, Sink
 from edge_runtime.stream.reorder import ReorderBuffer, Slot
+from edge_runtime.stream.stream_hours import StreamHours
 
 if TYPE_CHECKING:  # both import OpenCV, which a device without a camera does without
     from edge_runtime.gate import Gate
+    from edge_runtime.mask import PrivacyMask
     from edge_runtime.stream.adaptive import AdaptiveRate, Choice
 
 log = logging.getLogger("edge_runtime.stream")
@@ -39,11 +41,13 @@ PATIENCE_S = 1.0  # for a worker, where the next choice depends on what it finds
 
 
 class FrameSelection(msgspec.Struct, frozen=True):
-    """Which frames are inferred, and from which score on objects are decoded."""
+    """Which frames are inferred, what of them, and from which score on objects are decoded."""
 
     gate: Gate
     low_score: float
     adaptive: AdaptiveRate | None = None
+    hours: StreamHours | None = None
+    mask: PrivacyMask | None = None
 
     @property
     def region(self) -> Box:
@@ -94,6 +98,7 @@ class VisionTask:
         self._observe = observe
         self.pace = pace or PaceMonitor()
         self._paced_s = -math.inf  # when the log last had it
+        self._is_resting = False
         self._works_for = works_for
         self._tap = tap or FrameTap()
         # One waits, and of a file the capture thread has the next one in hand.
@@ -110,8 +115,14 @@ class VisionTask:
         """Take a captured frame. With a lossless source this waits for room."""
         self.health.captured += 1
         self.progress.captured_s = offered_s = self._clock.monotonic()
-        self._tap.offer(frame, offered_s)
         selection = self._selection
+        if selection.mask is not None:
+            frame = selection.mask.apply(frame)  # before anybody looks at it
+        self._tap.offer(frame, offered_s)
+        if self._rests(frame.stamp, selection.hours):
+            if self._tap.is_watched:
+                self._tap.seen(frame.stamp, "not looked at", tuple)
+            return
         choice = self._choose(frame, selection)
         slot = Slot(
             frame.stamp,
@@ -135,6 +146,18 @@ class VisionTask:
             self.health.dropped += 1
             self._drain()
         self._wake_pool()
+
+    def _rests(self, stamp: Stamp, hours: StreamHours | None) -> bool:
+        """Say whether the stream is outside its hours; as they end all tracks do, in order."""
+        if hours is None:
+            return False
+        rests = hours.rests(stamp)
+        self.health.schedule = hours.notice
+        if rests and not self._is_resting:
+            self._order.add(Slot(stamp, None, ends=True), wait=self._lossless)
+            self._drain()
+        self._is_resting = rests
+        return rests
 
     def _choose(self, frame: Frame, selection: FrameSelection) -> Choice:
         choice: Choice
@@ -185,9 +208,12 @@ class VisionTask:
 
     def recover(self) -> None:
         """Begin again with fresh tracks after a failure: old ones would be guesses."""
+        self._begin_anew()
+        self._failed.clear()
+
+    def _begin_anew(self) -> None:
         with self._exchanging:
             self._pipeline = self._new_pipeline()
-        self._failed.clear()
 
     @property
     def selection(self) -> FrameSelection:
@@ -232,6 +258,10 @@ class VisionTask:
         self._tap.pass_over(slot.stamp)
 
     def _conclude(self, slot: Slot) -> None:
+        if slot.ends:
+            self._deliver(self._pipeline.finish())
+            self._begin_anew()
+            return
         if slot.decoded is None:
             skipped = self._pipeline.skipped if slot.still else self._pipeline.coasted
             results = skipped(slot.stamp)

@@ -119,6 +119,26 @@ def table_faults(value: dict[str, Any], tables: list[Any], where: str) -> Iterat
             yield Fault(joined(where, name), MISSING)
 
 
+def is_one_of(value: list[Any], wanted: Any) -> bool:
+    """Say whether a list is what should be one of its items: a polygon, where a list of them is."""
+    if not value or not any(get_origin(one) is tuple for one in opened(wanted)):
+        return False
+    try:
+        msgspec.convert(value, wanted, dec_hook=path_from)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def too_few_brackets(value: Any, key: str) -> Text:
+    """Say that a list of lists needs one more pair round it."""
+    depth = 1
+    while isinstance(value, list):
+        depth, value = depth + 1, value[0]
+    example = "[" * depth + " … " + "]" * depth
+    return Text("one more pair of brackets is wanted: {key} = {example}", key=key, example=example)
+
+
 @cache
 def fields_of(struct: Any) -> dict[str, msgspec.structs.FieldInfo]:
     """Return a struct's fields by their keys; msgspec evaluates its annotations each time."""
@@ -128,6 +148,9 @@ def fields_of(struct: Any) -> dict[str, msgspec.structs.FieldInfo]:
 def item_faults(value: list[Any], types: tuple[Any, ...], where: str) -> Iterator[Fault]:
     """Yield what is wrong with the items of a list."""
     if len(types) == 2 and types[1] is Ellipsis:
+        if is_one_of(value, types[0]):
+            yield Fault(where, too_few_brackets(value, where.rpartition(".")[2]))
+            return
         types = types[:1] * len(value)
     if len(types) == len(value):
         for at, (one, wanted) in enumerate(zip(value, types, strict=True)):

@@ -28,7 +28,8 @@ STREAM = HEAD + '[[streams]]\nname = "gate"\n'
 
 EVERYTHING: dict[str, Any] = tomllib.loads(
     """
-device = { site = "ha-giang", name = "gate-3" }
+device = { site = "ha-giang", name = "gate-3", time_zone = "Asia/Ho_Chi_Minh" }
+modes = { names = ["open", "closed"] }
 outbox = { max_mb = 256, commit_interval_s = 5.0, replay_share = 0.25 }
 uplink = { daily_mb = 5.0 }
 inference = { workers = 2, engine = "litert" }
@@ -47,11 +48,13 @@ gate = { kind = "motion", crop = true }
 model = { pack = "p", labels = ["person"], delegate = { library = "l.so", options = { a = "b" } } }
 track = { max_lost_s = 2.0 }
 rate = "adaptive"
+active = ["mon-fri 06:00-18:30", "sat 22:00-05:00"]
+mask = [[[0.0, 0.0], [0.2, 0.0], [0.2, 0.2]]]
 rules = [
   { kind = "zone", name = "yard", polygon = [[0.0, 0.4], [1.0, 0.4], [1.0, 1.0]] },
   { kind = "line", name = "l", start = [0.0, 0.6], end = [1.0, 0.6] },
   { kind = "dwell", name = "d", polygon = [[0.0, 0.4], [1.0, 0.4], [1.0, 1.0]], after_s = 3 },
-  { kind = "count", name = "c" },
+  { kind = "count", name = "c", active = ["20:00-06:00"], modes = ["closed"] },
 ]
 publish = { mode = "events", encoding = "cbor" }
 [[streams]]
