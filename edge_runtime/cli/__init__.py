@@ -21,6 +21,7 @@ COMMANDS = {
     "bench": "edge_runtime.cli.bench:bench",
     "watch": "edge_runtime.cli.watch:watch",
     "status": "edge_runtime.cli.status:status",
+    "why": "edge_runtime.cli.why:why",
     "mode": "edge_runtime.cli.mode:mode",
     "snapshot": "edge_runtime.cli.snapshot:snapshot",
     "models": "edge_runtime.cli.models:models",

@@ -15,12 +15,15 @@ from edge_runtime.board.throttle import Throttle
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.build import publisher_settings
 from edge_runtime.daemon.commands import Commands, ReplayCommand
+from edge_runtime.daemon.decision_states import note_device, note_stream
 from edge_runtime.daemon.difference import Plan
 from edge_runtime.daemon.loading import LoadedConfig
 from edge_runtime.daemon.mode import ModeCommand, ModeSwitch
 from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.daemon.report import HealthReport
 from edge_runtime.daemon.uplink import Uplink
+from edge_runtime.daemon.why_command import WhyCommand
+from edge_runtime.decision_log.log import DecisionLog
 from edge_runtime.errors import Text
 from edge_runtime.infer.pool import Pool
 from edge_runtime.isolation.children import ChildFactory
@@ -77,6 +80,7 @@ class RunningDevice:
         self.uplink = context.uplink
         self.uplink.limit(loaded.config.uplink)
         self.taps = FrameTaps()
+        self.decisions = DecisionLog(context.state_dir, context.clock)
         self.mode = ModeSwitch(context.state_dir)
         self.mode.allow(loaded.config.modes.names)
         self.throttle = Throttle(len(os.sched_getaffinity(0)))
@@ -97,9 +101,18 @@ class RunningDevice:
             works_for=context.crashes.works_for,
             taps=self.taps,
             mode=self.mode.current,
+            decisions=self.decisions.stream,
         )
         self.streams = {setup.name: self._builder.build(setup) for setup in loaded.setups}
-        self._commands = Commands({"replay": ReplayCommand(outbox), "mode": ModeCommand(self.mode)})
+        self._commands = Commands(
+            {
+                "replay": ReplayCommand(outbox),
+                "mode": ModeCommand(self.mode),
+                "why": WhyCommand(
+                    self.decisions, context.clock, lambda: self._loaded.config.device.time_zone
+                ),
+            }
+        )
         self._make_publisher = context.make_publisher
         self._publisher: Publisher | None = None
         self._finished: set[str] = set()  # streams whose source has ended, concluded
@@ -112,6 +125,7 @@ class RunningDevice:
         self._report = report
         self._clear_gone_alarms()
         # First what takes longest: while sources and models open, the publisher is imported.
+        self.decisions.start()
         self._pool.start()
         for stream in self.streams.values():
             self._start(stream)
@@ -124,6 +138,13 @@ class RunningDevice:
         """Return the state of the link; any thread."""
         publisher = self._publisher
         return publisher.health() if publisher is not None else NOT_YET
+
+    def note_states(self) -> None:
+        """Tell the decision log how all parts are."""
+        now = self._clock.now()
+        note_device(self.decisions, now, self.link(), self.uplink, self.throttle, self.mode)
+        for name, stream in self.streams.items():
+            note_stream(self.decisions, name, stream.task.health)
 
     def results_ready(self) -> None:
         """Say that the outbox has rows to send; any thread."""
@@ -284,3 +305,4 @@ class RunningDevice:
             self._publisher.stop(STOP_TIMEOUT_S)
         self.uplink.count(self.link().by_kind)
         self.uplink.save()
+        self.decisions.close()

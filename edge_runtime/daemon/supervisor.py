@@ -134,6 +134,7 @@ class Supervisor:
         for stream in self._device.streams.values():
             stream.capture.check(now_s)
         self._device.sweep()
+        self._device.note_states()
         if self._device.mode.look():
             self._device.publish_health()
         self._feed_watchdog(now_s)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from edge_runtime.clock import Clock, Stamp
+from edge_runtime.decision_log.recorder import StreamDecisions
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.manifest import Pack
 from edge_runtime.model.delegate_opens import DelegateOpens
@@ -51,6 +52,7 @@ def build_sensor(
     children: ChildFactory | None = None,
     limits: EffectiveRules | None = None,
     schedule: RuleSchedule = ALWAYS,
+    decisions: StreamDecisions | None = None,
 ) -> SensorTask:
     """Make the task of a sensor, with or without a model.
 
@@ -69,7 +71,12 @@ def build_sensor(
         reporter = model_reporter(stream, pack, settings, alarms)
         window_model = PackWindowModel(model_of(stream, pack, forced_engine, opens, children))
     task = SensorTask(
-        stream.name, reporter=reporter, window_model=window_model, sink=sink, clock=clock
+        stream.name,
+        reporter=reporter,
+        window_model=window_model,
+        sink=sink,
+        clock=clock,
+        decisions=decisions,
     )
     say_baseline(stream.name, limits)
     task.health.baseline = limits.summary

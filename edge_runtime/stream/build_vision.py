@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime.board.throttle import Thinning, Throttle
 from edge_runtime.clock import Clock
+from edge_runtime.decision_log.recorder import StreamDecisions
 from edge_runtime.infer.pool import Pool
 from edge_runtime.label_groups import LabelGroups
 from edge_runtime.manifest import Pack
@@ -54,6 +55,7 @@ def build_picture(
     works_for: WorksFor,
     tap: FrameTap,
     mode: Callable[[], str],
+    decisions: StreamDecisions,
 ) -> VisionTask:
     """Make the task of a stream of pictures."""
     import cv2
@@ -80,6 +82,7 @@ def build_picture(
         pace=pace,
         works_for=works_for,
         tap=tap,
+        decisions=decisions,
     )
 
 

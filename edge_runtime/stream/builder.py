@@ -10,6 +10,7 @@ import msgspec
 
 from edge_runtime.board.throttle import Throttle
 from edge_runtime.clock import Clock
+from edge_runtime.decision_log.recorder import StreamDecisions
 from edge_runtime.infer.pool import Pool
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.isolation.frames import MAX_SLOTS
@@ -39,6 +40,7 @@ from edge_runtime.stream.build_sensor import (
 from edge_runtime.stream.build_vision import build_picture, exchange_picture
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.crash_guard import WorksFor, nobody
+from edge_runtime.stream.decisions import facts_of
 from edge_runtime.stream.frame_tap import FrameTaps
 from edge_runtime.stream.pipeline import PublishModes, Sink
 from edge_runtime.stream.sensor_task import SensorTask
@@ -62,7 +64,7 @@ class StreamBuilder:
 
     A `feed` is played to a stream in place of its source. Without `children` strangers' bytes are
     decoded and models are run in this process. `taps`: where its frames can be looked at; `mode`:
-    that of the moment, which switches rules.
+    that of the moment, which switches rules. `decisions`: where those of a stream are noted.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class StreamBuilder:
         works_for: WorksFor = nobody,
         taps: FrameTaps | None = None,
         mode: Callable[[], str] = no_mode,
+        decisions: Callable[[str], StreamDecisions] = StreamDecisions,
     ) -> None:
         self._pool = pool
         self._runners = runners
@@ -102,10 +105,12 @@ class StreamBuilder:
         self._shared: dict[str, tuple[object, SharedSource]] = {}
         self._taps = taps or FrameTaps()
         self._mode = mode
+        self._decisions = decisions
 
     def build(self, setup: StreamSetup) -> RunningStream:
         """Make a stream's task and capture; nothing is started."""
         source = self._feed or setup.options.source
+        self._note_setup(setup)
         task = self._sensor(setup) if setup.is_sensor else self._picture(setup)
         prepare = trial_of(setup, self._ledger)
         opener = self._opener(setup, source)
@@ -155,7 +160,13 @@ class StreamBuilder:
                 self._mode,
                 timeout_s,
             )
-        return msgspec.structs.replace(stream, setup=setup) if is_done else None
+        if not is_done:
+            return None
+        self._note_setup(setup)
+        return msgspec.structs.replace(stream, setup=setup)
+
+    def _note_setup(self, setup: StreamSetup) -> None:
+        self._decisions(setup.name).setup(facts_of(setup), self._clock.now().wall_s)
 
     def release(self, stream: RunningStream) -> None:
         """Give back what a stream holds whose capture was stopped."""
@@ -179,6 +190,7 @@ class StreamBuilder:
             self._children,
             setup.limits,
             RuleSchedule(setup.time_zone, self._mode),
+            self._decisions(setup.name),
         )
 
     def _picture(self, setup: StreamSetup) -> VisionTask:
@@ -203,6 +215,7 @@ class StreamBuilder:
             works_for=self._works_for,
             tap=self._taps.of(setup.name),
             mode=self._mode,
+            decisions=self._decisions(setup.name),
         )
         self._pool.add(task)
         return task

@@ -186,6 +186,20 @@ class Pipeline:
             live = self._tracker.coast(stamp.monotonic_s).live
         return self._results(stamp, self._ruled(live, stamp))
 
+    @property
+    def live(self) -> tuple[TrackState, ...]:
+        """The confirmed tracks as of the last sample. Between two samples."""
+        return self._tracker.live if self._tracker is not None else ()
+
+    @property
+    def min_score(self) -> float:
+        """The least score that counts."""
+        return self._min_score
+
+    def label(self, class_id: int) -> str:
+        """Return a class's name."""
+        return self._model.label(class_id)
+
     def in_view(self) -> tuple[Detection, ...]:
         """Return the wanted objects of the last sample; if none looked at it, the tracks in sight.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
 from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.clock import Stamp
@@ -47,6 +48,13 @@ class Slot:
         self.decoded: Decoded | None = None
         self.settled = frame is None
         self.dropped = False
+
+    @property
+    def outcome(self) -> Literal["inferred", "still", "coasted"]:
+        """What came of a sample that is concluded."""
+        if self.decoded is not None:
+            return "inferred"
+        return "still" if self.still else "coasted"
 
     def settle(self, decoded: Decoded | None) -> None:
         """Keep the outcome and let go of the pixels."""

@@ -221,6 +221,14 @@ class SensorReporter:
             results.append(self._result(stamp, self._told(decoded)))
         return tuple(results)
 
+    def values(self, decoded: Decoded) -> list[float]:
+        """Return the value of each channel that a model's word gives."""
+        return read(decoded, len(self._channels))[0]
+
+    def label(self, class_id: int) -> str:
+        """Return a class's name."""
+        return self._model.label(class_id)
+
     def lose_sight(self) -> None:
         """Data is missing from here on."""
         for watch in self._watches:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
+import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
+from edge_runtime.decision_log.recorder import ChannelLevels, StreamDecisions
 from edge_runtime.errors import EMPTY, Text
 from edge_runtime.infer.placement import DelegatePlacement
 from edge_runtime.raw import Samples
 from edge_runtime.records import Decoded, Result
+from edge_runtime.stream.decisions import levels_said
 from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.stream.missing_channels import MissingChannels
 from edge_runtime.stream.pipeline import Sink
@@ -61,6 +64,7 @@ class SensorTask:
         window_model: WindowModel | None,
         sink: Sink,
         clock: Clock,
+        decisions: StreamDecisions | None = None,
     ) -> None:
         self.name = name
         self.health = StreamHealth()
@@ -70,6 +74,7 @@ class SensorTask:
         self._window_model = window_model
         self._sink = sink
         self._clock = clock
+        self._decisions = decisions or StreamDecisions(name)
         self._failed = threading.Event()
         self._exchanging = threading.Lock()
         self._missing = MissingChannels(name, NO_WINDOW if window_model is not None else EMPTY)
@@ -94,6 +99,8 @@ class SensorTask:
             if self._is_resting:
                 self._is_resting, block = False, msgspec.structs.replace(block, gap=True)
             if self._window_model is None:
+                last_s = block.stamp.later(block_s(block)).wall_s
+                self._decisions.rows(block.stamp, last_s, levels_of(block))
                 with self._exchanging:
                     self._deliver(self._reporter.block(block))
             else:
@@ -148,6 +155,7 @@ class SensorTask:
             self._reporter.lose_sight()
         for stamp, decoded in window_model.windows(block):
             self.health.inferred += 1
+            self._decisions.rows(stamp, stamp.wall_s, levels_said(self._reporter.values(decoded)))
             with self._exchanging:
                 self._deliver(self._reporter.window(stamp, decoded))
         self.health.dropped = window_model.discarded
@@ -155,6 +163,7 @@ class SensorTask:
         self.health.accelerator = window_model.placement
 
     def _deliver(self, results: tuple[Result, ...]) -> None:
+        self._decisions.told(results, self._reporter.label)
         for result in results:
             self._sink.append(result)
             self.health.results += 1
@@ -164,3 +173,17 @@ class SensorTask:
         self._failed.set()
         self.health.engine, self.health.accelerator = "", None
         self.on_failure(error)
+
+
+def levels_of(block: Samples) -> list[ChannelLevels]:
+    """Return the levels of each channel of a block."""
+    values = block.values
+    missing = np.isnan(values).sum(axis=0).tolist()
+    low, high = (reduce(values, axis=0).tolist() for reduce in (np.fmin.reduce, np.fmax.reduce))
+    count = len(values)
+    return [ChannelLevels(count, *one) for one in zip(missing, low, high, strict=True)]
+
+
+def block_s(block: Samples) -> float:
+    """Return how long after its first row a block's last one is."""
+    return (len(block.values) - 1) / block.rate_hz if block.rate_hz else 0.0

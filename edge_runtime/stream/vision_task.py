@@ -13,12 +13,14 @@ import msgspec
 from edge_runtime.board.throttle import Thinning
 from edge_runtime.boxes import Box
 from edge_runtime.clock import Clock, Stamp
+from edge_runtime.decision_log.recorder import StreamDecisions
 from edge_runtime.mailbox import Mailbox
 from edge_runtime.model.runner import Model, RunnerCache
 from edge_runtime.raw import Frame
 from edge_runtime.records import Result
 from edge_runtime.stream.crash_guard import WorksFor, nobody
-from edge_runtime.stream.frame_tap import FrameOutcome, FrameTap, SeenObject
+from edge_runtime.stream.decisions import note_sample
+from edge_runtime.stream.frame_tap import FrameTap, SeenObject
 from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
 from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, Sink
@@ -80,6 +82,7 @@ class VisionTask:
         pace: PaceMonitor | None = None,
         works_for: WorksFor = nobody,
         tap: FrameTap | None = None,
+        decisions: StreamDecisions | None = None,
     ) -> None:
         self.name = name
         self.health = StreamHealth()
@@ -101,6 +104,7 @@ class VisionTask:
         self._is_resting = False
         self._works_for = works_for
         self._tap = tap or FrameTap()
+        self._decisions = decisions or StreamDecisions(name)
         # One waits, and of a file the capture thread has the next one in hand.
         self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
         self._order = ReorderBuffer(self._conclude)
@@ -120,6 +124,7 @@ class VisionTask:
             frame = selection.mask.apply(frame)  # before anybody looks at it
         self._tap.offer(frame, offered_s)
         if self._rests(frame.stamp, selection.hours):
+            self._decisions.frame(frame.stamp, "resting")
             if self._tap.is_watched:
                 self._tap.seen(frame.stamp, "not looked at", tuple)
             return
@@ -144,6 +149,7 @@ class VisionTask:
         if dropped is not None:
             self._drop(dropped)
             self.health.dropped += 1
+            self._decisions.frame(dropped.stamp, "dropped")
             self._drain()
         self._wake_pool()
 
@@ -199,7 +205,9 @@ class VisionTask:
         """Conclude all that was captured and close the tracks; False where a worker hangs."""
         if not self._order.wait_empty(timeout_s):
             return False
-        self._deliver(self._pipeline.finish())
+        results = self._pipeline.finish()
+        self._decisions.told(results, self.model.pack.ref.label)
+        self._deliver(results)
         return True
 
     def failed(self) -> bool:
@@ -269,9 +277,10 @@ class VisionTask:
             self.health.inferred += 1  # here, where one thread at a time comes by
             results = self._pipeline.inferred(slot.stamp, slot.decoded, slot.region)
             self._note_pace(slot.stamp.monotonic_s)
+        note_sample(self._decisions, slot, self._pipeline, results)
         self._deliver(results)
         if self._tap.is_watched:
-            self._tap.seen(slot.stamp, outcome_of(slot), self._in_view)
+            self._tap.seen(slot.stamp, slot.outcome, self._in_view)
         if self._observe is not None:
             slot.results = len(results)
             self._observe(self.name, slot)
@@ -300,10 +309,3 @@ class VisionTask:
             self._failed.set()
             self.health.engine, self.health.accelerator = "", None
             self.on_failure(error)
-
-
-def outcome_of(slot: Slot) -> FrameOutcome:
-    """Return what came of a frame that is concluded."""
-    if slot.decoded is not None:
-        return "inferred"
-    return "still" if slot.still else "coasted"

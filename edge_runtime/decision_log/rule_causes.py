@@ -1,0 +1,416 @@
+"""Why rules told nothing of what was followed: where it went, and how far that was from enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from edge_runtime.boxes import Point, contains
+from edge_runtime.clock import Stamp
+from edge_runtime.decision_log.evidence import Evidence
+from edge_runtime.decision_log.finding import Finding
+from edge_runtime.errors import Text
+from edge_runtime.hours import WeeklyHours
+from edge_runtime.options import (
+    CountOptions,
+    DwellOptions,
+    LineOptions,
+    Polygon,
+    RuleOptions,
+    ThresholdOptions,
+    ZoneOptions,
+)
+from edge_runtime.options.polygons import LEAVE_MARGIN
+from edge_runtime.rules.area import bottom_center, distance_to_border, distance_to_segment
+
+STEP_S = 60.0  # at which a rule's hours are looked at
+MOST_OF_IT = 0.5
+NEXT_WITHIN_S = 5.0  # after one id ends another is the same thing, if it is near
+NEAR = 0.15  # of the frame
+
+
+class TrackPath(msgspec.Struct, frozen=True):
+    """Where one track stood, frame by frame."""
+
+    id: int
+    class_id: int
+    times_s: list[float]
+    points: list[Point]
+
+
+def rule_findings(evidence: Evidence, label: str, rule: str) -> Iterator[Finding]:
+    """Yield why each rule told nothing, the one that was nearest to it first."""
+    facts = evidence.facts
+    if facts is None:
+        return
+    paths = paths_of(evidence, label)
+    found: list[Finding] = []
+    for options in facts.rules:
+        if rule and options.name != rule:
+            continue
+        off = switched_off(options, evidence, paths)
+        found += [off] if off is not None else list(judged(options, evidence, paths, label))
+    yield from sorted(found, key=lambda one: -one.nearness)
+
+
+def judged(
+    options: RuleOptions, evidence: Evidence, paths: list[TrackPath], label: str
+) -> Iterator[Finding]:
+    """Yield why a rule that was on told nothing."""
+    if isinstance(options, ThresholdOptions):
+        yield from threshold(options, evidence)
+        return
+    if label and options.labels and label not in options.labels:
+        yield Finding(
+            "rule_label",
+            Text(
+                "rule '{rule}' is about {labels} alone, not about '{label}'",
+                rule=options.name,
+                labels=", ".join(options.labels),
+                label=label,
+            ),
+            0.9,
+        )
+        return
+    names = evidence.facts.names if evidence.facts is not None else ()
+    about = [
+        path
+        for path in paths
+        if not options.labels
+        or (path.class_id < len(names) and names[path.class_id] in options.labels)
+    ]
+    if about:
+        yield from JUDGES[type(options)](options, about)
+
+
+def paths_of(evidence: Evidence, label: str) -> list[TrackPath]:
+    """Return where each track stood, those of one label (empty: all)."""
+    names = evidence.facts.names if evidence.facts is not None else ()
+    found: dict[int, TrackPath] = {}
+    for sight in evidence.sights:
+        for one in sight.tracks:
+            name = names[one.class_id] if one.class_id < len(names) else ""
+            if label and name != label:
+                continue
+            path = found.setdefault(one.id, TrackPath(one.id, one.class_id, [], []))
+            path.times_s.append(sight.at_s)
+            path.points.append(bottom_center(one.box))
+    return list(found.values())
+
+
+def switched_off(
+    options: RuleOptions, evidence: Evidence, paths: list[TrackPath]
+) -> Finding | None:
+    """Say that a rule was off for most of the moments that count: its hours or its mode."""
+    facts = evidence.facts
+    assert facts is not None
+    moments = [at_s for path in paths for at_s in path.times_s] or grid(evidence)
+    if options.active:
+        hours = WeeklyHours(options.active, facts.time_zone)
+        off = sum(not hours.hold(Stamp(at_s, 0.0)) for at_s in moments)
+        if off >= MOST_OF_IT * len(moments):
+            text = Text(
+                "rule '{rule}' was off: its hours are {hours}",
+                rule=options.name,
+                hours="; ".join(options.active),
+            )
+            return Finding("rule_hours", text, 1.0)
+    if options.modes:
+        held = [(one.begin_s, one.end_s, str(one.text)) for one in evidence.all_held("mode")]
+        off_in = [
+            mode
+            for at_s in moments
+            for begin_s, end_s, mode in held
+            if begin_s <= at_s <= end_s and mode not in options.modes
+        ]
+        if len(off_in) >= MOST_OF_IT * len(moments):
+            text = Text(
+                "rule '{rule}' was off: mode {mode} held, and the rule is on in {modes}",
+                rule=options.name,
+                mode=max(set(off_in), key=off_in.count),
+                modes=", ".join(options.modes),
+            )
+            return Finding("mode", text, 1.0)
+    return None
+
+
+def grid(evidence: Evidence) -> list[float]:
+    """Return moments of a time, evenly spread."""
+    count = max(1, round((evidence.end_s - evidence.begin_s) / STEP_S))
+    return [evidence.begin_s + (at + 0.5) * STEP_S for at in range(count)]
+
+
+def zone(options: ZoneOptions, paths: list[TrackPath]) -> Iterator[Finding]:
+    """Yield why nobody entered a zone."""
+    stays = [stay for path in paths for stay in stays_in(options.polygon, path)]
+    if not stays:
+        yield not_reached(options, options.polygon, paths)
+        return
+    longest = max(stays, key=lambda one: one.seconds)
+    if longest.seconds < options.debounce_s:
+        yield Finding(
+            "debounce",
+            Text(
+                "track {track} was in zone '{rule}' for {seconds:.1f} s; it enters after "
+                "debounce_s = {limit:g} s",
+                track=longest.track,
+                rule=options.name,
+                seconds=longest.seconds,
+                limit=options.debounce_s,
+            ),
+            0.95,
+        )
+        return
+    yield Finding(
+        "hysteresis",
+        Text(
+            "track {track} was in zone '{rule}' all the time: it had entered before, and who stays "
+            "within {margin:g} of its edge has not left",
+            track=longest.track,
+            rule=options.name,
+            margin=LEAVE_MARGIN,
+        ),
+        0.9,
+    )
+
+
+def count(options: CountOptions, paths: list[TrackPath]) -> Iterator[Finding]:
+    """Yield why a count has nobody in it."""
+    if options.polygon is not None and not any(stays_in(options.polygon, one) for one in paths):
+        yield not_reached(options, options.polygon, paths)
+
+
+def dwell(options: DwellOptions, paths: list[TrackPath]) -> Iterator[Finding]:
+    """Yield why nobody stayed long enough."""
+    stays = [stay for path in paths for stay in stays_in(options.polygon, path)]
+    if not stays:
+        yield not_reached(options, options.polygon, paths)
+        return
+    longest = max(stays, key=lambda one: one.seconds)
+    chain = chained(stays)
+    if longest.seconds < options.after_s <= chain[-1].end_s - chain[0].begin_s:
+        yield Finding(
+            "id_swap",
+            Text(
+                "somebody stayed in '{rule}' for {seconds:.0f} s, but under {count} ids one after "
+                "the other ({tracks}), the longest for {longest:.0f} s; after_s is {limit:g}: "
+                "hidden between, or too low a rate",
+                rule=options.name,
+                seconds=chain[-1].end_s - chain[0].begin_s,
+                count=len(chain),
+                tracks=", ".join(str(one.track) for one in chain),
+                longest=longest.seconds,
+                limit=options.after_s,
+            ),
+            0.97,
+        )
+        return
+    yield Finding(
+        "short_stay",
+        Text(
+            "track {track} stayed in '{rule}' for {seconds:.1f} s; after_s is {limit:g}",
+            track=longest.track,
+            rule=options.name,
+            seconds=longest.seconds,
+            limit=options.after_s,
+        ),
+        min(0.95, longest.seconds / options.after_s),
+    )
+
+
+def line(options: LineOptions, paths: list[TrackPath]) -> Iterator[Finding]:
+    """Yield why nobody crossed a line."""
+    best = max(paths, key=lambda path: progress(options, path))
+    sides = [signed_distance(options, point) for point in best.points]
+    turned = min(sides) < 0.0 <= max(sides)
+    beyond = min(max(sides), -min(sides))
+    if turned and beyond < options.margin:
+        yield Finding(
+            "margin",
+            Text(
+                "track {track} got {beyond:.3f} of the frame beyond line '{rule}'; it counts from "
+                "margin = {margin:g} on",
+                track=best.id,
+                beyond=beyond,
+                rule=options.name,
+                margin=options.margin,
+            ),
+            0.95,
+        )
+        return
+    if turned:
+        yield Finding(
+            "round_the_end",
+            Text(
+                "track {track} came to the other side of line '{rule}' round one of its ends; make "
+                "the line longer",
+                track=best.id,
+                rule=options.name,
+            ),
+            0.9,
+        )
+        return
+    nearest = min(distance_to_segment(options.start, options.end, point) for point in best.points)
+    yield Finding(
+        "line_not_reached",
+        Text(
+            "track {track} came as near as {distance:.3f} of the frame to line '{rule}', and "
+            "stayed on its side",
+            track=best.id,
+            distance=nearest,
+            rule=options.name,
+        ),
+        max(0.0, 0.8 - nearest),
+    )
+
+
+def threshold(options: ThresholdOptions, evidence: Evidence) -> Iterator[Finding]:
+    """Yield why a channel gave no alarm."""
+    assert evidence.facts is not None
+    channels = evidence.facts.channels
+    runs = [
+        run
+        for run in evidence.channels
+        if run.channel < len(channels) and channels[run.channel] == options.channel
+    ]
+    counted = sum(run.count for run in runs)
+    if not counted or sum(run.missing for run in runs) == counted:
+        yield Finding(
+            "no_value",
+            Text(
+                "channel {channel} had no value in that time, so that rule '{rule}' could not tell",
+                channel=options.channel,
+                rule=options.name,
+            ),
+            1.0,
+        )
+        return
+    low = min(run.low for run in runs if not math.isnan(run.low))
+    high = max(run.high for run in runs if not math.isnan(run.high))
+    past = (options.above is not None and high > options.above) or (
+        options.below is not None and low < options.below
+    )
+    limits = ", ".join(
+        f"{key} = {value:g}"
+        for key, value in (("above", options.above), ("below", options.below))
+        if value is not None
+    )
+    values = {"channel": options.channel, "low": low, "high": high, "rule": options.name}
+    if past:
+        text = Text(
+            "{channel} lay between {low:g} and {high:g}, past a limit of rule '{rule}' ({limits}), "
+            "but not for min_s = {min_s:g} s without a break, or within cool_down_s = {cool:g} s, "
+            "or the alarm was on already",
+            **values,
+            limits=limits,
+            min_s=options.min_s,
+            cool=options.cool_down_s,
+        )
+        yield Finding("too_short", text, 0.95)
+        return
+    text = Text(
+        "{channel} lay between {low:g} and {high:g}, within the limits of rule '{rule}' ({limits})",
+        **values,
+        limits=limits,
+    )
+    yield Finding("within_limits", text, 0.8)
+
+
+JUDGES: dict[type[Any], Callable[[Any, list[TrackPath]], Iterator[Finding]]] = {
+    ZoneOptions: zone,
+    LineOptions: line,
+    DwellOptions: dwell,
+    CountOptions: count,
+}
+
+
+class PathStay(msgspec.Struct, frozen=True):
+    """A time in which a track stood in an area."""
+
+    track: int
+    begin_s: float
+    end_s: float
+    first: Point
+    last: Point
+
+    @property
+    def seconds(self) -> float:
+        """How long."""
+        return self.end_s - self.begin_s
+
+
+def stays_in(polygon: Polygon, path: TrackPath) -> list[PathStay]:
+    """Return a track's stays in an area, without hysteresis."""
+    found: list[PathStay] = []
+    is_inside = False
+    for at_s, point in zip(path.times_s, path.points, strict=True):
+        was_inside, is_inside = (
+            is_inside,
+            contains(polygon, point)
+            or (is_inside and distance_to_border(polygon, point) < LEAVE_MARGIN),
+        )
+        if is_inside and was_inside:
+            found[-1] = msgspec.structs.replace(found[-1], end_s=at_s, last=point)
+        elif is_inside:
+            found.append(PathStay(path.id, at_s, at_s, point, point))
+    return found
+
+
+def chained(stays: list[PathStay]) -> list[PathStay]:
+    """Return the longest row of stays of which each goes on where another id ended."""
+    best: list[PathStay] = []
+    for first in sorted(stays, key=lambda one: one.begin_s):
+        chain = [first]
+        while (following := goes_on(chain[-1], stays)) is not None:
+            chain.append(following)
+        if not best or chain[-1].end_s - chain[0].begin_s > best[-1].end_s - best[0].begin_s:
+            best = chain
+    return best
+
+
+def goes_on(stay: PathStay, stays: list[PathStay]) -> PathStay | None:
+    """Return the stay of another id that begins near where and when one ended."""
+    near = [
+        one
+        for one in stays
+        if one.track != stay.track
+        and -NEXT_WITHIN_S <= one.begin_s - stay.end_s <= NEXT_WITHIN_S
+        and one.end_s > stay.end_s
+        and math.dist(one.first, stay.last) <= NEAR
+    ]
+    return max(near, key=lambda one: one.end_s, default=None)
+
+
+def not_reached(
+    options: ZoneOptions | DwellOptions | CountOptions, polygon: Polygon, paths: list[TrackPath]
+) -> Finding:
+    """Say how near to an area anybody came."""
+    nearest, track = min(
+        (distance_to_border(polygon, point), path.id) for path in paths for point in path.points
+    )
+    text = Text(
+        "nobody stood in '{rule}': track {track} came as near as {distance:.3f} of the frame, by "
+        "the bottom centre of its box",
+        rule=options.name,
+        track=track,
+        distance=nearest,
+    )
+    return Finding("zone_not_reached", text, max(0.0, 0.8 - nearest))
+
+
+def signed_distance(options: LineOptions, point: Point) -> float:
+    """Return the distance from the endless line; its sign says on which side."""
+    dx, dy = options.end[0] - options.start[0], options.end[1] - options.start[1]
+    x, y = point[0] - options.start[0], point[1] - options.start[1]
+    return (dx * y - dy * x) / math.hypot(dx, dy)
+
+
+def progress(options: LineOptions, path: TrackPath) -> float:
+    """Return how near a track was to a crossing: more is nearer."""
+    sides = [signed_distance(options, point) for point in path.points]
+    if min(sides) < 0.0 <= max(sides):
+        return 1.0 + min(max(sides), -min(sides))
+    return -min(distance_to_segment(options.start, options.end, point) for point in path.points)
