@@ -43,7 +43,7 @@ STREAM_COUNTERS = {
     "results": N_("{count} results"),
     "restarts": N_("{count} restarts"),
 }
-STREAM_TEXTS = ("reason", "notice", "tracking", "schedule")
+STREAM_TEXTS = ("reason", "notice", "tracking", "schedule", "activity")
 OUTBOX_COUNTERS = {
     "dropped": N_("{count} dropped"),
     "summarised": N_("{count} summarised"),

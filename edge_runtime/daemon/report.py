@@ -97,7 +97,8 @@ class HealthReport:
             fields["uplink"] = self._device.uplink.fields()
         linked = for_link(fields)
         for stream in linked["streams"].values():
-            stream.pop("engine", None)  # who asks on the board itself is told: bytes cost money
+            for key in ("engine", "activity"):  # who asks on the board itself is told
+                stream.pop(key, None)  # bytes cost money
         return linked
 
     def everything(self) -> dict[str, Any]:

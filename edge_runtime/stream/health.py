@@ -34,9 +34,9 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     it is held against, or why they are not used, `channels` which of them have no value at present,
     and why. `too_fast` counts things that were through the picture before they could be tracked;
     `tracking` says so while it goes for more than a few. `schedule` says that it is outside its
-    hours, or that no clock tells. `engine` runs the model, once that is
-    open; `accelerator` is what that has taken of it, measured as the daemon opened it. `last_fault`
-    stays when the stream is back: what lasted seconds is told, too.
+    hours, or that no clock tells. `activity`: what was seen and told in the running hour. `engine`
+    runs the model, once that is open; `accelerator` is what that has taken of it, measured as the
+    daemon opened it. `last_fault` stays when the stream is back: what lasted seconds is told, too.
     """
 
     state: StreamState = "starting"
@@ -54,6 +54,7 @@ class StreamHealth(msgspec.Struct, omit_defaults=True):
     too_fast: int = 0
     tracking: Text = EMPTY
     schedule: Text = EMPTY
+    activity: Text = EMPTY
     engine: str = ""
     accelerator: DelegatePlacement | None = None
     last_fault: LastFault | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,8 +17,8 @@ from edge_runtime.mailbox import Mailbox
 from edge_runtime.model.runner import Model, RunnerCache
 from edge_runtime.raw import Frame
 from edge_runtime.records import Result
+from edge_runtime.stream.bookkeeping import Bookkeeping
 from edge_runtime.stream.crash_guard import WorksFor, nobody
-from edge_runtime.stream.decisions import note_sample
 from edge_runtime.stream.frame_tap import FrameTap, SeenObject
 from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
@@ -36,8 +35,6 @@ log = logging.getLogger("edge_runtime.stream")
 
 Observe: TypeAlias = Callable[[str, Slot], None]
 """Told of each sample of a stream when it is concluded, in order: what a benchmark reads."""
-
-PACE_LOG_S = 3600.0  # that things move too fast is logged once in so long
 
 PATIENCE_S = 1.0  # for a worker, where the next choice depends on what it finds
 
@@ -100,11 +97,11 @@ class VisionTask:
         self._thinning = thinning
         self._observe = observe
         self.pace = pace or PaceMonitor()
-        self._paced_s = -math.inf  # when the log last had it
         self._is_resting = False
         self._works_for = works_for
         self._tap = tap or FrameTap()
         self._decisions = decisions or StreamDecisions(name)
+        self._books = Bookkeeping(name, self.health, self.pace, self._decisions)
         # One waits, and of a file the capture thread has the next one in hand.
         self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
         self._order = ReorderBuffer(self._conclude)
@@ -274,10 +271,8 @@ class VisionTask:
             skipped = self._pipeline.skipped if slot.still else self._pipeline.coasted
             results = skipped(slot.stamp)
         else:
-            self.health.inferred += 1  # here, where one thread at a time comes by
             results = self._pipeline.inferred(slot.stamp, slot.decoded, slot.region)
-            self._note_pace(slot.stamp.monotonic_s)
-        note_sample(self._decisions, slot, self._pipeline, results)
+        self._books.concluded(slot, self._pipeline, results)
         self._deliver(results)
         if self._tap.is_watched:
             self._tap.seen(slot.stamp, slot.outcome, self._in_view)
@@ -291,13 +286,6 @@ class VisionTask:
             SeenObject(label(one.class_id), one.score, one.xyxy, one.track)
             for one in self._pipeline.in_view()
         )
-
-    def _note_pace(self, at_s: float) -> None:
-        notice = self.pace.notice
-        self.health.too_fast, self.health.tracking = self.pace.missed, notice
-        if notice and at_s - self._paced_s >= PACE_LOG_S:
-            self._paced_s = at_s
-            log.warning("stream %s: %s", self.name, notice)
 
     def _deliver(self, results: tuple[Result, ...]) -> None:
         for result in results:
