@@ -24,7 +24,12 @@ from edge_runtime.options import (
     ZoneOptions,
 )
 from edge_runtime.options.polygons import LEAVE_MARGIN
-from edge_runtime.rules.area import bottom_center, distance_to_border, distance_to_segment
+from edge_runtime.rules.area import (
+    bottom_center,
+    distance_to_border,
+    distance_to_segment,
+    signed_distance,
+)
 
 STEP_S = 60.0  # at which a rule's hours are looked at
 MOST_OF_IT = 0.5
@@ -224,7 +229,7 @@ def dwell(options: DwellOptions, paths: list[TrackPath]) -> Iterator[Finding]:
 def line(options: LineOptions, paths: list[TrackPath]) -> Iterator[Finding]:
     """Yield why nobody crossed a line."""
     best = max(paths, key=lambda path: progress(options, path))
-    sides = [signed_distance(options, point) for point in best.points]
+    sides = [signed_distance(options.start, options.end, point) for point in best.points]
     turned = min(sides) < 0.0 <= max(sides)
     beyond = min(max(sides), -min(sides))
     if turned and beyond < options.margin:
@@ -401,16 +406,9 @@ def not_reached(
     return Finding("zone_not_reached", text, max(0.0, 0.8 - nearest))
 
 
-def signed_distance(options: LineOptions, point: Point) -> float:
-    """Return the distance from the endless line; its sign says on which side."""
-    dx, dy = options.end[0] - options.start[0], options.end[1] - options.start[1]
-    x, y = point[0] - options.start[0], point[1] - options.start[1]
-    return (dx * y - dy * x) / math.hypot(dx, dy)
-
-
 def progress(options: LineOptions, path: TrackPath) -> float:
     """Return how near a track was to a crossing: more is nearer."""
-    sides = [signed_distance(options, point) for point in path.points]
+    sides = [signed_distance(options.start, options.end, point) for point in path.points]
     if min(sides) < 0.0 <= max(sides):
         return 1.0 + min(max(sides), -min(sides))
     return -min(distance_to_segment(options.start, options.end, point) for point in path.points)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from edge_runtime.boxes import Box, Point, clip, contains
 from edge_runtime.options import Polygon
-from edge_runtime.options.polygons import LEAVE_MARGIN
+from edge_runtime.options.polygons import LEAVE_MARGIN, turn
 from edge_runtime.records import TrackState
 
 # Says whether a track is inside, given whether it was.
@@ -39,6 +39,14 @@ def inside_of(polygon: Polygon) -> Inside:
         return was_inside and distance_to_border(polygon, point) < LEAVE_MARGIN
 
     return is_inside
+
+
+def signed_distance(start: Point, end: Point, point: Point) -> float:
+    """Return the distance from the endless line through two points, in fractions of the frame.
+
+    Positive on its right, seen from start to end (y points down).
+    """
+    return turn(start, end, point) / math.dist(start, end)
 
 
 def distance_to_border(polygon: Polygon, point: Point) -> float:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from edge_runtime.boxes import Point
 from edge_runtime.clock import Stamp
 from edge_runtime.options import LineOptions
 from edge_runtime.records import Event, TrackState
-from edge_runtime.rules.area import bottom_center
+from edge_runtime.rules.area import bottom_center, signed_distance
 from edge_runtime.rules.base import Classes, is_wanted, object_of
 
 LEFT, RIGHT = -1, 1
@@ -41,10 +39,9 @@ class Line:
         self.place = place
         self._classes = classes
         self._margin = options.margin
-        self._start = options.start
+        self._start, self._end = options.start, options.end
         self._dx = options.end[0] - options.start[0]
         self._dy = options.end[1] - options.start[1]
-        self._length = math.hypot(self._dx, self._dy)
         self._crossings: dict[int, CrossingState] = {}
 
     def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:  # noqa: ARG002 - as below
@@ -84,9 +81,7 @@ class Line:
         return self._crossings[track.id]
 
     def _distance(self, point: Point) -> float:
-        """Return the distance from the endless line; positive on its right (y points down)."""
-        x, y = point[0] - self._start[0], point[1] - self._start[1]
-        return (self._dx * y - self._dy * x) / self._length
+        return signed_distance(self._start, self._end, point)
 
     def _passes_between_ends(self, before: Point, after: Point) -> bool:
         """Say where a step from one side to the other meets the line: between its ends?"""
@@ -94,7 +89,7 @@ class Line:
         share = left / (left - right)
         x = before[0] + share * (after[0] - before[0]) - self._start[0]
         y = before[1] + share * (after[1] - before[1]) - self._start[1]
-        return 0.0 <= x * self._dx + y * self._dy <= self._length**2
+        return 0.0 <= x * self._dx + y * self._dy <= self._dx**2 + self._dy**2
 
 
 def side_of(distance: float) -> int:
