@@ -14,8 +14,8 @@ import msgspec
 
 from edge_runtime.boxes import contains
 from edge_runtime.decision_log.entries import EventEntry, Outcome, ScoreRun, Subject
-from edge_runtime.decision_log.evidence import Evidence, Held
-from edge_runtime.decision_log.finding import Finding
+from edge_runtime.decision_log.evidence import Held, KeptDecisions
+from edge_runtime.decision_log.explanation import Explanation
 from edge_runtime.decision_log.rule_causes import rule_findings
 from edge_runtime.errors import Text
 from edge_runtime.language import N_
@@ -38,7 +38,7 @@ class Question(msgspec.Struct, frozen=True):
     rule: str = ""
 
 
-def findings(evidence: Evidence, question: Question) -> list[Finding]:
+def findings(evidence: KeptDecisions, question: Question) -> list[Explanation]:
     """Return why it was so, the cause that explains most first."""
     found = list(before_frames(evidence))
     if found:
@@ -61,7 +61,7 @@ def is_asked(event: EventEntry, question: Question) -> bool:
     )
 
 
-def nothing_told(evidence: Evidence, question: Question) -> Iterator[Finding]:
+def nothing_told(evidence: KeptDecisions, question: Question) -> Iterator[Explanation]:
     """Yield why nothing was told, though there were frames or should have been."""
     frames = list(frame_findings(evidence))
     if frames and not evidence.frames_that("inferred"):
@@ -87,21 +87,21 @@ def nothing_told(evidence: Evidence, question: Question) -> Iterator[Finding]:
 # What keeps frames from being there at all
 
 
-def before_frames(evidence: Evidence) -> Iterator[Finding]:
+def before_frames(evidence: KeptDecisions) -> Iterator[Explanation]:
     """Yield what kept the stream from seeing anything for most of the time."""
     since = evidence.kept_since
     if since is None or since > evidence.end_s:
-        yield Finding("not_kept", not_kept(evidence))
+        yield Explanation("not_kept", not_kept(evidence))
         return
     stopped = longest(evidence, "daemon", MOST_OF_IT)
     if stopped is not None:
-        yield Finding("stopped", stopped.text)
+        yield Explanation("stopped", stopped.text)
     elif evidence.facts is None:
-        yield Finding("no_stream", Text("there was no stream of this name then"))
+        yield Explanation("no_stream", Text("there was no stream of this name then"))
         return
     stream = longest(evidence, "stream", MOST_OF_IT)
     if stream is not None and not evidence.frames_that("inferred", "still", "coasted"):
-        yield Finding(
+        yield Explanation(
             "camera",
             Text(
                 "the source gave nothing for {seconds:.0f} s: {reason}",
@@ -111,7 +111,7 @@ def before_frames(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def not_kept(evidence: Evidence) -> Text:
+def not_kept(evidence: KeptDecisions) -> Text:
     """Say that a time is not kept, and from when on it is."""
     if evidence.kept_since is None:
         return Text("nothing is kept yet: the board writes its decisions once a minute")
@@ -121,7 +121,7 @@ def not_kept(evidence: Evidence) -> Text:
     )
 
 
-def longest(evidence: Evidence, subject: Subject, share: float) -> Held | None:
+def longest(evidence: KeptDecisions, subject: Subject, share: float) -> Held | None:
     """Return what was wrong with a subject for at least a share of the time."""
     held = evidence.held(subject)
     asked_s = max(evidence.end_s - evidence.begin_s, 1.0)
@@ -131,11 +131,11 @@ def longest(evidence: Evidence, subject: Subject, share: float) -> Held | None:
 # What keeps frames from being looked at
 
 
-def frame_findings(evidence: Evidence) -> Iterator[Finding]:
+def frame_findings(evidence: KeptDecisions) -> Iterator[Explanation]:
     """Yield what kept frames from the model, the most important first."""
     camera = evidence.held("camera")
     if camera is not None:
-        yield Finding("blind", camera.text)
+        yield Explanation("blind", camera.text)
     total = evidence.frame_count
     if not total:
         return
@@ -145,17 +145,17 @@ def frame_findings(evidence: Evidence) -> Iterator[Finding]:
             yield from FRAME_CAUSES[outcome](evidence, total)
 
 
-def resting(evidence: Evidence, _total: int) -> Iterator[Finding]:
+def resting(evidence: KeptDecisions, _total: int) -> Iterator[Explanation]:
     """Yield that it was outside the stream's hours."""
     assert evidence.facts is not None
     hours = "; ".join(evidence.facts.active)
-    yield Finding(
+    yield Explanation(
         "stream_hours",
         Text("the stream was outside its hours ({hours}), when nothing is looked at", hours=hours),
     )
 
 
-def still(evidence: Evidence, total: int) -> Iterator[Finding]:
+def still(evidence: KeptDecisions, total: int) -> Iterator[Explanation]:
     """Yield that the gate was shut."""
     assert evidence.facts is not None
     count = evidence.frames_that("still")
@@ -173,10 +173,10 @@ def still(evidence: Evidence, total: int) -> Iterator[Finding]:
             count=count,
             total=total,
         )
-    yield Finding("gate", text)
+    yield Explanation("gate", text)
 
 
-def coasted(evidence: Evidence, total: int) -> Iterator[Finding]:
+def coasted(evidence: KeptDecisions, total: int) -> Iterator[Explanation]:
     """Yield that frames were left out, for heat or by the adaptive rate."""
     count, throttle = evidence.frames_that("coasted"), evidence.held("throttle")
     if throttle is not None:
@@ -186,15 +186,15 @@ def coasted(evidence: Evidence, total: int) -> Iterator[Finding]:
             total=total,
             reason=throttle.text,
         )
-        yield Finding("throttle", text)
+        yield Explanation("throttle", text)
         return
     text = Text("the adaptive rate left {count} of {total} frames out", count=count, total=total)
-    yield Finding("adaptive", text)
+    yield Explanation("adaptive", text)
 
 
-def dropped(evidence: Evidence, total: int) -> Iterator[Finding]:
+def dropped(evidence: KeptDecisions, total: int) -> Iterator[Explanation]:
     """Yield that the board was too slow for the camera's rate."""
-    yield Finding(
+    yield Explanation(
         "dropped",
         Text(
             "{count} of {total} frames were dropped, because the model was at work on others: set "
@@ -205,7 +205,7 @@ def dropped(evidence: Evidence, total: int) -> Iterator[Finding]:
     )
 
 
-FRAME_CAUSES: dict[Outcome, Callable[[Evidence, int], Iterator[Finding]]] = {
+FRAME_CAUSES: dict[Outcome, Callable[[KeptDecisions, int], Iterator[Explanation]]] = {
     "resting": resting,
     "still": still,
     "coasted": coasted,
@@ -216,7 +216,7 @@ FRAME_CAUSES: dict[Outcome, Callable[[Evidence, int], Iterator[Finding]]] = {
 # What the model saw
 
 
-def seen_of(evidence: Evidence, label: str) -> list[ScoreRun]:
+def seen_of(evidence: KeptDecisions, label: str) -> list[ScoreRun]:
     """Return how often the wanted classes, or the one in question, were seen."""
     facts = evidence.facts
     if facts is None:
@@ -229,18 +229,20 @@ def seen_of(evidence: Evidence, label: str) -> list[ScoreRun]:
     ]
 
 
-def name_of(evidence: Evidence, class_id: int) -> str:
+def name_of(evidence: KeptDecisions, class_id: int) -> str:
     """Return a class's name."""
     names = evidence.facts.names if evidence.facts is not None else ()
     return names[class_id] if class_id < len(names) else f"#{class_id}"
 
 
-def unseen(evidence: Evidence, question: Question, seen: list[ScoreRun]) -> Iterator[Finding]:
+def unseen(
+    evidence: KeptDecisions, question: Question, seen: list[ScoreRun]
+) -> Iterator[Explanation]:
     """Yield why nothing counted of what the model was shown."""
     assert evidence.facts is not None
     if any(run.below for run in seen):
         best = max((run for run in seen if run.below), key=lambda run: run.best)
-        yield Finding(
+        yield Explanation(
             "low_score",
             Text(
                 "'{label}' was seen {count} times, but with scores of {best:.2f} at most; "
@@ -257,19 +259,21 @@ def unseen(evidence: Evidence, question: Question, seen: list[ScoreRun]) -> Iter
             name = name_of(evidence, run.class_id)
             others[name] = others.get(name, 0) + run.above
     if question.label and evidence.facts.labels and question.label not in evidence.facts.labels:
-        yield Finding("label", label_text(evidence, question.label, others.get(question.label, 0)))
+        yield Explanation(
+            "label", label_text(evidence, question.label, others.get(question.label, 0))
+        )
     elif others:
         name = max(others, key=lambda one: others[one])
-        yield Finding("label", label_text(evidence, name, others[name]))
+        yield Explanation("label", label_text(evidence, name, others[name]))
     if (share := masked_share(evidence, question.rule)) >= MOST_OF_IT:
-        yield Finding(
+        yield Explanation(
             "mask",
             Text(
                 "{share:.0%} of where the rules look is masked: nobody is seen there", share=share
             ),
         )
     if not seen and not others:
-        yield Finding(
+        yield Explanation(
             "nothing_seen",
             Text(
                 "{count} frames were looked at, and nothing was seen in them that has a score of "
@@ -280,7 +284,7 @@ def unseen(evidence: Evidence, question: Question, seen: list[ScoreRun]) -> Iter
         )
 
 
-def label_text(evidence: Evidence, name: str, count: int) -> Text:
+def label_text(evidence: KeptDecisions, name: str, count: int) -> Text:
     """Say that a label is not asked for."""
     assert evidence.facts is not None
     return Text(
@@ -291,10 +295,10 @@ def label_text(evidence: Evidence, name: str, count: int) -> Text:
     )
 
 
-def too_few(evidence: Evidence, seen: list[ScoreRun]) -> Finding:
+def too_few(evidence: KeptDecisions, seen: list[ScoreRun]) -> Explanation:
     """Say that nothing was seen often enough to be followed."""
     label = name_of(evidence, max(seen, key=lambda run: run.above).class_id)
-    return Finding(
+    return Explanation(
         "few_hits",
         Text(
             "'{label}' was seen in {count} frames, never in enough of them in a row for an id "
@@ -305,7 +309,7 @@ def too_few(evidence: Evidence, seen: list[ScoreRun]) -> Finding:
     )
 
 
-def masked_share(evidence: Evidence, rule: str) -> float:
+def masked_share(evidence: KeptDecisions, rule: str) -> float:
     """Return how much is masked of where the rules look, 0 to 1."""
     assert evidence.facts is not None
     if not evidence.facts.mask:
@@ -336,13 +340,13 @@ def looked_at(rules: tuple[RuleOptions, ...], name: str) -> Iterator[tuple[float
 # What became of what was told
 
 
-def delivery(evidence: Evidence, subjects: Sequence[Subject]) -> Iterator[Finding]:
+def delivery(evidence: KeptDecisions, subjects: Sequence[Subject]) -> Iterator[Explanation]:
     """Yield what kept results from whoever waits for them."""
     for subject in subjects:
         held = evidence.held(subject)
         if held is not None:
             text = Text(DELIVERY[subject], seconds=held.seconds, reason=held.text)
-            yield Finding(subject, text)
+            yield Explanation(subject, text)
 
 
 DELIVERY: dict[Subject, str] = {
@@ -353,10 +357,10 @@ DELIVERY: dict[Subject, str] = {
 }
 
 
-def event_finding(evidence: Evidence) -> Callable[[EventEntry], Finding]:
+def event_finding(evidence: KeptDecisions) -> Callable[[EventEntry], Explanation]:
     """Return what says why an event was told."""
 
-    def said(event: EventEntry) -> Finding:
+    def said(event: EventEntry) -> Explanation:
         at = moment(event.at_s, evidence)
         if not event.rule:
             text = Text(
@@ -382,18 +386,18 @@ def event_finding(evidence: Evidence) -> Callable[[EventEntry], Finding]:
             text = Text(
                 "at {at} rule '{rule}' told '{event}'", at=at, rule=event.rule, event=event.event
             )
-        return Finding("told", text)
+        return Explanation("told", text)
 
     return said
 
 
-def best_score(evidence: Evidence, label: str) -> float:
+def best_score(evidence: KeptDecisions, label: str) -> float:
     """Return the best score of a label."""
     scores = [run.best for run in evidence.scores if name_of(evidence, run.class_id) == label]
     return max(scores, default=0.0)
 
 
-def moment(at_s: float, evidence: Evidence) -> str:
+def moment(at_s: float, evidence: KeptDecisions) -> str:
     """Return a moment in the stream's own time, as people write it."""
     zone = evidence.facts.time_zone if evidence.facts is not None else ""
     return f"{datetime.fromtimestamp(at_s, ZoneInfo(zone) if zone else None):%Y-%m-%d %H:%M:%S}"

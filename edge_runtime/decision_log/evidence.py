@@ -51,7 +51,7 @@ class Held(msgspec.Struct, frozen=True):
         return max(0.0, self.end_s - self.begin_s)
 
 
-class Evidence(msgspec.Struct):
+class KeptDecisions(msgspec.Struct):
     """All that is kept of a stream from `begin_s` to `end_s`, both in Unix seconds.
 
     `facts`: how it ran at the end; None: it is not kept, or there was no such stream. `kept_since`:
@@ -89,9 +89,9 @@ class Evidence(msgspec.Struct):
         return self.states.get(subject, [])
 
 
-def gathered(folder: Path, stream: str, begin_s: float, end_s: float) -> Evidence:
+def gathered(folder: Path, stream: str, begin_s: float, end_s: float) -> KeptDecisions:
     """Return what a ring tells of a stream in a time."""
-    found = Evidence(begin_s, end_s, kept_since(folder))
+    found = KeptDecisions(begin_s, end_s, kept_since(folder))
     changes: dict[Subject, list[StateEntry]] = defaultdict(list)
     for block in read(folder, begin_s, end_s):
         add(found, block, stream, changes)
@@ -109,7 +109,7 @@ def gathered(folder: Path, stream: str, begin_s: float, end_s: float) -> Evidenc
 
 
 def add(
-    found: Evidence, block: Block, stream: str, changes: dict[Subject, list[StateEntry]]
+    found: KeptDecisions, block: Block, stream: str, changes: dict[Subject, list[StateEntry]]
 ) -> None:
     """Take in a block, as far as it is about the stream and the time."""
     reader = PositionReader()

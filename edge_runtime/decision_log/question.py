@@ -13,7 +13,7 @@ import msgspec
 
 from edge_runtime.decision_log.causes import Question, findings
 from edge_runtime.decision_log.evidence import gathered
-from edge_runtime.decision_log.finding import Finding
+from edge_runtime.decision_log.explanation import Explanation
 from edge_runtime.errors import UsageError
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -71,12 +71,12 @@ def asked_span(begin_s: float, length: str, now_s: float) -> tuple[float, float]
 
 def answered(
     folder: Path, stream: str, begin_s: float, end_s: float, asked: Question
-) -> list[Finding]:
+) -> list[Explanation]:
     """Return why it was so, the cause that explains most first."""
     return findings(gathered(folder, stream, begin_s, end_s), asked)
 
 
-def short_answer(found: Sequence[Finding]) -> dict[str, Any]:
+def short_answer(found: Sequence[Explanation]) -> dict[str, Any]:
     """Return an answer of `MOST_ANSWER_BYTES` as JSON at most: causes, and words in English."""
     causes = list(dict.fromkeys(one.cause for one in found))[:5]
     text = "; ".join(str(one.text) for one in found)

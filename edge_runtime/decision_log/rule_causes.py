@@ -10,8 +10,8 @@ import msgspec
 
 from edge_runtime.boxes import Point, contains
 from edge_runtime.clock import Stamp
-from edge_runtime.decision_log.evidence import Evidence
-from edge_runtime.decision_log.finding import Finding
+from edge_runtime.decision_log.evidence import KeptDecisions
+from edge_runtime.decision_log.explanation import Explanation
 from edge_runtime.errors import Text
 from edge_runtime.hours import WeeklyHours
 from edge_runtime.options import (
@@ -46,13 +46,13 @@ class TrackPath(msgspec.Struct, frozen=True):
     points: list[Point]
 
 
-def rule_findings(evidence: Evidence, label: str, rule: str) -> Iterator[Finding]:
+def rule_findings(evidence: KeptDecisions, label: str, rule: str) -> Iterator[Explanation]:
     """Yield why each rule told nothing, the one that was nearest to it first."""
     facts = evidence.facts
     if facts is None:
         return
     paths = paths_of(evidence, label)
-    found: list[Finding] = []
+    found: list[Explanation] = []
     for options in facts.rules:
         if rule and options.name != rule:
             continue
@@ -62,14 +62,14 @@ def rule_findings(evidence: Evidence, label: str, rule: str) -> Iterator[Finding
 
 
 def judged(
-    options: RuleOptions, evidence: Evidence, paths: list[TrackPath], label: str
-) -> Iterator[Finding]:
+    options: RuleOptions, evidence: KeptDecisions, paths: list[TrackPath], label: str
+) -> Iterator[Explanation]:
     """Yield why a rule that was on told nothing."""
     if isinstance(options, ThresholdOptions):
         yield from threshold(options, evidence)
         return
     if label and options.labels and label not in options.labels:
-        yield Finding(
+        yield Explanation(
             "rule_label",
             Text(
                 "rule '{rule}' is about {labels} alone, not about '{label}'",
@@ -91,7 +91,7 @@ def judged(
         yield from JUDGES[type(options)](options, about)
 
 
-def paths_of(evidence: Evidence, label: str) -> list[TrackPath]:
+def paths_of(evidence: KeptDecisions, label: str) -> list[TrackPath]:
     """Return where each track stood, those of one label (empty: all)."""
     names = evidence.facts.names if evidence.facts is not None else ()
     found: dict[int, TrackPath] = {}
@@ -107,8 +107,8 @@ def paths_of(evidence: Evidence, label: str) -> list[TrackPath]:
 
 
 def switched_off(
-    options: RuleOptions, evidence: Evidence, paths: list[TrackPath]
-) -> Finding | None:
+    options: RuleOptions, evidence: KeptDecisions, paths: list[TrackPath]
+) -> Explanation | None:
     """Say that a rule was off for most of the moments that count: its hours or its mode."""
     facts = evidence.facts
     assert facts is not None
@@ -122,7 +122,7 @@ def switched_off(
                 rule=options.name,
                 hours="; ".join(options.active),
             )
-            return Finding("rule_hours", text, 1.0)
+            return Explanation("rule_hours", text, 1.0)
     if options.modes:
         held = [(one.begin_s, one.end_s, str(one.text)) for one in evidence.all_held("mode")]
         off_in = [
@@ -138,17 +138,17 @@ def switched_off(
                 mode=max(set(off_in), key=off_in.count),
                 modes=", ".join(options.modes),
             )
-            return Finding("mode", text, 1.0)
+            return Explanation("mode", text, 1.0)
     return None
 
 
-def grid(evidence: Evidence) -> list[float]:
+def grid(evidence: KeptDecisions) -> list[float]:
     """Return moments of a time, evenly spread."""
     count = max(1, round((evidence.end_s - evidence.begin_s) / STEP_S))
     return [evidence.begin_s + (at + 0.5) * STEP_S for at in range(count)]
 
 
-def zone(options: ZoneOptions, paths: list[TrackPath]) -> Iterator[Finding]:
+def zone(options: ZoneOptions, paths: list[TrackPath]) -> Iterator[Explanation]:
     """Yield why nobody entered a zone."""
     stays = [stay for path in paths for stay in stays_in(options.polygon, path)]
     if not stays:
@@ -156,7 +156,7 @@ def zone(options: ZoneOptions, paths: list[TrackPath]) -> Iterator[Finding]:
         return
     longest = max(stays, key=lambda one: one.seconds)
     if longest.seconds < options.debounce_s:
-        yield Finding(
+        yield Explanation(
             "debounce",
             Text(
                 "track {track} was in zone '{rule}' for {seconds:.1f} s; it enters after "
@@ -169,7 +169,7 @@ def zone(options: ZoneOptions, paths: list[TrackPath]) -> Iterator[Finding]:
             0.95,
         )
         return
-    yield Finding(
+    yield Explanation(
         "hysteresis",
         Text(
             "track {track} was in zone '{rule}' all the time: it had entered before, and who stays "
@@ -182,13 +182,13 @@ def zone(options: ZoneOptions, paths: list[TrackPath]) -> Iterator[Finding]:
     )
 
 
-def count(options: CountOptions, paths: list[TrackPath]) -> Iterator[Finding]:
+def count(options: CountOptions, paths: list[TrackPath]) -> Iterator[Explanation]:
     """Yield why a count has nobody in it."""
     if options.polygon is not None and not any(stays_in(options.polygon, one) for one in paths):
         yield not_reached(options, options.polygon, paths)
 
 
-def dwell(options: DwellOptions, paths: list[TrackPath]) -> Iterator[Finding]:
+def dwell(options: DwellOptions, paths: list[TrackPath]) -> Iterator[Explanation]:
     """Yield why nobody stayed long enough."""
     stays = [stay for path in paths for stay in stays_in(options.polygon, path)]
     if not stays:
@@ -197,7 +197,7 @@ def dwell(options: DwellOptions, paths: list[TrackPath]) -> Iterator[Finding]:
     longest = max(stays, key=lambda one: one.seconds)
     chain = chained(stays)
     if longest.seconds < options.after_s <= chain[-1].end_s - chain[0].begin_s:
-        yield Finding(
+        yield Explanation(
             "id_swap",
             Text(
                 "somebody stayed in '{rule}' for {seconds:.0f} s, but under {count} ids one after "
@@ -213,7 +213,7 @@ def dwell(options: DwellOptions, paths: list[TrackPath]) -> Iterator[Finding]:
             0.97,
         )
         return
-    yield Finding(
+    yield Explanation(
         "short_stay",
         Text(
             "track {track} stayed in '{rule}' for {seconds:.1f} s; after_s is {limit:g}",
@@ -226,14 +226,14 @@ def dwell(options: DwellOptions, paths: list[TrackPath]) -> Iterator[Finding]:
     )
 
 
-def line(options: LineOptions, paths: list[TrackPath]) -> Iterator[Finding]:
+def line(options: LineOptions, paths: list[TrackPath]) -> Iterator[Explanation]:
     """Yield why nobody crossed a line."""
     best = max(paths, key=lambda path: progress(options, path))
     sides = [signed_distance(options.start, options.end, point) for point in best.points]
     turned = min(sides) < 0.0 <= max(sides)
     beyond = min(max(sides), -min(sides))
     if turned and beyond < options.margin:
-        yield Finding(
+        yield Explanation(
             "margin",
             Text(
                 "track {track} got {beyond:.3f} of the frame beyond line '{rule}'; it counts from "
@@ -247,7 +247,7 @@ def line(options: LineOptions, paths: list[TrackPath]) -> Iterator[Finding]:
         )
         return
     if turned:
-        yield Finding(
+        yield Explanation(
             "round_the_end",
             Text(
                 "track {track} came to the other side of line '{rule}' round one of its ends; make "
@@ -259,7 +259,7 @@ def line(options: LineOptions, paths: list[TrackPath]) -> Iterator[Finding]:
         )
         return
     nearest = min(distance_to_segment(options.start, options.end, point) for point in best.points)
-    yield Finding(
+    yield Explanation(
         "line_not_reached",
         Text(
             "track {track} came as near as {distance:.3f} of the frame to line '{rule}', and "
@@ -272,7 +272,7 @@ def line(options: LineOptions, paths: list[TrackPath]) -> Iterator[Finding]:
     )
 
 
-def threshold(options: ThresholdOptions, evidence: Evidence) -> Iterator[Finding]:
+def threshold(options: ThresholdOptions, evidence: KeptDecisions) -> Iterator[Explanation]:
     """Yield why a channel gave no alarm."""
     assert evidence.facts is not None
     channels = evidence.facts.channels
@@ -283,7 +283,7 @@ def threshold(options: ThresholdOptions, evidence: Evidence) -> Iterator[Finding
     ]
     counted = sum(run.count for run in runs)
     if not counted or sum(run.missing for run in runs) == counted:
-        yield Finding(
+        yield Explanation(
             "no_value",
             Text(
                 "channel {channel} had no value in that time, so that rule '{rule}' could not tell",
@@ -314,17 +314,17 @@ def threshold(options: ThresholdOptions, evidence: Evidence) -> Iterator[Finding
             min_s=options.min_s,
             cool=options.cool_down_s,
         )
-        yield Finding("too_short", text, 0.95)
+        yield Explanation("too_short", text, 0.95)
         return
     text = Text(
         "{channel} lay between {low:g} and {high:g}, within the limits of rule '{rule}' ({limits})",
         **values,
         limits=limits,
     )
-    yield Finding("within_limits", text, 0.8)
+    yield Explanation("within_limits", text, 0.8)
 
 
-JUDGES: dict[type[Any], Callable[[Any, list[TrackPath]], Iterator[Finding]]] = {
+JUDGES: dict[type[Any], Callable[[Any, list[TrackPath]], Iterator[Explanation]]] = {
     ZoneOptions: zone,
     LineOptions: line,
     DwellOptions: dwell,
@@ -391,7 +391,7 @@ def goes_on(stay: PathStay, stays: list[PathStay]) -> PathStay | None:
 
 def not_reached(
     options: ZoneOptions | DwellOptions | CountOptions, polygon: Polygon, paths: list[TrackPath]
-) -> Finding:
+) -> Explanation:
     """Say how near to an area anybody came."""
     nearest, track = min(
         (distance_to_border(polygon, point), path.id) for path in paths for point in path.points
@@ -403,7 +403,7 @@ def not_reached(
         track=track,
         distance=nearest,
     )
-    return Finding("zone_not_reached", text, max(0.0, 0.8 - nearest))
+    return Explanation("zone_not_reached", text, max(0.0, 0.8 - nearest))
 
 
 def progress(options: LineOptions, path: TrackPath) -> float:

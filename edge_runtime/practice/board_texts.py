@@ -66,9 +66,11 @@ def flood(above: float) -> str:
     )
 
 
-def yard(polygon: str = "[[0.0, 0.3], [1.0, 0.3], [1.0, 1.0], [0.0, 1.0]]") -> str:
-    """Return the rule of a camera that reports who enters a zone."""
-    return f'rules = [{{ kind = "zone", name = "yard", polygon = {polygon} }}]'
+def yard(
+    polygon: str = "[[0.0, 0.3], [1.0, 0.3], [1.0, 1.0], [0.0, 1.0]]", *, more: str = ""
+) -> str:
+    """Return the rule of a camera that reports who enters a zone; `more`: further options."""
+    return f'rules = [{{ kind = "zone", name = "yard", polygon = {polygon}{more} }}]'
 
 
 def meter(*, number: int = 1, words: str = "") -> str:
@@ -126,13 +128,15 @@ def road(
     model: str = 'pack = "village-road"',
     rules: str = "",
     mode: str = "every_inference",
+    more: str = "",
 ) -> str:
-    """Return the stream of a camera over a road."""
+    """Return the stream of a camera over a road; `more` are further lines."""
     return f"""\
 [[streams]]
 name = "road"
 source = {source}
 model = {{ {model} }}
 {rules}
+{more}
 publish = {{ mode = "{mode}" }}
 """

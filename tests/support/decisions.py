@@ -13,7 +13,7 @@ from edge_runtime.boxes import Box
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.decision_log.causes import Question, findings
 from edge_runtime.decision_log.evidence import gathered
-from edge_runtime.decision_log.finding import Finding
+from edge_runtime.decision_log.explanation import Explanation
 from edge_runtime.decision_log.log import DecisionLog
 from edge_runtime.errors import RawText, Text
 from edge_runtime.options import (
@@ -113,7 +113,9 @@ class PlantedWorld:
             results = getattr(self.pipeline, "skipped" if slot.still else "coasted")(stamp)
         note_sample(self.decisions, slot, self.pipeline, results)
 
-    def ask(self, label: str = "", rule: str = "", *, since_s: float = BEGIN_S) -> list[Finding]:
+    def ask(
+        self, label: str = "", rule: str = "", *, since_s: float = BEGIN_S
+    ) -> list[Explanation]:
         """Write what was noted, and return why it was so."""
         self.log.flush()
         evidence = gathered(self.log.folder, NAME, since_s, self.clock.now().wall_s)
@@ -147,13 +149,13 @@ def stands(x: float, y: float, *, begin_s: float = 0.0, end_s: float = 1e9) -> W
 # Each plants one cause, and returns what is asked.
 
 
-def masked(folder: Path) -> list[Finding]:
+def masked(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD, mask=(LEFT,))
     world.play(60)
     return world.ask()
 
 
-def gate_shut(folder: Path) -> list[Finding]:
+def gate_shut(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD, gate=MotionOptions())
     world.play(
         60, stands(0.3, 0.6), outcome=lambda frame: "inferred" if frame % 150 == 149 else "still"
@@ -161,13 +163,13 @@ def gate_shut(folder: Path) -> list[Finding]:
     return world.ask(since_s=BEGIN_S)
 
 
-def gate_interval(folder: Path) -> list[Finding]:
+def gate_interval(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD, gate=IntervalOptions(20.0))
     world.play(15, stands(0.3, 0.6), outcome=lambda _frame: "still")
     return world.ask()
 
 
-def camera_hung(folder: Path) -> list[Finding]:
+def camera_hung(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.log.state("stream", NAME, Text("no frame for 10 s"))
     world.clock.advance(120.0)
@@ -175,67 +177,67 @@ def camera_hung(folder: Path) -> list[Finding]:
     return world.ask()
 
 
-def low_score(folder: Path) -> list[Finding]:
+def low_score(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(30, stands(0.3, 0.6), score=0.46)
     return world.ask("person")
 
 
-def label_not_asked_for(folder: Path) -> list[Finding]:
+def label_not_asked_for(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD, model=ModelOptions(labels=("person",)))
     world.play(30, stands(0.3, 0.6), class_id=CAR)
     return world.ask()
 
 
-def label_of_the_question(folder: Path) -> list[Finding]:
+def label_of_the_question(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD, model=ModelOptions(labels=("person",)))
     world.play(30, stands(0.3, 0.6), class_id=MOTORBIKE)
     return world.ask("motorbike")
 
 
-def too_few_hits(folder: Path) -> list[Finding]:
+def too_few_hits(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(30, stands(0.3, 0.6, begin_s=10.0, end_s=10.3))
     return world.ask()
 
 
-def id_swap(folder: Path) -> list[Finding]:
+def id_swap(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, DOOR)
     world.play(34, stands(0.3, 0.6, end_s=15.0), stands(0.34, 0.62, begin_s=18.5, end_s=34.0))
     return world.ask()
 
 
-def line_not_reached(folder: Path) -> list[Finding]:
+def line_not_reached(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, MILESTONE)
     world.play(20, walk((0.1, 0.5), (0.4, 0.5), 15.0))
     return world.ask()
 
 
-def line_margin(folder: Path) -> list[Finding]:
+def line_margin(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, MILESTONE)
     world.play(20, walk((0.3, 0.5), (0.52, 0.5), 15.0))
     return world.ask()
 
 
-def round_the_end(folder: Path) -> list[Finding]:
+def round_the_end(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, MILESTONE)
     world.play(20, walk((0.3, 0.95), (0.7, 0.95), 15.0))
     return world.ask()
 
 
-def zone_not_reached(folder: Path) -> list[Finding]:
+def zone_not_reached(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(20, walk((0.9, 0.5), (0.55, 0.5), 15.0))
     return world.ask()
 
 
-def count_not_reached(folder: Path) -> list[Finding]:
+def count_not_reached(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, CountOptions("corner", polygon=CORNER))
     world.play(20, stands(0.3, 0.5))
     return world.ask()
 
 
-def zone_debounce(folder: Path) -> list[Finding]:
+def zone_debounce(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, ZoneOptions("yard", LEFT, debounce_s=5.0))
     world.play(10, walk((0.8, 0.5), (0.55, 0.5), 5.0))
     world.play(2, stands(0.46, 0.5))
@@ -243,7 +245,7 @@ def zone_debounce(folder: Path) -> list[Finding]:
     return world.ask()
 
 
-def zone_hysteresis(folder: Path) -> list[Finding]:
+def zone_hysteresis(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(20, stands(0.3, 0.5))
     since_s = world.clock.now().wall_s
@@ -251,25 +253,25 @@ def zone_hysteresis(folder: Path) -> list[Finding]:
     return world.ask(since_s=since_s)
 
 
-def short_stay(folder: Path) -> list[Finding]:
+def short_stay(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, DOOR)
     world.play(30, stands(0.3, 0.5, end_s=12.0))
     return world.ask()
 
 
-def rule_hours(folder: Path) -> list[Finding]:
+def rule_hours(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, ZoneOptions("yard", LEFT, active=("mon 20:00-22:00",)))
     world.play(20, stands(0.3, 0.5))
     return world.ask()
 
 
-def stream_hours(folder: Path) -> list[Finding]:
+def stream_hours(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD, active=("tue",))
     world.play(20, stands(0.3, 0.5))
     return world.ask()
 
 
-def mode(folder: Path) -> list[Finding]:
+def mode(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, ZoneOptions("yard", LEFT, modes=("closed",)))
     world.mode = "open"
     world.log.state("mode", "", RawText("open"))
@@ -277,54 +279,54 @@ def mode(folder: Path) -> list[Finding]:
     return world.ask()
 
 
-def throttle(folder: Path) -> list[Finding]:
+def throttle(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.log.state("throttle", "", Text("the board is at 84 C: one frame in 4 is inferred"))
     world.play(20, stands(0.3, 0.5, begin_s=9.0, end_s=10.0), outcome=lambda _frame: "coasted")
     return world.ask()
 
 
-def adaptive(folder: Path) -> list[Finding]:
+def adaptive(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD, rate="adaptive")
     world.play(20, stands(0.3, 0.5), outcome=lambda _frame: "coasted")
     return world.ask()
 
 
-def too_slow(folder: Path) -> list[Finding]:
+def too_slow(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(20, stands(0.3, 0.5), outcome=lambda _frame: "dropped")
     return world.ask()
 
 
-def budget(folder: Path) -> list[Finding]:
+def budget(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, CountOptions("each", every_s=10.0))
     world.log.state("uplink", "", Text("4.80 MB of uplink.daily_mb = 5 are sent today"))
     world.play(60, stands(0.3, 0.5))
     return world.ask()
 
 
-def link_down(folder: Path) -> list[Finding]:
+def link_down(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.log.state("link", "", Text("no route to 192.0.2.1"))
     world.play(20, stands(0.3, 0.5))
     return world.ask()
 
 
-def refused(folder: Path) -> list[Finding]:
+def refused(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.log.state("refused", "", Text("the broker refuses edge/v1/x/y/gate/event"))
     world.play(20, stands(0.3, 0.5))
     return world.ask()
 
 
-def clock_wrong(folder: Path) -> list[Finding]:
+def clock_wrong(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.log.state("clock", "", Text("no clock had set this one yet"))
     world.play(20, stands(0.3, 0.5))
     return world.ask()
 
 
-def stopped(folder: Path) -> list[Finding]:
+def stopped(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(20)
     world.log.flush()
@@ -333,7 +335,7 @@ def stopped(folder: Path) -> list[Finding]:
     return world.ask(since_s=since_s)
 
 
-def not_kept(folder: Path) -> list[Finding]:
+def not_kept(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(20)
     world.log.flush()
@@ -341,32 +343,32 @@ def not_kept(folder: Path) -> list[Finding]:
     return findings(evidence, Question())
 
 
-def nothing_seen(folder: Path) -> list[Finding]:
+def nothing_seen(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(30)
     return world.ask()
 
 
-def rule_label(folder: Path) -> list[Finding]:
+def rule_label(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, ZoneOptions("yard", LEFT, labels=("truck",)))
     world.play(20, stands(0.3, 0.5))
     return world.ask("person")
 
 
-def blind(folder: Path) -> list[Finding]:
+def blind(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.log.state("camera", NAME, RawText("the camera is covered"))
     world.play(30)
     return world.ask()
 
 
-def why_told(folder: Path) -> list[Finding]:
+def why_told(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(20, stands(0.3, 0.5))
     return world.ask("person")
 
 
-def no_stream(folder: Path) -> list[Finding]:
+def no_stream(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
     world.play(20)
     world.log.flush()
@@ -374,7 +376,7 @@ def no_stream(folder: Path) -> list[Finding]:
     return findings(evidence, Question())
 
 
-def sensor(folder: Path, values: Sequence[float]) -> list[Finding]:
+def sensor(folder: Path, values: Sequence[float]) -> list[Explanation]:
     clock = ManualClock(BEGIN_S)
     log = DecisionLog(folder, clock)
     stream = StreamOptions(NAME, VibrationOptions(), rules=(FLOOD,))
@@ -390,19 +392,19 @@ def sensor(folder: Path, values: Sequence[float]) -> list[Finding]:
     return findings(gathered(log.folder, NAME, BEGIN_S, clock.now().wall_s), Question())
 
 
-def within_limits(folder: Path) -> list[Finding]:
+def within_limits(folder: Path) -> list[Explanation]:
     return sensor(folder, [1.0, 2.9, 2.0] * 10)
 
 
-def too_short(folder: Path) -> list[Finding]:
+def too_short(folder: Path) -> list[Explanation]:
     return sensor(folder, [1.0, 4.0, 2.0] * 10)
 
 
-def no_value(folder: Path) -> list[Finding]:
+def no_value(folder: Path) -> list[Explanation]:
     return sensor(folder, [float("nan")] * 20)
 
 
-PLANTED: dict[str, Callable[[Path], list[Finding]]] = {
+PLANTED: dict[str, Callable[[Path], list[Explanation]]] = {
     "mask": masked,
     "gate": gate_shut,
     "gate ": gate_interval,

@@ -13,7 +13,7 @@ from edge_runtime.clock import ManualClock
 from edge_runtime.decision_log import log as log_module
 from edge_runtime.decision_log.entries import OUTCOMES, FrameRun, PositionReader, PositionWriter
 from edge_runtime.decision_log.evidence import gathered
-from edge_runtime.decision_log.finding import Finding
+from edge_runtime.decision_log.explanation import Explanation
 from edge_runtime.decision_log.log import DAY_BYTES, DailyBudget, DecisionLog
 from edge_runtime.decision_log.question import (
     MOST_ANSWER_BYTES,
@@ -40,7 +40,7 @@ HANOI = "Asia/Ho_Chi_Minh"
 
 @pytest.mark.parametrize(("cause", "plant"), PLANTED.items())
 def test_the_planted_cause_is_named_first_in_both_languages(
-    cause: str, plant: Callable[[Path], list[Finding]], tmp_path: Path
+    cause: str, plant: Callable[[Path], list[Explanation]], tmp_path: Path
 ) -> None:
     found = plant(tmp_path)
     assert [one.cause for one in found][:1] == [cause.strip()], [str(one.text) for one in found]
@@ -54,7 +54,7 @@ def test_the_planted_cause_is_named_first_in_both_languages(
 
 
 def test_an_answer_from_afar_keeps_to_its_bytes_whatever_it_says() -> None:
-    found = [Finding("x" * 20, RawText('"ä' * 900)), Finding("y", RawText("b"))]
+    found = [Explanation("x" * 20, RawText('"ä' * 900)), Explanation("y", RawText("b"))]
     answer = {"ok": True, **short_answer(found)}
     assert len(msgspec.json.encode(answer)) <= MOST_ANSWER_BYTES
     assert answer["text"].endswith("…")

@@ -7,7 +7,7 @@ import msgspec
 from edge_runtime.errors import Text
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Explanation(msgspec.Struct, frozen=True):
     """One cause, by a name that programs can rely on, and what is to be said of it.
 
     `nearness`: of a rule, how near it was to telling something, 0 to 1.
