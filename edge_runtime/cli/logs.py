@@ -10,6 +10,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from edge_runtime.cli.log_limit import LimitedHandler
 from edge_runtime.cli.printable import printable_lines
 from edge_runtime.urls import without_urls
 
@@ -39,8 +40,8 @@ class JournalFormatter(LogFormatter):
 
 
 def set_up_logging(*, verbose: bool = False) -> None:
-    """Send the project's log to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Send the project's log to standard error; all of it only to who asks for all."""
+    handler = logging.StreamHandler(sys.stderr) if verbose else LimitedHandler(sys.stderr)
     if "JOURNAL_STREAM" in os.environ:
         handler.setFormatter(JournalFormatter("%(message)s"))
     else:
