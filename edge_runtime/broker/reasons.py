@@ -15,6 +15,8 @@ ALIAS_INVALID = 0x94
 PACKET_TOO_LARGE = 0x95
 QUOTA_EXCEEDED = 0x97
 NO_QOS_1 = 0x9B
+RETAIN_NOT_SUPPORTED = 0x9A
+NO_WILDCARDS = 0xA2
 UNSUPPORTED_PROTOCOL = 0x84
 
 # Another device of the same name would be thrown out in its turn: without a long wait the two
@@ -39,11 +41,13 @@ BROKER_SAYS = {
     0x95: N_("packet too large"),
     0x97: N_("quota exceeded"),
     0x98: N_("ended by its administrator"),
-    0x9A: N_("retained messages are not supported; the device's status needs them"),
+    0x9A: N_("retained messages are not supported"),
     0x9B: N_("QoS 1 is not supported; results need it"),
     0x9C: N_("use another server; correct broker.url"),
     0x9D: N_("the server has moved; correct broker.url"),
     0x9F: N_("too many connections in a short time"),
+    0xA1: N_("subscription identifiers are not supported"),
+    0xA2: N_("subscriptions with wildcards are not supported"),
 }
 
 NETWORK_SAYS: tuple[tuple[type[OSError], str], ...] = (
@@ -187,7 +191,9 @@ def why_unreachable(error: Exception, *, clock_trusted: bool) -> Text:
     if isinstance(error, ssl.SSLError):
         why = getattr(error, "reason", None) or str(error)
         if why == "WRONG_VERSION_NUMBER":
-            return Text("does not speak TLS on this port; correct the port, or write mqtt://")
+            return Text(
+                "does not speak TLS on this port; correct the port, or write mqtt:// (ws://)"
+            )
         return Text("TLS failed ({why})", why=openssl_text(why))
     for kind, why in NETWORK_SAYS:
         if isinstance(error, kind):

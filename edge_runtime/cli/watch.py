@@ -10,7 +10,12 @@ import click
 
 
 @click.command()
-@click.option("--broker", "url", required=True, help="mqtt://host[:port] or mqtts://host[:port]")
+@click.option(
+    "--broker",
+    "url",
+    required=True,
+    help="mqtt://host[:port] or mqtts://host[:port], ws:// or wss://host[:port]/path.",
+)
 @click.option("--site", help="One site (default: all).")
 @click.option("--device", help="One device (default: all).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line a message.")

@@ -10,14 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
+from paho.mqtt.enums import LogLevel, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_runtime.broker.client import BrokerClient
 from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.granted import Granted
 from edge_runtime.broker.reasons import (
     FAILURE,
+    NO_WILDCARDS,
     TAKEN_OVER,
     TAKEN_OVER_WAIT_S,
     LinkError,
@@ -26,10 +29,9 @@ from edge_runtime.broker.reasons import (
     fell_silent,
     refused,
     says,
-    unreachable,
 )
-from edge_runtime.broker.tls import context_for, password_of
 from edge_runtime.consume.arrivals import Arrival, PublishRefused, ReceivedMessage
+from edge_runtime.errors import Text
 from edge_runtime.options import BrokerOptions
 
 
@@ -55,13 +57,8 @@ class BrokerSession:
         self._ended = threading.Event()
         self._lost: LinkError | None = None
         self._is_mqtt5 = protocol == MQTTProtocolVersion.MQTTv5
-        self._client = client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=protocol,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = broker.connect_timeout_s
+        self._granted = Granted()
+        self._client = client = BrokerClient(broker, endpoint, protocol, client_id)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -72,17 +69,7 @@ class BrokerSession:
     def open(self, topic_filter: str) -> None:
         """Connect, and subscribe to a filter. Raises LinkError."""
         self._client.user_data_set(topic_filter)
-        if self._endpoint.tls:
-            context = context_for(self._broker, self._endpoint.name, clock_trusted=True)
-            self._client.tls_set_context(context)
-        if self._broker.username is not None:
-            self._client.username_pw_set(self._broker.username, password_of(self._broker))
-        try:
-            self._client.connect(
-                self._endpoint.host, self._endpoint.port, keepalive=self._broker.keepalive_s
-            )
-        except (OSError, ValueError) as error:
-            raise unreachable(error, str(self._endpoint), clock_trusted=True) from None
+        self._client.dial(clock_trusted=True)
         self._client.loop_start()
         if not self._ready.wait(self._broker.connect_timeout_s):
             raise LinkError(
@@ -103,7 +90,8 @@ class BrokerSession:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.ResponseTopic = reply_to
             properties.CorrelationData = correlation
-        sent = self._client.publish(topic, payload, qos=1, properties=properties)
+        qos = min(1, self._granted.maximum_qos)
+        sent = self._client.publish(topic, payload, qos=qos, properties=properties)
         return self._first_publish_id + sent.mid
 
     def close(self) -> None:
@@ -123,25 +111,28 @@ class BrokerSession:
     # paho calls these in its own thread.
 
     def _on_connect(
-        self, client: mqtt.Client, topic_filter: str, _flags: Any, reason: ReasonCode, _more: Any
+        self,
+        client: mqtt.Client,
+        topic_filter: str,
+        _flags: Any,
+        reason: ReasonCode,
+        properties: Any,
     ) -> None:
         if reason.is_failure:
             self._lose(refused(reason.value))
-        else:
+            return
+        self._granted = granted = self._client.take_up(properties)
+        if granted.wildcards:
             client.subscribe(topic_filter, qos=1)
+        else:
+            self._lose(unsubscribable(topic_filter, says(NO_WILDCARDS)))
 
     def _on_subscribe(
         self, _client: Any, topic_filter: str, _mid: int, reasons: list[ReasonCode], _more: Any
     ) -> None:
         if reasons and reasons[0].value >= FAILURE:
             why = says(reasons[0].value if self._is_mqtt5 else 0)
-            self._lose(
-                LinkError(
-                    "the broker refuses the subscription to {topic}: {why}",
-                    topic=topic_filter,
-                    why=why,
-                )
-            )
+            self._lose(unsubscribable(topic_filter, why))
         self._ready.set()
 
     def _on_disconnect(
@@ -153,7 +144,7 @@ class BrokerSession:
         if flags.is_disconnect_packet_from_server and reason.value == TAKEN_OVER:
             return LinkError(
                 "another client has connected with the client id '{client_id}'; give each its own",
-                client_id=self._client_id,
+                client_id=self._client_id or self._granted.client_id,
                 wait_at_least_s=TAKEN_OVER_WAIT_S,
             )
         if flags.is_disconnect_packet_from_server:
@@ -183,3 +174,10 @@ class BrokerSession:
     def _on_log(self, _client: Any, _data: Any, level: int, text: str) -> None:
         if level == LogLevel.MQTT_LOG_ERR:
             self._paho_says = text
+
+
+def unsubscribable(topic_filter: str, why: Text) -> LinkError:
+    """Return the error of a subscription that the broker does not take."""
+    return LinkError(
+        "the broker refuses the subscription to {topic}: {why}", topic=topic_filter, why=why
+    )

@@ -18,11 +18,10 @@ from edge_runtime.consume.connection import SubscribedConnection
 from edge_runtime.consume.healing import ReplayRequest
 from edge_runtime.consume.items import ConsumerItem, MessagesDropped
 from edge_runtime.consume.processor import MessageProcessor
-from edge_runtime.errors import Text, UsageError, located
+from edge_runtime.errors import UsageError, located
 from edge_runtime.options import BrokerOptions
-from edge_runtime.options.broker import faults
+from edge_runtime.options.broker import faults, has_scheme, no_broker
 from edge_runtime.topics import ROOT
-from edge_runtime.urls import shown_url
 
 TICK_S = 0.2
 LONGEST_POLL_S = 1.0
@@ -171,16 +170,8 @@ class Consumer:
 
 def check_options(broker: BrokerOptions, **levels: str | None) -> None:
     """Raise UsageError where an option is wrong: the address, a file, a topic level."""
-    if not broker.url.startswith(("mqtt://", "mqtts://")):
-        raise UsageError(
-            located(
-                "url",
-                Text(
-                    "'{url}' is not mqtts://host[:port] or mqtt://host[:port]",
-                    url=shown_url(broker.url),
-                ),
-            )
-        )
+    if not has_scheme(broker.url):  # "discover" is for devices alone
+        raise UsageError(located("url", no_broker(broker.url)))
     for key, wrong in faults(broker):
         raise UsageError(located(key, wrong))
     for key, level in levels.items():

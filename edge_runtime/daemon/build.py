@@ -43,7 +43,12 @@ def listed_labels(stream: StreamOptions, pack: Pack | None) -> tuple[str, ...]:
 
 
 def publisher_settings(
-    loaded: LoadedConfig, outbox: Outbox, report: HealthReport, *, revision: int
+    loaded: LoadedConfig,
+    outbox: Outbox,
+    report: HealthReport,
+    *,
+    revision: int,
+    commands: tuple[str, ...],
 ) -> PublisherSettings:
     """Return what the publisher works with while a configuration runs."""
     config = loaded.config
@@ -57,6 +62,7 @@ def publisher_settings(
         DeviceMessages(topics, encoder, outbox.boot, report),
         place=IdentityFolder(config.state_dir) if config.state_dir is not None else None,
         revision=revision,
+        commands=commands,
     )
 
 

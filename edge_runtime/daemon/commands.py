@@ -50,6 +50,11 @@ class Commands:
         self._tell_at_s = -math.inf
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The commands that are carried out."""
+        return tuple(self._handlers)
+
     def start(self) -> None:
         """Begin to carry commands out."""
         self._thread.start()

@@ -282,7 +282,11 @@ class RunningDevice:
 
     def _settings(self) -> PublisherSettings:
         return publisher_settings(
-            self._loaded, self.outbox.current, self._report, revision=self.revision
+            self._loaded,
+            self.outbox.current,
+            self._report,
+            revision=self.revision,
+            commands=self._commands.names,
         )
 
     def stop(self) -> None:

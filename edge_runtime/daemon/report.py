@@ -192,6 +192,8 @@ def link_fields(link: LinkHealth) -> dict[str, Any]:
     }
     if link.rejected:
         fields["rejected"] = link.rejected
+    if not link.retains:
+        fields["retained"] = False
     if link.state == "degraded":
         fields |= {"state": link.state, "reason": link.reason}
     return fields

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.granted import lacking
 from edge_runtime.broker.reasons import LinkError, says
 from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.doctor.network import CLOSE_LINK, OPEN_LINK, is_loopback
@@ -28,7 +29,7 @@ COMMAND = "doctor"  # the message goes to `…/reply/doctor`: readers of results
 ADVICE = {
     0x85: N_(
         "Allow this device its client id in the broker's rules: the doctor uses that of the "
-        "device with -doctor behind it."
+        "device with :doctor behind it."
     ),
     0x86: N_("Check broker.username and broker.password_file."),
     0x87: N_(
@@ -37,6 +38,7 @@ ADVICE = {
         "office knows."
     ),
 }
+LACKS = N_("Results arrive all the same; have it allowed in the broker's settings.")
 
 
 def check_broker(context: CheckContext) -> Iterator[Finding]:
@@ -76,7 +78,7 @@ def walk(context: CheckContext, config: Config, candidate: BrokerCandidate) -> I
             return
     else:
         yield without_tls(context, candidate.endpoint)
-    yield deliver(context, config, broker, candidate.endpoint)
+    yield from deliver(context, config, broker, candidate.endpoint)
 
 
 def reach(context: CheckContext, candidate: BrokerCandidate) -> Finding:
@@ -110,7 +112,7 @@ def without_tls(context: CheckContext, endpoint: Endpoint) -> Finding:
 
 def deliver(
     context: CheckContext, config: Config, broker: BrokerOptions, endpoint: Endpoint
-) -> Finding:
+) -> Iterator[Finding]:
     """Publish one message of no meaning, under a client id that the daemon does not have."""
     site, device = config.device.site, config.device.level
     topic = Topics(site, device).reply(COMMAND)
@@ -119,8 +121,9 @@ def deliver(
     try:
         done = deliver_once(broker, endpoint, identity, message, clock=context.clock)
     except LinkError as error:
-        return undelivered(context, endpoint, error)
-    return Finding(
+        yield undelivered(context, endpoint, error)
+        return
+    yield Finding(
         "message",
         "ok",
         context.text(
@@ -130,6 +133,8 @@ def deliver(
             protocol="MQTT 5" if done.protocol == MQTT_5 else "MQTT 3.1.1",
         ),
     )
+    for lack in lacking(done.granted):
+        yield Finding("broker", "warning", lack.localized(context.language), context.text(LACKS))
 
 
 def undelivered(context: CheckContext, endpoint: Endpoint, error: LinkError) -> Finding:

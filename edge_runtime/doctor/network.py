@@ -13,7 +13,7 @@ from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.errors import Text, row
 from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions, Config
-from edge_runtime.options.broker import password_doubt
+from edge_runtime.options.broker import is_clear, password_doubt
 from edge_runtime.publish.candidates import DISCOVER
 
 # Of a link without TLS to another machine.
@@ -21,7 +21,9 @@ OPEN_LINK = N_(
     "the link is not encrypted: anybody on the way can read results, forge them, and send commands "
     "to this device"
 )
-CLOSE_LINK = N_("Use mqtts:// in broker.url; `edge-runtime provision` sets up all of it.")
+CLOSE_LINK = N_(
+    "Use mqtts:// (or wss://) in broker.url; `edge-runtime provision` sets up all of it."
+)
 
 IS_UP = 0x1  # RTF_UP of <linux/route.h>
 
@@ -96,7 +98,7 @@ def is_address(host: str) -> bool:
 
 def open_link_doubt(broker: BrokerOptions) -> Text | None:
     """Say what a broker's URL without TLS means, and what to do; None where nothing is open."""
-    if not broker.url.startswith("mqtt://") or is_loopback(endpoint_of(broker.url).host):
+    if not is_clear(broker.url) or is_loopback(endpoint_of(broker.url).host):
         return None
     return row([password_doubt(broker) or Text(OPEN_LINK), Text(CLOSE_LINK)], ". ")
 

@@ -78,10 +78,11 @@ class PendingEnrolment(msgspec.Struct, frozen=True):
 
 
 class LastGoodBroker(msgspec.Struct, frozen=True):
-    """The address at which the broker last proved to be the right one."""
+    """The address at which the broker last proved to be the right one; `path`: of a WebSocket."""
 
     host: str
     port: int
+    path: str = ""
 
 
 class IdentityFolder:

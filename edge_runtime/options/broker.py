@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +11,10 @@ from edge_runtime.errors import Text, row
 from edge_runtime.options.device import BrokerOptions
 from edge_runtime.toml_file import path_fault
 from edge_runtime.urls import shown_url
+
+# The schemes in clear, and their like with TLS.
+WITH_TLS = {"mqtt": "mqtts", "ws": "wss"}
+WEBSOCKET_PATH = re.compile(r"(?<=[^:/])(/[A-Za-z0-9._~-]*)+$")
 
 
 def faults(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:
@@ -21,26 +26,61 @@ def faults(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:
 
 def password_doubt(broker: BrokerOptions) -> Text | None:
     """Say that the password crosses a network in clear; None where it does not."""
-    if not broker.url.startswith("mqtt://") or broker.password_file is None:
+    if not is_clear(broker.url) or broker.password_file is None:
         return None
     return Text(
-        "user name and password go in clear over mqtt://: anybody on the way can read and use "
-        "them, read and forge results, and send commands to this device"
+        "user name and password go in clear over {scheme}://: anybody on the way can read and use "
+        "them, read and forge results, and send commands to this device",
+        scheme=scheme_of(broker.url),
     )
+
+
+def is_clear(url: str) -> bool:
+    """Say whether a broker is spoken to without TLS."""
+    return url.startswith(tuple(f"{scheme}://" for scheme in WITH_TLS))
+
+
+def scheme_of(url: str) -> str:
+    """Return a URL's scheme."""
+    return url.partition("://")[0]
 
 
 def wrong_url(url: str) -> Iterator[tuple[str, Text]]:
     """Yield what is wrong with the address."""
     if url == "discover":
         return
-    is_broker = url.startswith(("mqtt://", "mqtts://")) and has_host(url)
-    if "@" in url or (is_broker and url.removesuffix("/") != shown_url(url)):
+    is_broker = has_scheme(url) and has_host(url)
+    is_bare = without_path(url) == shown_url(url)
+    if is_broker and not is_bare and "@" not in url and is_websocket(url):
+        yield "url", Text("its path may hold letters, digits and the signs . _ ~ - / alone")
+    elif "@" in url or (is_broker and not is_bare):
         yield "url", Text("must hold host and port alone; use username and password_file")
     elif not is_broker:
-        yield (
-            "url",
-            Text("'{url}' is not mqtts://host[:port] or mqtt://host[:port]", url=shown_url(url)),
-        )
+        yield "url", no_broker(url)
+
+
+def no_broker(url: str) -> Text:
+    """Say that a URL is none of a broker's."""
+    return Text(
+        "'{url}' is not mqtts://host[:port] or mqtt://host[:port]; over WebSockets: "
+        "wss://host[:port]/path or ws://",
+        url=shown_url(url),
+    )
+
+
+def has_scheme(url: str) -> bool:
+    """Say whether a URL begins as a broker's does."""
+    return url.startswith(tuple(f"{one}://" for pair in WITH_TLS.items() for one in pair))
+
+
+def without_path(url: str) -> str:
+    """Return a broker's URL without the path that a WebSocket has; any other keeps its own."""
+    return WEBSOCKET_PATH.sub("", url) if is_websocket(url) else url.removesuffix("/")
+
+
+def is_websocket(url: str) -> bool:
+    """Say whether MQTT goes over WebSockets by a URL."""
+    return scheme_of(url) in ("ws", "wss")
 
 
 def has_host(url: str) -> bool:
@@ -77,16 +117,20 @@ def wrong_trust(broker: BrokerOptions) -> Iterator[tuple[str, Text]]:
                 beside=beside,
             ),
         )
-    if broker.url.startswith("mqtt://") and (is_provisioned or broker.server_name is not None):
-        yield "url", Text("without TLS nobody proves who he is; write mqtts://")
-    elif broker.url.startswith("mqtt://"):
+    if not is_clear(broker.url):
+        return
+    schemes = {"scheme": scheme_of(broker.url), "tls": WITH_TLS[scheme_of(broker.url)]}
+    if is_provisioned or broker.server_name is not None:
+        yield "url", Text("without TLS nobody proves who he is; write {tls}://", **schemes)
+    else:
         for key in ("ca_file", "cert_file", "key_file"):
             if getattr(broker, key) is not None:
                 yield (
                     key,
                     Text(
-                        "is for TLS, and mqtt:// goes in clear; write mqtts:// in url, or remove "
-                        "this"
+                        "is for TLS, and {scheme}:// goes in clear; write {tls}:// in url, or "
+                        "remove this",
+                        **schemes,
                     ),
                 )
 

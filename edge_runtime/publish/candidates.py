@@ -76,20 +76,20 @@ class Candidates:
         for _ in range(min(AT_ONCE, len(self._found))):
             yield BrokerCandidate(self._found.popleft(), timeout_s)
 
-    def worked(self, host: str, port: int) -> None:
+    def worked(self, host: str, port: int, path: str = "") -> None:
         """Remember where the broker proved to be the right one."""
         self._rounds = 0
         self._found.clear()
         if self._place is not None:
             with contextlib.suppress(OSError):  # a full disk must not cost the link
-                self._place.keep_last_good(LastGoodBroker(host, port))
+                self._place.keep_last_good(LastGoodBroker(host, port, path))
 
     def _known(self) -> list[Endpoint]:
         name = self._broker.server_name
         known = [] if self._broker.url == DISCOVER else [endpoint_of(self._broker.url, name)]
         last = self._place.last_good() if self._place is not None else None
         if last is not None and name is not None:
-            known.append(Endpoint(last.host, last.port, True, name))
+            known.append(Endpoint(last.host, last.port, True, name, last.path))
         return list(dict.fromkeys(known))
 
     def _looks_around(self) -> bool:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from edge_runtime.backoff import Backoff
-from edge_runtime.broker.reasons import FAILURE
+from edge_runtime.broker.reasons import FAILURE, NO_WILDCARDS
 from edge_runtime.errors import Text, one_line
 from edge_runtime.publish.link import BrokerLink, Command
 from edge_runtime.publish.outgoing import ControlMessage
@@ -26,17 +26,21 @@ class CommandSubscription:
     `subscribe_at_s`: when to subscribe again, where the broker refused; None: it did not.
     """
 
-    def __init__(self, context: SessionContext, link: BrokerLink) -> None:
+    def __init__(self, context: SessionContext, link: BrokerLink, *, wildcards: bool) -> None:
+        """`wildcards` False: each command is subscribed to by its name."""
         self._context = context
         self._link = link
         self._resubscribe = Backoff(FIRST_RESUBSCRIBE_S, LONGEST_RESUBSCRIBE_S, context.jitter)
+        self._wildcards = wildcards
         self.subscribe_at_s: float | None = None
 
     def subscribe(self) -> None:
         """Ask for the device's commands, where somebody carries them out."""
         self.subscribe_at_s = None
         if self._context.on_command is not None:
-            self._link.subscribe(f"{self._context.identity.command_root}/#")
+            root = self._context.identity.command_root
+            names = ("#",) if self._wildcards else self._context.settings.commands
+            self._link.subscribe([f"{root}/{name}" for name in names])
 
     def subscribe_again_when_due(self) -> None:
         """Ask once more after a refusal, when its time has come."""
@@ -47,7 +51,10 @@ class CommandSubscription:
     def handle(self) -> None:
         """Deal with what the broker answered, and carry out the commands that came."""
         answers, self._link.subscribed = self._link.subscribed, []
-        if any(code >= FAILURE for code in answers):
+        if self._wildcards and NO_WILDCARDS in answers:
+            self._wildcards = False
+            self.subscribe()
+        elif any(code >= FAILURE for code in answers):
             self._context.note(Text("the broker does not let this device receive commands"))
             self.subscribe_at_s = self._context.clock.monotonic() + self._resubscribe.next_s()
         elif answers and self._resubscribe.tries:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_runtime.broker.endpoint import Endpoint
-from edge_runtime.broker.reasons import UNSUPPORTED_PROTOCOL, LinkError
+from edge_runtime.broker.granted import lacking
+from edge_runtime.broker.reasons import RETAIN_NOT_SUPPORTED, UNSUPPORTED_PROTOCOL, LinkError
 from edge_runtime.clock import Clock
+from edge_runtime.errors import RawText, Text, row
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import MQTT_5, MQTT_311, Identity
 from edge_runtime.publish.link import BrokerLink
@@ -101,14 +103,20 @@ class ConnectAttempt:
         return link
 
     def _with_5(self, versions: KnownVersions) -> BrokerLink:
-        link = self._with(MQTT_5)
+        try:
+            link = self._with(MQTT_5)
+        except LinkError as error:
+            # Only its CONNACK would say that a broker retains nothing: it refuses a retained will.
+            if error.code != RETAIN_NOT_SUPPORTED:
+                raise
+            link = self._with(MQTT_5, retains=False)
         versions.answered(self._endpoint)
         return link
 
-    def _with(self, protocol: int) -> BrokerLink:
+    def _with(self, protocol: int, *, retains: bool = True) -> BrokerLink:
         link = BrokerLink(
             self._broker, self._endpoint, protocol, self._identity, self._will(),
-            clock=self._clock, waker=self._waker,
+            clock=self._clock, waker=self._waker, retains=retains,
         )  # fmt: skip
         try:
             link.open(self._give_up)
@@ -137,3 +145,18 @@ def connect(
         broker, endpoint, identity, will, clock=clock, waker=waker, give_up=give_up
     )
     return opening.open(versions or KnownVersions())
+
+
+def connected_text(address: str, link: BrokerLink) -> Text:
+    """Return that a link stands, and what its broker lacks."""
+    connected = Text(
+        "connected to {address} by {protocol}", address=address, protocol=name_of(link.protocol)
+    )
+    return row([connected, *(lacking(link.granted) if link.granted is not None else [])])
+
+
+def name_of(protocol: int) -> Text:
+    """Return a protocol level as people know it."""
+    return (
+        RawText("MQTT 5") if protocol == MQTT_5 else Text("MQTT 3.1.1 (the broker has no MQTT 5)")
+    )

@@ -99,7 +99,8 @@ class PublisherSettings(msgspec.Struct, frozen=True):
     """What a publisher works with: it outlives the configuration that they are of.
 
     `place`: where the device's identity is kept, for links that need it. `revision` tells births
-    apart: `LinkHealth.announced` is the latest that the broker has.
+    apart: `LinkHealth.announced` is the latest that the broker has. `commands`: the names of those
+    that are carried out.
     """
 
     broker: BrokerOptions
@@ -109,6 +110,7 @@ class PublisherSettings(msgspec.Struct, frozen=True):
     status: StatusMessages
     place: IdentityFolder | None = None
     revision: int = 0
+    commands: tuple[str, ...] = ()
 
     def connects_as(self, other: PublisherSettings) -> bool:
         """Say whether a link that stands by other settings serves these too."""
@@ -193,7 +195,8 @@ class LinkHealth(msgspec.Struct, frozen=True):
     `degraded`: the link stands, and the broker refuses some records, which wait. `reason` is one
     line for people: why the link is as it is, and what to do. `since_s` is when it was gained or
     lost; `last_ack_s` advances while anything is in flight and the broker answers.
-    Maxima are what the broker granted on this connection (packet size 0: no limit). `announced` is
+    Maxima are what the broker granted on this connection (packet size 0: no limit), `keepalive_s`
+    how often it must hear something, `retains` and `wildcards` whether it has them. `announced` is
     the revision of the birth that the broker acknowledged last. `by_kind` is
     (messages, bytes) of PUBLISH packets by what they are.
     """
@@ -214,5 +217,8 @@ class LinkHealth(msgspec.Struct, frozen=True):
     receive_maximum: int = 0
     alias_maximum: int = 0
     max_packet_bytes: int = 0
+    keepalive_s: float = 0.0
+    retains: bool = True
+    wildcards: bool = True
     announced: int = 0
     by_kind: dict[str, tuple[int, int]] = {}

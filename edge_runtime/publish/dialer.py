@@ -98,7 +98,7 @@ class Dialer:
         self.address = one_line(str(candidate.endpoint))  # a neighbour may have named it
         try:
             link = self._open(broker, candidate)
-            self._candidates.worked(*link.peer())
+            self._candidates.worked(*link.peer(), candidate.endpoint.path)
         except LinkError as error:
             self._fail(errors, by_address(error, self.address))
             return None

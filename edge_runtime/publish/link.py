@@ -13,10 +13,12 @@ from typing import Any
 
 import msgspec
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import LogLevel, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_runtime.broker.client import BrokerClient
 from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.granted import Granted
 from edge_runtime.broker.reasons import (
     NO_QOS_1,
     LinkError,
@@ -24,12 +26,9 @@ from edge_runtime.broker.reasons import (
     dismissed,
     fell_silent,
     refused,
-    unreachable,
 )
-from edge_runtime.broker.tls import context_for, password_of
 from edge_runtime.clock import Clock
 from edge_runtime.options import BrokerOptions
-from edge_runtime.publish.bounded import BoundedClient
 from edge_runtime.publish.contract import MQTT_5, Identity
 from edge_runtime.publish.packets import (
     MAX_COMMAND_BYTES,
@@ -40,15 +39,8 @@ from edge_runtime.publish.packets import (
 from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 
+MAX_UNSENT = 256  # packets: answers that a broker does not read
 ERROR_EVENTS = select.POLLERR | select.POLLHUP | select.POLLNVAL
-
-
-class Granted(msgspec.Struct, frozen=True):
-    """What the broker allows on this connection. `max_packet_bytes` 0: no limit."""
-
-    receive_maximum: int = 65_535
-    alias_maximum: int = 0
-    max_packet_bytes: int = 0
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -81,7 +73,9 @@ class BrokerLink:
         *,
         clock: Clock,
         waker: Waker,
+        retains: bool = True,
     ) -> None:
+        """`retains` False: the broker is known to refuse a will that it is to retain."""
         self.protocol = protocol
         self.granted: Granted | None = None
         self.lost: LinkError | None = None
@@ -94,7 +88,7 @@ class BrokerLink:
         self._waker = waker
         self._paho_says = ""
         self._properties = PublishProperties()
-        self._client = self._new_client(identity, will)
+        self._client = self._new_client(identity, will, retains=retains)
 
     @property
     def pongs(self) -> int:
@@ -108,21 +102,10 @@ class BrokerLink:
 
     def open(self, give_up: Callable[[], bool]) -> Granted:
         """Connect and wait for the broker's answer. Raises LinkError."""
-        trusted = self._clock.now().trusted
-        if self._endpoint.tls:
-            context = context_for(self._broker, self._endpoint.name, clock_trusted=trusted)
-            self._client.tls_set_context(context)
-        if self._broker.username is not None:
-            self._client.username_pw_set(self._broker.username, password_of(self._broker))
-        try:
-            self._client.connect(
-                self._endpoint.host,
-                self._endpoint.port,
-                keepalive=self._broker.keepalive_s,
-                properties=connect_properties() if self.mqtt5 else None,
-            )
-        except (OSError, ValueError) as error:
-            raise unreachable(error, str(self._endpoint), clock_trusted=trusted) from error
+        self._client.dial(
+            clock_trusted=self._clock.now().trusted,
+            properties=connect_properties() if self.mqtt5 else None,
+        )
         return self._await_answer(give_up)
 
     def peer(self) -> tuple[str, int]:
@@ -130,7 +113,7 @@ class BrokerLink:
         sock = self._client.socket()
         if sock is None:
             raise self.lost or LinkError("the connection broke")
-        host, port = sock.getpeername()[:2]  # type: ignore[attr-defined]  # no websocket here
+        host, port = sock.getpeername()[:2]  # type: ignore[attr-defined]  # a WebSocket has it too
         # A link-local address means nothing without its interface, which is not told here.
         return (self._endpoint.host if host.startswith("fe80:") else host), port
 
@@ -140,6 +123,7 @@ class BrokerLink:
         if sock is None:
             self._lose(MQTTErrorCode.MQTT_ERR_CONN_LOST)
             return
+        timeout_s = min(timeout_s, self._client.ping_in_s())
         events = self._waker.wait(sock, timeout_s, write=self._client.want_write())  # type: ignore[arg-type]
         if events & select.POLLOUT:
             self._lose(self._client.loop_write())
@@ -156,7 +140,7 @@ class BrokerLink:
             "" if known else message.topic,
             message.payload,
             qos=1,
-            retain=message.retain,
+            retain=message.retain and self.granted is not None and self.granted.retains,
             properties=self._properties.of(message, alias, correlation) if self.mqtt5 else None,
         )
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -166,9 +150,11 @@ class BrokerLink:
             alias.known = True
         return info.mid
 
-    def subscribe(self, topic_filter: str) -> None:
-        """Subscribe at QoS 1; the answer comes into `subscribed`."""
-        self._lose(self._client.subscribe(topic_filter, qos=1)[0])
+    def subscribe(self, topic_filters: list[str]) -> None:
+        """Subscribe at QoS 1, in one packet; the answers come into `subscribed`."""
+        if topic_filters:
+            asked = [(topic_filter, 1) for topic_filter in topic_filters]
+            self._lose(self._client.subscribe(asked)[0])
 
     def disconnect(self, deadline_s: float) -> None:
         """Take leave, so that the will is not published; wait until that is sent."""
@@ -182,19 +168,20 @@ class BrokerLink:
         if sock is not None:
             sock.close()
 
-    def _new_client(self, identity: Identity, will: Message | None) -> BoundedClient:
-        client = BoundedClient(
-            CallbackAPIVersion.VERSION2,
-            client_id=identity.client_id,
-            clean_session=None if self.mqtt5 else True,
-            protocol=MQTTProtocolVersion(self.protocol),
-            reconnect_on_failure=False,
+    def _new_client(
+        self, identity: Identity, will: Message | None, *, retains: bool
+    ) -> BrokerClient:
+        client = BrokerClient(
+            self._broker,
+            self._endpoint,
+            self.protocol,
+            identity.client_id,
             max_packet_bytes=MAX_COMMAND_BYTES,
+            max_unsent=MAX_UNSENT,
         )
-        client.connect_timeout = self._broker.connect_timeout_s
         client.max_inflight_messages_set(0)  # the session's own window limits
         if will is not None:
-            client.will_set(will.topic, will.payload, qos=1, retain=True)
+            client.will_set(will.topic, will.payload, qos=1, retain=retains)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -253,14 +240,11 @@ class BrokerLink:
         if reason.is_failure:
             self.lost = refused(reason.value)
             return
-        if getattr(properties, "MaximumQoS", 1) < 1:
+        granted = self._client.take_up(properties)
+        if granted.maximum_qos < 1:
             self.lost = refused(NO_QOS_1)
-            return
-        self.granted = Granted(
-            receive_maximum=getattr(properties, "ReceiveMaximum", 65_535),
-            alias_maximum=getattr(properties, "TopicAliasMaximum", 0),
-            max_packet_bytes=getattr(properties, "MaximumPacketSize", 0),
-        )
+        else:
+            self.granted = granted
 
     def _on_disconnect(
         self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, _properties: Any

@@ -7,12 +7,15 @@ import random
 import threading
 from collections import deque
 
-from edge_runtime.broker.reasons import ALIAS_INVALID, LinkError
+import msgspec
+
+from edge_runtime.broker.granted import Granted
+from edge_runtime.broker.reasons import ALIAS_INVALID, RETAIN_NOT_SUPPORTED, LinkError
 from edge_runtime.clock import Clock
-from edge_runtime.errors import RawText, Text
+from edge_runtime.errors import Text
 from edge_runtime.publish.candidates import Candidates, Discover
+from edge_runtime.publish.connecting import connected_text
 from edge_runtime.publish.contract import (
-    MQTT_5,
     LinkHealth,
     LinkState,
     OnCommand,
@@ -20,7 +23,7 @@ from edge_runtime.publish.contract import (
 )
 from edge_runtime.publish.dialer import Dialer, UnreachedError
 from edge_runtime.publish.discover import find_brokers
-from edge_runtime.publish.link import BrokerLink, Granted
+from edge_runtime.publish.link import BrokerLink
 from edge_runtime.publish.outgoing import ControlMessage, ControlMessages, PublishStatistics
 from edge_runtime.publish.packets import kind_of
 from edge_runtime.publish.redial import BRIEF_S, Redial
@@ -86,7 +89,7 @@ class MqttPublisher:
             broker, self._candidates, place, settings.identity, self._will,
             self._clock, waker, stop_asked.is_set,
         )  # fmt: skip
-        self._aliases = True
+        self._aliases = self._retains = True  # until a broker that allowed it minds
         self._state: LinkState = "connecting"
         self._reason = Text("not connected yet")
         self._thread = threading.Thread(
@@ -152,6 +155,9 @@ class MqttPublisher:
             receive_maximum=granted.receive_maximum,
             alias_maximum=granted.alias_maximum,
             max_packet_bytes=granted.max_packet_bytes,
+            keepalive_s=granted.keepalive_s,
+            retains=granted.retains,
+            wildcards=granted.wildcards,
             announced=self._context.announced,
             by_kind=ledger.by_kind(),
         )
@@ -197,6 +203,8 @@ class MqttPublisher:
                 log.exception("the publisher failed, and goes on")
         if error.code == ALIAS_INVALID:
             self._aliases = False
+        if error.code == RETAIN_NOT_SUPPORTED:
+            self._retains = False
         wait_s = self._wait_s(error)
         if not stop_asked.is_set():
             turn = self._set_state if isinstance(error, UnreachedError) else self._report_state
@@ -227,8 +235,9 @@ class MqttPublisher:
 
     def _deliver(self, link: BrokerLink, stop_asked: threading.Event) -> None:
         context = self._context
-        granted = link.granted
-        assert granted is not None
+        assert link.granted is not None
+        retains = self._retains and link.granted.retains
+        link.granted = granted = msgspec.structs.replace(link.granted, retains=retains)
         broker = context.settings.broker
         limits = SessionLimits(
             broker.max_inflight, self._ack_timeout_s, broker.keepalive_s, self._aliases
@@ -238,7 +247,7 @@ class MqttPublisher:
         stands_since_s = self._clock.monotonic()
         try:
             context.queue.connected(self._clock.monotonic())
-            self._report_state("connected", self._connected_text(link.protocol))
+            self._report_state("connected", connected_text(self._dialer.address, link))
             session.on_connected()
             while not stop_asked.is_set():
                 if self._apply_changes():
@@ -270,16 +279,11 @@ class MqttPublisher:
             self._since_s = self._clock.monotonic()
         self._state, self._reason = state, reason
 
-    def _connected_text(self, protocol: int) -> Text:
-        return Text(
-            "connected to {address} by {protocol}",
-            address=self._dialer.address,
-            protocol=name_of(protocol),
-        )
-
     def _note(self, text: Text) -> None:
-        """Log what is wrong on a link that stands: each thing once, until the notes are full."""
-        if text not in self._notes and len(self._notes) < MAX_NOTES:
+        """Log what is wrong on a link that stands: each thing once, as far as is remembered."""
+        if text not in self._notes:
+            if len(self._notes) >= MAX_NOTES:
+                self._notes.clear()
             self._notes.add(text)
             log.warning("%s", text)
         if self._state == "connected":
@@ -288,11 +292,4 @@ class MqttPublisher:
     def _clear(self) -> None:
         """Take back what was wrong on a link that stands."""
         if self._state == "connected" and self._link is not None:
-            self._report_state("connected", self._connected_text(self._link.protocol))
-
-
-def name_of(protocol: int) -> Text:
-    """Return a protocol level as people know it."""
-    return (
-        RawText("MQTT 5") if protocol == MQTT_5 else Text("MQTT 3.1.1 (the broker has no MQTT 5)")
-    )
+            self._report_state("connected", connected_text(self._dialer.address, self._link))

@@ -25,11 +25,15 @@ class ControlMessage(msgspec.Struct, frozen=True):
 
 
 class ControlMessages:
-    """Of each retained topic the latest, and the last few replies. Any thread."""
+    """Of each retained topic the latest, and the last few replies. Any thread.
+
+    There are a handful of retained topics: status, health and what the device tells beside them.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._retained: dict[str, ControlMessage] = {}
+        self._latest: dict[str, ControlMessage] = {}
         self._replies: deque[ControlMessage] = deque(maxlen=MAX_REPLIES)
 
     def put(self, control: ControlMessage) -> None:
@@ -37,6 +41,7 @@ class ControlMessages:
         with self._lock:
             if control.message.retain:
                 self._retained[control.message.topic] = control
+                self._latest[control.message.topic] = control
             else:
                 self._replies.append(control)
 
@@ -50,6 +55,12 @@ class ControlMessages:
         """Forget the retained messages; replies stay."""
         with self._lock:
             self._retained.clear()
+            self._latest.clear()
+
+    def put_all_again(self) -> None:
+        """Queue the latest retained message of each topic, for a broker that keeps none itself."""
+        with self._lock:
+            self._retained = {**self._latest, **self._retained}
 
     def take(self) -> ControlMessage | None:
         """Take the next message, replies first: somebody waits for them."""

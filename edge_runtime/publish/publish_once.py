@@ -7,6 +7,7 @@ import contextlib
 import msgspec
 
 from edge_runtime.broker.endpoint import Endpoint
+from edge_runtime.broker.granted import Granted
 from edge_runtime.broker.reasons import FAILURE, LinkError, says
 from edge_runtime.clock import Clock
 from edge_runtime.options import BrokerOptions
@@ -20,10 +21,14 @@ DISCONNECT_TIMEOUT_S = 1.0
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """An acknowledged message: by which protocol, and how long that took from the connect on."""
+    """An acknowledged message: by which protocol, and how long that took from the connect on.
+
+    `granted`: what the broker allows.
+    """
 
     protocol: int
     took_s: float
+    granted: Granted
 
 
 def deliver_once(
@@ -47,7 +52,8 @@ def deliver_once(
             deliver(link, message, clock, ack_timeout_s)
             took_s = clock.monotonic() - started_s
             link.disconnect(clock.monotonic() + DISCONNECT_TIMEOUT_S)
-    return Delivered(link.protocol, took_s)
+    assert link.granted is not None
+    return Delivered(link.protocol, took_s, link.granted)
 
 
 def deliver(link: BrokerLink, message: Message, clock: Clock, ack_timeout_s: float) -> None:

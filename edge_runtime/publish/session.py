@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 
 import msgspec
 
+from edge_runtime.broker.granted import Granted
 from edge_runtime.broker.reasons import FAILURE, LinkError, says
 from edge_runtime.errors import Text
 from edge_runtime.publish.command_subscription import CommandSubscription
-from edge_runtime.publish.link import Ack, BrokerLink, Granted
+from edge_runtime.publish.link import Ack, BrokerLink
 from edge_runtime.publish.outgoing import (
     ControlMessage,
     SendWindow,
@@ -24,6 +26,8 @@ from edge_runtime.records import Gap, Message, Stored
 log = logging.getLogger("edge_runtime.publish")
 
 LONGEST_WAIT_S = 15.0
+# What a broker that retains nothing would have kept: a few kilobytes each time.
+TELL_AGAIN_S = 900.0
 
 
 class SessionLimits(msgspec.Struct, frozen=True):
@@ -54,7 +58,8 @@ class LinkSession:
         self.window = SendWindow(
             min(limits.max_inflight, granted.receive_maximum), limits.ack_timeout_s
         )
-        self._commands = CommandSubscription(context, link)
+        self._commands = CommandSubscription(context, link, wildcards=granted.wildcards)
+        self._tell_again_at_s = math.inf if granted.retains else -math.inf
         self._refusals = context.refusals
         self._refusals.connected(granted.max_packet_bytes, context.clock.monotonic())
 
@@ -75,6 +80,7 @@ class LinkSession:
     def poll(self, longest_s: float | None = None) -> None:
         """Send what may go, wait for traffic, and deal with it. Raises LinkError."""
         self._commands.subscribe_again_when_due()
+        self._tell_again_when_due()
         self._send()
         self._link.poll(self._wait_s() if longest_s is None else longest_s)
         self._handle_acks()
@@ -98,7 +104,8 @@ class LinkSession:
         stopped = self._context.status.stopped()
         control = ControlMessage(stopped, kind_of(stopped.topic))
         size = wire_bytes(stopped, mqtt5=self._link.mqtt5)
-        self._transmit(Sent(control=control, packet_bytes=size), stopped)
+        if not 0 < self._max_packet_bytes < size:
+            self._transmit(Sent(control=control, packet_bytes=size), stopped)
         self._poll_until(lambda: len(self.window) == 0, deadline_s)
         self._link.disconnect(deadline_s)
 
@@ -115,6 +122,13 @@ class LinkSession:
             if sent.control is not None:
                 self._context.control_messages.put_back(sent.control)
         self._context.queue.disconnected()
+
+    def _tell_again_when_due(self) -> None:
+        now_s = self._context.clock.monotonic()
+        if now_s >= self._tell_again_at_s:
+            self._context.control_messages.put_all_again()
+            self.announce()
+            self._tell_again_at_s = now_s + TELL_AGAIN_S
 
     def _poll_until(self, done: Callable[[], bool], deadline_s: float) -> None:
         while not done() and (left_s := deadline_s - self._context.clock.monotonic()) > 0:

@@ -28,6 +28,7 @@ class Mosquitto:
             pytest.skip("Mosquitto is not installed (Debian: apt-get install mosquitto)")
         self.program = found
         self.port = free_port()
+        self.more_ports: list[int] = []  # of listeners that a test's own settings have
         self.folder = folder
         self.config = folder / "mosquitto.conf"
         # Otherwise it drops what waits for a subscriber that is slower than 1000 messages.
@@ -46,11 +47,16 @@ class Mosquitto:
     def start(self) -> None:
         with (self.folder / "mosquitto.log").open("ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        for port in (self.port, *self.more_ports):
+            self._wait_for(port)
+
+    def _wait_for(self, port: int) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
             except OSError:
+                assert self.process is not None
                 assert self.process.poll() is None, (self.folder / "mosquitto.log").read_text()
                 time.sleep(0.02)
             else:

@@ -11,7 +11,11 @@ PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
 
 CONTENT_TYPE, RESPONSE_TOPIC, CORRELATION_DATA = 0x03, 0x08, 0x09
 RECEIVE_MAXIMUM, ALIAS_MAXIMUM, TOPIC_ALIAS, MAX_PACKET = 0x21, 0x22, 0x23, 0x27
-FORMATS = {RECEIVE_MAXIMUM: "!H", ALIAS_MAXIMUM: "!H", TOPIC_ALIAS: "!H", MAX_PACKET: "!I"}
+SERVER_KEEPALIVE, MAXIMUM_QOS, RETAIN_AVAILABLE, WILDCARDS = 0x13, 0x24, 0x25, 0x28
+FORMATS = {
+    RECEIVE_MAXIMUM: "!H", ALIAS_MAXIMUM: "!H", TOPIC_ALIAS: "!H", MAX_PACKET: "!I",
+    SERVER_KEEPALIVE: "!H", MAXIMUM_QOS: "!B", RETAIN_AVAILABLE: "!B", WILDCARDS: "!B",
+}  # fmt: skip
 
 
 @dataclass
@@ -26,12 +30,13 @@ class Packet:
 
 @dataclass
 class Connect:
-    """What a client asked for."""
+    """What a client asked for; `will_retain`: None where it has no will."""
 
     protocol: int
     clean: bool
     keepalive_s: int
     client_id: str
+    will_retain: bool | None
 
 
 @dataclass
@@ -97,7 +102,19 @@ def parse_connect(packet: Packet) -> Connect:
     if protocol == 5:
         _properties, at = read_properties(body, at)
     client_id, _at = read_string(body, at)
-    return Connect(protocol, bool(flags & 2), keepalive_s, client_id.decode())
+    will_retain = bool(flags & 0x20) if flags & 4 else None
+    return Connect(protocol, bool(flags & 2), keepalive_s, client_id.decode(), will_retain)
+
+
+def parse_subscribe(packet: Packet, protocol: int) -> list[str]:
+    """Return the topic filters."""
+    at = 3 if protocol == 5 else 2  # no client of ours sends properties
+    filters = []
+    while at < len(packet.body):
+        topic_filter, at = read_string(packet.body, at)
+        filters.append(topic_filter.decode())
+        at += 1
+    return filters
 
 
 def parse_publish(packet: Packet, protocol: int) -> Publish:
@@ -140,11 +157,15 @@ def packet(kind: int, body: bytes, flags: int = 0) -> bytes:
 
 
 def connack(code: int = 0, *, protocol: int = 5, **granted: int) -> bytes:
-    """Build a CONNACK; `granted` by name: receive_maximum, alias_maximum, max_packet."""
+    """Build a CONNACK; `granted` by name: receive_maximum, max_packet, server_keepalive …"""
     names = {
         "receive_maximum": RECEIVE_MAXIMUM,
         "alias_maximum": ALIAS_MAXIMUM,
         "max_packet": MAX_PACKET,
+        "server_keepalive": SERVER_KEEPALIVE,
+        "maximum_qos": MAXIMUM_QOS,
+        "retain_available": RETAIN_AVAILABLE,
+        "wildcards": WILDCARDS,
     }
     properties = b"".join(
         bytes([names[name]]) + struct.pack(FORMATS[names[name]], value)

@@ -86,12 +86,15 @@ def publishing(
     ack_timeout_s: float = 20.0,
     discover: Any = None,
     place: Any = None,
+    commands: tuple[str, ...] = (),
     **broker: Any,
 ) -> Iterator[MqttPublisher]:
     """Run a publisher with short retries; `broker` overrides the options of `[broker]`."""
     options = BrokerOptions(url=url, **{"retry_max_s": 0.05, "connect_timeout_s": 5.0, **broker})
     publisher = MqttPublisher(
-        PublisherSettings(options, IDENTITY, queue, encoder, status or Status(), place),
+        PublisherSettings(
+            options, IDENTITY, queue, encoder, status or Status(), place, commands=commands
+        ),
         clock=clock or BoardClock(),
         on_command=on_command,
         jitter=random.Random(1),

@@ -25,6 +25,7 @@ class Client:
         self.connect: Connect | None = None
         self.publishes: list[Publish] = []
         self.filters: list[str] = []
+        self.pings = 0
         self.took_leave = False
         self.gone = False
         self._topics: dict[int, str] = {}
@@ -145,12 +146,14 @@ class ScriptedBroker:
             client.publishes.append(publish)
             self.script.on_publish(client, publish)
         elif packet.kind == packets.SUBSCRIBE:
-            at = 3 if client.connect is not None and client.connect.protocol == 5 else 2
-            client.filters.append(packets.read_string(packet.body, at)[0].decode())
-            code = bytes((self.script.on_subscribe(client),))
-            tail = b"\0" + code if at == 3 else code
-            client.send(packets.packet(packets.SUBACK, packet.body[:2] + tail))
+            protocol = client.connect.protocol if client.connect is not None else 4
+            filters = packets.parse_subscribe(packet, protocol)
+            client.filters += filters
+            codes = bytes((self.script.on_subscribe(client),)) * len(filters)
+            properties = b"\0" if protocol == 5 else b""
+            client.send(packets.packet(packets.SUBACK, packet.body[:2] + properties + codes))
         elif packet.kind == packets.PINGREQ:
+            client.pings += 1
             self.script.on_ping(client)
         elif packet.kind == packets.DISCONNECT:
             client.took_leave = True
