@@ -16,6 +16,9 @@ from edge_runtime.errors import EdgeError
 MAX_MESSAGE_BYTES = 128 * 1024  # below the kernel's default for one packet on a local socket
 MAX_DESCRIPTORS = 4
 LONGEST_WAIT_S = 1e6  # poll(2) takes no more than 24 days: what is longer is without end
+# Another thread of this end was quicker; or the other end was closed before it had read all that
+# it was sent. The kernel tells of that once, ahead of the messages that still wait here.
+RECEIVE_AGAIN = (BlockingIOError, ConnectionResetError)
 
 
 class ChannelClosedError(EdgeError):
@@ -77,8 +80,8 @@ class MessageChannel:
         while self._wait(select.POLLIN, timeout_s):
             try:
                 return self._whole(self._socket.recv(MAX_MESSAGE_BYTES))
-            except BlockingIOError:
-                continue  # another thread of this end was quicker
+            except RECEIVE_AGAIN:
+                continue
             except OSError as error:
                 raise ChannelClosedError("the other process is gone") from error
         return None
@@ -93,7 +96,7 @@ class MessageChannel:
         while self._wait(select.POLLIN, timeout_s):
             try:
                 message, descriptors = receive_descriptors(self._socket)
-            except BlockingIOError:
+            except RECEIVE_AGAIN:
                 continue
             except OSError as error:
                 raise ChannelClosedError("the other process is gone") from error

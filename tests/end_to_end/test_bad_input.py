@@ -238,6 +238,7 @@ def test_a_clip_damaged_in_the_middle_goes_on_behind_the_damage(tmp_path: Path) 
     middle = len(content) // 2
     content[middle : middle + 6000] = NOISE[:6000]
     clip.write_bytes(content)
-    records, _log = run_clip(tmp_path, clip)
+    records, log = run_clip(tmp_path, clip)
+    assert "degraded" not in log
     assert 6 <= len(records) <= 12
     assert records[-1]["ts"] - records[0]["ts"] > 0.8

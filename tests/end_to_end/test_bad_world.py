@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from edge_runtime.practice.brokers import BrokerAccount, password_line
 from support.broker import Mosquitto, free_port
 from support.certificates import Authority
 from support.daemon import Daemon, Ear
+from support.proxy import Proxy
 from support.road import head, stream, synthetic
 from support.waiting import until
 
@@ -51,52 +55,67 @@ def test_health_names_the_camera_that_is_not_there(
     assert len(json.dumps(health, separators=(",", ":"))) < 1024
 
 
-USERS = "me:$7$101$AAAAAAAAAAAAAAAA$" + "A" * 86 + "==\n"
+Closing = contextlib.ExitStack
 
 
-def refusing(kind: str, folder: Path) -> tuple[str, str, Callable[[], Mosquitto]]:
-    """Return `[broker]` lines that fail, what the log will say, and what mends the broker."""
+class Refused(NamedTuple):
+    """`[broker]` lines that fail, what the log will say, and what mends it."""
+
+    lines: str
+    said: str
+    mend: Callable[[], object]
+
+
+def nothing_listens(broker: Mosquitto, _folder: Path, closing: Closing) -> Refused:
+    """Nothing stands at the address that the daemon has, until a way to the broker does."""
     port = free_port()
+    return Refused(
+        f'url = "mqtt://127.0.0.1:{port}"',
+        "nothing listens",
+        lambda: closing.enter_context(Proxy(broker.port, port=port)),
+    )
 
-    def open_broker(settings: str = "allow_anonymous true\n") -> Mosquitto:
-        broker = Mosquitto(folder, settings)
-        broker.port = port
-        broker.config.write_text(f"listener {port} 127.0.0.1\nuser root\n{settings}")
+
+def bad_password(broker: Mosquitto, folder: Path, _closing: Closing) -> Refused:
+    """Another password stands in the broker's file than in the daemon's, until it is set right."""
+    users, word = folder / "users", folder / "word"
+    word.write_text("right\n")
+    users.write_text(password_line(BrokerAccount("me", "another")))
+
+    def mend() -> None:
+        users.write_text(password_line(BrokerAccount("me", "right")))
+        broker.reload()
+
+    lines = f'url = "{broker.url}"\nusername = "me"\npassword_file = "word"'
+    return Refused(lines, "broker.password_file", mend)
+
+
+@pytest.mark.parametrize("refuse", [nothing_listens, bad_password])
+def test_a_broker_that_refuses_gets_everything_once_it_takes_it(
+    refuse: Callable[[Mosquitto, Path, Closing], Refused], tmp_path: Path
+) -> None:
+    (tmp_path / "users").touch()
+    broker = Mosquitto(
+        tmp_path, f"user root\nallow_anonymous true\npassword_file {tmp_path / 'users'}\n"
+    )
+    with Closing() as closing:
+        refused = refuse(broker, tmp_path, closing)
         broker.start()
-        return broker
-
-    if kind == "nothing listens":
-        return f'url = "mqtt://127.0.0.1:{port}"', "nothing listens", open_broker
-    (folder / "word").write_text("wrong\n")
-    (folder / "users").write_text(USERS)
-    closed = open_broker(f"allow_anonymous false\npassword_file {folder / 'users'}\n")
-
-    def reopen() -> Mosquitto:
-        closed.stop()
-        return open_broker()
-
-    lines = f'url = "mqtt://127.0.0.1:{port}"\nusername = "me"\npassword_file = "word"'
-    return lines, "broker.password_file", reopen
-
-
-@pytest.mark.parametrize("kind", ["nothing listens", "bad password"])
-def test_a_broker_that_refuses_gets_everything_once_it_takes_it(kind: str, tmp_path: Path) -> None:
-    lines, said, mend = refusing(kind, tmp_path)
-    text = head("X").replace('url = "X"', lines)
-    # Media time soon over: what bears a time before the first connection is late.
-    source = synthetic("frames = 10, rate_fps = 1000, realtime = false")
-    run = Daemon(tmp_path, text + stream(source=source))
-    run.start()
-    until(lambda: "10 results to deliver" in run.text(), "all results in the outbox")
-    until(lambda: said in run.text(), "the reason in the log")
-    broker = mend()
-    ear = Ear(broker.port)
-    try:
+        closing.callback(broker.stop)
+        # There from the beginning: what is delivered before it subscribes it would never hear.
+        ear = Ear(broker.port)
+        closing.callback(ear.close)
+        # Media time soon over: what bears a time before the first connection is late.
+        source = synthetic("frames = 10, rate_fps = 1000, realtime = false")
+        text = head("X").replace('url = "X"', refused.lines)
+        run = Daemon(tmp_path, text + stream(source=source))
+        run.start()
+        until(lambda: "10 results to deliver" in run.text(), "all results in the outbox")
+        until(lambda: refused.said in run.text(), "the reason in the log")
+        assert ear.heard == []
+        refused.mend()
         assert run.wait(30) == 0
         ear.wait_for(lambda heard: len(heard.of("detections")) == 10)
-    finally:
-        ear.close()
-        broker.stop()
     assert [one["seq"] for one in ear.of("detections")] == list(range(1, 11))
     assert all(one["late"] for one in ear.of("detections"))
     assert "Traceback" not in run.text()

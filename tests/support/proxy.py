@@ -26,14 +26,14 @@ class Proxied:
 
 
 class Proxy:
-    """Listens on a free loopback port and forwards to `target_port`.
+    """Listens on a loopback port (0: a free one) and forwards to `target_port`.
 
     `swallow`: connections stay open and nothing passes any more (a half-open link).
     `cut`: every present connection is closed. `delay_s`: each piece is so long on its way.
     Use as a context manager.
     """
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, port: int = 0) -> None:
         self.target_port = target_port
         self.delay_s = 0.0
         self.connections: list[Proxied] = []
@@ -41,7 +41,7 @@ class Proxy:
         self._forwards.set()
         self._threads: list[threading.Thread] = []
         self._closing = False
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = int(self._listener.getsockname()[1])
         self._spawn(self._accept)
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +255,27 @@ def test_a_closed_end_tells_the_one_that_waits() -> None:
     with pytest.raises(ChannelClosedError):
         ours.send(b"x")
     ours.post(b"x")  # lost, and that is all
+    ours.close()
+
+
+def receive_message(channel: MessageChannel) -> bytes | None:
+    received = channel.receive_with_descriptors(DONE_S)
+    return None if received is None else received[0]
+
+
+@pytest.mark.parametrize("receive", [MessageChannel.receive, receive_message])
+def test_what_was_sent_before_the_other_end_closed_comes_though_it_had_not_read_all(
+    receive: Callable[[MessageChannel], bytes | None],
+) -> None:
+    ours, theirs = MessageChannel.pair()
+    other = MessageChannel(theirs)
+    ours.post(b"never read")
+    other.send(b"one")
+    other.send(b"the last")
+    other.close()
+    assert [receive(ours), receive(ours)] == [b"one", b"the last"]
+    with pytest.raises(ChannelClosedError):
+        receive(ours)
     ours.close()
 
 
