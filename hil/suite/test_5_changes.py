@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edge_runtime.topics import Topics
 from hil import bundles
-from hil.site import CONFIG, SERVICE, STICK, Site
+from hil.office import SITE
+from hil.site import CONFIG, DEVICE, SERVICE, STATE, STICK, Site
+from support import format_2
 
 NEWER, BROKEN, DEAF, LATE, NEWEST = "0.99.0", "0.99.1", "0.99.2", "0.99.3", "0.99.4"
+FORMAT_3 = "0.99.5"
 OPT, UNIT = "/opt/edge-runtime", f"/etc/systemd/system/{SERVICE}.service"
 RUN = "edge_runtime/cli/run.py"
 CRASHES = 'raise RuntimeError("this version was broken on purpose")\n'
@@ -67,6 +73,64 @@ def test_an_upgrade_takes_over_what_was_there(site: Site, bundle: Path, tmp_path
     assert [one["device"] for one in site.office.devices()] == ["board"]
     site.hear_more()
     site.miss_nothing()
+
+
+def leave_old_outbox(site: Site, boot: int, place: Path) -> None:
+    """Put an outbox in place as the program before format 3 left it, the plug pulled in that boot.
+
+    The service is stopped.
+    """
+    format_2.make(place / "outbox", place / "outbox.mark", boot)
+    site.must(f"rm -rf {STATE}/outbox {STATE}/outbox.mark")
+    for name in ("outbox", "outbox.mark"):
+        site.board.put(place / name, f"{STATE}/{name}")
+    site.must(
+        f"chown -R edge-runtime: {STATE}/outbox {STATE}/outbox.mark; chmod 700 {STATE}/outbox"
+    )
+
+
+def came_of(site: Site, boot: int, kind: str) -> list[dict[str, Any]]:
+    """Return what the office has heard of a boot, in order, repetitions left out."""
+    found = {one["seq"]: one for one in site.ear.of(kind) if one["boot"] == boot}
+    return list(found.values())
+
+
+def test_an_upgrade_from_the_outbox_of_before_delivers_all_that_it_held(
+    site: Site, bundle: Path, tmp_path: Path
+) -> None:
+    newer = bundles.another(bundle, tmp_path / "newer.tar.gz", FORMAT_3)
+    site.load_stick(newer)
+    site.must(f"systemctl stop {SERVICE}", timeout_s=60 * site.board.slowness)
+    boot = site.births()[-1]["boot"] + 1
+    leave_old_outbox(site, boot, tmp_path)
+    installed = site.install(newer, "--watch 5")
+    assert installed.rc == 0, installed.out
+    site.hear("its birth", lambda: site.births()[-1]["boot"] > boot)
+    assert site.births()[-1]["version"] == FORMAT_3
+    for kind, held in (
+        ("event", format_2.alarms()[format_2.ALARMS_DONE :]),
+        ("detections", format_2.plains()[format_2.PLAINS_DONE :]),
+    ):
+        site.hear(
+            f"what waited: {kind}", lambda k=kind, h=held: len(came_of(site, boot, k)) >= len(h)
+        )
+        assert [one["seq"] for one in came_of(site, boot, kind)] == held
+        assert all(one["late"] for one in came_of(site, boot, kind))
+    assert {one["rule"] for one in came_of(site, boot, "event")} == {"yard"}
+    hole = {"of_boot": boot, "from_seq": 2_001, "to_seq": 2_050, "reason": "summarised"}
+    site.hear(
+        "what was declared", lambda: any(hole.items() <= one.items() for one in site.ear.of("gap"))
+    )
+    site.hear(
+        "what was thinned out", lambda: [one["count"] for one in site.ear.of("summary")] == [50]
+    )
+    assert site.books().inversions == []
+    # What was acknowledged before the upgrade can still be asked for.
+    asked = {"boot": boot, "from_seq": 1, "to_seq": format_2.RESULTS}
+    site.ear.publish(f"{Topics(SITE, DEVICE).base}/cmd/replay", json.dumps(asked).encode())
+    site.hear_more()
+    site.miss_nothing()
+    assert site.status()["outbox"]["state"] == "ok"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ RESULTS, ALARM_EVERY = 600, 10
 ALARMS_DONE, PLAINS_DONE = 20, 200
 # The state was saved here; what came after was in the log alone.
 SAVED_AT = 500
-HOLE = (BOOT, "summarised", 2_001, 2_050, 50)
+HOLE = ("summarised", 2_001, 2_050, 50)
 
 
 def alarms() -> list[int]:
@@ -42,7 +42,7 @@ def pending() -> set[int]:
     return {*alarms()[ALARMS_DONE:], *plains()[PLAINS_DONE:]}
 
 
-def make(folder: Path, mark: Path) -> None:
+def make(folder: Path, mark: Path, boot: int = BOOT) -> None:
     """Leave it as a power cut does: with its newest commits in the log."""
     folder.mkdir(parents=True)
     work = folder.with_name("making")
@@ -54,57 +54,57 @@ def make(folder: Path, mark: Path) -> None:
         connection.execute(f"CREATE TABLE {name} (row INTEGER PRIMARY KEY, data BLOB NOT NULL)")
     connection.execute(f"PRAGMA application_id={0x45524F42}")
     connection.execute("PRAGMA user_version=2")
-    for table, row, payload in rows():
+    for table, row, payload in rows(boot):
         data = with_crc(TABLES.index(table), row, payload)
         connection.execute(f"INSERT INTO {table} VALUES (?, ?)", (row, data))
     for name in ("outbox.db", "outbox.db-wal"):
         shutil.copy(work / name, folder / name)
     connection.close()
     shutil.rmtree(work)
-    number = b"%019d" % BOOT
+    number = b"%019d" % boot
     (folder / "boot").write_bytes(number + b" %08x\n" % crc32(number))
-    sealed = with_crc(7, 1, [1, BOOT, {BOOT: 4_096}])
+    sealed = with_crc(7, 1, [1, boot, {boot: 4_096}])
     slot = len(sealed).to_bytes(4, "big") + sealed
     mark.write_bytes(bytes(4_096) + slot.ljust(4_096, b"\0"))
 
 
-def rows() -> Iterator[tuple[str, int, Any]]:
+def rows(boot: int = BOOT) -> Iterator[tuple[str, int, Any]]:
     """Yield table, key and payload of every row."""
-    yield "model", NAMES_KEY, [MODEL, "9f" * 32, LABELS, BOOT, RULES]
+    yield "model", NAMES_KEY, [MODEL, "9f" * 32, LABELS, boot, RULES]
     for seq in range(1, RESULTS + 1):
         thing = [2, 0.75, [0.1, 0.2, 0.3, 0.4], seq]
         is_alarm = seq % ALARM_EVERY == 0
         body = [6, "enter", thing, 1, "", None, None, False] if is_alarm else [1, [thing]]
         stamp = [WALL_S + seq, MONOTONIC_S + seq, True]
-        yield "alarm" if is_alarm else "plain", key(seq), [NAMES_KEY, "road", *stamp, body]
+        yield "alarm" if is_alarm else "plain", key(boot, seq), [NAMES_KEY, "road", *stamp, body]
     lines = {"person": [3, 0.5, 0.75, 2.0, 3.0]}
     span = [WALL_S - 60.0 - MONOTONIC_S, MONOTONIC_S, WALL_S]
-    summary = [0, "road", "detections", NAMES_KEY, BOOT, *span, True, 50, 2_050, lines, ""]
+    summary = [0, "road", "detections", NAMES_KEY, boot, *span, True, 50, 2_050, lines, ""]
     yield "summary", 1, summary
-    yield "declared", 1, [*HOLE, 1, 0]
-    yield "meta", 1, state()
+    yield "declared", 1, [boot, *HOLE, 1, 0]
+    yield "meta", 1, state(boot)
 
 
-def state() -> list[Any]:
+def state(boot: int) -> list[Any]:
     """Return the row that says how it stood."""
     upto = (1 << 63) - 1
     saved = [[s for s in seqs if s <= SAVED_AT] for seqs in (alarms(), plains())]
     spans = [
-        [lane, key(seqs[done - 1]), upto]
+        [lane, key(boot, seqs[done - 1]), upto]
         for lane, seqs, done in ((0, saved[0], ALARMS_DONE), (1, saved[1], PLAINS_DONE))
     ]
     counts = [len(saved[0]) - ALARMS_DONE, len(saved[1]) - PLAINS_DONE, 0]
-    tails = [key(saved[0][-1]), key(saved[1][-1]), key(0)]
-    epochs = {BOOT: WALL_S - MONOTONIC_S}
+    tails = [key(boot, saved[0][-1]), key(boot, saved[1][-1]), key(boot, 0)]
+    epochs = {boot: WALL_S - MONOTONIC_S}
     return [
-        BOOT, [*spans, [2, key(0), upto]], counts, tails, SAVED_AT, 30_000, [1, 0, 0, 0, 0],
+        boot, [*spans, [2, key(boot, 0), upto]], counts, tails, SAVED_AT, 30_000, [1, 0, 0, 0, 0],
         WALL_S + SAVED_AT, epochs, {}, [0, 50, 0], {}, 0, False, 40, [],
     ]  # fmt: skip
 
 
-def key(seq: int) -> int:
+def key(boot: int, seq: int) -> int:
     """Return the key of a result."""
-    return BOOT << 40 | seq
+    return boot << 40 | seq
 
 
 def with_crc(table: int, row: int, payload: Any) -> bytes:
