@@ -11,8 +11,8 @@ import msgspec
 
 from edge_runtime.daemon.loading import LoadedConfig
 from edge_runtime.daemon.probation import Probation
-from edge_runtime.errors import EMPTY, EdgeError, OutboxError, RawText, Text, UsageError
-from edge_runtime.urls import error_text
+from edge_runtime.errors import EMPTY, OutboxError, Text, UsageError
+from edge_runtime.stream.task import describe
 
 log = logging.getLogger("edge_runtime.daemon")
 
@@ -179,7 +179,7 @@ class ChangeMachine:
             return "refused"
         except Exception as error:
             log.exception("a configuration could not be checked")
-            self._reason = RawText(error_text(error))
+            self._reason = describe(error)
             return "refused"
         return "accepted"
 
@@ -208,9 +208,7 @@ class ChangeMachine:
             self._target.apply(self._checked, self._probation, retries=self._change.retries)
         except Exception as error:
             log.exception("the configuration could not be applied")
-            self._reason = (
-                error.text if isinstance(error, EdgeError) else RawText(error_text(error))
-            )
+            self._reason = describe(error)
             return "failed"
         return "applied"
 

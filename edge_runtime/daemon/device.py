@@ -30,9 +30,7 @@ from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.model.runner import RunnerCache
 from edge_runtime.model.trial_ledger import TrialLedger
 from edge_runtime.publish.contract import LinkHealth, OnCommand, Publisher, PublisherSettings
-from edge_runtime.stream.baseline import Baselines
 from edge_runtime.stream.build import worker_count
-from edge_runtime.stream.build_sensor import SensorState
 from edge_runtime.stream.builder import RunningStream, StreamBuilder
 from edge_runtime.stream.crash_guard import CrashGuard
 from edge_runtime.stream.frame_tap import FrameTaps
@@ -96,7 +94,7 @@ class RunningDevice:
             publish_modes=context.uplink,
             throttle=self.throttle,
             observe=context.observe,
-            memory=SensorState(Baselines(context.state_dir), outbox.open_alarms),
+            open_alarms=outbox.open_alarms,
             children=context.children,
             works_for=context.crashes.works_for,
             taps=self.taps,

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from edge_runtime.errors import EdgeError, because
 log = logging.getLogger("edge_runtime.daemon")
 
 BACKLOG = 4
+PIECE_BYTES = 65_536
 RETRY_S = 1.0  # where a connection cannot be taken in, as with too many open files
 
 
@@ -114,6 +116,37 @@ def no_answer(path: Path, timeout_s: float) -> EdgeError:
         path=path,
         seconds=timeout_s,
     )
+
+
+def received(connection: socket.socket, size: int, ends_s: float) -> bytes:
+    """Return so many bytes, fewer where the other end closes before. Raises OSError.
+
+    `ends_s`: the monotonic moment at which they must be there, else it is a TimeoutError.
+    """
+    got = bytearray()
+    while len(got) < size:
+        left_s = ends_s - time.monotonic()
+        if left_s <= 0.0:
+            raise TimeoutError
+        connection.settimeout(left_s)
+        piece = connection.recv(min(size - len(got), PIECE_BYTES))
+        if not piece:
+            break
+        got += piece
+    return bytes(got)
+
+
+@contextlib.contextmanager
+def answering(path: Path, timeout_s: float) -> Iterator[None]:
+    """Raise EdgeError in place of an OSError while an answer is received at a socket."""
+    try:
+        yield
+    except TimeoutError:
+        raise no_answer(path, timeout_s) from None
+    except OSError as error:
+        raise EdgeError(
+            "the daemon does not answer: {reason}; see its log", reason=because(error)
+        ) from None
 
 
 @contextlib.contextmanager

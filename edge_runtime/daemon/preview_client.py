@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_runtime.daemon.local_socket import connected, no_answer
+from edge_runtime.daemon.local_socket import answering, connected, received
 from edge_runtime.daemon.preview_protocol import (
     LENGTHS,
     SOCKET,
@@ -58,32 +58,13 @@ def previews(folder: Path, request: PreviewRequest) -> Iterator[Preview]:
 def receive(connection: socket.socket, path: Path, timeout_s: float) -> Preview | None:
     """Return the next answer; None: there is no further one. Raises EdgeError."""
     ends_s = time.monotonic() + timeout_s
-    try:
+    with answering(path, timeout_s):
         lengths = received(connection, LENGTHS.size, ends_s)
         if not lengths:
             return None
         head_bytes, jpeg_bytes = decode_lengths(lengths)
         head = received(connection, head_bytes, ends_s)
         jpeg = received(connection, jpeg_bytes, ends_s)
-    except TimeoutError:
-        raise no_answer(path, timeout_s) from None
-    except OSError as error:
-        raise EdgeError("the daemon does not answer: {reason}; see its log", reason=error) from None
     if len(head) < head_bytes or len(jpeg) < jpeg_bytes:
         raise EdgeError("the daemon ended within an answer; see its log")
     return Preview(decode_head(head), jpeg)
-
-
-def received(connection: socket.socket, size: int, ends_s: float) -> bytes:
-    """Return so many bytes, fewer where the other end closes before. Raises OSError."""
-    got = bytearray()
-    while len(got) < size:
-        left_s = ends_s - time.monotonic()
-        if left_s <= 0.0:
-            raise TimeoutError
-        connection.settimeout(left_s)
-        piece = connection.recv(size - len(got))
-        if not piece:
-            break
-        got += piece
-    return bytes(got)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.daemon.local_socket import LocalListener, connected, no_answer
+from edge_runtime.daemon.local_socket import LocalListener, answering, connected, received
 from edge_runtime.errors import EMPTY, EdgeError, Text
 from edge_runtime.outbox.health import OutboxHealth
 from edge_runtime.publish.contract import LinkHealth
@@ -111,35 +110,15 @@ def ask(folder: Path) -> dict[str, Any] | None:
     asker = connected(folder, NAME, ANSWER_TIMEOUT_S)
     if asker is None:
         return None
-    with asker:
-        told = all_of(asker, ends_s, folder)
-    return read_answer(told, folder)
+    with asker, answering(folder / NAME, ANSWER_TIMEOUT_S):
+        answer = received(asker, MOST_BYTES, ends_s)
+    return read_answer(answer, folder)
 
 
-def all_of(asker: socket.socket, ends_s: float, folder: Path) -> bytes:
-    """Return what comes until the other end closes. Raises EdgeError where it takes too long."""
-    told = bytearray()
-    try:
-        while len(told) <= MOST_BYTES:
-            left_s = ends_s - time.monotonic()
-            if left_s <= 0:
-                raise no_answer(folder / NAME, ANSWER_TIMEOUT_S)
-            asker.settimeout(left_s)
-            piece = asker.recv(65_536)
-            if not piece:
-                break
-            told += piece
-    except TimeoutError:
-        raise no_answer(folder / NAME, ANSWER_TIMEOUT_S) from None
-    except OSError as error:
-        raise EdgeError("the daemon does not answer: {reason}; see its log", reason=error) from None
-    return bytes(told)
-
-
-def read_answer(told: bytes, folder: Path) -> dict[str, Any]:
+def read_answer(raw: bytes, folder: Path) -> dict[str, Any]:
     """Return an answer that holds what commands show. Raises EdgeError."""
     try:
-        answer: dict[str, Any] = with_texts(msgspec.json.decode(told, type=dict[str, Any]))
+        answer: dict[str, Any] = with_texts(msgspec.json.decode(raw, type=dict[str, Any]))
         msgspec.convert(answer, DaemonStatus, dec_hook=decode_text)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise EdgeError(

@@ -28,7 +28,6 @@ from edge_runtime.publish.stdout import line_of
 from edge_runtime.records import Result, Stored
 from edge_runtime.stream.baseline import Baselines
 from edge_runtime.stream.build import worker_count
-from edge_runtime.stream.build_sensor import SensorState
 from edge_runtime.stream.builder import StreamBuilder, build_streams
 from edge_runtime.stream.pipeline import Sink
 
@@ -78,7 +77,6 @@ class RecordingReplay:
         # The day's bytes are not the recording's: its folder holds no ledger, and none is saved.
         uplink = Uplink(feed.path, clock)
         uplink.limit(config.uplink)
-        memory = SensorState(Baselines(state_dir))
         builder = StreamBuilder(
             pool=self._pool,
             runners=self._runners,
@@ -87,11 +85,10 @@ class RecordingReplay:
             ledger=TrialLedger(state_dir),
             track_ids=itertools.count(1),
             publish_modes=uplink,
-            memory=memory,
             feed=feed,
             mode=lambda: mode,
         )
-        (self._stream,) = build_streams(config, packs, builder, memory)
+        (self._stream,) = build_streams(config, packs, builder, Baselines(state_dir))
 
     def run(self, wants: ControlRequests) -> bool:
         """Play to the end, or until somebody wants it to stop. Raises EdgeError where a part fails.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -16,60 +16,40 @@ from edge_runtime.model.resolve import channels_of, label_ids, model_of, with_wi
 from edge_runtime.options import StreamOptions
 from edge_runtime.records import NO_MODEL
 from edge_runtime.rules.scheduled import ALWAYS, RuleSchedule
-from edge_runtime.stream.baseline import Baselines, EffectiveRules, effective_rules
+from edge_runtime.stream.baseline import EffectiveRules
 from edge_runtime.stream.pipeline import PublishModes, Sink
-from edge_runtime.stream.sensor_reporter import ReporterSettings, SensorReporter
+from edge_runtime.stream.sensor_reporter import NONE_ON, ReporterSettings, SensorReporter
 from edge_runtime.stream.sensor_task import SensorTask, WindowModel
+from edge_runtime.stream.setup import StreamSetup
 from edge_runtime.stream.stream_hours import StreamHours
 
 log = logging.getLogger("edge_runtime.stream")
 
 
-def no_alarms(_stream: str) -> Mapping[str, Stamp]:
-    """Return that no alarm of a stream is on."""
-    return {}
-
-
-class SensorState(msgspec.Struct, frozen=True):
-    """What a sensor's stream knows from before: what was learnt on site, which alarms are on."""
-
-    baselines: Baselines | None = None
-    open_alarms: Callable[[str], Mapping[str, Stamp]] = no_alarms
-
-
-NO_MEMORY = SensorState()
-
-
 def build_sensor(
-    stream: StreamOptions,
-    pack: Pack | None,
-    forced_engine: str,
+    setup: StreamSetup,
     sink: Sink,
     clock: Clock,
     publish_modes: PublishModes,
-    memory: SensorState = NO_MEMORY,
+    *,
+    alarms: Mapping[str, Stamp] = NONE_ON,
     opens: DelegateOpens | None = None,
     children: ChildFactory | None = None,
-    limits: EffectiveRules | None = None,
     schedule: RuleSchedule = ALWAYS,
     decisions: StreamDecisions | None = None,
 ) -> SensorTask:
-    """Make the task of a sensor, with or without a model.
-
-    `limits`: the rules that it runs with; None: those that the memory's baselines give.
-    """
+    """Make the task of a sensor, with or without a model. `alarms`: those on from before."""
     window_model: WindowModel | None = None
-    model = pack.ref if pack is not None else NO_MODEL
-    limits = limits or effective_rules(stream, model, memory.baselines)
+    stream, pack, limits = setup.options, setup.pack, setup.limits
+    assert limits is not None
     settings = reporter_settings(stream, pack, publish_modes, limits, schedule)
-    alarms = memory.open_alarms(stream.name)
     if pack is None:
         reporter = readings_reporter(stream, settings, alarms)
     else:
         from edge_runtime.model.window_runner import PackWindowModel
 
         reporter = model_reporter(stream, pack, settings, alarms)
-        window_model = PackWindowModel(model_of(stream, pack, forced_engine, opens, children))
+        window_model = PackWindowModel(model_of(stream, pack, setup.forced_engine, opens, children))
     task = SensorTask(
         stream.name,
         reporter=reporter,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import TypeAlias
 
 import msgspec
 
 from edge_runtime.board.throttle import Throttle
-from edge_runtime.clock import Clock
+from edge_runtime.clock import Clock, Stamp
 from edge_runtime.decision_log.recorder import StreamDecisions
 from edge_runtime.infer.pool import Pool
 from edge_runtime.isolation.children import ChildFactory
@@ -23,6 +24,7 @@ from edge_runtime.rules.scheduled import RuleSchedule, no_mode
 from edge_runtime.sources.base import Source
 from edge_runtime.sources.bus_registry import BusRegistry
 from edge_runtime.sources.shared import SharedSource
+from edge_runtime.stream.baseline import Baselines
 from edge_runtime.stream.build import (
     SLOTS_BESIDE_WORKERS,
     build_capture,
@@ -30,13 +32,7 @@ from edge_runtime.stream.build import (
     source_opener,
     trial_of,
 )
-from edge_runtime.stream.build_sensor import (
-    NO_MEMORY,
-    SensorState,
-    build_sensor,
-    reporter_settings,
-    say_baseline,
-)
+from edge_runtime.stream.build_sensor import build_sensor, reporter_settings, say_baseline
 from edge_runtime.stream.build_vision import build_picture, exchange_picture
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.crash_guard import WorksFor, nobody
@@ -49,6 +45,14 @@ from edge_runtime.stream.task import StreamTask
 from edge_runtime.stream.vision_task import Observe, VisionTask
 
 EXCHANGE_TIMEOUT_S = 5.0
+
+OpenAlarms: TypeAlias = Callable[[str], Mapping[str, Stamp]]
+"""Which alarms of a stream are on from before, by rule, since when."""
+
+
+def no_alarms(_stream: str) -> Mapping[str, Stamp]:
+    """Return that no alarm of a stream is on."""
+    return {}
 
 
 class RunningStream(msgspec.Struct, frozen=True):
@@ -79,7 +83,7 @@ class StreamBuilder:
         publish_modes: PublishModes,
         throttle: Throttle | None = None,
         observe: Observe | None = None,
-        memory: SensorState = NO_MEMORY,
+        open_alarms: OpenAlarms = no_alarms,
         feed: RecordingOptions | None = None,
         children: ChildFactory | None = None,
         works_for: WorksFor = nobody,
@@ -96,7 +100,7 @@ class StreamBuilder:
         self._publish_modes = publish_modes
         self._throttle = throttle
         self._observe = observe
-        self._memory = memory
+        self._open_alarms = open_alarms
         self._feed = feed
         self._children = children
         self._works_for = works_for
@@ -179,18 +183,15 @@ class StreamBuilder:
 
     def _sensor(self, setup: StreamSetup) -> SensorTask:
         return build_sensor(
-            setup.options,
-            setup.pack,
-            setup.forced_engine,
+            setup,
             self._sink,
             self._clock,
             self._publish_modes,
-            self._memory,
-            self._ledger.opens,
-            self._children,
-            setup.limits,
-            RuleSchedule(setup.time_zone, self._mode),
-            self._decisions(setup.name),
+            alarms=self._open_alarms(setup.name),
+            opens=self._ledger.opens,
+            children=self._children,
+            schedule=RuleSchedule(setup.time_zone, self._mode),
+            decisions=self._decisions(setup.name),
         )
 
     def _picture(self, setup: StreamSetup) -> VisionTask:
@@ -225,7 +226,10 @@ class StreamBuilder:
 
 
 def build_streams(
-    config: Config, packs: dict[str, Pack], builder: StreamBuilder, memory: SensorState = NO_MEMORY
+    config: Config,
+    packs: dict[str, Pack],
+    builder: StreamBuilder,
+    baselines: Baselines | None = None,
 ) -> Iterator[RunningStream]:
     """Make every stream of a configuration; nothing is started."""
-    return map(builder.build, setups_of(config, packs, memory.baselines))
+    return map(builder.build, setups_of(config, packs, baselines))

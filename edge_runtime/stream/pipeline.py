@@ -82,7 +82,6 @@ class Pipeline:
         self._groups = LabelGroups(model.labels) if groups is None else groups
         self._pace = pace or PaceMonitor()
         self._tracker: Tracker | None = None
-        self._rules: tuple[RuleUse, ...] = settings.rules
         self._next_interval_s: float | None = None
         self._last: Stamp | None = None
         self._seen: Decoded | None = None  # in the last sample, if a model looked at that
@@ -118,7 +117,6 @@ class Pipeline:
 
     def _take(self, settings: PipelineSettings) -> None:
         self._settings = settings
-        self._publish = settings.publish
         self._min_score = settings.min_score
         self._class_ids = wanted = settings.class_ids
         self._trackable = self._groups.widened(wanted) if wanted and settings.track else wanted
@@ -238,7 +236,7 @@ class Pipeline:
         if mode != "interval" or isinstance(decoded, Detections):
             return False
         if self._next_interval_s is None or stamp.monotonic_s >= self._next_interval_s:
-            self._next_interval_s = stamp.monotonic_s + self._publish.every_s
+            self._next_interval_s = stamp.monotonic_s + self._settings.publish.every_s
             return True
         return False
 

@@ -19,8 +19,8 @@ from edge_runtime.rules.base import TIME_TOLERANCE_S
 # The least time that levels speak of. Not a block's: over a slow port a block is a single row, and
 # its levels would be that sample.
 LEVEL_SPAN_S = 1.0
-LEVELS = ("min", "max", "mean", "rms")
-COMPARED_LEVELS = ("mean", "rms")  # with a dead band; the extremes of a signal never stand still
+LEVELS = ("_min", "_max", "_mean", "_rms")
+COMPARED_LEVELS = ("_mean", "_rms")  # with a dead band; the extremes of a signal never stand still
 
 
 class BlockReadings(Protocol):
@@ -47,13 +47,10 @@ class RowReadings:
         shorten: Sequence[Callable[[float], float]],
     ) -> None:
         self._channels, self._units, self._shorten = channels, units, shorten
-        self._due = DueValues(len(channels), self._bands(publish), publish, mode)
+        self._due = DueValues(channels, publish, mode)
 
     def exchange(self, publish: PublishOptions, mode: Callable[[], PublishMode]) -> None:
-        self._due.exchange(self._bands(publish), publish, mode)
-
-    def _bands(self, publish: PublishOptions) -> list[tuple[int, float]]:
-        return [(self._channels.index(name), band) for name, band in publish.dead_band.items()]
+        self._due.exchange(publish, mode)
 
     def take(self, block: Samples) -> Iterator[tuple[Stamp, Reading]]:
         row = block.values[-1].tolist()
@@ -77,24 +74,17 @@ class SignalReadings:
         mode: Callable[[], PublishMode],
         shorten: Sequence[Callable[[float], float]],
     ) -> None:
-        self._names = [f"{name}_{level}" for name in channels for level in LEVELS]
+        self._names = [name + level for name in channels for level in LEVELS]
         self._units = [unit for unit in units for _ in LEVELS]
         self._shorten = [short for short in shorten for _ in LEVELS]
-        self._due = DueValues(len(self._names), self._bands(publish), publish, mode)
+        self._due = DueValues(self._names, publish, mode, compared=COMPARED_LEVELS)
         self._mode = mode
         self._levels = SignalLevels(len(channels))
         self._missing_rows = 0  # until a second is full
 
     def exchange(self, publish: PublishOptions, mode: Callable[[], PublishMode]) -> None:
-        self._due.exchange(self._bands(publish), publish, mode)
+        self._due.exchange(publish, mode)
         self._mode = mode
-
-    def _bands(self, publish: PublishOptions) -> list[tuple[int, float]]:
-        return [
-            (self._names.index(f"{name}_{level}"), band)
-            for name, band in publish.dead_band.items()
-            for level in COMPARED_LEVELS
-        ]
 
     def take(self, block: Samples) -> Iterator[tuple[Stamp, Reading]]:
         span_rows = math.ceil(LEVEL_SPAN_S * block.rate_hz)
@@ -157,29 +147,30 @@ class DueValues:
     """Says which values are published, by the publish mode of the moment.
 
     Each is held against what was last sent of it: one that was missing then (NaN) is due as soon as
-    it is back, where its heartbeat is over, or it has left its dead band meanwhile. `bands` gives
-    those by the value's place.
+    it is back, where its heartbeat is over, or it has left its dead band meanwhile. The dead band
+    of a channel is that of each value whose name is the channel's with an ending of `compared`.
     """
 
     def __init__(
         self,
-        count: int,
-        bands: Sequence[tuple[int, float]],
+        names: Sequence[str],
         publish: PublishOptions,
         mode: Callable[[], PublishMode],
+        *,
+        compared: Sequence[str] = ("",),
     ) -> None:
-        self.exchange(bands, publish, mode)
-        self._sent = np.full(count, np.nan)
-        self._sent_s = np.full(count, -np.inf)
+        self._names, self._compared = names, compared
+        self.exchange(publish, mode)
+        self._sent = np.full(len(names), np.nan)
+        self._sent_s = np.full(len(names), -np.inf)
 
-    def exchange(
-        self,
-        bands: Sequence[tuple[int, float]],
-        publish: PublishOptions,
-        mode: Callable[[], PublishMode],
-    ) -> None:
+    def exchange(self, publish: PublishOptions, mode: Callable[[], PublishMode]) -> None:
         """Go on by other options; what was sent, and when, still counts."""
-        self._bands = bands
+        self._bands = [
+            (self._names.index(channel + ending), band)
+            for channel, band in publish.dead_band.items()
+            for ending in self._compared
+        ]
         self._heartbeat_s = publish.heartbeat_s
         self._every_s = publish.every_s
         self._mode = mode
@@ -201,7 +192,7 @@ class DueValues:
             return at_s - float(self._sent_s.max()) >= self._every_s
         oldest_s = float(self._sent_s[is_there].min())
         return at_s - oldest_s >= self._heartbeat_s or any(
-            abs(row[place] - self._sent[place]) > band for place, band in self._bands
+            abs(row[index] - self._sent[index]) > band for index, band in self._bands
         )
 
 

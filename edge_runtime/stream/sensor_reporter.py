@@ -145,9 +145,7 @@ class SensorReporter:
             for i, rule in enumerate(settings.rules)
         )
         self._rule_names = tuple(rule.name for rule in settings.rules)
-        self._due = DueValues(
-            len(self._channels), self._bands(settings.publish), settings.publish, settings.mode
-        )
+        self._due = DueValues(self._channels, settings.publish, settings.mode)
         self._min_score = settings.min_score
         self._class_ids = settings.class_ids
         self._shorten = [
@@ -157,9 +155,6 @@ class SensorReporter:
         self._mode = settings.mode
         self._hours = settings.hours
         self._readings: BlockReadings | None = None
-
-    def _bands(self, publish: PublishOptions) -> list[tuple[int, float]]:
-        return [(self._channels.index(name), band) for name, band in publish.dead_band.items()]
 
     def exchange(self, settings: ReporterSettings) -> None:
         """Go on by other settings: alarms that are on stay on, by the name of their rule."""
@@ -172,7 +167,7 @@ class SensorReporter:
         )
         self._rule_names = tuple(rule.name for rule in settings.rules)
         self._publish, self._mode = settings.publish, settings.mode
-        self._due.exchange(self._bands(settings.publish), settings.publish, settings.mode)
+        self._due.exchange(settings.publish, settings.mode)
         if self._readings is not None:
             self._readings.exchange(settings.publish, settings.mode)
         self._min_score = settings.min_score

@@ -20,15 +20,25 @@ from edge_runtime.infer.engines import open_backend
 from edge_runtime.infer.pool import Pool
 from edge_runtime.manifest import Pack
 from edge_runtime.model.runner import Model, RunnerCache
-from edge_runtime.options import AlwaysOptions, ModelOptions, PublishOptions, StreamOptions
+from edge_runtime.options import (
+    AlwaysOptions,
+    BrokerOptions,
+    Config,
+    DeviceOptions,
+    ModelOptions,
+    PublishOptions,
+    StreamOptions,
+)
 from edge_runtime.packs.manifest_file import open_pack
 from edge_runtime.raw import Tensor
 from edge_runtime.records import Result
 from edge_runtime.sources.base import Source
+from edge_runtime.stream.baseline import Baselines
 from edge_runtime.stream.build_vision import build_pipeline
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.health import StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
+from edge_runtime.stream.setup import StreamSetup, setups_of
 from edge_runtime.stream.vision_task import FrameSelection, VisionTask
 from support.road import PACK
 
@@ -65,6 +75,15 @@ def recorded() -> tuple[CannedModel, tuple[Tensor, ...]]:
 def no_limit(clock: Clock) -> Uplink:
     """Return an uplink without a daily limit, whose file is nowhere and is never written."""
     return Uplink(Path("nowhere"), clock)
+
+
+def sensor_setup(
+    stream: StreamOptions, pack: Pack | None = None, baselines: Baselines | None = None
+) -> StreamSetup:
+    """Return how a sensor's stream of a configuration runs."""
+    config = Config(DeviceOptions("test", "board"), BrokerOptions("mqtt://nowhere"), (stream,))
+    (setup,) = setups_of(config, {} if pack is None else {stream.name: pack}, baselines)
+    return setup
 
 
 def canned(runs: int = 1, *, repeat: bool = True) -> Backend:

@@ -30,8 +30,8 @@ from edge_runtime.stream.baseline import (
     effective_rules,
     limit_of,
 )
-from edge_runtime.stream.build_sensor import SensorState, build_sensor
-from support.engine import Results, no_limit
+from edge_runtime.stream.build_sensor import build_sensor
+from support.engine import Results, no_limit, sensor_setup
 from support.learning import LEVEL, readings, steady
 
 NOW = Stamp(1.8e9, 5.0)
@@ -171,13 +171,13 @@ def test_the_stream_says_in_health_and_log_what_becomes_of_its_baseline(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = ManualClock()
-    memory = SensorState(saved(tmp_path))
+    baselines = saved(tmp_path)
     stream = readings(LEVEL).stream
-    task = build_sensor(stream, None, "auto", Results(), clock, no_limit(clock), memory)
+    task = build_sensor(sensor_setup(stream, None, baselines), Results(), clock, no_limit(clock))
     assert task.health.baseline == "of 2027-01-15"
     assert caplog.records == []
     (tmp_path / "baselines" / "well.json").write_bytes(b"{")
-    task = build_sensor(stream, None, "auto", Results(), clock, no_limit(clock), memory)
+    task = build_sensor(sensor_setup(stream, None, baselines), Results(), clock, no_limit(clock))
     (said,) = caplog.messages
     assert task.health.baseline.startswith("not used: ")
     assert said == f"stream well: baseline {task.health.baseline}"

@@ -41,8 +41,8 @@ from edge_runtime.raw import Doubles, Samples
 from edge_runtime.records import Event, Result
 from edge_runtime.sources.serial_port import SerialSource
 from edge_runtime.stream.baseline import LEAST_VALUES, BaselineError, Baselines
-from edge_runtime.stream.build_sensor import SensorState, build_sensor
-from support.engine import Results, no_limit
+from edge_runtime.stream.build_sensor import build_sensor
+from support.engine import Results, no_limit, sensor_setup
 from support.learning import (
     LEVEL,
     blocks,
@@ -82,10 +82,12 @@ def learnt(subject: Subject, values: Doubles, folder: Path) -> Baselines:
     return baselines
 
 
-def events(stream: StreamOptions, pack: Pack, values: Doubles, memory: SensorState) -> list[Result]:
+def events(
+    stream: StreamOptions, pack: Pack, values: Doubles, baselines: Baselines | None
+) -> list[Result]:
     """Run a signal through the whole stream; return its alarms and clears."""
     sink, clock = Results(), ManualClock()
-    task = build_sensor(stream, pack, "auto", sink, clock, no_limit(clock), memory)
+    task = build_sensor(sensor_setup(stream, pack, baselines), sink, clock, no_limit(clock))
     for block in blocks(values):
         task.offer(block)
     assert not task.failed(), task.health.reason
@@ -109,11 +111,10 @@ def test_a_classifier_learns_one_part_keeps_quiet_on_the_rest_and_hears_each_fau
     cut = int(SHARE * len(healthy))
     subject = subject_of(stream, pack, None)
     baselines = learnt(subject, there_and_back(healthy[:cut], 16.0), tmp_path)
-    memory = SensorState(baselines)
-    assert events(stream, pack, there_and_back(healthy[cut:], 20.0), memory) == []
-    assert events(stream, pack, recorded["outer_race_014_load0"], SensorState()) == []
+    assert events(stream, pack, there_and_back(healthy[cut:], 20.0), baselines) == []
+    assert events(stream, pack, recorded["outer_race_014_load0"], None) == []
     for name, values in recorded.items():
-        told = events(stream, pack, values[:12_000], memory)
+        told = events(stream, pack, values[:12_000], baselines)
         assert kinds(told) == ["alarm"], name
 
 
@@ -126,9 +127,8 @@ def test_an_autoencoder_that_never_heard_a_bearing_tells_its_faults_once_it_has_
     cut = int(SHARE * len(healthy))
     subject = subject_of(stream, pack, None)
     baselines = learnt(subject, there_and_back(healthy[:cut], 16.0), tmp_path)
-    memory = SensorState(baselines)
-    assert events(stream, pack, there_and_back(healthy[cut:], 10.0), memory) == []
-    heard = {name for name, values in recorded.items() if events(stream, pack, values, memory)}
+    assert events(stream, pack, there_and_back(healthy[cut:], 10.0), baselines) == []
+    heard = {name for name, values in recorded.items() if events(stream, pack, values, baselines)}
     assert heard == set(recorded)
 
 

@@ -28,7 +28,7 @@ from edge_runtime.packs.manifest_file import open_pack, read_manifest
 from edge_runtime.raw import TensorSpec
 from edge_runtime.records import Anomaly, Event
 from edge_runtime.stream.build_sensor import build_sensor
-from support.engine import Results, no_limit
+from support.engine import Results, no_limit, sensor_setup
 from support.learning import blocks, toycar_pack
 
 
@@ -91,7 +91,7 @@ def test_a_sound_goes_through_the_whole_stream_of_the_reference_autoencoder(toyc
                     model=ModelOptions(str(toycar)),
                     rules=(rule,), publish=PublishOptions("every_inference"))  # fmt: skip
     clock, sink = ManualClock(), Results()
-    task = build_sensor(stream, open_pack(toycar), "auto", sink, clock, no_limit(clock))
+    task = build_sensor(sensor_setup(stream, open_pack(toycar)), sink, clock, no_limit(clock))
     for block in blocks(sound / 32_768.0, rate_hz):
         task.offer(block)
     assert not task.failed()

@@ -40,7 +40,7 @@ from edge_runtime.stream.baseline import EffectiveRules
 from edge_runtime.stream.build import load_checked
 from edge_runtime.stream.build_sensor import build_sensor, model_reporter, reporter_settings
 from edge_runtime.stream.capture import Capture
-from support.engine import Results, no_limit
+from support.engine import Results, no_limit, sensor_setup
 from support.learning import blocks, toycar_pack
 from support.paths import ROOT
 
@@ -227,7 +227,7 @@ def test_a_missing_value_is_a_gap_to_a_model_and_is_said_to_be() -> None:
     )
     results = Results()
     clock = ManualClock()
-    task = build_sensor(stream, bearing(), "auto", results, clock, no_limit(clock))
+    task = build_sensor(sensor_setup(stream, bearing()), results, clock, no_limit(clock))
     for number, block in enumerate(blocks(noise(1.0, 8000), 8000.0)):
         values = block.values.copy()
         if number == 4:
@@ -247,7 +247,7 @@ def test_a_dead_sensor_is_a_fault_and_no_quiet_machine() -> None:
         rules=(ThresholdOptions("bearing", "healthy", below=0.2),),
     )
     clock, sink = ManualClock(), Results()
-    task = build_sensor(stream, bearing(), "auto", sink, clock, no_limit(clock))
+    task = build_sensor(sensor_setup(stream, bearing()), sink, clock, no_limit(clock))
     told: list[Exception] = []
     task.on_failure = told.append
     for block in blocks(np.zeros(4000), 8000.0):
@@ -273,7 +273,7 @@ def test_a_meter_that_is_asked_rarely_is_neither_hung_nor_at_a_standstill() -> N
     assert source.hang_limit_s > 1800.0 + 600.0 + 5.0
     clock = ManualClock()
     stream = StreamOptions("meter", source=source)
-    task = build_sensor(stream, None, "auto", Results(), clock, no_limit(clock))
+    task = build_sensor(sensor_setup(stream), Results(), clock, no_limit(clock))
     task.health.state = "running"
     capture = Capture(task, lambda: None, clock, None, hang_limit_s=source.hang_limit_s)  # type: ignore[arg-type,return-value]
     asked_s = clock.monotonic()

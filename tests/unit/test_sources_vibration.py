@@ -27,7 +27,7 @@ from edge_runtime.records import Classification, Event, Reading
 from edge_runtime.simulate.machine import OUTER_RACE_ORDER, Machine
 from edge_runtime.sources.vibration import VibrationSource
 from edge_runtime.stream.build_sensor import build_sensor
-from support.engine import Results, no_limit
+from support.engine import Results, no_limit, sensor_setup
 
 PACK = bundled_models() / "bearing-vibration"
 FAULT_S = 10.0
@@ -132,7 +132,7 @@ def test_its_fault_is_one_alarm_within_a_second() -> None:
         publish=PublishOptions(heartbeat_s=1000.0),
     )
     clock, sink = ManualClock(), Results()
-    task = build_sensor(stream, open_pack(PACK), "auto", sink, clock, no_limit(clock))
+    task = build_sensor(sensor_setup(stream, open_pack(PACK)), sink, clock, no_limit(clock))
     assert isinstance(stream.source, VibrationOptions)
     for block in blocks(stream.source):
         task.offer(block)
@@ -150,7 +150,7 @@ def test_without_a_model_the_levels_of_its_acceleration_are_readings() -> None:
         publish=PublishOptions("every_inference"),
     )
     clock, sink = ManualClock(), Results()
-    task = build_sensor(stream, None, "auto", sink, clock, no_limit(clock))
+    task = build_sensor(sensor_setup(stream), sink, clock, no_limit(clock))
     assert isinstance(stream.source, VibrationOptions)
     rows = []
     for block in blocks(stream.source):
