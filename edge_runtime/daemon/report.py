@@ -116,6 +116,22 @@ class HealthReport:
             "uplink": {**self._device.uplink.fields(), "by_kind": self._device.uplink.by_kind()},
         }
 
+    def condition(self) -> tuple[object, ...]:
+        """Return how all parts are, without what changes all the time: counters, measures, times.
+
+        Two that differ are worth a message.
+        """
+        device, link = self._device, self._device.link()
+        return (
+            device.outbox.health().state,
+            wording(link.reason) if link.state == "degraded" else (),
+            device.uplink.step,
+            device.throttle.step,
+            wording(self.config_fault),
+            self._clock.now().trusted,
+            *((name, *stream_condition(task.health)) for name, task in self._tasks.items()),
+        )
+
     def config(self) -> dict[str, str]:
         """Return that the last good configuration is at work and why; nothing where all is well."""
         return {"state": "fallback", "reason": self.config_fault} if self.config_fault else {}
@@ -165,6 +181,28 @@ def shown_health(health: StreamHealth, now_s: float) -> StreamHealth:
     is_over = health.state != "degraded" and now_s - fault.begun_s <= FAULT_TOLD_S
     shown = LastFault(fault.reason, fault.ts) if is_over else None
     return msgspec.structs.replace(health, last_fault=shown)
+
+
+def stream_condition(health: StreamHealth) -> tuple[object, ...]:
+    """Return how a stream is; a fault that it is already back from is part of it."""
+    fault = health.last_fault if health.state != "degraded" else None
+    return (
+        health.state,
+        wording(health.reason),
+        wording(health.notice),
+        wording(health.baseline),
+        bool(health.tracking),
+        tuple((name, wording(why)) for name, why in health.channels.items()),
+        fault.begun_s if fault is not None else None,
+    )
+
+
+def wording(text: str) -> tuple[object, ...]:
+    """Return what a text says, whatever the numbers in it: "3 s" and "4 s" are no two reasons."""
+    if not isinstance(text, Text):
+        return (text,)
+    values = [one for one in text.values.values() if not isinstance(one, int | float)]
+    return (text.template, *(wording(one) if isinstance(one, Text) else str(one) for one in values))
 
 
 def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:

@@ -142,8 +142,8 @@ class Supervisor:
             self._next_look_s = now_s + LOOK_S
             self._device.throttle.look(self._board.vitals())
         self._device.uplink.count(self._device.link().by_kind)
-        faults = {name: one.task.health.last_fault for name, one in self._device.streams.items()}
-        if self._health_schedule.is_due(now_s, faults, self._device.uplink.health_every_s()):
+        condition, every_s = self._report.condition(), self._device.uplink.health_every_s()
+        if self._health_schedule.is_due(now_s, condition, every_s):
             self._device.publish_health()
             self._notifier.status(self._report.line())
         return False
