@@ -1,4 +1,4 @@
-"""Waiting times between tries: doubling, bounded, with jitter so that a district does not march."""
+"""Waiting times between tries: doubling, bounded; jitter keeps boards apart."""
 
 from __future__ import annotations
 

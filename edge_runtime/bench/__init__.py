@@ -1,1 +1,1 @@
-"""Measures the pipeline against a bare loop, by turns: rounds, their figures, the report."""
+"""Measures the pipeline against a bare loop, alternating: rounds, their figures, the report."""

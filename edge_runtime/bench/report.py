@@ -167,7 +167,7 @@ def table(told: BenchReport) -> str:
         f"inferred {told.inferred_share:.0%} of the frames; slowest stream "
         f"{told.slowest_stream_share:.2f} of an even share; "
         f"{told.upstream_bytes_per_hour:,.0f} bytes upstream an hour of media",
-        f"{told.rounds} rounds of {told.frames} frames each, by turns; {told.broker}; "
+        f"{told.rounds} rounds of {told.frames} frames each, alternating; {told.broker}; "
         f"{told.machine}",
     ]
     return "\n".join(lines)

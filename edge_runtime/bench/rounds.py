@@ -1,4 +1,4 @@
-"""Runs a configuration and the bare loop by turns, each round in a process of its own."""
+"""Runs a configuration and the bare loop alternately, each round in a process of its own."""
 
 from __future__ import annotations
 

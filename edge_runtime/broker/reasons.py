@@ -20,7 +20,7 @@ NO_WILDCARDS = 0xA2
 UNSUPPORTED_PROTOCOL = 0x84
 
 # Another device of the same name would be thrown out in its turn: without a long wait the two
-# would throw each other out for ever.
+# would throw each other out forever.
 TAKEN_OVER_WAIT_S = 60.0
 
 BROKER_SAYS = {

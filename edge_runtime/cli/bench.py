@@ -1,4 +1,4 @@
-"""`edge-runtime bench`: what the runtime adds to the model, by turns with a bare loop."""
+"""`edge-runtime bench`: what the runtime adds to the model, alternating with a bare loop."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def bench(
     is_round: bool,
     state_dir: Path,
 ) -> None:
-    """Measure a configuration's pipeline, and a bare loop on the same clip and model, by turns.
+    """Measure a configuration's pipeline, and a bare loop on the same clip and model, alternating.
 
     Files are read as fast as they are taken; results go to a broker on loopback. Nothing is sent
     to the configured broker, and the daemon's own state is left alone.

@@ -92,16 +92,16 @@ def listen_and_save(
 ) -> None:
     """Learn one stream. Raises EdgeError where nothing can be learnt."""
     from edge_runtime.clock import SystemClock
-    from edge_runtime.jobs.learning import conclude, describe, doubts
+    from edge_runtime.jobs.learning import conclude, describe, warnings_of
 
     clock = SystemClock()
     config, subject = find(config_file, stream_name, channel, state_dir)
     refuse_beside_daemon(subject, state_dir)
     baselines.prepare()
-    heard = hear(config, subject, clock, minutes, state_dir)
+    heard = listen_to(config, subject, clock, minutes, state_dir)
     baseline = conclude(subject, heard, clock.now())
     say("\n".join(describe(baseline)))
-    against = doubts(heard, baseline)
+    against = warnings_of(heard, baseline)
     for line in against:
         say(f"warning: {line}")
     if stream_name in baselines.names():
@@ -158,7 +158,7 @@ def refuse_beside_daemon(subject: Subject, state_dir: Path) -> None:
         )
 
 
-def hear(
+def listen_to(
     config: Config, subject: Subject, clock: Clock, minutes: float, state_dir: Path
 ) -> LearntSamples:
     """Open source and model as the daemon does, and listen."""

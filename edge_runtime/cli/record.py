@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.cli.leaving import leave
+from edge_runtime.cli.exiting import exit_unless
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import say
 
@@ -96,7 +96,7 @@ def keep(
     except SourceError as error:
         raise with_advice(error, stream, state_dir) from None
     say(f"{name}: {measures(recorded)}; ended because {recorded.ended}")
-    leave(all_ended=all_ended)
+    exit_unless(all_ended=all_ended)
 
 
 def with_advice(error: EdgeError, stream: StreamOptions, state_dir: Path) -> EdgeError:

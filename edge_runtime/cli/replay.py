@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli.leaving import leave
+from edge_runtime.cli.exiting import exit_unless
 from edge_runtime.cli.paths import state_dir_option
 
 
@@ -67,4 +67,4 @@ def replay(
         wants=wants,
         mode=mode,
     )
-    leave(all_ended=all_ended)
+    exit_unless(all_ended=all_ended)

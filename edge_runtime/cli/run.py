@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.cli.leaving import leave
+from edge_runtime.cli.exiting import exit_unless
 from edge_runtime.cli.logs import set_up_logging
 from edge_runtime.cli.paths import state_dir_option
 
@@ -42,7 +42,7 @@ def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None
         return
     ended = run_daemon(config_file, state_dir, notifier, wants, starts, stdout=stdout)
     starts.reset()
-    leave(all_ended=ended)
+    exit_unless(all_ended=ended)
 
 
 def run_daemon(

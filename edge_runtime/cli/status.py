@@ -71,7 +71,7 @@ def status(state_dir: Path, as_json: bool) -> None:
     if as_json:
         say(printable_json(msgspec.json.encode(facts, enc_hook=encode_english).decode()))
     else:
-        lines = running(facts) if answer is not None else resting(facts, state_dir)
+        lines = running(facts) if answer is not None else offline(facts, state_dir)
         print_lines(list(lines), choose(None))
     sys.exit(0 if answer is not None else 1)
 
@@ -152,7 +152,7 @@ def running(facts: dict[str, Any]) -> Iterator[Line]:
     yield from identity_lines(facts)
 
 
-def resting(facts: dict[str, Any], state_dir: Path) -> Iterator[Line]:
+def offline(facts: dict[str, Any], state_dir: Path) -> Iterator[Line]:
     """Yield the lines where no daemon runs."""
     yield N_("daemon"), Text("none runs with the state folder {folder}", folder=state_dir)
     yield from starts_lines(facts["short_starts"])

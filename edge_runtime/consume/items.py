@@ -49,7 +49,7 @@ class DeviceHealth(DeviceMessage, frozen=True, kw_only=True):
 
 
 class DeviceRecord(DeviceMessage, frozen=True, kw_only=True):
-    """A result, once each. (site, device, boot, seq) names it for ever.
+    """A result, once each. (site, device, boot, seq) names it forever.
 
     `ts`: when it was captured, Unix seconds; `clock_synced` False: by a clock that was not set yet.
     `model`: first 8 hex digits of the weights' SHA-256, zeros where there was none.

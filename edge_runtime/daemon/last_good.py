@@ -38,7 +38,7 @@ class LastGoodConfig:
                 return
             replace_file(self.path, head + text)  # private: a camera's address may hold a password
         except (OSError, UnicodeError) as error:
-            log.warning("%s: the configuration is not kept for bad days: %s", self.path, error)
+            log.warning("%s: the last good configuration is not saved: %s", self.path, error)
 
     def load(self) -> Config | None:
         """Return what was kept; None: nothing was, of this file. Raises ConfigError."""

@@ -68,7 +68,7 @@ class Probation:
             self._restarts, self._well_since_s = restarts, now_s
         if restarts and now_s - self._well_since_s < STEADY_S:
             return Text(
-                "{streams}: working for less than {seconds:g} s on end",
+                "{streams}: working for less than {seconds:g} s without a break",
                 streams=", ".join(restarts),
                 seconds=STEADY_S,
             )

@@ -30,7 +30,7 @@ class MovenetDecoder:
         self, outputs: Sequence[Tensor], placement: InputPlacement, *, min_score: float
     ) -> Pose:
         keypoints = dequantise(outputs[0], self._spec).reshape(KEYPOINTS, 3)
-        # Keypoints are known by their place: a body with one missing cannot be told.
+        # Keypoints are known by their index: a body with one missing cannot be told.
         if not np.isfinite(keypoints).all():
             return Pose()
         score = unit(keypoints[:, 2].mean())

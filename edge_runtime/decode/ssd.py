@@ -25,7 +25,7 @@ class SsdDecoder:
         for spec in model.outputs:
             check_type("ssd", spec)
         self._specs = model.outputs
-        self._places = find_places(model.outputs)
+        self._indices = find_indices(model.outputs)
         if model.labels:
             check_count(model, model.facts.classes)
         self.notes = not_compared(model)
@@ -37,24 +37,24 @@ class SsdDecoder:
 
     def _found(self, outputs: Sequence[Tensor]) -> Iterator[tuple[int, float, Box]]:
         boxes, classes, scores, count = (
-            dequantise(outputs[place], self._specs[place]) for place in self._places
+            dequantise(outputs[index], self._specs[index]) for index in self._indices
         )
         rows = zip(
             scores.ravel().tolist(), classes.ravel().tolist(), boxes[0].tolist(), strict=True
         )
-        for place, (score, class_id, (y1, x1, y2, x2)) in enumerate(rows):
-            if place < count.item() and 0.0 <= class_id < MAX_MODEL_LABELS:  # a NaN is not
+        for index, (score, class_id, (y1, x1, y2, x2)) in enumerate(rows):
+            if index < count.item() and 0.0 <= class_id < MAX_MODEL_LABELS:  # a NaN is not
                 yield round(class_id), score, (x1, y1, x2, y2)
 
 
-def find_places(specs: tuple[TensorSpec, ...]) -> tuple[int, int, int, int]:
+def find_indices(specs: tuple[TensorSpec, ...]) -> tuple[int, int, int, int]:
     """Return where boxes, classes, scores and the count stand among the outputs.
 
     Boxes and count differ in shape. Classes and scores do not: names tell where they say so;
     otherwise the converters' numbering does, in which classes stand next to the boxes, whether
     it runs boxes, classes, scores, count (TF 1) or count, scores, classes, boxes (TF 2).
     """
-    by_name = sorted(range(len(specs)), key=lambda place: specs[place].name)
+    by_name = sorted(range(len(specs)), key=lambda index: specs[index].name)
     boxes = [p for p in by_name if len(specs[p].shape) == 3]
     rows = [p for p in by_name if len(specs[p].shape) == 2]
     counts = [p for p in by_name if specs[p].shape in ((1,), ())]
@@ -73,8 +73,8 @@ def find_places(specs: tuple[TensorSpec, ...]) -> tuple[int, int, int, int]:
 
 def named(specs: tuple[TensorSpec, ...], rows: list[int]) -> list[int]:
     """Return classes and scores in this order: turned round where a name says so."""
-    for word, place in (("score", 1), ("class", 0), ("categor", 0)):
+    for word, index in (("score", 1), ("class", 0), ("categor", 0)):
         says = [word in specs[row].name.lower() for row in rows]
         if sum(says) == 1:
-            return rows if says[place] else rows[::-1]
+            return rows if says[index] else rows[::-1]
     return rows

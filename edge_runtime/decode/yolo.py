@@ -64,8 +64,8 @@ class YoloDecoder:
             check_scores(rows[4:])
             self._looked_at = True
         with np.errstate(invalid="ignore"):  # a NaN is no candidate
-            places = self._candidates(rows, min_score)
-        real = dequantise(rows[:, places], self._spec)
+            indices = self._candidates(rows, min_score)
+        real = dequantise(rows[:, indices], self._spec)
         real = real[:, np.isfinite(real).all(axis=0)]
         scores, class_ids = self._scores(real)
         order = np.argsort(-scores, kind="stable")
@@ -80,11 +80,11 @@ class YoloDecoder:
     def _candidates(self, rows: Tensor, min_score: float) -> NDArray[np.intp]:
         # A v5 score is objectness times class score: it cannot exceed the objectness.
         best = rows[4] if self._layout.first_class == 5 else rows[4:].max(axis=0)
-        places = np.flatnonzero(at_least(best, self._spec, min_score))
-        if len(places) > MAX_CANDIDATES:
-            best = best[places]
-            places = places[np.argpartition(best, -MAX_CANDIDATES)[-MAX_CANDIDATES:]]
-        return places
+        indices = np.flatnonzero(at_least(best, self._spec, min_score))
+        if len(indices) > MAX_CANDIDATES:
+            best = best[indices]
+            indices = indices[np.argpartition(best, -MAX_CANDIDATES)[-MAX_CANDIDATES:]]
+        return indices
 
     def _scores(self, real: Reals) -> tuple[Reals, NDArray[np.intp]]:
         classes = real[self._layout.first_class :]

@@ -14,7 +14,7 @@ from edge_runtime.doctor.daemon import of_each_stream
 from edge_runtime.errors import Text, located, row
 from edge_runtime.framing.causes import Cause
 from edge_runtime.framing.quality import BEARABLE, shown
-from edge_runtime.framing.rows import MOST_SAID, FramingCounts
+from edge_runtime.framing.rows import MAX_REASONS, FramingCounts
 from edge_runtime.options import SerialOptions
 from edge_runtime.sources.ports import PortError, names_of_ports, not_there
 from edge_runtime.sources.serial_port import SerialSource
@@ -115,7 +115,7 @@ def judge(
     text = context.text(
         "{device}: {good} rows were read, {bad} refused", device=url, good=tally.good, bad=bad
     )
-    told = row([located(*one) for one in missing.items()][:MOST_SAID])
+    told = row([located(*one) for one in missing.items()][:MAX_REASONS])
     if why := [one for one in (notice, told) if one]:
         advice = context.text(
             "Look at the probe, or the register, of each channel that has no value; the others are "

@@ -126,13 +126,13 @@ class NmeaFraming(BaseFraming):
         return any(name[2:] in givers(value) for name in self._names)
 
     def _take(self, sentence: bytes) -> None:
-        body, star, told = sentence.partition(b"*")
+        body, star, checksum = sentence.partition(b"*")
         if not star and not self._needs_checksum:
             self._try(body)
-        elif not star or len(told) != 2:
+        elif not star or len(checksum) != 2:
             self._unchecked += not star and body[2:5].decode("latin-1") in KINDS
             self._stage.lose("parse", len(sentence))
-        elif nmea_checksum(body) != told.upper():
+        elif nmea_checksum(body) != checksum.upper():
             self._stage.lose("checksum", len(sentence))
         else:
             self._try(body)

@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 Row: TypeAlias = list[float]
 Reason: TypeAlias = Literal["checksum", "length", "parse", "range", "unanswered", "refused", "late"]
-Why: TypeAlias = Mapping[int, Text]  # why a row has no value, by the column's place
+Why: TypeAlias = Mapping[int, Text]  # why a row has no value, by the column's index
 NONE_MISSING: Why = {}
 NONE_NAMED: Mapping[str, Text] = {}
-MOST_SAID = 3  # columns of which it is told why a row has none of their values
+MAX_REASONS = 3  # columns for which it is told why a row has none of their values
 
 
 class FramingCounts(msgspec.Struct):
@@ -87,22 +87,22 @@ class BaseFraming:
         return EMPTY
 
     def cause(self) -> Cause | None:
-        if not self.rows.said:
+        if not self.rows.reason:
             return None
-        return Cause(self.rows.said, Text("look at the probe, and at min and max"))
+        return Cause(self.rows.reason, Text("look at the probe, and at min and max"))
 
 
 class RowBuffer:
     """Gathers one sensor's rows; `names` and `units` are those of the columns.
 
-    `said`: why the latest row had no value at all; empty where it had one.
+    `reason`: why the latest row had no value at all; empty where it had one.
     """
 
     def __init__(self, channels: Sequence[ChannelOptions]) -> None:
         self.names = tuple(channel.name for channel in channels)
         self.units = tuple(channel.unit for channel in channels)
         self.tally = FramingCounts()
-        self.said = EMPTY
+        self.reason = EMPTY
         self._scale = np.array([channel.scale for channel in channels])
         self._offset = np.array([channel.offset for channel in channels])
         self._low, self._high = np.array([channel.bounds for channel in channels]).T
@@ -131,15 +131,15 @@ class RowBuffer:
                 self._push(stretch, missing)
             else:
                 self.lose("range", count=len(stretch))
-                self._say(missing)
+                self._note(missing)
             is_good = not is_good
 
     def say_missing(self, why: Why) -> None:
         """Say why a row had no value at all, once it is counted as lost."""
-        self._say({self.names[i]: said for i, said in why.items()})
+        self._note({self.names[i]: reason for i, reason in why.items()})
 
-    def _say(self, missing: dict[str, Text]) -> None:
-        self.said = row([located(*one) for one in missing.items()][:MOST_SAID])
+    def _note(self, missing: dict[str, Text]) -> None:
+        self.reason = row([located(*one) for one in missing.items()][:MAX_REASONS])
 
     def _missing(self, raw: Doubles, is_there: NDArray[np.bool_], why: Why) -> dict[str, Text]:
         """Return why columns of a row have no value."""
@@ -148,11 +148,11 @@ class RowBuffer:
             for i in np.flatnonzero(~is_there).tolist()
         }
 
-    def _outside(self, place: int, raw: float) -> Text:
+    def _outside(self, index: int, raw: float) -> Text:
         if math.isnan(raw):
             return Text("not a number")
-        value = raw * float(self._scale[place]) + float(self._offset[place])
-        low, high = float(self._low[place]), float(self._high[place])
+        value = raw * float(self._scale[index]) + float(self._offset[index])
+        low, high = float(self._low[index]), float(self._high[index])
         if value < low:
             return Text("{value:g} is less than min ({limit:g})", value=value, limit=low)
         return Text("{value:g} is more than max ({limit:g})", value=value, limit=high)
@@ -162,7 +162,7 @@ class RowBuffer:
         if reason is not None:
             self.tally.bad[reason] += count
         self.tally.skipped += skipped
-        self.said = EMPTY
+        self.reason = EMPTY
         self._broken = True
 
     def take(self) -> list[RowRun]:
@@ -173,7 +173,7 @@ class RowBuffer:
     def _push(self, values: Doubles, missing: dict[str, Text]) -> None:
         self._runs.append(RowRun(values, self._broken, missing))
         self._broken = False
-        self.said = EMPTY
+        self.reason = EMPTY
         self.tally.good += len(values)
 
 

@@ -53,7 +53,7 @@ def operator_of(interpreter: Any, tensor: int) -> str:
     try:
         operators = interpreter._get_ops_details()
         givers = {
-            int(output): (str(one["op_name"]), [int(place) for place in one["inputs"]])
+            int(output): (str(one["op_name"]), [int(index) for index in one["inputs"]])
             for one in operators
             if one["op_name"] != OF_THE_INTERPRETER
             for output in one["outputs"]

@@ -41,8 +41,8 @@ class FlatTable:
     def tables(self, field: int) -> Iterator[FlatTable]:
         """Yield the tables of a vector."""
         begin, count = self._vector(field)
-        for place in range(begin, begin + 4 * count, 4):
-            yield FlatTable(self._data, place + self._number("<I", place))
+        for offset in range(begin, begin + 4 * count, 4):
+            yield FlatTable(self._data, offset + self._number("<I", offset))
 
     def _vector(self, field: int) -> tuple[int, int]:
         position = self._find(field)
@@ -74,16 +74,16 @@ def flexbuffer_number(data: bytes, key: str) -> int | None:
     if len(data) < SMALLEST_FLEXBUFFER:
         return None
     root_width = data[-1]
-    place = len(data) - 2 - root_width
-    begin = place - _unsigned(data, place, root_width)
+    offset = len(data) - 2 - root_width
+    begin = offset - _unsigned(data, offset, root_width)
     width = 1 << (data[-2] & 3)
     count = _unsigned(data, begin - width, width)
     keys = begin - 3 * width
     keys -= _unsigned(data, keys, width)
     keys_width = _unsigned(data, begin - 2 * width, width)
     for number in range(count):
-        place = keys + number * keys_width
-        name = place - _unsigned(data, place, keys_width)
+        offset = keys + number * keys_width
+        name = offset - _unsigned(data, offset, keys_width)
         if data[name : data.index(b"\0", name)] == key.encode():
             kind, inner = divmod(data[begin + count * width + number], 4)
             if kind not in (INT, UINT) or 1 << inner > width:

@@ -83,7 +83,7 @@ class IsolatedBackend:
         self.facts = loaded.facts
         self.placement = loaded.placement
         self._child: Child | None = child
-        self._given, *self._places = shared.arrays
+        self._given, *self._returned = shared.arrays
         shared.close()  # the arrays stay
         self._limit_bytes = limit
         self._first_runs_s = FIRST_RUN_TIMEOUT_S if has_delegate else RUN_TIMEOUT_S
@@ -101,7 +101,7 @@ class IsolatedBackend:
         match ask(self._child, RUN, timeout_s, self._limit_bytes):
             case Inferred():
                 self._runs += 1
-                return tuple(place.copy() for place in self._places)
+                return tuple(array.copy() for array in self._returned)
             case ModelRefused(reason=reason):
                 raise BackendError(reason)
             case _:

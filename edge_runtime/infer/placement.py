@@ -76,7 +76,7 @@ class DelegatePlacement(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Operator(msgspec.Struct, frozen=True):
-    """One node of the graph; tensors by their places, -1 for one that was left out."""
+    """One node of the graph; tensors by their indices, -1 for one that was left out."""
 
     name: str
     inputs: Sequence[int]
@@ -107,12 +107,12 @@ def placement_of(
     """Count what lies within the nodes that a delegate put in, and what does not."""
     graph = [one for one in operators if one.name != DELEGATE]
     partitions = [one for one in operators if one.name == DELEGATE]
-    made_by = {tensor: place for place, one in enumerate(graph) for tensor in one.outputs}
+    made_by = {tensor: index for index, one in enumerate(graph) for tensor in one.outputs}
     taken = set().union(*(within(one, graph, made_by) for one in partitions))
     work = [macs_of(one, shapes) for one in graph]
-    compiled = [place for place, one in enumerate(graph) if one.name in COMPILED]
+    compiled = [index for index, one in enumerate(graph) if one.name in COMPILED]
     macs = sum(work)
-    cpu_macs = macs - sum(work[place] for place in taken)
+    cpu_macs = macs - sum(work[index] for index in taken)
     return DelegatePlacement(
         library,
         nodes=len(graph),
@@ -126,17 +126,17 @@ def placement_of(
 
 
 def within(partition: Operator, graph: Sequence[Operator], made_by: Mapping[int, int]) -> set[int]:
-    """Return the places of the operators between a partition's outputs and its inputs."""
+    """Return the indices of the operators between a partition's outputs and its inputs."""
     found: set[int] = set()
     given = set(partition.inputs)
     open_ends = list(partition.outputs)
     while open_ends:
         tensor = open_ends.pop()
-        place = made_by.get(tensor)
-        if place is None or place in found or tensor in given:
+        index = made_by.get(tensor)
+        if index is None or index in found or tensor in given:
             continue
-        found.add(place)
-        open_ends += graph[place].inputs
+        found.add(index)
+        open_ends += graph[index].inputs
     return found
 
 

@@ -42,12 +42,12 @@ def run(channel: MessageChannel, message: bytes) -> None:
     )
     channel.send(msgspec.msgpack.encode(loaded), (shared.descriptor,))
     shared.close()
-    given, *places = shared.arrays
+    given, *arrays = shared.arrays
     while channel.receive() is not None:
         try:
             outputs = backend.infer(given)
-            for place, output in zip(places, outputs, strict=True):
-                np.copyto(place, output)
+            for array, output in zip(arrays, outputs, strict=True):
+                np.copyto(array, output)
         except (BackendError, ValueError) as error:
             send(channel, ModelRefused(text_of_error(error)))
         else:

@@ -186,15 +186,15 @@ class InterpreterBackend:
         if len(inputs) != 1:
             names = ", ".join(str(details["name"]) for details in inputs)
             raise ValueError(f"it has {len(inputs)} inputs ({names}) and must have one")
-        self._input_place = inputs[0]["index"]
+        self._input_index = inputs[0]["index"]
         self.input = tensor_spec(inputs[0])
         outputs = interpreter.get_output_details()
         if any(details["shape"].size == 0 or 0 in details["shape"] for details in outputs):
             # Operators that learn their outputs' shapes only as they run: have them run.
-            interpreter.set_tensor(self._input_place, np.zeros(self.input.shape, self.input.dtype))
+            interpreter.set_tensor(self._input_index, np.zeros(self.input.shape, self.input.dtype))
             interpreter.invoke()
             outputs = interpreter.get_output_details()
-        self._output_places = tuple(details["index"] for details in outputs)
+        self._output_indices = tuple(details["index"] for details in outputs)
         self.outputs = output_specs(interpreter)
 
     def new_input(self) -> Tensor:
@@ -204,9 +204,9 @@ class InterpreterBackend:
         if self._interpreter is None:
             raise BackendError("the model was closed")
         try:
-            self._interpreter.set_tensor(self._input_place, tensor)
+            self._interpreter.set_tensor(self._input_index, tensor)
             self._interpreter.invoke()
-            return tuple(self._interpreter.get_tensor(place) for place in self._output_places)
+            return tuple(self._interpreter.get_tensor(index) for index in self._output_indices)
         except (RuntimeError, ValueError) as error:
             raise BackendError("the model failed as it ran: {why}", why=reason_of(error)) from error
 

@@ -103,7 +103,7 @@ class TemplateServer:
                     with contextlib.suppress(BlockingIOError):
                         os.read(self._wake_read, 512)
                     self._bury()
-                if self._orders.fileno() in ready and not self._obey():
+                if self._orders.fileno() in ready and not self._carry_out():
                     return
         finally:
             self._end_all()
@@ -112,7 +112,7 @@ class TemplateServer:
         for process in self._fates:
             os.kill(process, signal.SIGKILL)
 
-    def _obey(self) -> bool:
+    def _carry_out(self) -> bool:
         """Carry out one order; False: there will be none any more."""
         try:
             message, descriptors, _flags, _address = socket.recv_fds(

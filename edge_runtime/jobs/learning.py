@@ -57,8 +57,8 @@ class Subject(msgspec.Struct, frozen=True):
         return self.pack is not None and self.channel != SCORE
 
     @property
-    def place(self) -> int:
-        """The channel's place in a row, or among what the model says."""
+    def index(self) -> int:
+        """The channel's index in a row, or among what the model says."""
         if self.pack is None:
             assert self.stream.sensor is not None
             return self.stream.sensor.channels.index(self.channel)
@@ -131,15 +131,15 @@ def subject_of(stream: StreamOptions, pack: Pack | None, channel: str | None) ->
 
 def values_of(subject: Subject, look: WindowModel | None) -> Values:
     """Return what gives the values of a block that the alarm would look at."""
-    place = subject.place
+    index = subject.index
     if look is None:
-        return lambda block: present(block.values[:, place])
+        return lambda block: present(block.values[:, index])
     assert subject.pack is not None
     channels = len(channels_of(subject.pack))
 
     def windows(block: Samples) -> Iterator[float]:
         for _stamp, decoded in look.windows(block):
-            yield read(decoded, channels)[0][place]
+            yield read(decoded, channels)[0][index]
 
     return windows
 
@@ -266,7 +266,7 @@ def check_reach(subject: Subject, values: Doubles, side: Side, limit: Limit) -> 
         )
 
 
-def doubts(heard: LearntSamples, baseline: Baseline) -> list[str]:
+def warnings_of(heard: LearntSamples, baseline: Baseline) -> list[str]:
     """Return what speaks against a baseline, each as one line."""
     found = list(heard.notices)
     if heard.gaps:

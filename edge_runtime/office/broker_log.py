@@ -163,7 +163,7 @@ class BrokerLog:
         return refusal(client, topic)
 
     def _kept(self, line: bytes) -> LoggedRefusal | None:
-        """Count what a device leaves with the broker for ever; beyond its share it is cleared."""
+        """Count what a device leaves with the broker forever; beyond its share it is cleared."""
         _, begins, text = line.decode("utf-8", "backslashreplace").partition(PUBLISH)
         client, topic = self._client_and_topic(text) if begins else (Client(""), "")
         if not topic.startswith(f"{ROOT}/{client.name}/") or "/" not in client.name:

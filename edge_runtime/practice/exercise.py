@@ -66,7 +66,7 @@ PortDevice: TypeAlias = LineSensor | ModbusMeter | GnssReceiver
 
 
 class NetworkCamera(Section, frozen=True):
-    """A camera that shows the drawn road at `rtsp://user:password@127.0.0.1:$camera_port/path`."""
+    """A camera that shows the simulated road at `rtsp://user:password@127.0.0.1:$camera_port/path`."""
 
     path: str = "stream1"
     user: str = ""

@@ -1,6 +1,6 @@
 """A network camera that is not there: RTSP (RFC 2326) with JPEG over RTP (RFC 2435) over TCP.
 
-It shows the drawn road, asks for a login where it has one, and knows one path alone.
+It shows the simulated road, asks for a login where it has one, and knows one path alone.
 """
 
 from __future__ import annotations

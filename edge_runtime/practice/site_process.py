@@ -26,7 +26,7 @@ from edge_runtime.practice.places import LOCK, SOCKET, SiteFolder
 from edge_runtime.practice.site import PracticeSite
 
 TICK_S = 0.2
-LONGEST_S = 8 * 3600.0  # nobody practises longer; a forgotten site must not run for ever
+LONGEST_S = 8 * 3600.0  # nobody practises longer; a forgotten site must not run forever
 
 
 def main(arguments: list[str]) -> int:

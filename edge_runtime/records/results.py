@@ -79,7 +79,7 @@ class Topic(NamedTuple):
 class Stored(msgspec.Struct, frozen=True):
     """A record that is on disk: what the outbox hands to the publisher.
 
-    `row` names it to the outbox; (`boot`, `seq`) names it for ever. `late` says that it was
+    `row` names it to the outbox; (`boot`, `seq`) names it forever. `late` says that it was
     made before the link came back. Model, `rules` and `labels` are those of the time when it was
     made; `labels` are given where the model has too many to be kept with it.
     """

@@ -83,8 +83,8 @@ class Poller:
         seat = self._seat
         if seat is None:
             return None
-        if self.rows.said:
-            return Cause(self.rows.said, Text("check the registers' scale, min and max"))
+        if self.rows.reason:
+            return Cause(self.rows.reason, Text("check the registers' scale, min and max"))
         if code := self._poll.exception:
             return Cause(Text("the device {refused}", refused=refusal(code)), advice(code))
         return self._lateness(seat) or self._why_unanswered(seat)

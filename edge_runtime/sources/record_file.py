@@ -3,7 +3,7 @@
 It is only ever appended to, so that a power cut or a kill costs at most its end. An entry is
 
     magic "EREC", number, size, CRC-32 of the payload, CRC-32 of these four    (little-endian)
-    payload: a `Picture` or `Rows` as MessagePack
+    payload: a `FrameEntry` or `RowsEntry` as MessagePack
 
 The header has a check of its own: a damaged size must not lead behind the damage. What is damaged
 is passed over up to the next whole entry, whose number tells how many are missing.

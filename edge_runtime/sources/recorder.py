@@ -18,7 +18,7 @@ from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.record_file import Entry, FrameEntry, RowsEntry, sealed
 
 if TYPE_CHECKING:
-    from edge_runtime.sources.record_pictures import PictureWriter
+    from edge_runtime.sources.record_frames import FrameWriter
 
 MANIFEST_BYTES = 16_384  # of the bound, set aside for the manifest
 RESERVE_BYTES = 256_000_000
@@ -55,7 +55,7 @@ class Recorder:
         self.samples = 0
         self.size_bytes = 0
         self._entries = 0
-        self._pictures: PictureWriter | None = None
+        self._frames: FrameWriter | None = None
 
     @property
     def length_s(self) -> float:
@@ -135,11 +135,11 @@ class Recorder:
         if isinstance(sample, Samples):
             values = np.ascontiguousarray(sample.values, "<f8").tobytes()
             return RowsEntry(sample.index, sample.stamp, sample.rate_hz, sample.gap, values)
-        if self._pictures is None:
-            from edge_runtime.sources.record_pictures import PictureWriter  # imports OpenCV
+        if self._frames is None:
+            from edge_runtime.sources.record_frames import FrameWriter  # imports OpenCV
 
-            self._pictures = PictureWriter()
-        return FrameEntry(sample.index, sample.stamp, *self._pictures.encode(sample.image))
+            self._frames = FrameWriter()
+        return FrameEntry(sample.index, sample.stamp, *self._frames.encode(sample.image))
 
 
 def described(origin: Origin, sample: Frame | Samples) -> Recorded:

@@ -18,7 +18,7 @@ from edge_runtime.sources.base import BaseSource
 from edge_runtime.sources.record_file import Found, FrameEntry, RowsEntry, find_after, read_at
 
 if TYPE_CHECKING:
-    from edge_runtime.sources.record_pictures import PictureReader
+    from edge_runtime.sources.record_frames import FrameReader
 
 
 class RecordingSource(BaseSource[Frame | Samples]):
@@ -39,7 +39,7 @@ class RecordingSource(BaseSource[Frame | Samples]):
         self._clock = clock
         self._file: io.BufferedReader | None = None
         self._recorded: Recorded | None = None
-        self._pictures: PictureReader | None = None
+        self._frames: FrameReader | None = None
         self._place = 0  # in the file, of the next entry
         self._number = 0  # of the next entry
         self._lost_from: int | None = None  # the first entry missing before the next sample
@@ -109,23 +109,23 @@ class RecordingSource(BaseSource[Frame | Samples]):
         return os.fstat(self._file.fileno()).st_size
 
     def _lose(self, number: int) -> None:
-        """Note that an entry is missing: pictures that rest on it are, too."""
+        """Note that an entry is missing: frames that rest on it are, too."""
         if self._lost_from is None:
             self._lost_from = number
         self._is_broken = True
-        if self._pictures is not None:
-            self._pictures.lose()
+        if self._frames is not None:
+            self._frames.lose()
 
     def _restored(self, found: Found) -> Frame | Samples | None:
         """Return an entry as the sample that it was; None where it rests on one that is missing."""
         entry = found.entry
         if isinstance(entry, RowsEntry):
             return self._block(entry)
-        if self._pictures is None:
-            from edge_runtime.sources.record_pictures import PictureReader  # imports OpenCV
+        if self._frames is None:
+            from edge_runtime.sources.record_frames import FrameReader  # imports OpenCV
 
-            self._pictures = PictureReader()
-        image = self._pictures.decode(entry.is_key, entry.png)
+            self._frames = FrameReader()
+        image = self._frames.decode(entry.is_key, entry.png)
         if image is None:
             self._lose(found.number)
             return None

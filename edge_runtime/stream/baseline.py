@@ -81,8 +81,8 @@ def limit_of(values: Doubles, side: Side, *, is_share: bool) -> Limit:
     the greatest value of n would be passed by a healthy machine once in n. How often a single
     healthy value passes it depends on the tail: 2 in a million for normal values, 2 in 10,000 for
     an exponential tail, 4 in 10,000 for log-normal values with sigma 0.5; `min_s` of the rule asks
-    for several on end. Clearing needs no rare luck either: a healthy machine is within `clear`
-    but for 2 values in 1000, however long `min_s` is.
+    for several consecutive ones. Clearing needs no rare luck either: a healthy machine is within
+    `clear` but for 2 values in 1000, however long `min_s` is.
 
     A classifier's scores (`is_share`) are taken as log-odds, ln(p / (1 - p)): near 0 and 1 they are
     pressed together. A limit from the spread of the scores themselves was passed by 19 of 4,686

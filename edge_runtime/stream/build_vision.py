@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 NO_RULE = -1  # the interval's counts belong to no configured rule
 
 
-def build_picture(
+def build_vision(
     setup: StreamSetup,
     model: Model,
     *,
@@ -86,7 +86,7 @@ def build_picture(
     )
 
 
-def exchange_picture(
+def exchange_vision(
     task: VisionTask,
     before: StreamSetup,
     setup: StreamSetup,

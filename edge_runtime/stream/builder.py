@@ -33,7 +33,7 @@ from edge_runtime.stream.build import (
     trial_of,
 )
 from edge_runtime.stream.build_sensor import build_sensor, reporter_settings, say_baseline
-from edge_runtime.stream.build_vision import build_picture, exchange_picture
+from edge_runtime.stream.build_vision import build_vision, exchange_vision
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.crash_guard import WorksFor, nobody
 from edge_runtime.stream.decisions import facts_of
@@ -115,7 +115,7 @@ class StreamBuilder:
         """Make a stream's task and capture; nothing is started."""
         source = self._feed or setup.options.source
         self._note_setup(setup)
-        task = self._sensor(setup) if setup.is_sensor else self._picture(setup)
+        task = self._sensor(setup) if setup.is_sensor else self._vision(setup)
         prepare = trial_of(setup, self._ledger)
         opener = self._opener(setup, source)
         capture = build_capture(task, source, opener, self._clock, prepare, self._works_for)
@@ -155,7 +155,7 @@ class StreamBuilder:
                 say_baseline(setup.name, setup.limits)
         else:
             assert isinstance(task, VisionTask)
-            is_done = exchange_picture(
+            is_done = exchange_vision(
                 task,
                 stream.setup,
                 setup,
@@ -194,14 +194,14 @@ class StreamBuilder:
             decisions=self._decisions(setup.name),
         )
 
-    def _picture(self, setup: StreamSetup) -> VisionTask:
+    def _vision(self, setup: StreamSetup) -> VisionTask:
         assert setup.pack is not None
         source = self._feed or setup.options.source
         model = model_of(
             setup.options, setup.pack, setup.forced_engine, self._ledger.opens, self._children
         )
         self._runners.hold(model)
-        task = build_picture(
+        task = build_vision(
             setup,
             model,
             lossless=source.is_lossless,

@@ -1,4 +1,4 @@
-"""The capture thread of one stream: opens, reads, hands over, and tries again for ever."""
+"""The capture thread of one stream: opens, reads, hands over, and tries again forever."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ NONE_ON: Mapping[str, Stamp] = {}
 
 
 class ActiveThreshold(msgspec.Struct, frozen=True):
-    """A rule at work: its place in the stream's list, and that of its channel.
+    """A rule at work: its index in the stream's list, and that of its channel.
 
     `begun`: since when an alarm is on that was told before a restart.
     """
@@ -86,9 +86,9 @@ def watch_of(
     threshold = open_channel_rule(options)
     if begun is not None:
         threshold.resume()
-    place = channels.index(options.channel)
+    index = channels.index(options.channel)
     times = RuleTimes(options, schedule)
-    return ActiveThreshold(number, place, options, threshold, begun, times)
+    return ActiveThreshold(number, index, options, threshold, begun, times)
 
 
 def succeeding(

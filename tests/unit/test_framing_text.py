@@ -119,11 +119,11 @@ def test_numbers_in_quotes_are_numbers() -> None:
 def test_why_a_row_had_no_value_at_all_is_kept_until_one_has() -> None:
     framing = lines_of(ColumnOptions("a", max=85.0))
     assert rows(framing, b"120\n") == []
-    assert framing.rows.said == "a: 120 is more than max (85)"
+    assert framing.rows.reason == "a: 120 is more than max (85)"
     assert rows(framing, b"none\n") == []
-    assert framing.rows.said == "a: not a number (none)"
+    assert framing.rows.reason == "a: not a number (none)"
     assert rows(framing, b"20\n") == [[20.0]]
-    assert framing.rows.said == ""
+    assert framing.rows.reason == ""
 
 
 def test_empty_lines_are_nothing() -> None:

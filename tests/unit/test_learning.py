@@ -17,11 +17,11 @@ from edge_runtime.jobs.learning import (
     LearntSamples,
     Subject,
     conclude,
-    doubts,
     listen,
     samples,
     subject_of,
     values_of,
+    warnings_of,
 )
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import model_of
@@ -74,7 +74,7 @@ def learnt(subject: Subject, values: Doubles, folder: Path) -> Baselines:
     look = PackWindowModel(model_of(subject.stream, subject.pack, "auto"))
     heard = listen(blocks(values), values_of(subject, look), 1e9, lambda *_: None)
     baseline = conclude(subject, heard, NOW)
-    assert doubts(heard, baseline) == []
+    assert warnings_of(heard, baseline) == []
     assert baseline.past == (0, 0)
     baselines = Baselines(folder)
     baselines.prepare()
@@ -237,7 +237,7 @@ def test_what_speaks_against_a_baseline_is_said(
     values: Doubles, gaps: int, said: list[str]
 ) -> None:
     heard = LearntSamples(values, 60.0, gaps)
-    found = doubts(heard, conclude(readings(LEVEL), heard, NOW))
+    found = warnings_of(heard, conclude(readings(LEVEL), heard, NOW))
     assert len(found) >= len(said)
     assert bool(found) == bool(said)
     assert all(any(text in line for line in found) for text in said), found

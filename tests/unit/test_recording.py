@@ -24,7 +24,7 @@ from edge_runtime.options import (
 from edge_runtime.options.recorded import DATA, MANIFEST, read_recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
-from edge_runtime.sources.record_pictures import KEY_EVERY
+from edge_runtime.sources.record_frames import KEY_EVERY
 from edge_runtime.sources.recorder import Origin, Recorder, RecordingLimits
 from support.recordings import (
     ROOM,

@@ -26,7 +26,7 @@ from edge_runtime.rules.scheduled import RuleSchedule
 from edge_runtime.stream.build_sensor import build_sensor
 from edge_runtime.stream.build_vision import build_pipeline, pipeline_settings
 from edge_runtime.stream.stream_hours import UNTRUSTED, StreamHours
-from support.engine import Results, no_limit, sensor_setup, road_pack
+from support.engine import Results, no_limit, road_pack, sensor_setup
 
 LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 EVENING = ("mon 20:00-22:00",)

@@ -106,7 +106,7 @@ class CameraConnection:
         """Ask in RTSP. With the login where the camera asks for it and there is one."""
         return self._with_login(method, target, headers, "RTSP/1.0")
 
-    def greet(self, target: str) -> None:
+    def send_options(self, target: str) -> None:
         """Say who we are, as every RTSP client begins; some refuse that, which means nothing."""
         self._exchange("OPTIONS", target, (), "RTSP/1.0")
 

@@ -33,7 +33,7 @@ class RtspQuestions(CameraQuestions):
         self._base = f"{address.scheme}://{address.authority}{address.target}"
 
     def why(self) -> Text:
-        self._connection.greet(self._base)
+        self._connection.send_options(self._base)
         answer = self._connection.request("DESCRIBE", self._base, "Accept: application/sdp")
         video = self._video(self._accepted(answer))
         base = answer.header("content-base") or answer.header("content-location") or self._base

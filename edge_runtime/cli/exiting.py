@@ -7,11 +7,11 @@ import os
 import sys
 
 
-def leave(*, all_ended: bool) -> None:
+def exit_unless(*, all_ended: bool) -> None:
     """End the process with 0, unless all threads have ended and it may end as any other.
 
     What hangs in native code cannot be ended, and C++ would abort a process that leaves it
-    behind: everything is on disk by now, so leave without ceremony.
+    behind: everything is on disk by now.
     """
     if not all_ended:
         sys.stdout.flush()

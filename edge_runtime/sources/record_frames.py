@@ -1,4 +1,4 @@
-"""Pictures of a recording, bit for bit: PNG at its fastest, of what changed since the last one.
+"""Frames of a recording, bit for bit: PNG at its fastest, of what changed since the last one.
 
 At 1280x720, on one x86-64 core: ms of CPU to write and to read, MB a minute at 10 frames/s.
 
@@ -10,7 +10,7 @@ At 1280x720, on one x86-64 core: ms of CPU to write and to read, MB a minute at 
 
 Run lengths behind the row filter "sub" are what OpenCV does unless it is asked for more; other
 filters gain a fifth at most. FFV1 is exact here too, but needs a container, which a power cut
-leaves without its end. Every 50th picture is whole: damage reaches no farther than the next one.
+leaves without its end. Every 50th frame is whole: damage reaches no farther than the next one.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from edge_runtime.raw import Image
 KEY_EVERY = 50
 
 
-class PictureWriter:
-    """Turns one stream's pictures into PNG files, in order."""
+class FrameWriter:
+    """Turns one stream's frames into PNG files, in order."""
 
     def __init__(self) -> None:
         self._before: Image | None = None
         self._since_key = 0
 
     def encode(self, image: Image) -> tuple[bool, bytes]:
-        """Return whether the picture is whole, and its bytes."""
+        """Return whether the frame is stored whole, and its bytes."""
         before = self._before
         self._before = image
         is_key = before is None or before.shape != image.shape or self._since_key >= KEY_EVERY - 1
@@ -43,18 +43,18 @@ class PictureWriter:
         return is_key, png.tobytes()
 
 
-class PictureReader:
-    """Restores what a `PictureWriter` wrote."""
+class FrameReader:
+    """Restores what a `FrameWriter` wrote."""
 
     def __init__(self) -> None:
         self._before: Image | None = None
 
     def lose(self) -> None:
-        """Forget the last picture: one is missing, and only a whole one can follow."""
+        """Forget the last frame: one is missing, and only a whole one can follow."""
         self._before = None
 
     def decode(self, is_key: bool, png: bytes) -> Image | None:
-        """Return a picture; None where the one that it rests on is missing."""
+        """Return a frame's image; None where the one that it rests on is missing."""
         if not is_key and self._before is None:
             return None
         shown = np.asarray(
