@@ -129,6 +129,7 @@ class HealthReport:
             device.throttle.step,
             wording(self.config_fault),
             self._clock.now().trusted,
+            device.mode.current(),
             *((name, *stream_condition(task.health)) for name, task in self._tasks.items()),
         )
 
@@ -191,6 +192,7 @@ def stream_condition(health: StreamHealth) -> tuple[object, ...]:
         wording(health.reason),
         wording(health.notice),
         wording(health.baseline),
+        wording(health.schedule),
         bool(health.tracking),
         tuple((name, wording(why)) for name, why in health.channels.items()),
         fault.begun_s if fault is not None else None,

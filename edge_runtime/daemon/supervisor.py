@@ -135,8 +135,7 @@ class Supervisor:
             stream.capture.check(now_s)
         self._device.sweep()
         self._device.note_states()
-        if self._device.mode.look():
-            self._device.publish_health()
+        self._device.mode.look()
         self._feed_watchdog(now_s)
         if now_s >= self._next_look_s:
             self._next_look_s = now_s + LOOK_S

@@ -95,6 +95,7 @@ def test_counters_and_numbers_in_a_reason_are_no_change() -> None:
         {"notice": Text("the driver gave another size")},
         {"baseline": Text("not used: {why}", why="it is another sensor's")},
         {"tracking": Text("too fast")},
+        {"schedule": Text("outside its hours")},
         {"channels": {"level": Text("empty")}},
         {"last_fault": fault(5.0)},
     ],

@@ -105,8 +105,9 @@ def replayed(
     results, clock = Results(), ManualClock()
     feed = RecordingOptions(folder, realtime).resolved()
     replay = RecordingReplay(
-        config_of(stream), packs_of(stream), feed, sink=results, clock=clock, state_dir=state
-    )
+        config_of(stream), packs_of(stream), feed, sink=results, clock=clock, state_dir=state,
+        mode="",
+    )  # fmt: skip
     assert replay.run(ControlRequests())
     return results
 
@@ -205,7 +206,7 @@ def test_a_model_that_cannot_run_ends_a_replay(folder: Path, state: Path, tmp_pa
     feed = RecordingOptions(folder)
     replay = RecordingReplay(
         config_of(stream), {"road": gone}, feed, sink=Results(), clock=ManualClock(),
-        state_dir=state,
+        state_dir=state, mode="",
     )  # fmt: skip
     with pytest.raises(EdgeError, match="stream road: "):
         replay.run(ControlRequests())
