@@ -1,4 +1,4 @@
-"""Writes what each configuration of `tests/cases/config` is answered with now: read the diff.
+"""Writes what each case of `tests/cases` leads to now: read the diff.
 
 python tests/cases/write_expected.py [NAME …]
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.cases import CONFIGURATIONS, answer
+from support.input_cases import EXPECTED, input_cases
+from support.input_cases import answer as answer_to_input
 
 
 def main(names: list[str]) -> None:
@@ -21,6 +23,10 @@ def main(names: list[str]) -> None:
             if not names or file.stem in names:
                 text = answer(file, Path(state_dir))
                 file.with_suffix(".expected").write_text(text, encoding="utf-8")
+        for case in input_cases():
+            if not names or case.name in names:
+                text = answer_to_input(case, Path(state_dir))
+                (case / EXPECTED).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

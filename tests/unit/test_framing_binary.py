@@ -113,13 +113,6 @@ def test_an_absurd_length_is_not_waited_for(length: int) -> None:
     assert framing.rows.tally.bad == {"length": 1}
 
 
-def test_a_false_length_within_bounds_hides_no_frame() -> None:
-    framing = binary(length="uint16", rows=10)
-    good = frame((2, 2, 2), head=b"\x06\0")
-    assert len(rows(framing, SYNC + struct.pack("<H", 60) + good * 8)) == 8
-    assert framing.rows.tally.bad == {"checksum": 1}
-
-
 def test_without_a_check_a_frame_is_believed_where_another_follows() -> None:
     framing = binary(check="none")
     good = SYNC + struct.pack("<3h", 2, 2, 2)

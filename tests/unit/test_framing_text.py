@@ -46,14 +46,6 @@ def test_a_line_may_come_in_pieces() -> None:
     ]  # fmt: skip
 
 
-def test_the_end_of_a_line_whose_beginning_was_missed_is_no_reading() -> None:
-    framing = framing_of(LinesOptions(columns=(ColumnOptions("a"),)))
-    assert rows(framing, b"3.5\n24.5\n") == [[24.5]]  # it was "23.5" before the port was opened
-    framing.feed(b"2")
-    framing.reset()
-    assert rows(framing, b"4.5\n25.5\n") == [[25.5]]
-
-
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -164,21 +156,6 @@ def test_what_is_no_number_with_a_known_unit_is_damaged(line: bytes) -> None:
 
 def test_a_unit_of_ones_own_is_known_where_it_is_configured() -> None:
     assert rows(lines_of(ColumnOptions("a", unit="sacks")), b"3 sacks\n") == [[3.0]]
-
-
-def test_a_decimal_comma_goes_with_a_unit_and_a_broken_probe_with_a_name() -> None:
-    framing = lines_of(W, ColumnOptions("t"), separator=";", decimal=",")
-    (run,) = framing.feed(b"w=1,5 kg;t=ERR\n")
-    assert run.values[0, 0] == 1.5
-    assert run.missing == {"t": "not a number (ERR)"}
-
-
-def test_values_are_picked_by_the_name_before_them() -> None:
-    framing = lines_of(ColumnOptions("l", at="L"), ColumnOptions("t", at="T"), separator=" ")
-    (run,) = framing.feed(b"T=21.5C P=1013hPa L=3.5m\nL:4 X:1\n")
-    assert run.values[0].tolist() == [3.5, 21.5]
-    assert run.values[1, 0] == 4.0
-    assert run.missing == {"t": "not in the line"}
 
 
 @pytest.mark.parametrize(
@@ -299,11 +276,6 @@ def test_sentences_of_different_moments_are_not_joined() -> None:
     assert len(rows(framing, sentence(RMC.replace("123519", "123520")))) == 1
 
 
-def test_one_moment_gives_one_row_however_often_it_is_told() -> None:
-    framing = framing_of(NmeaOptions(values=("latitude", "longitude")))
-    assert len(rows(framing, sentence(RMC) + sentence(GGA) + sentence(RMC))) == 1
-
-
 @pytest.mark.parametrize(
     "body", ["GPRMC,123519,V,,,,,,,230394,,", "GPGGA,123519,,,,,0,00,99.9,,M,,M,,"]
 )
@@ -334,22 +306,6 @@ def test_a_bad_sentence_is_counted_and_a_good_one_after_it_taken(data: bytes, re
     assert len(found) == 1
     assert all(map(math.isfinite, found[0]))
     assert framing.rows.tally.bad == {reason: 1}
-
-
-def test_garbage_before_a_sentence_costs_only_itself() -> None:
-    framing = framing_of(NmeaOptions(values=("speed",)))
-    assert len(rows(framing, b"\xff$GPRM\x00" + sentence(RMC))) == 1
-    assert framing.rows.tally.skipped == 7
-
-
-def test_what_a_receiver_with_a_fix_leaves_empty_is_missing() -> None:
-    framing = framing_of(NmeaOptions(values=("latitude", "longitude", "speed")))
-    (run,) = framing.feed(sentence(RMC.replace("022.4", "")))
-    assert run.values[0, :2].tolist() == pytest.approx([48.1173, -11.516667])
-    assert math.isnan(run.values[0, 2])
-    assert run.missing == {"speed": "empty"}
-    (run,) = framing.feed(sentence(RMC.replace("022.4", "inf").replace("123519", "123520")))
-    assert run.missing == {"speed": "inf is more than max (3.40282e+38)"}
 
 
 LATITUDE_AND_LONGITUDE = ("latitude", "longitude")
