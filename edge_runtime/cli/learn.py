@@ -67,7 +67,7 @@ RELOAD = "a running daemon takes it up with `systemctl reload edge-runtime`, or 
 
 def show_learnt(baselines: Baselines, names: list[str]) -> None:
     """Print baselines."""
-    from edge_runtime.jobs.learning import describe
+    from edge_runtime.jobs.learning_report import describe
 
     for name in names:
         found = baselines.load(name)
@@ -92,7 +92,8 @@ def listen_and_save(
 ) -> None:
     """Learn one stream. Raises EdgeError where nothing can be learnt."""
     from edge_runtime.clock import SystemClock
-    from edge_runtime.jobs.learning import conclude, describe, warnings_of
+    from edge_runtime.jobs.learning import conclude, warnings_of
+    from edge_runtime.jobs.learning_report import describe
 
     clock = SystemClock()
     config, subject = find(config_file, stream_name, channel, state_dir)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,43 +11,19 @@ import click
 
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import printable_json, say
-from edge_runtime.errors import EMPTY, RawText, Text, located, row
+from edge_runtime.cli.status_texts import (
+    link_text,
+    megabytes,
+    outbox_left,
+    outbox_text,
+    stream_text,
+    word,
+)
+from edge_runtime.errors import EMPTY, RawText, Text, located
 from edge_runtime.language import N_, Language, choose
 
 Line: TypeAlias = tuple[str, Text]
 """What a line is about (empty: it goes on with the line above), and its text."""
-
-# The states of the daemon and its parts, as it says them.
-STATES = frozenset(
-    {
-        N_("degraded"),
-        N_("starting"),
-        N_("running"),
-        N_("ended"),
-        N_("connecting"),
-        N_("connected"),
-        N_("waiting"),
-        N_("stopped"),
-        N_("synced"),
-        N_("unsynced"),
-        N_("fallback"),
-    }
-)
-STREAM_COUNTERS = {
-    "captured": N_("{count} captured"),
-    "still": N_("{count} still"),
-    "coasted": N_("{count} coasted"),
-    "inferred": N_("{count} inferred"),
-    "dropped": N_("{count} dropped"),
-    "results": N_("{count} results"),
-    "restarts": N_("{count} restarts"),
-}
-STREAM_TEXTS = ("reason", "notice", "tracking", "schedule", "activity")
-OUTBOX_COUNTERS = {
-    "dropped": N_("{count} dropped"),
-    "summarised": N_("{count} summarised"),
-    "rejected": N_("{count} rejected"),
-}
 
 
 @click.command()
@@ -161,11 +136,6 @@ def offline(facts: dict[str, Any], state_dir: Path) -> Iterator[Line]:
     yield from identity_lines(facts)
 
 
-def word(state: str) -> Text:
-    """Return a state; what a newer daemon says is shown as it is."""
-    return Text(state) if state in STATES else RawText(state)
-
-
 def identity_lines(facts: dict[str, Any]) -> Iterator[Line]:
     """Yield a line where the device's identity is damaged."""
     if "identity" in facts:
@@ -179,93 +149,6 @@ def starts_lines(short: int) -> Iterator[Line]:
             N_("starts"),
             Text("{count} in a row did not last five minutes; see the daemon's log", count=short),
         )
-
-
-def stream_text(stream: dict[str, Any]) -> Text:
-    """Return a stream as a few words."""
-    counted = [
-        Text(text, count=stream[name]) for name, text in STREAM_COUNTERS.items() if stream.get(name)
-    ]
-    reasons = [stream[name] for name in STREAM_TEXTS if stream.get(name)]
-    if "baseline" in stream:
-        reasons.append(Text("baseline {summary}", summary=stream["baseline"]))
-    if "engine" in stream:
-        reasons.append(Text("run by {engine}", engine=stream["engine"]))
-    if "accelerator" in stream:
-        reasons.append(accelerator_text(stream["accelerator"]))
-    if "last_fault" in stream:
-        reasons.append(last_fault_text(stream["last_fault"]))
-    reasons += [located(*one) for one in stream.get("channels", {}).items()]
-    return row([row([word(stream.get("state", "starting")), *counted], ", "), *reasons])
-
-
-def last_fault_text(fault: dict[str, Any]) -> Text:
-    """Return the fault that a stream has come back from."""
-    return Text(
-        "back from a fault {seconds:.0f} s ago: {reason}",
-        seconds=max(0.0, time.time() - fault["ts"]),
-        reason=fault["reason"],
-    )
-
-
-def accelerator_text(answer: dict[str, Any]) -> Text:
-    """Return what an accelerator does of a model's work, in its own words."""
-    import msgspec
-
-    from edge_runtime.infer.placement import DelegatePlacement
-
-    return msgspec.convert(answer, DelegatePlacement).describe()
-
-
-def link_text(link: dict[str, Any]) -> Text:
-    """Return the link as a few words."""
-    return Text(
-        "{state} for {seconds:.0f} s: {reason}; {sent} messages sent, {waiting} in flight",
-        state=word(link["state"]),
-        seconds=link["since_s"],
-        reason=link["reason"],
-        sent=link["sent"],
-        waiting=link["in_flight"],
-    )
-
-
-def outbox_text(outbox: dict[str, Any]) -> Text:
-    """Return a running outbox as a few words."""
-    waiting = Text("{count} to deliver", count=outbox["pending"])
-    if outbox["oldest_pending_ts"]:
-        waiting = Text(
-            "{count} to deliver, the oldest {seconds:.0f} s old",
-            count=outbox["pending"],
-            seconds=max(0.0, time.time() - outbox["oldest_pending_ts"]),
-        )
-    used = Text(
-        "{used} of {limit}",
-        used=megabytes(outbox["bytes_used"]),
-        limit=megabytes(outbox["bytes_limit"]),
-    )
-    state: Text = RawText(outbox["state"])
-    if outbox["reason"]:
-        state = located(state, outbox["reason"])
-    return row([state, waiting, used, tally_text(outbox)])
-
-
-def outbox_left(outbox: dict[str, Any]) -> Text:
-    """Return what a daemon that does not run left behind."""
-    boot = Text("boot {boot}", boot=outbox["boot"])
-    if not outbox["exact"]:
-        boot = Text("boot {boot}, as it last saved: more may have come after", boot=outbox["boot"])
-    return Text(
-        "{pending} to deliver, {used}; {tally} ({boot})",
-        pending=outbox["pending"],
-        used=megabytes(outbox["bytes_used"]),
-        tally=tally_text(outbox),
-        boot=boot,
-    )
-
-
-def tally_text(outbox: dict[str, Any]) -> Text:
-    """Return what was done to results, ever."""
-    return row([Text(text, count=outbox[name]) for name, text in OUTBOX_COUNTERS.items()], ", ")
 
 
 def uplink_lines(uplink: dict[str, Any]) -> Iterator[Line]:
@@ -302,7 +185,3 @@ def preview_lines(preview: dict[str, Any]) -> Iterator[Line]:
                 seconds=preview["encode_s"],
             ),
         )
-
-
-def megabytes(size: float) -> str:
-    return f"{size / 1e6:.3f} MB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import numpy as np
@@ -290,20 +290,3 @@ def has_moved(values: Doubles, other: Doubles) -> bool:
     """Say whether the median of some values lies outside what four fifths of the others are."""
     low, high = np.quantile(other, (0.1, 0.9))
     return not low <= float(np.median(values)) <= high
-
-
-def describe(baseline: Baseline) -> Sequence[str]:
-    """Return a baseline as lines for people."""
-    limits = [
-        f"alarm {side} {one.limit:.4g}, clear once back at {one.clear:.4g}"
-        for side, one in baseline.limits.items()
-    ]
-    quantiles = ", ".join(f"{name} {value:.4g}" for name, value in baseline.quantiles.items())
-    return (
-        f"{baseline.stream}: channel {baseline.channel} of {baseline.model}, learnt on "
-        f"{baseline.day} from {baseline.windows} values in {baseline.seconds / 60.0:.1f} minutes, "
-        f"{baseline.gaps} gaps",
-        f"  quantiles: {quantiles}",
-        *(f"  {line}" for line in limits),
-        f"  past the other half's limit: {baseline.past[0]} and {baseline.past[1]} values",
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edge_runtime.config import channel_faults
+from edge_runtime.config_checks import channel_faults
 from edge_runtime.errors import ConfigError, PackError, Text, located
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.engines import name_fault, open_backend

@@ -22,6 +22,7 @@ from edge_runtime.options.base import (
     SecondsOrZero,
     Section,
 )
+from edge_runtime.options.channels import BaseFramingOptions, ChannelOptions
 from edge_runtime.options.device import (
     BrokerOptions,
     DeviceOptions,
@@ -32,21 +33,18 @@ from edge_runtime.options.device import (
     host_level,
 )
 from edge_runtime.options.framing import (
-    BaseFramingOptions,
     BinaryLayout,
     BinaryOptions,
-    ChannelOptions,
     CobsOptions,
     ColumnOptions,
     FieldOptions,
     FramingOptions,
     LinesOptions,
-    ModbusOptions,
     NmeaOptions,
     NumberType,
-    RegisterOptions,
     SlipOptions,
 )
+from edge_runtime.options.modbus import ModbusOptions, RegisterOptions
 from edge_runtime.options.polygons import outside_frame, polygon_problem
 from edge_runtime.options.recorded import Recorded
 from edge_runtime.options.rules import (

@@ -9,7 +9,8 @@ from edge_runtime.clock import Clock
 from edge_runtime.options import ModbusOptions, SerialOptions
 
 if TYPE_CHECKING:
-    from edge_runtime.sources.modbus_bus import BusSeat, ModbusBus
+    from edge_runtime.sources.modbus_bus import ModbusBus
+    from edge_runtime.sources.modbus_seat import BusSeat
 
 
 class BusRegistry:

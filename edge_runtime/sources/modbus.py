@@ -14,7 +14,8 @@ from edge_runtime.framing.rows import Reason, RowBuffer, RowRun, as_array
 from edge_runtime.framing.rtu import advice, refusal
 from edge_runtime.options import ModbusOptions, SerialOptions
 from edge_runtime.sources.bus_registry import BusRegistry
-from edge_runtime.sources.modbus_bus import BusSeat, slice_of
+from edge_runtime.sources.modbus_bus import slice_of
+from edge_runtime.sources.modbus_seat import BusSeat
 
 
 class Poller:

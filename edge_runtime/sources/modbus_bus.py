@@ -11,8 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections import deque
-from typing import Any, Protocol
+from typing import Any
 
 from edge_runtime.clock import Clock
 from edge_runtime.errors import Text
@@ -21,6 +20,7 @@ from edge_runtime.framing.exchange import Exchange, Outcome
 from edge_runtime.framing.mbap import MbapExchange
 from edge_runtime.framing.registers import RegisterRequest
 from edge_runtime.options import LineSettings, ModbusOptions, SerialOptions
+from edge_runtime.sources.modbus_seat import BusSeat, DeviceExchange, LineUse
 from edge_runtime.sources.ports import (
     PORT_ERRORS,
     PortError,
@@ -34,59 +34,8 @@ from edge_runtime.urls import shown_url
 LONGEST_SLICE_S = 0.05  # of one wait, so that whoever reads sees soon what else there is to do
 TURN_S = 0.5  # so long a poll of several questions may keep the line
 WANTED_FOR_S = 5.0 * LONGEST_SLICE_S  # a stream that asks for the turn asks again sooner
-USED_HALVES_S = 30.0  # what a stream used of the line counts half after so long
 REOPEN_QUESTIONS = 3  # without one byte in return: then whoever joins opens the port anew,
 REOPEN_S = 5.0  # but not before it was silent for so long
-MOST_SENT = 8  # requests that are remembered, for the sake of their echoes
-
-
-class DeviceExchange(Protocol):
-    """One device's questions: by RTU, or by TCP."""
-
-    late: int
-    lateness_s: float
-    late_s: float
-
-    def reopened(self, now_s: float) -> None: ...
-
-    def ready_s(self) -> float: ...
-
-    def ask(self, request: RegisterRequest, now_s: float) -> bytes: ...
-
-    def feed(self, data: bytes, now_s: float) -> None: ...
-
-    def outcome(self, now_s: float) -> Outcome | None: ...
-
-
-class LineUse:
-    """How long a stream had the line, of which the past counts less and less."""
-
-    def __init__(self, used_s: float, now_s: float) -> None:
-        self._used_s = used_s
-        self._at_s = now_s
-
-    def add(self, used_s: float, now_s: float) -> None:
-        """Count that the line was used, until now."""
-        self._used_s, self._at_s = self.at(now_s) + used_s, now_s
-
-    def at(self, now_s: float) -> float:
-        """Return what was used, as it counts at a moment."""
-        return float(self._used_s * 0.5 ** ((now_s - self._at_s) / USED_HALVES_S))
-
-
-class BusSeat:
-    """One stream's place at a bus."""
-
-    def __init__(self, bus: ModbusBus, device: int, exchange: DeviceExchange) -> None:
-        self.bus = bus
-        self.device = device
-        self.exchange = exchange
-        self.use = LineUse(0.0, 0.0)
-        self.wanted_s = -math.inf  # when it last asked for the turn
-        self.turn_s = 0.0  # when it got it
-        self.sent: deque[bytes] = deque(maxlen=MOST_SENT)  # since the latest good row
-        self.heard = b""
-        self.good_s = -math.inf  # when the device last answered
 
 
 class ModbusBus:

@@ -162,7 +162,7 @@ def test_each_rule_kind_has_its_class() -> None:
 
 
 # Where code may ask of which kind a source is: its own options and module.
-AT_HOME = ("options/sources/", "options/__init__.py", "options/framing.py")
+AT_HOME = ("options/sources/", "options/__init__.py", "options/framing.py", "options/modbus.py")
 OWN = {
     "sources/recording.py": {"SensorRecordingOptions"},
     # A match over all kinds, which mypy finds incomplete where one is missing.

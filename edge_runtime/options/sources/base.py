@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self, TypeAlias
 
 from edge_runtime.errors import Text
 from edge_runtime.options.base import Kind
-from edge_runtime.options.framing import ChannelOptions
+from edge_runtime.options.channels import ChannelOptions
 from edge_runtime.options.recorded import PICTURES, rows_of
 from edge_runtime.urls import HIDDEN, SPACE, shown_url
 

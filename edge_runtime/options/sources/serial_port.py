@@ -10,7 +10,9 @@ from msgspec import Meta
 
 from edge_runtime.errors import Text
 from edge_runtime.options.base import Seconds
-from edge_runtime.options.framing import ChannelOptions, FramingOptions, ModbusOptions
+from edge_runtime.options.channels import ChannelOptions
+from edge_runtime.options.framing import FramingOptions
+from edge_runtime.options.modbus import ModbusOptions
 from edge_runtime.options.sources.base import (
     FILE_HANG_LIMIT_S,
     BaseSourceOptions,
