@@ -30,6 +30,7 @@ from edge_runtime.options import (
 )
 from edge_runtime.options.broker import faults as broker_faults
 from edge_runtime.options.modes import mode_faults, zone_faults
+from edge_runtime.options.secrets import SecretError
 from edge_runtime.toml_file import (
     Fault,
     part,
@@ -71,6 +72,7 @@ class ConfigReading:
         self._path = path
         self.folder = path.resolve().parent
         self.faults = value_faults(raw, ConfigTables)
+        self.inline_secrets: list[str] = []
         self.broker = self._broker()
         self.streams = dict(self._sound_streams())
         self.faults += self._parts_faults()
@@ -119,7 +121,8 @@ class ConfigReading:
         fields = {name: getattr(tables, name) for name in tables.__struct_fields__}
         streams = tuple(self.streams.values())
         return Config(
-            **(fields | {"broker": self.broker, "streams": streams, "folder": self.folder})
+            **(fields | {"broker": self.broker, "streams": streams, "folder": self.folder}),
+            inline_secrets=tuple(dict.fromkeys(self.inline_secrets)),
         )
 
     def finished(self) -> Config:
@@ -171,9 +174,13 @@ class ConfigReading:
         faults = [Fault(f"{where}.source.{key}", wrong) for key, wrong in placed.problems()]
         found: Any = placed
         try:
-            found = placed.resolved()
+            found = placed.with_secrets(self.folder).resolved()
+        except SecretError as error:
+            faults.append(Fault(f"{where}.source.{placed.secret_key}", error.text))
         except UsageError as error:
             faults.append(Fault(f"{where}.source.path", error.text))
+        if placed.has_inline_secret:
+            self.inline_secrets.append(f"{where}.source.device")
         self.faults += faults
         return None if faults else found
 

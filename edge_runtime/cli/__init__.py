@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": "edge_runtime.cli.watch:watch",
     "status": "edge_runtime.cli.status:status",
     "why": "edge_runtime.cli.why:why",
+    "secret": "edge_runtime.cli.secret:secret",
     "mode": "edge_runtime.cli.mode:mode",
     "snapshot": "edge_runtime.cli.snapshot:snapshot",
     "models": "edge_runtime.cli.models:models",

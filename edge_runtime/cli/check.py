@@ -204,4 +204,15 @@ def source_warnings(config: Config) -> list[Text]:
         located(f"streams[{index}].source.{key}", warning)
         for index, stream in enumerate(config.streams)
         for key, warning in stream.source.warnings()
+    ] + [
+        located(
+            key,
+            Text(
+                "a password stands in the file; to keep it beside the file set it with {command}, "
+                "and write {placeholder} in its place",
+                command="`edge-runtime secret set NAME`",
+                placeholder="{secret:NAME}",
+            ),
+        )
+        for key in config.inline_secrets
     ]

@@ -242,7 +242,9 @@ class Config(ConfigTables, frozen=True):
     """The whole file, its relative paths resolved against the file's folder.
 
     `folder` and `state_dir` are no keys of the file: where it lies, and where the state does.
+    `inline_secrets`: the keys in which a password stands in clear.
     """
 
     folder: Path = Path()
     state_dir: Path | None = None
+    inline_secrets: tuple[str, ...] = ()

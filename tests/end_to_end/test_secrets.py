@@ -47,7 +47,8 @@ def sources(playing: RtspCamera, silent: RtspCamera) -> dict[str, str]:
     closed = free_port()
     cameras = {
         "playing": f"rtsp://admin:{SECRET}@127.0.0.1:{playing.port}/{path}",
-        "playing-too": f"rtsp://admin:{SECRET}@127.0.0.1:{playing.port}/{path}",
+        # The same camera for all that its password lies elsewhere.
+        "playing-too": f"rtsp://admin:{{secret:gate}}@127.0.0.1:{playing.port}/{path}",
         "silent": f"rtsp://admin:{SECRET}@127.0.0.1:{silent.port}/{path}",
         "path": f"rtsp://127.0.0.1:{closed}/{path}",
         "slash": f"rtsp://localhost:9/{SECRET}@127.0.0.1/h264",
@@ -61,6 +62,8 @@ def sources(playing: RtspCamera, silent: RtspCamera) -> dict[str, str]:
 
 def board(folder: Path, broker: Mosquitto, wanted: dict[str, str]) -> Daemon:
     (folder / "password").write_text(f"{SECRET}\n")
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / "gate").write_text(f"{SECRET}\n")
     lines = 'framing = { kind = "lines", columns = [{ name = "level" }] }'
     sensor = f'{{ kind = "serial", url = "socket://me:{SECRET}@127.0.0.1:9?x={SECRET}", {lines} }}'
     text = HEAD.format(url=broker.url) + "".join(

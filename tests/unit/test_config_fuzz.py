@@ -145,7 +145,7 @@ def check_runs(config: Config, file: Path) -> None:
         describe(config, {}, workers=1)
     assert len(told.getvalue().splitlines()) == 3 + len(config.streams)
     tables = without_unset(msgspec.to_builtins(config, enc_hook=str))
-    for key in ("folder", "state_dir"):
+    for key in ("folder", "state_dir", "inline_secrets"):
         tables.pop(key, None)
     assert parse(tomllib.loads(toml_of(tables)), file) == config
     assert SECRET not in told.getvalue() or not any(

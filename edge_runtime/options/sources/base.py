@@ -114,6 +114,23 @@ class BaseSourceOptions(Kind, frozen=True):
         """Yield each key that may mean something else than it says, and what to do then."""
         yield from ()
 
+    def with_secrets(self, folder: Path) -> Self:  # noqa: ARG002 - a kind's own
+        """Return it with the secrets that it names, of the configuration's folder, filled in.
+
+        Raises SecretError, which is about `secret_key`.
+        """
+        return self
+
+    @property
+    def secret_key(self) -> str:
+        """The key that names a secret."""
+        return "device"
+
+    @property
+    def has_inline_secret(self) -> bool:
+        """Whether a password stands in it, and so in the configuration, in clear."""
+        return False
+
     def conflict_with(self, other: BaseSourceOptions) -> tuple[str, Text] | None:  # noqa: ARG002 - a kind's own
         """Return the key that another stream's source cannot go with, and why; None: they can."""
         return None

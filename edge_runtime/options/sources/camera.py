@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from urllib.parse import quote
 
+import msgspec
 from msgspec import Meta
 
 from edge_runtime.errors import Text
 from edge_runtime.options.base import FramesPerSecond, PixelsOrZero, Seconds
 from edge_runtime.options.broker import has_host
+from edge_runtime.options.secrets import PLACEHOLDER, filled, secret_in
 from edge_runtime.options.sources.base import BaseSourceOptions, Gives, Pacing, place_problems
 from edge_runtime.options.sources.camera_names import unlike_a_device
 from edge_runtime.urls import login_doubt, lower_scheme, percent_doubt, shown_url
@@ -18,6 +23,8 @@ from edge_runtime.urls import login_doubt, lower_scheme, percent_doubt, shown_ur
 GRACE_S = 2.0
 DIAGNOSIS_S = 8.0  # what asking a network camera why it gave no video may take
 
+# Recorders take the login in the path or the query: /user=admin&password=…&channel=1
+PASSWORD_WORD = re.compile(r"(?:password|passwd|pwd|pass)=[^&{]", re.IGNORECASE)
 RTSP = ("rtsp", "rtsps")
 HTTP = ("http", "https")
 
@@ -32,7 +39,8 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
     """A V4L2 camera by path or index, or an rtsp:// or http:// (MJPEG) URL.
 
     Width and height 0: as it comes. `pixel_format` is a V4L2 camera's; None: the driver's own.
-    `transport`: how an RTSP camera sends; over UDP a lost packet smears the picture.
+    `transport`: how an RTSP camera sends; over UDP a lost packet smears the picture. A login stands
+    in `username` and `password_file`, or in the URL, where {secret:NAME} is one of `secret set`.
     """
 
     gives: ClassVar[Gives] = "frames"
@@ -46,6 +54,8 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
     read_timeout_s: Seconds = 5.0
     pixel_format: PixelFormat | None = None
     transport: Transport = "tcp"
+    username: str | None = None
+    password_file: Path | None = None
 
     def __post_init__(self) -> None:
         if any(0 < side < 16 for side in (self.width, self.height)):
@@ -98,6 +108,26 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
     def place(self) -> str:
         return shown_url(self.url)
 
+    def with_secrets(self, folder: Path) -> Self:
+        if not self.is_network:
+            return self
+        url = filled(self.url, folder)
+        if self.username is not None:
+            password = "" if self.password_file is None else secret_in(self.password_file)
+            login = ":".join(quote(one, safe="") for one in (self.username, password) if one)
+            url = url.replace("://", f"://{login}@", 1)
+        return msgspec.structs.replace(self, device=url, username=None, password_file=None)
+
+    @property
+    def secret_key(self) -> str:
+        return "device" if self.password_file is None else "password_file"
+
+    @property
+    def has_inline_secret(self) -> bool:
+        written = PLACEHOLDER.sub("", str(self.device))
+        login, is_login, _ = written.partition("://")[2].rpartition("@")
+        return bool(is_login and login.partition(":")[2]) or bool(PASSWORD_WORD.search(written))
+
     def problems(self) -> Iterator[tuple[str, Text]]:
         if (wrong := unlike_a_device(self.url)) is not None:
             yield "device", wrong
@@ -105,8 +135,12 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
         yield from place_problems("device", self.url, Text("a path such as /dev/video0, an index"))
         if self.is_network:
             yield from self._problems_of_url()
-        elif self.transport != "tcp":
-            yield "transport", Text("remove it: it is for rtsp:// cameras")
+        else:
+            if self.transport != "tcp":
+                yield "transport", Text("remove it: it is for rtsp:// cameras")
+            for key in ("username", "password_file"):
+                if getattr(self, key) is not None:
+                    yield key, Text("remove it: it is for network cameras")
 
     def _problems_of_url(self) -> Iterator[tuple[str, Text]]:
         if self.scheme not in (*RTSP, *HTTP):
@@ -122,6 +156,11 @@ class CameraOptions(BaseSourceOptions, frozen=True, tag="camera"):
                 scheme=self.scheme,
             )
             yield "device", login_doubt(self.url) or missing
+        if self.username is None and self.password_file is not None:
+            yield "username", Text("missing beside password_file; add it")
+        if self.username is not None and "@" in self.url:
+            wrong = Text("the URL has a login as well; write it in one of them")
+            yield "username", wrong
         if self.pixel_format is not None:
             yield "pixel_format", Text("remove it: it is for cameras at this board (V4L2)")
         if self.transport != "tcp" and self.scheme != "rtsp":
