@@ -11,7 +11,7 @@ import click
 from edge_runtime.cli.localized import LocalizedCommand, LocalizedGroup, lang_option
 from edge_runtime.cli.paths import SYSTEM_CONFIG
 from edge_runtime.cli.printable import say
-from edge_runtime.errors import EdgeError, UsageError, because
+from edge_runtime.errors import EdgeError, UsageError, because, located
 from edge_runtime.language import N_, Code, choose
 
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
@@ -82,7 +82,7 @@ def remove(name: str, config_file: Path, lang: Code | None) -> None:
         found[0].unlink()
         sync_folder(found[0].parent)
     except OSError as error:
-        raise EdgeError("{path}: {reason}", path=found[0], reason=because(error)) from None
+        raise EdgeError(located(found[0], because(error))) from None
     say(choose(lang).text("{name}: deleted", name=name))
 
 
@@ -104,7 +104,7 @@ def files_of(config_file: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise EdgeError("{path}: {reason}", path=folder, reason=because(error)) from None
+        raise EdgeError(located(folder, because(error))) from None
 
 
 def keep(config_file: Path, name: str, value: str) -> Path:
@@ -123,5 +123,5 @@ def keep(config_file: Path, name: str, value: str) -> Path:
             os.chown(folder, -1, gid, follow_symlinks=False)
         replace_file(path, value.encode() + b"\n", mode=FILE_MODE, gid=gid)
     except OSError as error:
-        raise EdgeError("{path}: {reason}", path=path, reason=because(error)) from None
+        raise EdgeError(located(path, because(error))) from None
     return path

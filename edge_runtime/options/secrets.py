@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-from edge_runtime.errors import Text, UsageError, because
+from edge_runtime.errors import Text, UsageError, because, located
 
 FOLDER = "secrets"
 PLACEHOLDER = re.compile(r"\{secret:([^{}]*)\}")
@@ -54,11 +54,11 @@ def secret_in(path: Path, name: str = "") -> str:
             ) from None
         raise SecretError("{path}: no such file", path=path) from None
     except OSError as error:
-        raise SecretError("{path}: {reason}", path=path, reason=because(error)) from None
+        raise SecretError(located(path, because(error))) from None
     except UnicodeDecodeError:
         raise SecretError("{path}: holds bytes that are no text", path=path) from None
     if (wrong := wrong_with(secret)) is not None:
-        raise SecretError("{path}: {reason}", path=path, reason=wrong)
+        raise SecretError(located(path, wrong))
     return secret
 
 
