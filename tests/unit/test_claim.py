@@ -20,7 +20,7 @@ from edge_runtime.enrolment.claim import (
     ClaimError,
     parse_claim,
 )
-from edge_runtime.enrolment.words import CONSONANTS, VOWELS, proquint, six_words
+from edge_runtime.enrolment.words import CONSONANTS, VOWELS, six_words, word
 
 CLAIM = Claim(
     site="ha-giang",
@@ -178,16 +178,23 @@ def test_any_cbor_with_a_right_checksum_is_refused_in_one_line(body: bytes) -> N
         parse_claim(text)
 
 
-def test_words_are_those_of_the_paper() -> None:
-    assert (proquint(0x7F00), proquint(0x0001)) == ("lusab", "babad")
-    assert six_words(b"") == "vavub sidaf nogus dubih norur zigam"
+def test_words_stay_those_that_were_read_out() -> None:
+    assert (word(0), word(0x7FFF), word(1)) == ("bababa", "tututu", "bababi")
+    assert six_words(b"") == "takosa kahala masatu lakobi hidomu sutolu"
+
+
+def test_words_have_no_letters_that_speakers_merge() -> None:
+    letters = {*CONSONANTS}
+    for merged in ("dgjrvz", "ln", "sx", "bp", "ckq"):
+        assert len(letters & {*merged}) == 1, merged
+    assert len(letters) == 8
 
 
 @given(st.binary())
 def test_words_are_six_and_can_be_said(key: bytes) -> None:
     words = six_words(key).split(" ")
     assert len(words) == 6
-    for word in words:
-        assert len(word) == 5
-        assert all(c in CONSONANTS for c in word[::2])
-        assert all(c in VOWELS for c in word[1::2])
+    for one in words:
+        assert len(one) == 6
+        assert all(c in CONSONANTS for c in one[::2])
+        assert all(c in VOWELS for c in one[1::2])
