@@ -136,6 +136,10 @@ class PackError(UsageError):
     """A model pack is wrong: names its folder and the path within its manifest."""
 
 
+class WeightsError(PackError):
+    """A pack's weights are not there, or are not those that its manifest names."""
+
+
 class SourceError(EdgeError):
     """The world is not as configured (no camera, broken stream): retried with back-off."""
 

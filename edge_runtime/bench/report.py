@@ -11,6 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from edge_runtime.bench.figures import STAGES, BareFigures, PipelineFigures
+from edge_runtime.language import N_, Language
 
 Pair: TypeAlias = tuple[BareFigures, PipelineFigures]
 
@@ -145,29 +146,42 @@ def processor() -> str:
         return "processor unknown"
 
 
-def table(told: BenchReport) -> str:
+FIGURES = (
+    (N_("frames/s"), "frames_per_s", 1),
+    (N_("CPU s per 1,000 frames"), "cpu_s_per_1000", 2),
+    (N_("memory, MiB"), "memory_mb", 1),
+    (N_("start to first result, s"), "first_result_s", 2),
+    (N_("  of which CPU, s"), "first_result_cpu_s", 2),
+)
+
+
+def table(told: BenchReport, language: Language) -> str:
     """Return the report for people."""
-    rows = [("", "bare loop", "pipeline", "ratio")]
-    for label, field, digits in (
-        ("frames/s", "frames_per_s", 1),
-        ("CPU s per 1,000 frames", "cpu_s_per_1000", 2),
-        ("memory, MiB", "memory_mb", 1),
-        ("start to first result, s", "first_result_s", 2),
-        ("  of which CPU, s", "first_result_cpu_s", 2),
-    ):
+    heads = (language.text("bare loop"), language.text("pipeline"), language.text("ratio"))
+    rows = [("", *heads)]
+    for label, field, digits in FIGURES:
         a, b, c = (getattr(one, field) for one in (told.bare, told.pipeline, told.ratios))
-        rows.append((label, f"{a:.{digits}f}", f"{b:.{digits}f}", f"{c:.2f}"))
-    lines = [f"{a:28}{b:>11}{c:>11}{d:>8}" for a, b, c, d in rows]
-    lines += ["", f"{'stage, ms':28}{'p50':>11}{'p95':>11}{'p99':>8}"]
-    stages = {**{f"bare {k}": v for k, v in told.bare_stages.items()}, **told.stages}
-    stages["added until sent"] = told.added_latency
-    lines += [f"{k:28}{v.p50_ms:11.2f}{v.p95_ms:11.2f}{v.p99_ms:8.2f}" for k, v in stages.items()]
+        rows.append((language.text(label), f"{a:.{digits}f}", f"{b:.{digits}f}", f"{c:.2f}"))
+    lines = [f"{a:28}{b:>14}{c:>14}{d:>8}" for a, b, c, d in rows]
+    lines += ["", f"{language.text('stage, ms'):28}{'p50':>14}{'p95':>14}{'p99':>8}"]
+    bare = {language.text("bare {stage}", stage=k): v for k, v in told.bare_stages.items()}
+    stages = {**bare, **told.stages, language.text("added until sent"): told.added_latency}
+    lines += [f"{k:28}{v.p50_ms:14.2f}{v.p95_ms:14.2f}{v.p99_ms:8.2f}" for k, v in stages.items()]
     lines += [
         "",
-        f"inferred {told.inferred_share:.0%} of the frames; slowest stream "
-        f"{told.slowest_stream_share:.2f} of an even share; "
-        f"{told.upstream_bytes_per_hour:,.0f} bytes upstream an hour of media",
-        f"{told.rounds} rounds of {told.frames} frames each, alternating; {told.broker}; "
-        f"{told.machine}",
+        language.text(
+            "inferred {share:.0%} of the frames; slowest stream {slowest:.2f} of an even share; "
+            "{size:,.0f} bytes upstream an hour of media",
+            share=told.inferred_share,
+            slowest=told.slowest_stream_share,
+            size=told.upstream_bytes_per_hour,
+        ),
+        language.text(
+            "{rounds} rounds of {frames} frames each, alternating; {broker}; {machine}",
+            rounds=told.rounds,
+            frames=told.frames,
+            broker=told.broker,
+            machine=told.machine,
+        ),
     ]
     return "\n".join(lines)

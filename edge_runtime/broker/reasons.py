@@ -220,7 +220,10 @@ def why_unverified(error: ssl.SSLCertVerificationError, *, clock_trusted: bool) 
             "the broker's certificate is for another host name; check broker.url and server_name"
         )
     if error.verify_code == WRONG_PURPOSE:
-        return Text("the certificate is not a server's: somebody else plays the broker")
+        return Text(
+            "the certificate is not a server's, as every device has one: this may not be the "
+            "broker; ask the office"
+        )
     return Text(
         "the broker's certificate is not accepted ({why})", why=openssl_text(error.verify_message)
     )

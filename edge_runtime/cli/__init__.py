@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from edge_runtime import __version__
+from edge_runtime.cli.click_words import click_in
 from edge_runtime.cli.errors import fail
+from edge_runtime.cli.localized import LocalizedGroup, asked_in
 from edge_runtime.cli.logs import hide_urls_of_defects
 from edge_runtime.cli.printable import say
 from edge_runtime.errors import EdgeError
-from edge_runtime.language import choose
+from edge_runtime.language import N_, Language, choose
 
 COMMANDS = {
     "run": "edge_runtime.cli.run:run",
@@ -35,10 +38,11 @@ COMMANDS = {
     "renew": "edge_runtime.cli.renew:renew",
     "practice": "edge_runtime.cli.practice:practice",
     "office": "edge_runtime.cli.office:office",
+    "language": "edge_runtime.cli.language:language",
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(LocalizedGroup):
     """Knows its commands by name and imports the one that is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
@@ -52,10 +56,26 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup)
+@click.group(
+    cls=LazyGroup,
+    help=N_(
+        "Real-time inference at the data source; compact results over MQTT; raw data stays here."
+    ),
+)
 @click.version_option(__version__, prog_name="edge-runtime")
 def cli() -> None:
     """Real-time inference at the data source; compact results over MQTT; raw data stays here."""
+
+
+def fail_as_click(error: click.ClickException, language: Language) -> NoReturn:
+    """Say what is wrong with a command line, and where its help is."""
+    with click_in(language):
+        said = f"edge-runtime: {error.format_message()}"
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        command = f"{error.ctx.command_path} --help"
+        said += " " + language.text("`{command}` shows what can be typed.", command=command)
+    say(said, err=True)
+    sys.exit(2)
 
 
 def main() -> None:
@@ -69,9 +89,8 @@ def main() -> None:
         say(error.format_message(), err=True)
         sys.exit(2)
     except click.ClickException as error:
-        say(f"edge-runtime: {error.format_message()}", err=True)
-        sys.exit(2)
+        fail_as_click(error, choose(asked_in(sys.argv[1:])))
     except EdgeError as error:
-        fail(error, choose(None))
+        fail(error, choose(asked_in(sys.argv[1:])))
     # `--help` and `--version` end with a status of their own.
     sys.exit(status if isinstance(status, int) else 0)

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 
+from edge_runtime.cli.localized import LocalizedCommand, spoken
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import printable_json, say
+from edge_runtime.errors import UsageError
+from edge_runtime.language import N_
 
 SYNTHETIC = """\
 [device]
@@ -23,12 +26,21 @@ publish = {{ mode = "every_inference", encoding = "cbor" }}
 """
 
 
-@click.command()
+@click.command(
+    cls=LocalizedCommand,
+    help=N_(
+        "Measure a configuration's pipeline, and a bare loop on the same clip and model, "
+        "alternating.\n"
+        "\n"
+        "Files are read as fast as they are taken; results go to a broker on loopback. Nothing is"
+        " sent to the configured broker, and the daemon's own state is left alone."
+    ),
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path))
-@click.option("--synthetic", is_flag=True, help="The bundled model on its simulated clip.")
-@click.option("--frames", type=click.IntRange(20), default=200, help="Frames a round (200).")
-@click.option("--rounds", type=click.IntRange(1), default=3, help="Rounds of each kind (3).")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option("--synthetic", is_flag=True, help=N_("The bundled model on its simulated clip."))
+@click.option("--frames", type=click.IntRange(20), default=200, help=N_("Frames a round (200)."))
+@click.option("--rounds", type=click.IntRange(1), default=3, help=N_("Rounds of each kind (3)."))
+@click.option("--json", "as_json", is_flag=True, help=N_("Print the report as one JSON object."))
 @click.option("--round", "is_round", is_flag=True, hidden=True)
 @state_dir_option
 def bench(
@@ -40,16 +52,12 @@ def bench(
     is_round: bool,
     state_dir: Path,
 ) -> None:
-    """Measure a configuration's pipeline, and a bare loop on the same clip and model, alternating.
-
-    Files are read as fast as they are taken; results go to a broker on loopback. Nothing is sent
-    to the configured broker, and the daemon's own state is left alone.
-    """
+    """Measure a configuration's pipeline, and a bare loop on the same clip and model."""
     if is_round:
         run_round()
         return
     if (config_file is None) == (not synthetic):
-        raise click.UsageError("give one of --config FILE and --synthetic")
+        raise UsageError("give one of --config FILE and --synthetic")
     with tempfile.TemporaryDirectory(prefix="edge-runtime-bench-") as name:
         folder = Path(name)
         if config_file is None:
@@ -95,8 +103,8 @@ def measure(
         bench = Bench(config_file, state_dir, folder, url, store, SystemClock())
         bench.warm_up()
         pairs = [(bench.bare(frames), bench.pipeline(frames)) for _ in range(rounds)]
-    told = report(pairs, broker)
+    told = report(pairs, str(broker))
     if as_json:
         say(printable_json(msgspec.json.encode(told).decode()))
     else:
-        say(table(told))
+        say(table(told, spoken()))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, RawText, Text
 from edge_runtime.practice.brokers import EMBEDDED, has_embedded, mosquitto_program
 from edge_runtime.practice.values import free_ports
 
@@ -18,7 +18,7 @@ START_TIMEOUT_S = 15.0
 
 
 @contextlib.contextmanager
-def loopback_broker(folder: Path, *, embedded: bool = False) -> Iterator[tuple[str, str]]:
+def loopback_broker(folder: Path, *, embedded: bool = False) -> Iterator[tuple[str, Text]]:
     """Run a broker while the context lasts; give its URL and what it is."""
     port = free_ports(1)[0]
     command, name = broker_command(folder, port, embedded=embedded)
@@ -32,22 +32,22 @@ def loopback_broker(folder: Path, *, embedded: bool = False) -> Iterator[tuple[s
         process.wait()
 
 
-def broker_command(folder: Path, port: int, *, embedded: bool) -> tuple[list[str], str]:
+def broker_command(folder: Path, port: int, *, embedded: bool) -> tuple[list[str], Text]:
     """Return how to start a broker on a port, and its name."""
     mosquitto = None if embedded else mosquitto_program()
     if mosquitto:
         settings = folder / "mosquitto.conf"
         settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-        return [mosquitto, "-c", str(settings)], "Mosquitto"
+        return [mosquitto, "-c", str(settings)], RawText("Mosquitto")
     if not has_embedded():
         raise EdgeError(
             "no broker for the demo: install Mosquitto (apt-get install mosquitto) "
             "or the embedded one (pip install 'edge-runtime[broker]')"
         )
-    return [sys.executable, "-c", EMBEDDED, str(port)], "the embedded broker"
+    return [sys.executable, "-c", EMBEDDED, str(port)], Text("the embedded broker")
 
 
-def wait_for_port(process: subprocess.Popen[bytes], port: int, name: str) -> None:
+def wait_for_port(process: subprocess.Popen[bytes], port: int, name: Text) -> None:
     """Wait until the broker listens."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline_s and process.poll() is None:

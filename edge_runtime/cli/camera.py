@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import click
 
-from edge_runtime.cli.localized import LocalizedCommand, lang_option
+from edge_runtime.cli.localized import LocalizedCommand, LocalizedGroup, lang_option
 from edge_runtime.cli.logs import set_up_silence
 from edge_runtime.cli.paths import SYSTEM_CONFIG
 from edge_runtime.cli.printable import say
@@ -25,7 +25,10 @@ WATCHED_S = 3.0
 MOST_FRAMES = 1000
 
 
-@click.group()
+@click.group(
+    cls=LocalizedGroup,
+    help=N_("List the cameras of this board, and look at one as the daemon would."),
+)
 def camera() -> None:
     """List the cameras of this board, and look at one as the daemon would."""
 

@@ -12,7 +12,8 @@ from edge_runtime.cli.printable import say
 from edge_runtime.errors import Text, located
 from edge_runtime.language import N_, Code, Language, choose
 from edge_runtime.manifest import Pack
-from edge_runtime.options import Config, StreamOptions
+from edge_runtime.options import Config
+from edge_runtime.stream.words import describe_stream
 from edge_runtime.urls import shown_url
 
 ENGLISH = Language("en")
@@ -174,20 +175,6 @@ def describe_baselines(
         model = packs[stream.name].ref if stream.name in packs else NO_MODEL
         if summary := effective_rules(stream, model, baselines).summary:
             say(f"baseline {stream.name}: {language.translated(summary)}")
-
-
-def describe_stream(stream: StreamOptions, pack: Pack | None) -> str:
-    """Return a stream as one line."""
-    parts = list(stream.source.describe())
-    if stream.sensor is None:
-        parts.append(f"gate {stream.gate.kind}")
-    if pack is not None:
-        use = stream.model_use
-        labels = f" [{', '.join(use.labels)}]" if use.labels else ""
-        parts.append(f"{pack.ref.full_name} at {use.min_score:g}{labels}")
-    parts += [f"{rule.kind} {rule.name}" for rule in stream.rules]
-    parts.append(f"{stream.publish.mode} as {stream.publish.encoding}")
-    return " > ".join(parts)
 
 
 def open_link(config: Config) -> list[Text]:

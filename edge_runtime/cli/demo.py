@@ -10,7 +10,9 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli.printable import say
+from edge_runtime.cli.localized import LocalizedCommand, tell
+from edge_runtime.errors import Text
+from edge_runtime.language import N_
 
 ROAD_PACK = "village-road"
 PUMP_PACK = "bearing-vibration"
@@ -48,15 +50,20 @@ publish = {{ mode = "events", encoding = "cbor", heartbeat_s = 1.0 }}
 """
 
 
-@click.command()
-@click.option(
-    "--seconds", type=float, help="End so long after the first result (default: until Ctrl-C)."
+@click.command(
+    cls=LocalizedCommand,
+    help=N_(
+        "Show the whole way from a clip and a sensor to an MQTT subscriber, on this machine alone."
+    ),
 )
-@click.option("--embedded-broker", is_flag=True, help="Do not look for Mosquitto.")
+@click.option(
+    "--seconds", type=float, help=N_("End so long after the first result (default: until Ctrl-C).")
+)
+@click.option("--embedded-broker", is_flag=True, help=N_("Do not look for Mosquitto."))
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Save a frame of the clip with the boxes drawn, and end.",
+    help=N_("Save a frame of the clip with the boxes drawn, and end."),
 )
 def demo(seconds: float | None, embedded_broker: bool, picture: Path | None) -> None:
     """Show the whole way from a clip and a sensor to an MQTT subscriber, on this machine alone."""
@@ -67,7 +74,7 @@ def demo(seconds: float | None, embedded_broker: bool, picture: Path | None) -> 
         from edge_runtime.jobs.drawing import draw_best_frame
 
         road = models / ROAD_PACK
-        say(draw_best_frame(road, road / "clip.mp4", picture))
+        tell(draw_best_frame(road, road / "clip.mp4", picture))
         return
     # A closed terminal ends it as Ctrl-C does: the broker and the daemon must not stay behind.
     for number in (signal.SIGHUP, signal.SIGTERM):
@@ -79,16 +86,23 @@ def demo(seconds: float | None, embedded_broker: bool, picture: Path | None) -> 
 def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: bool) -> None:
     """Start a broker and the daemon, and show what a subscriber receives."""
     from edge_runtime.cli.broker import loopback_broker
-    from edge_runtime.cli.view import TableView, show
+    from edge_runtime.cli.table_view import TableView
+    from edge_runtime.cli.view import show
     from edge_runtime.consume import Consumer
     from edge_runtime.errors import EdgeError
 
     with loopback_broker(folder, embedded=embedded) as (url, name):
         config = folder / "demo.toml"
         config.write_text(config_text(url, models))
-        say(f"broker: {name} at {url}")
-        say(f"road: a clip, watched by {ROAD_PACK}")
-        say(f"pump: a simulated machine, judged by {PUMP_PACK}; it fails at {FAULT_AFTER_S:g} s")
+        tell(Text("broker: {name} at {url}", name=name, url=url))
+        tell(Text("road: a clip, watched by {pack}", pack=ROAD_PACK))
+        tell(
+            Text(
+                "pump: a simulated machine, judged by {pack}; it fails at {seconds:g} s",
+                pack=PUMP_PACK,
+                seconds=FAULT_AFTER_S,
+            )
+        )
         consumer = Consumer(url)
         consumer.open()
         command = [sys.executable, "-m", "edge_runtime", "run", "--config", str(config)]
@@ -107,8 +121,10 @@ def run_demo(folder: Path, models: Path, seconds: float | None, *, embedded: boo
         if results == 0:
             said = (folder / "daemon.log").read_text(errors="replace").strip()
             last = said.rpartition("\n")[2]
-            raise EdgeError("no result arrived; the daemon says: {line}", line=last or "nothing")
-        say(f"{results} results received")
+            raise EdgeError(
+                "no result arrived; the daemon says: {line}", line=last or Text("nothing")
+            )
+        tell(Text("{count} results received", count=results))
 
 
 def config_text(url: str, models: Path) -> str:

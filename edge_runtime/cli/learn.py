@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.cli.asking import confirmed
+from edge_runtime.cli.localized import LocalizedCommand, spoken, tell
 from edge_runtime.cli.paths import state_dir_option
-from edge_runtime.cli.printable import say
+from edge_runtime.errors import Text, UsageError
+from edge_runtime.language import N_
 
 if TYPE_CHECKING:
     from edge_runtime.clock import Clock
@@ -19,16 +22,28 @@ if TYPE_CHECKING:
     from edge_runtime.stream.baseline import Baselines
 
 
-@click.command()
+@click.command(
+    cls=LocalizedCommand,
+    help=N_(
+        "Record what healthy looks like on this machine, and set the alarm's limits by it.\n"
+        "\n"
+        "The machine must run well, as it does every day. A sensor that the service reads is not "
+        "free: stop the service, learn, and start it again. Exit status 1: nothing was written."
+    ),
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path))
-@click.option("--stream", "stream_name", help="The stream of the machine's sensor.")
+@click.option("--stream", "stream_name", help=N_("The stream of the machine's sensor."))
 @click.option(
     "--minutes", type=click.FloatRange(0.0, 1440.0, min_open=True), default=10.0, show_default=True
 )
-@click.option("--channel", help="Whose rules are learnt, where rules are about several channels.")
-@click.option("--yes", is_flag=True, help="Write it without asking, whatever speaks against it.")
-@click.option("--show", is_flag=True, help="Print what was learnt; listen to nothing.")
-@click.option("--forget", is_flag=True, help="Go back to the configured limits.")
+@click.option(
+    "--channel", help=N_("Whose rules are learnt, where rules are about several channels.")
+)
+@click.option(
+    "--yes", is_flag=True, help=N_("Write it without asking, whatever speaks against it.")
+)
+@click.option("--show", is_flag=True, help=N_("Print what was learnt; listen to nothing."))
+@click.option("--forget", is_flag=True, help=N_("Go back to the configured limits."))
 @state_dir_option
 def learn(
     config_file: Path | None,
@@ -40,11 +55,7 @@ def learn(
     forget: bool,
     state_dir: Path,
 ) -> None:
-    """Record what healthy looks like on this machine, and set the alarm's limits by it.
-
-    The machine must run well, as it does every day. A sensor that the service reads is not free:
-    stop the service, learn, and start it again. Exit status 1: nothing was written.
-    """
+    """Record what healthy looks like on this machine, and set the alarm's limits by it."""
     from edge_runtime.stream.baseline import Baselines
 
     baselines = Baselines(state_dir)
@@ -52,17 +63,23 @@ def learn(
         show_learnt(baselines, [stream_name] if stream_name else baselines.names())
         return
     if stream_name is None:
-        raise click.UsageError("name a stream with --stream")
+        raise UsageError("name a stream with --stream")
     if forget:
         gone = baselines.forget(stream_name)
-        say(f"{stream_name}: forgotten; {RELOAD}" if gone else nothing_of(stream_name))
+        tell(
+            Text("{stream}: forgotten; {then}", stream=stream_name, then=Text(RELOAD))
+            if gone
+            else nothing_of(stream_name)
+        )
         return
     if config_file is None:
-        raise click.UsageError("name the configuration with --config")
+        raise UsageError("name the configuration with --config")
     listen_and_save(config_file, stream_name, minutes, channel, baselines, state_dir, yes=yes)
 
 
-RELOAD = "a running daemon takes it up with `systemctl reload edge-runtime`, or at its next start"
+RELOAD = N_(
+    "a running daemon takes it up with `systemctl reload edge-runtime`, or at its next start"
+)
 
 
 def show_learnt(baselines: Baselines, names: list[str]) -> None:
@@ -71,13 +88,14 @@ def show_learnt(baselines: Baselines, names: list[str]) -> None:
 
     for name in names:
         found = baselines.load(name)
-        say("\n".join(describe(found)) if found is not None else nothing_of(name))
+        for line in describe(found) if found is not None else [nothing_of(name)]:
+            tell(line)
     if not names:
-        say(f"{baselines.folder}: nothing was learnt yet")
+        tell(nothing_of(baselines.folder))
 
 
-def nothing_of(name: str) -> str:
-    return f"{name}: nothing was learnt yet"
+def nothing_of(name: object) -> Text:
+    return Text("{name}: nothing was learnt yet", name=name)
 
 
 def listen_and_save(
@@ -101,16 +119,17 @@ def listen_and_save(
     baselines.prepare()
     heard = listen_to(config, subject, clock, minutes, state_dir)
     baseline = conclude(subject, heard, clock.now())
-    say("\n".join(describe(baseline)))
+    for line in describe(baseline):
+        tell(line)
     against = warnings_of(heard, baseline)
     for line in against:
-        say(f"warning: {line}")
+        tell(Text("warning: {text}", text=line))
     if stream_name in baselines.names():
-        against.append("it replaces what was learnt before")
-        say(f"note: {against[-1]}")
+        against.append(Text("it replaces what was learnt before"))
+        tell(Text("note: {text}", text=against[-1]))
     if against and not yes:
-        confirm()
-    say(f"written to {baselines.save(baseline)}; {RELOAD}")
+        confirm_writing()
+    tell(Text("written to {file}; {then}", file=baselines.save(baseline), then=Text(RELOAD)))
 
 
 def find(
@@ -180,27 +199,36 @@ def listen_to(
     if pack is not None:
         look = PackWindowModel(model_of(stream, pack, config.inference.engine))
     source = open_source(stream.source, clock)
-    noticed: set[str] = set()
+    noticed: dict[Text, None] = {}
+    language = spoken()
     with click.progressbar(
         length=math.ceil(minutes * 60.0),
-        label=f"listening to {stream.name}",
+        label=language.text("listening to {stream}", stream=stream.name),
         item_show_func=lambda text: text,
         file=sys.stderr,
     ) as bar:
 
         def show(passed_s: float, count: int, latest: float) -> None:
-            bar.update(int(passed_s) - bar.pos, f"{count} values, the latest {latest:.4g}")
-            noticed.add(source.notice)
+            latest_of = language.text(
+                "{count} values, the latest {latest:.4g}", count=count, latest=latest
+            )
+            bar.update(int(passed_s) - bar.pos, latest_of)
+            noticed[source.notice] = None
 
-        blocks = samples(source, clock, noticed.add)
+        def lost(why: Text) -> None:
+            noticed[why] = None
+
+        blocks = samples(source, clock, lost)
         heard = listen(blocks, values_of(subject, look), minutes * 60.0, show)
-    return msgspec.structs.replace(heard, notices=tuple(sorted(noticed - {""})))
+    return msgspec.structs.replace(heard, notices=tuple(text for text in noticed if text))
 
 
-def confirm() -> None:
+def confirm_writing() -> None:
     """Ask the person; raise EdgeError where nobody can answer."""
     from edge_runtime.errors import EdgeError
 
     if not sys.stdin.isatty():
         raise EdgeError("nothing was written: run it again with --yes to accept that")
-    click.confirm("write it all the same?", abort=True)
+    language = spoken()
+    if not confirmed(language.text("write it all the same?"), language):
+        raise click.Abort

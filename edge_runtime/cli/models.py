@@ -12,16 +12,26 @@ from pathlib import Path
 import click
 import msgspec
 
+from edge_runtime.cli.localized import LocalizedGroup, spoken, tell
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import say
+from edge_runtime.cli.tables import show_table
 from edge_runtime.clock import SystemClock
-from edge_runtime.errors import PackError, because
+from edge_runtime.errors import PackError, Text, because
+from edge_runtime.language import N_
 from edge_runtime.manifest import Manifest, Pack
 from edge_runtime.packs.catalogue import bundled_models
 from edge_runtime.packs.download import Progress
 from edge_runtime.packs.manifest_file import MANIFEST
 from edge_runtime.packs.pull import import_file, pull
 from edge_runtime.packs.store import ListedPack, PackStore
+
+PACK_STATES = {
+    "installed": N_("installed"),
+    "bundled": N_("bundled"),
+    "available": N_("available"),
+    "damaged": N_("damaged"),
+}
 
 
 def opened(ctx: click.Context, _parameter: click.Parameter, file: Path) -> BufferedReader:
@@ -36,13 +46,19 @@ def opened(ctx: click.Context, _parameter: click.Parameter, file: Path) -> Buffe
         ) from None
 
 
-@click.group()
+@click.group(
+    cls=LocalizedGroup,
+    help=N_("List, fetch, check and remove the model packs on this device."),
+)
 def models() -> None:
     """List, fetch, check and remove the model packs on this device."""
 
 
-@models.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
+@models.command(
+    "list",
+    help=N_("Show the packs that are installed, bundled with the software, or available to pull."),
+)
+@click.option("--json", "as_json", is_flag=True, help=N_("One JSON array, for programs."))
 @state_dir_option
 def list_packs(as_json: bool, state_dir: Path) -> None:
     """Show the packs that are installed, bundled with the software, or available to pull."""
@@ -50,14 +66,24 @@ def list_packs(as_json: bool, state_dir: Path) -> None:
     if as_json:
         say(json.dumps(msgspec.to_builtins(packs)))
         return
-    rows = [("NAME", "VERSION", "TASK", "SIZE", "STATE", "ENGINE", "LICENCE"), *map(row_of, packs)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())
+    show_table(
+        (
+            Text("NAME"),
+            Text("VERSION"),
+            Text("TASK"),
+            Text("SIZE"),
+            Text("STATE"),
+            Text("ENGINE"),
+            Text("LICENCE"),
+        ),
+        map(row_of, packs),
+    )
 
 
-@models.command("pull")
+@models.command(
+    "pull",
+    help=N_("Fetch the weights of pack NAME from their publisher and install it."),
+)
 @click.argument("name")
 @state_dir_option
 def pull_pack(name: str, state_dir: Path) -> None:
@@ -65,7 +91,13 @@ def pull_pack(name: str, state_dir: Path) -> None:
     store = open_store(state_dir)
     manifest = manifest_of(store, name)
     if store.up_to_date(name):
-        say(f"{name} {manifest.pack.version} is on this device already")
+        tell(
+            Text(
+                "{name} {version} is on this device already",
+                name=name,
+                version=manifest.pack.version,
+            )
+        )
         return
     with store.changing():
         with meter(name) as progress:
@@ -74,7 +106,10 @@ def pull_pack(name: str, state_dir: Path) -> None:
     say_installed(pack)
 
 
-@models.command("import")
+@models.command(
+    "import",
+    help=N_("Install pack NAME from FILE: its weights, or the publisher's .zip, known by SHA-256."),
+)
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path), callback=opened)
 @state_dir_option
@@ -88,7 +123,12 @@ def import_pack(name: str, file: BufferedReader, state_dir: Path) -> None:
     say_installed(pack)
 
 
-@models.command("verify")
+@models.command(
+    "verify",
+    help=N_(
+        "Check the weights' hash of pack NAME (or of a pack's folder) and run its golden case."
+    ),
+)
 @click.argument("name")
 @state_dir_option
 def verify_pack(name: str, state_dir: Path) -> None:
@@ -98,13 +138,20 @@ def verify_pack(name: str, state_dir: Path) -> None:
 
     pack = open_store(state_dir).find(name, Path.cwd())
     trial(pack)
-    say(
-        f"{pack.ref.full_name}: the weights are the right ones; the model {ran_on(pack)}, on "
-        f"{engine_of(pack, AUTO).title}"
+    tell(
+        Text(
+            "{pack}: the weights are the right ones; the model {did}, on {engine}",
+            pack=pack.ref.full_name,
+            did=ran_on(pack),
+            engine=engine_of(pack, AUTO).title,
+        )
     )
 
 
-@models.command("remove")
+@models.command(
+    "remove",
+    help=N_("Delete the installed pack NAME."),
+)
 @click.argument("name")
 @state_dir_option
 def remove_pack(name: str, state_dir: Path) -> None:
@@ -112,7 +159,7 @@ def remove_pack(name: str, state_dir: Path) -> None:
     store = open_store(state_dir)
     with store.changing():
         store.remove(name)
-    say(f"{name} is removed")
+    tell(Text("{name} is removed", name=name))
 
 
 def open_store(state_dir: Path) -> PackStore:
@@ -134,26 +181,28 @@ def trial(pack: Pack) -> None:
     from edge_runtime.model.trial import try_pack
 
     for note in try_pack(pack).notes:
-        say(f"note: {note}")
+        tell(Text("note: {text}", text=note))
 
 
-def ran_on(pack: Pack) -> str:
+def ran_on(pack: Pack) -> Text:
     """Say what the trial showed."""
     if pack.manifest.golden is not None:
-        return "gives its golden result"
-    given = "a synthetic tone" if pack.manifest.input.kind == "window" else "a blank picture"
-    return f"ran on {given}, which says nothing of its results"
+        return Text("gives its golden result")
+    if pack.manifest.input.kind == "window":
+        return Text("ran on a synthetic tone, which says nothing of its results")
+    return Text("ran on a blank picture, which says nothing of its results")
 
 
 def say_installed(pack: Pack) -> None:
     """Tell the person what came of it."""
-    say(f"{pack.ref.full_name} is installed in {pack.folder}")
+    tell(Text("{pack} is installed in {folder}", pack=pack.ref.full_name, folder=pack.folder))
 
 
 def row_of(pack: ListedPack) -> tuple[str, ...]:
     """Return a pack as cells of the table."""
     size = "?" if pack.size_bytes is None else f"{pack.size_bytes / 1e6:.1f} MB"
-    return pack.name, pack.version, pack.task, size, pack.state, engine_here(pack), pack.license
+    state = spoken().text(PACK_STATES[pack.state])
+    return pack.name, pack.version, pack.task, size, state, engine_here(pack), pack.license
 
 
 def engine_here(pack: ListedPack) -> str:
@@ -194,5 +243,9 @@ class PlainMeter:
         step = done * 10 // total if total else done // 1_000_000
         if step != self._step:
             self._step = step
-            of = f" of {total}" if total else ""
-            say(f"{self._name}: {done}{of} bytes", err=True)
+            progress = Text("{name}: {done} bytes", name=self._name, done=done)
+            if total:
+                progress = Text(
+                    "{name}: {done} of {total} bytes", name=self._name, done=done, total=total
+                )
+            tell(progress, err=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge_runtime.provision.flow import ProvisionOutcome, ProvisionRequest
     from edge_runtime.provision.service import Service
 
-MARKS = {True: ("ok", "green"), False: ("!!", "red"), None: ("..", "yellow")}
+MARKS = {True: (N_("ok"), "green"), False: ("!!", "red"), None: ("..", "yellow")}
 
 
 @click.command(
@@ -135,8 +135,11 @@ def show(outcome: ProvisionOutcome, language: Language) -> None:
         if finding.advice:
             say(f"  -> {finding.advice}")
     width = max(len(line.label) for line in outcome.lines)
+    signs = {proven: language.text(sign) for proven, (sign, _) in MARKS.items()}
+    sign_width = max(map(len, signs.values()))
     for line in outcome.lines:
-        sign, colour = MARKS[line.proven]
+        _, colour = MARKS[line.proven]
+        sign = f"{signs[line.proven]:<{sign_width}}"
         say_marked(sign, colour, f"{line.label:<{width}}  {line.text}")
     say()
     say(language.text("Read these six words to the office:"))

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.cli.exiting import exit_unless
+from edge_runtime.cli.localized import LocalizedCommand, spoken, tell
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import say
+from edge_runtime.cli.tables import show_table
+from edge_runtime.errors import RawText, Text, UsageError
+from edge_runtime.language import N_
 
 if TYPE_CHECKING:
     from edge_runtime.errors import EdgeError
@@ -23,19 +27,35 @@ if TYPE_CHECKING:
     from edge_runtime.sources.recorder import Recorder, RecordingLimits
 
 SHOW_EVERY_S = 10.0
+RECORDING_STATES = {
+    "whole": N_("whole"),
+    "cut short": N_("cut short"),
+    "recording": N_("recording"),
+    "damaged": N_("damaged"),
+}
 
 
-@click.command()
+@click.command(
+    cls=LocalizedCommand,
+    help=N_(
+        "Record what a stream's source gives, until Ctrl-C or a bound. It never leaves this "
+        "device.\n"
+        "\n"
+        "A camera or port that the service uses is not free: stop the service meanwhile."
+    ),
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path))
-@click.option("--stream", "stream_name", help="The stream whose source is recorded.")
-@click.option("--minutes", type=click.FloatRange(0.0, min_open=True), help="End after this time.")
+@click.option("--stream", "stream_name", help=N_("The stream whose source is recorded."))
+@click.option(
+    "--minutes", type=click.FloatRange(0.0, min_open=True), help=N_("End after this time.")
+)
 @click.option(
     "--max-mb", type=click.FloatRange(1.0), default=500.0, show_default=True,
-    help="End when the recording is so large; 256 MB of the disk stay free in any case.",
+    help=N_("End when the recording is so large; 256 MB of the disk stay free in any case."),
 )  # fmt: skip
-@click.option("--name", help="Name of the recording; default: the stream's and the time.")
-@click.option("--list", "is_list", is_flag=True, help="Show the recordings of this device.")
-@click.option("--remove", "gone", metavar="NAME", help="Delete a recording.")
+@click.option("--name", help=N_("Name of the recording; default: the stream's and the time."))
+@click.option("--list", "is_list", is_flag=True, help=N_("Show the recordings of this device."))
+@click.option("--remove", "gone", metavar="NAME", help=N_("Delete a recording."))
 @state_dir_option
 def record(
     config_file: Path | None,
@@ -47,10 +67,7 @@ def record(
     gone: str | None,
     state_dir: Path,
 ) -> None:
-    """Record what a stream's source gives, until Ctrl-C or a bound. It never leaves this device.
-
-    A camera or port that the service uses is not free: stop the service meanwhile.
-    """
+    """Record what a stream's source gives, until Ctrl-C or a bound. It never leaves this device."""
     from edge_runtime.jobs.recordings import Recordings
 
     recordings = Recordings(state_dir)
@@ -58,9 +75,9 @@ def record(
         show_list(recordings.list())
     elif gone is not None:
         recordings.remove(gone)
-        say(f"{gone} is removed")
+        tell(Text("{name} is removed", name=gone))
     elif config_file is None or stream_name is None:
-        raise click.UsageError("give --config and --stream, or one of --list and --remove")
+        raise UsageError("give --config and --stream, or one of --list and --remove")
     else:
         from edge_runtime.sources.recorder import RecordingLimits
 
@@ -90,12 +107,26 @@ def keep(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, lambda *_: wants.ask("stop"))
-    say(f"recording '{stream.name}' to {recorder.folder}; Ctrl-C ends it", err=True)
+    tell(
+        Text(
+            "recording '{stream}' to {folder}; Ctrl-C ends it",
+            stream=stream.name,
+            folder=recorder.folder,
+        ),
+        err=True,
+    )
     try:
         recorded, all_ended = run(stream, recorder, clock, wants, Meter())
     except SourceError as error:
         raise with_advice(error, stream, state_dir) from None
-    say(f"{name}: {measures(recorded)}; ended because {recorded.ended}")
+    tell(
+        Text(
+            "{name}: {measures}; ended because {why}",
+            name=name,
+            measures=measures(recorded),
+            why=recorder.ended,
+        )
+    )
     exit_unless(all_ended=all_ended)
 
 
@@ -129,9 +160,12 @@ class Meter:
         if not is_terminal and time.monotonic() - self._shown_s < SHOW_EVERY_S:
             return
         self._shown_s = time.monotonic()
-        text = (
-            f"{recorder.samples} samples, {recorder.length_s:.0f} s, "
-            f"{recorder.size_bytes / 1e6:.1f} of {recorder.limits.max_bytes / 1e6:g} MB"
+        text = spoken().text(
+            "{count} samples, {seconds:.0f} s, {size:.1f} of {limit:g} MB",
+            count=recorder.samples,
+            seconds=recorder.length_s,
+            size=recorder.size_bytes / 1e6,
+            limit=recorder.limits.max_bytes / 1e6,
         )
         if is_terminal:
             sys.stderr.write(f"\r{text:<60}")
@@ -142,26 +176,39 @@ class Meter:
 
 def show_list(found: tuple[ListedRecording, ...]) -> None:
     """Print the recordings as a table."""
-    rows = [("NAME", "STREAM", "HOLDS", "BEGAN (UTC)", "SECONDS", "MB", "STATE")]
-    rows += [row_of(one) for one in found]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())
+    show_table(
+        (
+            Text("NAME"),
+            Text("STREAM"),
+            Text("HOLDS"),
+            Text("BEGAN (UTC)"),
+            Text("SECONDS"),
+            RawText("MB"),
+            Text("STATE"),
+        ),
+        map(row_of, found),
+    )
 
 
 def row_of(one: ListedRecording) -> tuple[str, str, str, str, str, str, str]:
     """Return a recording as cells of the table."""
     size, recorded = f"{one.size_bytes / 1e6:.1f}", one.recorded
+    state = spoken().text(RECORDING_STATES[one.state])
     if recorded is None:
-        return one.name, "?", "?", "?", "?", size, one.state
+        return one.name, "?", "?", "?", "?", size, state
     began = f"{datetime.fromtimestamp(recorded.begun.wall_s, UTC):%Y-%m-%d %H:%M:%S}"
     seconds = f"{recorded.length_s:.1f}" if recorded.last else "?"
-    return one.name, recorded.stream, recorded.what, began, seconds, size, one.state
+    return one.name, recorded.stream, recorded.what, began, seconds, size, state
 
 
-def measures(recorded: Recorded) -> str:
+def measures(recorded: Recorded) -> Text:
     """Return how much was recorded."""
-    noun = "frames" if recorded.holds == "pictures" else "rows"
-    megabytes = recorded.size_bytes / 1e6
-    return f"{recorded.samples} {noun}, {recorded.length_s:.1f} s, {megabytes:.1f} MB"
+    of_pictures = recorded.holds == "pictures"
+    return Text(
+        N_("{count} frames, {seconds:.1f} s, {size:.1f} MB")
+        if of_pictures
+        else N_("{count} rows, {seconds:.1f} s, {size:.1f} MB"),
+        count=recorded.samples,
+        seconds=recorded.length_s,
+        size=recorded.size_bytes / 1e6,
+    )

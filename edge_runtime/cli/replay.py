@@ -9,17 +9,30 @@ from pathlib import Path
 import click
 
 from edge_runtime.cli.exiting import exit_unless
+from edge_runtime.cli.localized import LocalizedCommand
 from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.language import N_
 
 
-@click.command()
+@click.command(
+    cls=LocalizedCommand,
+    help=N_(
+        "Run a recording through a stream: the same results as when it was recorded, as JSON "
+        "lines.\n"
+        "\n"
+        "Nothing is sent, and the device's outbox and counters stay as they are: boot and seq are"
+        " the replay's own."
+    ),
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), required=True)
-@click.option("--stream", "stream_name", required=True, help="The stream whose pipeline is run.")
-@click.option("--recording", required=True, help="Name of a recording, or its folder's path.")
-@click.option("--mode", help="The mode that rules are switched by; default: the first one.")
-@click.option("--realtime", is_flag=True, help="As it was recorded, not as fast as it goes.")
 @click.option(
-    "--stdout", is_flag=True, help="As `run --stdout`; there is no other way: the default."
+    "--stream", "stream_name", required=True, help=N_("The stream whose pipeline is run.")
+)
+@click.option("--recording", required=True, help=N_("Name of a recording, or its folder's path."))
+@click.option("--mode", help=N_("The mode that rules are switched by; default: the first one."))
+@click.option("--realtime", is_flag=True, help=N_("As it was recorded, not as fast as it goes."))
+@click.option(
+    "--stdout", is_flag=True, help=N_("As `run --stdout`; there is no other way: the default.")
 )
 @state_dir_option
 def replay(
@@ -31,11 +44,7 @@ def replay(
     stdout: bool,  # noqa: ARG001 - for those who know it from `run`
     state_dir: Path,
 ) -> None:
-    """Run a recording through a stream: the same results as when it was recorded, as JSON lines.
-
-    Nothing is sent, and the device's outbox and counters stay as they are: boot and seq are the
-    replay's own.
-    """
+    """Run a recording through a stream: the same results as when it was recorded, as JSON lines."""
     from edge_runtime import startup
 
     startup.before_imports()

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_runtime.cli.exiting import exit_unless
+from edge_runtime.cli.localized import LocalizedCommand
 from edge_runtime.cli.logs import set_up_logging
 from edge_runtime.cli.paths import state_dir_option
+from edge_runtime.language import N_
 
 if TYPE_CHECKING:
     from edge_runtime.board.notify import Notifier
@@ -19,11 +21,16 @@ if TYPE_CHECKING:
     from edge_runtime.daemon.crash_loop import CrashLoopGuard
 
 
-@click.command()
+@click.command(
+    cls=LocalizedCommand,
+    help=N_(
+        "Run the daemon: SIGTERM and SIGINT stop it cleanly, SIGHUP reads the configuration again."
+    ),
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), required=True)
 @state_dir_option
-@click.option("--stdout", is_flag=True, help="Print results as JSON lines; use no broker.")
-@click.option("--verbose", is_flag=True, help="Log more.")
+@click.option("--stdout", is_flag=True, help=N_("Print results as JSON lines; use no broker."))
+@click.option("--verbose", is_flag=True, help=N_("Log more."))
 def run(config_file: Path, state_dir: Path, stdout: bool, verbose: bool) -> None:
     """Run the daemon: SIGTERM and SIGINT stop it cleanly, SIGHUP reads the configuration again."""
     from edge_runtime.board.notify import Notifier

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import click
 
+from edge_runtime.cli.localized import LocalizedCommand
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import printable_json, say
 from edge_runtime.cli.status_texts import (
@@ -26,14 +27,19 @@ Line: TypeAlias = tuple[str, Text]
 """What a line is about (empty: it goes on with the line above), and its text."""
 
 
-@click.command()
+@click.command(
+    cls=LocalizedCommand,
+    help=N_(
+        "Show streams, link, outbox and the day's bytes of the running daemon.\n"
+        "\n"
+        "Exit status: 0 a daemon runs and has answered; 1 none runs, and what lies on disk is "
+        "shown."
+    ),
+)
 @state_dir_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.option("--json", "as_json", is_flag=True, help=N_("One JSON object, for programs."))
 def status(state_dir: Path, as_json: bool) -> None:
-    """Show streams, link, outbox and the day's bytes of the running daemon.
-
-    Exit status: 0 a daemon runs and has answered; 1 none runs, and what lies on disk is shown.
-    """
+    """Show streams, link, outbox and the day's bytes of the running daemon."""
     import msgspec
 
     from edge_runtime.daemon.status_socket import ask

@@ -11,6 +11,7 @@ from edge_runtime.language import N_
 # The states of the daemon and its parts, as it says them.
 STATES = frozenset(
     {
+        N_("ok"),
         N_("degraded"),
         N_("starting"),
         N_("running"),
@@ -108,7 +109,7 @@ def outbox_text(outbox: dict[str, Any]) -> Text:
         used=megabytes(outbox["bytes_used"]),
         limit=megabytes(outbox["bytes_limit"]),
     )
-    state: Text = RawText(outbox["state"])
+    state = word(outbox["state"])
     if outbox["reason"]:
         state = located(state, outbox["reason"])
     return row([state, waiting, used, tally_text(outbox)])

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from edge_runtime.consume.items import ConnectionLost, ConnectionRestored
+from edge_runtime.errors import Text
 
 
 class ReceivedMessage(msgspec.Struct, frozen=True):
@@ -22,7 +23,7 @@ class PublishRefused(msgspec.Struct, frozen=True):
     """The broker did not take a message that was published; `publish_id` names it."""
 
     publish_id: int
-    reason: str
+    reason: Text
 
 
 class ConnectionClosed(msgspec.Struct, frozen=True):

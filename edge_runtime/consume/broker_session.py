@@ -164,7 +164,7 @@ class BrokerSession:
         self, _client: Any, _data: Any, packet_id: int, reason: ReasonCode, _more: Any
     ) -> None:
         if reason.is_failure:
-            self._put(PublishRefused(self._first_publish_id + packet_id, str(says(reason.value))))
+            self._put(PublishRefused(self._first_publish_id + packet_id, says(reason.value)))
 
     def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         correlation = getattr(message.properties, "CorrelationData", None)

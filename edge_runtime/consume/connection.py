@@ -119,7 +119,7 @@ class SubscribedConnection:
                 return
             if str(lost) != told:
                 told = str(lost)
-                self._put(ConnectionLost(told))
+                self._put(ConnectionLost(lost.text))
             self._closing.wait(max(self._backoff.next_s(), lost.wait_at_least_s))
 
     def _stay(self) -> LinkError:

@@ -17,6 +17,8 @@ from edge_runtime.consume.items import (
     Undecodable,
 )
 from edge_runtime.encode.reader import REQUESTS, Decoded, PayloadError, Reader
+from edge_runtime.errors import EMPTY, Text, text_of_error
+from edge_runtime.language import N_
 from edge_runtime.topics import parse_topic
 
 # What the reader puts in place of a name that it does not know, as `labels.named` makes it.
@@ -42,13 +44,13 @@ class MessageDecoder:
         try:
             payload = self._reader.read(address, received.payload)
         except PayloadError as error:
-            return self._undecodable(received, str(error))
+            return self._undecodable(received, text_of_error(error))
         decoded = Decoded(received.topic, *address, payload)
         if why := self._lacking_names(decoded, received.payload):
             return self._undecodable(received, why)
         return message_of(decoded, received)
 
-    def _undecodable(self, received: ReceivedMessage, reason: str) -> Undecodable:
+    def _undecodable(self, received: ReceivedMessage, reason: Text) -> Undecodable:
         self.undecodable += 1
         return Undecodable(
             topic=received.topic,
@@ -57,10 +59,10 @@ class MessageDecoder:
             total=self.undecodable,
         )
 
-    def _lacking_names(self, decoded: Decoded, payload: bytes) -> str:
+    def _lacking_names(self, decoded: Decoded, payload: bytes) -> Text:
         """Say which names a CBOR record has numbers for and no birth tells; empty: none."""
         if payload[:1] in (b"", b"{", b"["):
-            return ""
+            return EMPTY
         birth = self._reader.birth_of(decoded.site, decoded.device)
         is_listed = birth is not None and decoded.stream in birth.get("streams", {})
         # Of a birth's stream a label that is a number is a class that has no name at all.
@@ -68,13 +70,20 @@ class MessageDecoder:
             name for key, name in numbers_in(decoded.payload) if key != LABEL or not is_listed
         }
         if not lacking:
-            return ""
+            return EMPTY
         numbers = ", ".join(sorted(lacking)[:SHOWN_NUMBERS])
-        which = "no birth" if birth is None else "not the birth"
-        return (
-            f"no record: it has numbers for names ({numbers}), and {which} of "
-            f"{decoded.site}/{decoded.device} tells what they stand for"
+        which = (
+            N_(
+                "no record: it has numbers for names ({numbers}), and no birth of {place} tells "
+                "what they stand for"
+            )
+            if birth is None
+            else N_(
+                "no record: it has numbers for names ({numbers}), and the birth of {place} does "
+                "not tell what they stand for"
+            )
         )
+        return Text(which, numbers=numbers, place=f"{decoded.site}/{decoded.device}")
 
 
 def numbers_in(payload: Any) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,7 @@ from edge_runtime.consume.items import (
     SequenceHole,
 )
 from edge_runtime.consume.ledger import SequenceLedger
-from edge_runtime.errors import one_line
+from edge_runtime.errors import RawText, Text, one_line
 from edge_runtime.topics import Topics
 
 COMMAND = "replay"
@@ -167,7 +167,7 @@ class HoleHealer:
         if received.correlation is not None and not received.correlation.startswith(self._token):
             return  # an answer to somebody else
         if not answer.ok:
-            reason = one_line(answer.error)[:SHOWN_CHARACTERS]
+            reason = RawText(one_line(answer.error)[:SHOWN_CHARACTERS])
             yield ReplayRefused(site, device, "device", reason)
             yield from self._refused_by_device(requests, asked, reason)
         elif (answer.boot, answer.from_seq) == (asked.hole.boot, asked.next_seq) and (
@@ -184,23 +184,31 @@ class HoleHealer:
             asked.answered_s = now_s if asked.next_seq > asked.hole.to_seq else None
             requests.answered(now_s)
 
-    def refused_by_broker(self, publish_id: int, reason: str) -> Iterator[HealingItem]:
+    def refused_by_broker(self, publish_id: int, reason: Text) -> Iterator[HealingItem]:
         """Take in that the broker did not pass a request on."""
         for (site, device), requests in self._devices.items():
             if requests.publish_id == publish_id:
                 topic = request_topic(site, device)
-                why = f"the broker does not let this client publish to {topic} ({reason})"
+                why = Text(
+                    "the broker does not let this client publish to {topic} ({reason})",
+                    topic=topic,
+                    reason=reason,
+                )
                 yield ReplayRefused(site, device, "broker", why)
                 for one in list(requests.holes):
-                    yield self._given_up(requests, one, "the broker refuses the request")
+                    yield self._given_up(requests, one, Text("the broker refuses the request"))
                 return
 
     def _open_hole(self, hole: SequenceHole) -> Iterator[HealingItem]:
         if hole.size > MOST_ASKED:
-            why = f"more than the {MOST_ASKED} records that a device can have kept"
+            why = Text(
+                "more than the {count} records that a device can have kept", count=MOST_ASKED
+            )
             yield HoleGivenUp(hole, hole.size, why)
         elif self._open >= MOST_OPEN:
-            yield HoleGivenUp(hole, hole.size, f"{MOST_OPEN} other holes are open")
+            yield HoleGivenUp(
+                hole, hole.size, Text("{count} other holes are open", count=MOST_OPEN)
+            )
         else:
             self._open += 1
             requests = self._devices.setdefault((hole.site, hole.device), DeviceRequests())
@@ -217,8 +225,11 @@ class HoleHealer:
             yield ReplayRefused(
                 *place,
                 "nobody",
-                f"no answer to {request_topic(*place)}: the device is offline, or the broker does "
-                "not pass this client's commands on; it is asked again",
+                Text(
+                    "no answer to {topic}: the device is offline, or the broker does not pass this "
+                    "client's commands on; it is asked again",
+                    topic=request_topic(*place),
+                ),
             )
         self._requests += 1
         requests.asked_for(one, now_s)
@@ -231,14 +242,14 @@ class HoleHealer:
         if missing == 0:
             return HoleClosed(one.hole)
         if missing is None:
-            return HoleGivenUp(one.hole, None, "too much to keep track of")
+            return HoleGivenUp(one.hole, None, Text("too much to keep track of"))
         if one.answered_s is None:
             return None
         waited_s = min(now_s - one.answered_s, self._ledger.quiet_s(one.hole, now_s))
         return HoleGivenUp(one.hole, missing) if waited_s >= self._grace_s else None
 
     def _refused_by_device(
-        self, requests: DeviceRequests, one: OpenHole, reason: str
+        self, requests: DeviceRequests, one: OpenHole, reason: Text
     ) -> Iterator[HealingItem]:
         """Ask again later, a few times; until then the device's other holes wait, too."""
         requests.asked = None
@@ -247,7 +258,7 @@ class HoleHealer:
         if one.refusals >= MOST_REFUSALS:
             yield self._given_up(requests, one, reason)
 
-    def _given_up(self, requests: DeviceRequests, one: OpenHole, reason: str) -> HoleGivenUp:
+    def _given_up(self, requests: DeviceRequests, one: OpenHole, reason: Text) -> HoleGivenUp:
         ended = HoleGivenUp(one.hole, self._ledger.missing(one.hole), reason)
         self._ended(requests, one, ended)
         return ended

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from edge_runtime.consume.payloads import Payload, typed_payload
+from edge_runtime.errors import EMPTY, Text, row
+from edge_runtime.language import N_
 
 
 class DeviceMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,19 +90,33 @@ class DeviceGap(DeviceRecord, frozen=True, kw_only=True):
     of_boot: int
 
 
-class Undecodable(msgspec.Struct, frozen=True, kw_only=True):
+class Told(msgspec.Struct, frozen=True):
+    """What a consumer has to say: `text` in a reader's language, `str()` of it in English."""
+
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return str(self.text)
+
+
+class Undecodable(Told, frozen=True, kw_only=True):
     """A message that is no record: what is wrong with it. `total`: so many there were until now."""
 
     topic: str
-    reason: str
+    reason: Text
     size_bytes: int
     total: int
 
-    def __str__(self) -> str:
-        return f"{self.topic}: {self.reason}"
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
+        return Text("{topic}: {reason}", topic=self.topic, reason=self.reason)
 
 
-class SequenceHole(msgspec.Struct, frozen=True):
+class SequenceHole(Told, frozen=True):
     """Records of one device and boot that did not come, both ends included."""
 
     site: str
@@ -109,11 +125,19 @@ class SequenceHole(msgspec.Struct, frozen=True):
     from_seq: int
     to_seq: int
 
-    def __str__(self) -> str:
-        span = f"seq {self.from_seq}"
-        if self.to_seq > self.from_seq:
-            span += f" to {self.to_seq}"
-        return f"{self.site}/{self.device}: {span} of boot {self.boot}"
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
+        place, first = f"{self.site}/{self.device}", self.from_seq
+        if self.to_seq == first:
+            return Text("{place}: seq {seq} of boot {boot}", place=place, seq=first, boot=self.boot)
+        return Text(
+            "{place}: seq {first} to {last} of boot {boot}",
+            place=place,
+            first=first,
+            last=self.to_seq,
+            boot=self.boot,
+        )
 
     @property
     def size(self) -> int:
@@ -121,16 +145,22 @@ class SequenceHole(msgspec.Struct, frozen=True):
         return self.to_seq - self.from_seq + 1
 
 
-class HoleFound(msgspec.Struct, frozen=True):
+class HoleFound(Told, frozen=True):
     """Records are missing since the grace time, and no gap explains it."""
 
     hole: SequenceHole
 
-    def __str__(self) -> str:
-        return f"hole: {self.hole}: {self.hole.size} missing, and no gap explains it"
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
+        return Text(
+            "hole: {hole}: {count} missing, and no gap explains it",
+            hole=self.hole.text,
+            count=self.hole.size,
+        )
 
 
-class ReplayAnswered(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayAnswered(Told, frozen=True, kw_only=True):
     """What a device says to a request for the records of a hole.
 
     `sent` again, `pending` (to come anyway), `gone` (no longer kept), `unknown` (never made).
@@ -142,40 +172,50 @@ class ReplayAnswered(msgspec.Struct, frozen=True, kw_only=True):
     gone: int
     unknown: int
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
         counts = {
-            "sent again": self.sent,
-            "to come anyway": self.pending,
-            "no longer kept": self.gone,
-            "never made": self.unknown,
+            N_("{count} sent again"): self.sent,
+            N_("{count} to come anyway"): self.pending,
+            N_("{count} no longer kept"): self.gone,
+            N_("{count} never made"): self.unknown,
         }
-        words = [f"{count} {what}" for what, count in counts.items() if count]
-        return f"replay: {self.hole}: {', '.join(words) or 'nothing'}"
+        words = [Text(what, count=count) for what, count in counts.items() if count]
+        what = row(words, ", ") or Text("nothing")
+        return Text("replay: {hole}: {what}", hole=self.hole.text, what=what)
 
 
-class HoleClosed(msgspec.Struct, frozen=True):
+class HoleClosed(Told, frozen=True):
     """Nothing of a hole is missing any more: the records came, or a gap explains it."""
 
     hole: SequenceHole
 
-    def __str__(self) -> str:
-        return f"closed: {self.hole}: nothing is missing any more"
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
+        return Text("closed: {hole}: nothing is missing any more", hole=self.hole.text)
 
 
-class HoleGivenUp(msgspec.Struct, frozen=True):
+class HoleGivenUp(Told, frozen=True):
     """A hole is looked for no longer; `missing` of its records did not come (None: not known)."""
 
     hole: SequenceHole
     missing: int | None
-    reason: str = ""
+    reason: Text = EMPTY
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
         size = self.hole.size
-        came = "not known what" if self.missing is None else f"{size - self.missing} of {size}"
-        return f"given up: {self.hole}: {came} came{f' ({self.reason})' if self.reason else ''}"
+        came = Text("it is not known what came")
+        if self.missing is not None:
+            came = Text("{count} of {size} came", count=size - self.missing, size=size)
+        told = Text("given up: {hole}: {came}", hole=self.hole.text, came=came)
+        return Text("{told} ({reason})", told=told, reason=self.reason) if self.reason else told
 
 
-class ReplayRefused(msgspec.Struct, frozen=True):
+class ReplayRefused(Told, frozen=True):
     """A request for missing records was refused, by the device or by the broker, or not answered.
 
     `by`: `device`, `broker`, or `nobody` where no answer came.
@@ -184,41 +224,51 @@ class ReplayRefused(msgspec.Struct, frozen=True):
     site: str
     device: str
     by: str
-    reason: str
+    reason: Text
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
         place = f"{self.site}/{self.device}"
         if self.by == "device":
-            return f"{place} refuses to replay: {self.reason}"
-        return f"no replay from {place}: {self.reason}"
+            return Text("{place} refuses to replay: {reason}", place=place, reason=self.reason)
+        return Text("no replay from {place}: {reason}", place=place, reason=self.reason)
 
 
-class ConnectionLost(msgspec.Struct, frozen=True):
+class ConnectionLost(Told, frozen=True):
     """There is no connection to the broker; it is tried again. Told once for each reason."""
 
-    reason: str
+    reason: Text
 
-    def __str__(self) -> str:
-        return f"connection lost: {self.reason}; trying again"
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
+        return Text("connection lost: {reason}; trying again", reason=self.reason)
 
 
-class ConnectionRestored(msgspec.Struct, frozen=True):
+class ConnectionRestored(Told, frozen=True):
     """The connection stands again. What came meanwhile shows as holes."""
 
-    def __str__(self) -> str:
-        return "connected again"
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
+        return Text("connected again")
 
 
-class MessagesDropped(msgspec.Struct, frozen=True):
+class MessagesDropped(Told, frozen=True):
     """Messages came faster than the caller took them: `total` were dropped until now."""
 
     total: int
 
-    def __str__(self) -> str:
-        return f"{self.total} messages came faster than they were taken, and were dropped"
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
+        return Text(
+            "{count} messages came faster than they were taken, and were dropped", count=self.total
+        )
 
 
-class TrackingReduced(msgspec.Struct, frozen=True, kw_only=True):
+class TrackingReduced(Told, frozen=True, kw_only=True):
     """The bounds of memory are reached: of these nothing is tracked any more, since the last item.
 
     Their records are yielded still; repetitions and holes among them are not noticed. `devices`
@@ -230,15 +280,17 @@ class TrackingReduced(msgspec.Struct, frozen=True, kw_only=True):
     parts: int
     holes: int
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> Text:
+        """Return it for people."""
         counts = {
-            "devices": self.devices,
-            "boots": self.boots,
-            "parts of boots": self.parts,
-            "holes": self.holes,
+            N_("{count} devices"): self.devices,
+            N_("{count} boots"): self.boots,
+            N_("{count} parts of boots"): self.parts,
+            N_("{count} holes"): self.holes,
         }
-        words = [f"{count} {what}" for what, count in counts.items() if count]
-        return f"too much to keep track of: forgot {', '.join(words)}"
+        words = [Text(what, count=count) for what, count in counts.items() if count]
+        return Text("too much to keep track of: forgot {what}", what=row(words, ", "))
 
 
 HealingItem: TypeAlias = HoleFound | ReplayAnswered | HoleClosed | HoleGivenUp | ReplayRefused

@@ -21,6 +21,7 @@ from edge_runtime.consume.items import (
     TrackingReduced,
 )
 from edge_runtime.consume.ledger import SequenceLedger
+from edge_runtime.errors import Text
 from edge_runtime.topics import parse_topic
 
 
@@ -60,7 +61,7 @@ class MessageProcessor:
         if (losses := self._ledger.take_losses()) is not None:
             yield TrackingReduced(**msgspec.structs.asdict(losses))
 
-    def request_refused(self, publish_id: int, reason: str) -> Iterator[ConsumerItem]:
+    def request_refused(self, publish_id: int, reason: Text) -> Iterator[ConsumerItem]:
         """Take in that the broker did not take a request."""
         yield from self._healer.refused_by_broker(publish_id, reason)
 

@@ -36,6 +36,7 @@ from edge_runtime.stream.crash_guard import CrashGuard
 from edge_runtime.stream.frame_tap import FrameTaps
 from edge_runtime.stream.setup import StreamSetup
 from edge_runtime.stream.vision_task import Observe
+from edge_runtime.stream.words import describe_stream
 
 log = logging.getLogger("edge_runtime.daemon")
 
@@ -176,6 +177,9 @@ class RunningDevice:
         for name, stream in self.streams.items():
             if name not in self._finished and stream.task.finish(0.0):
                 self._finished.add(name)
+                health = stream.task.health
+                counts = health.captured, health.inferred, health.results
+                log.info("stream %s: ended: %d captured, %d inferred, %d results", name, *counts)
         return self._finished >= self.streams.keys()
 
     def apply(self, plan: Plan, loaded: LoadedConfig) -> None:
@@ -249,6 +253,8 @@ class RunningDevice:
         if reason := self._crashes.reason(stream.task.name):
             stream.capture.leave_off(reason)
         else:
+            setup = stream.setup
+            log.info("stream %s: %s", setup.name, describe_stream(setup.options, setup.pack))
             stream.capture.start()
 
     def _take_down(self, names: Iterable[str]) -> None:

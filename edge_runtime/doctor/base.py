@@ -31,7 +31,8 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     """What checks look at. `root` is a tree that stands in for / in tests.
 
     `config` None: there is none yet, and a check takes what it finds on the board; `problem` says
-    why where it should be there. `daemon` is what the running daemon says of itself (None: none
+    why where it should be there, `pack_at_fault` that a pack's weights are all that is wrong.
+    `daemon` is what the running daemon says of itself (None: none
     runs), which holds cameras and ports; `silence` why one that is there does not answer.
     """
 
@@ -40,6 +41,7 @@ class CheckContext(msgspec.Struct, frozen=True, kw_only=True):
     config: Config | None = None
     config_file: Path | None = None
     problem: str = ""
+    pack_at_fault: bool = False
     daemon: dict[str, Any] | None = None
     silence: str = ""
     clock: Clock = msgspec.field(default_factory=SystemClock)

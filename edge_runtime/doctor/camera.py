@@ -14,6 +14,8 @@ from edge_runtime.options import CameraOptions
 from edge_runtime.sources import v4l2, v4l2_formats
 from edge_runtime.sources.as_daemon import opened_as_daemon, read_size
 
+GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO)
+
 
 def check_cameras(context: CheckContext) -> Iterator[Finding]:
     """Look at each stream's camera; without a configuration, at what is plugged in."""
@@ -51,11 +53,14 @@ def unusable(context: CheckContext, check: str, options: CameraOptions) -> Findi
             return held(context, check, device)
         if number in (errno.EACCES, errno.EPERM):
             return not_allowed(context, check, Path(device))
-        others = context.text(
-            "Check the cable. `edge-runtime camera list` shows the cameras that are there: name "
-            "one of them in the stream's source."
-        )
-        return Finding(check, "failed", error.localized(context.language), others)
+        if number in GONE:
+            advice = context.text(
+                "Check the cable. `edge-runtime camera list` shows the cameras that are there: "
+                "name one of them in the stream's source."
+            )
+        else:
+            advice = look_after(context, str(error))
+        return Finding(check, "failed", error.localized(context.language), advice)
     return None
 
 

@@ -13,7 +13,7 @@ from edge_runtime.config import read_config
 from edge_runtime.daemon.status_socket import ask
 from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.enrolment.identity import provisioned
-from edge_runtime.errors import BackendError, EdgeError, UsageError
+from edge_runtime.errors import BackendError, EdgeError, UsageError, WeightsError
 from edge_runtime.language import Language
 from edge_runtime.manifest import Pack
 from edge_runtime.model.trial import try_pack
@@ -46,6 +46,7 @@ def look_around(
         config=config,
         config_file=config_file,
         problem=problem,
+        pack_at_fault=isinstance(fault, WeightsError) and len(fault.faults) < 2,
         daemon=daemon,
         silence=silence,
         clock=clock,
@@ -105,16 +106,17 @@ def check_configuration(context: CheckContext) -> Iterator[Finding]:
     """Say whether the file can be used, and whether the daemon uses it."""
     name = "configuration"
     if context.problem:
-        yield Finding(
-            name,
-            "failed",
-            context.text("the configuration is wrong: {problem}", problem=context.problem),
-            context.text(
+        if context.pack_at_fault:
+            text = context.text("a model pack cannot be used: {problem}", problem=context.problem)
+            advice = context.text("The file itself may stay as it is: see the check model.")
+        else:
+            text = context.text("the configuration is wrong: {problem}", problem=context.problem)
+            advice = context.text(
                 "Correct the file at the place that is named; `edge-runtime check --config {file}` "
                 "tells whether it is good.",
                 file=context.config_file,
-            ),
-        )
+            )
+        yield Finding(name, "failed", text, advice)
         return
     if in_fallback(context.daemon):
         assert context.daemon is not None

@@ -23,16 +23,8 @@ def check_disk(context: CheckContext) -> Iterator[Finding]:
     folder = existing(context.state_dir)
     space = os.statvfs(folder)
     if space.f_flag & os.ST_RDONLY:
-        yield Finding(
-            "disk",
-            "failed",
-            context.text("{folder}: the file system is read-only", folder=folder),
-            context.text(
-                "The kernel does so when a card fails: see `dmesg`. Save what is on the card and "
-                "replace it; if it is meant so, mount a writable disk at {folder}.",
-                folder=context.state_dir,
-            ),
-        )
+        text = context.text("{folder}: the file system is read-only", folder=folder)
+        yield Finding("disk", "failed", text, advice_on_read_only(context, folder))
         return
     if not writable(folder, context.state_dir):
         yield Finding(
@@ -46,6 +38,23 @@ def check_disk(context: CheckContext) -> Iterator[Finding]:
         )
         return
     yield room(context, folder, space.f_bavail * space.f_frsize / 1e6)
+
+
+def advice_on_read_only(context: CheckContext, folder: Path) -> str:
+    """Return what to do; the count of errors tells a failing card from a mount."""
+    storage = storage_of(folder, context.root)
+    if storage is not None and storage.errors:
+        return context.text(
+            "{name} counts {errors} errors, at which the kernel stops writing: save what is on the "
+            "card and replace it.",
+            name=storage.name,
+            errors=storage.errors,
+        )
+    return context.text(
+        "The kernel tells of no error, so that it was mounted like this: `findmnt -T {folder}`. "
+        "Mount a writable disk there; `dmesg` shows whether it was writable before.",
+        folder=folder,
+    )
 
 
 def room(context: CheckContext, folder: Path, free_mb: float) -> Finding:

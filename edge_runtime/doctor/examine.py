@@ -58,8 +58,8 @@ def bounded(name: str, check: Check, context: CheckContext, longest_s: float) ->
             "failed",
             context.text("no answer within {seconds:.0f} s", seconds=longest_s),
             context.text(
-                "The device or the network hangs. Check its cable and power, then start the "
-                "board again."
+                "What this check asks, a device or the network, does not answer. Look at cable "
+                "and power; where these are right, start the board again."
             ),
         )
 

@@ -12,7 +12,7 @@ from edge_runtime.board.usb import coral_node
 from edge_runtime.doctor.access import blocked_by_unit
 from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.doctor.daemon import finding_of_stream, is_at_work, told_of_stream
-from edge_runtime.errors import BackendError, EdgeError, UsageError
+from edge_runtime.errors import BackendError, EdgeError, UsageError, WeightsError
 from edge_runtime.infer.base import AcceleratorMissingError
 from edge_runtime.infer.placement import DelegatePlacement
 from edge_runtime.manifest import Pack
@@ -46,16 +46,8 @@ def look_at(context: CheckContext, stream: StreamOptions) -> Finding:
             assert context.config is not None
             try_pack(pack, forced=context.config.inference.engine)
     except (UsageError, BackendError) as error:
-        return Finding(
-            "model",
-            "failed",
-            context.text("{pack} cannot be used: {reason}", pack=use.pack, reason=error),
-            context.text(
-                "Get it again: `sudo edge-runtime models pull {pack}`, or without a network `sudo "
-                "edge-runtime models import {pack} FILE`. `edge-runtime models list` shows all.",
-                pack=use.pack,
-            ),
-        )
+        text = context.text("{pack} cannot be used: {reason}", pack=use.pack, reason=error)
+        return Finding("model", "failed", text, advice_on_pack(context, use.pack, error))
     name = pack.ref.full_name
     if use.accelerator is not None:
         text = context.text("{pack}: the weights are the right ones", pack=name)
@@ -66,6 +58,23 @@ def look_at(context: CheckContext, stream: StreamOptions) -> Finding:
             "{pack}: the weights are the right ones and give the golden result", pack=name
         )
     return Finding("model", "ok", text)
+
+
+def advice_on_pack(context: CheckContext, name: str, error: EdgeError) -> str:
+    """Return what to do: only what is missing or damaged, and comes from afar, is got again."""
+    is_folder = "/" in name
+    if isinstance(error, WeightsError) and not is_folder:
+        return context.text(
+            "Get it again: `sudo edge-runtime models pull {pack}`, or without a network `sudo "
+            "edge-runtime models import {pack} FILE`. `edge-runtime models list` shows all.",
+            pack=name,
+        )
+    return follow_reason(context)
+
+
+def follow_reason(context: CheckContext) -> str:
+    """Return the advice where the reason itself says what to do."""
+    return context.text("Do what the reason says, then type `edge-runtime doctor` again.")
 
 
 def check_accelerator(context: CheckContext) -> Iterator[Finding]:
@@ -109,8 +118,7 @@ def try_on(
         )
         return does_not_run(context, check, delegate, error, install)
     except (UsageError, BackendError) as error:
-        follow = context.text("Do what the reason says, then type `edge-runtime doctor` again.")
-        return does_not_run(context, check, delegate, error, follow)
+        return does_not_run(context, check, delegate, error, follow_reason(context))
     assert placement is not None  # a trial on a delegate measures, or raises
     return Finding(check, "ok", placement.describe().localized(context.language))
 
@@ -203,4 +211,6 @@ def pack_of(context: CheckContext, stream: StreamOptions) -> Pack:
     """Return a stream's pack, hash checked. Raises UsageError."""
     assert context.config is not None
     alone: Config = msgspec.structs.replace(context.config, streams=(stream,))
-    return find_packs(alone, PackStore(context.state_dir, bundled_models()))[stream.name]
+    place = context.config.streams.index(stream)
+    store = PackStore(context.state_dir, bundled_models())
+    return find_packs(alone, store, first=place)[stream.name]

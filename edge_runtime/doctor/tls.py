@@ -59,7 +59,10 @@ VERIFY = {
     ),
     WRONG_PURPOSE: (
         N_("the certificate of {address} is not a server's"),
-        N_("Somebody else plays the broker: tell the office, and check the address."),
+        N_(
+            "Every device of the office has one like that: this may not be the broker. Tell the "
+            "office, and check the address."
+        ),
     ),
 }
 ANY_OTHER = (

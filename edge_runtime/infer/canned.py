@@ -143,7 +143,7 @@ class CannedEngine(Engine):
 
     def crash_advice(self, weights: Path, delegate: DelegateOptions | None) -> Text:
         del weights, delegate
-        return Text("the recording may be damaged: write it again")
+        return Text("write the recording again")
 
     def fingerprint(self, delegate: DelegateOptions | None) -> tuple[str, ...]:
         del delegate

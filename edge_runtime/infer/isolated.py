@@ -53,7 +53,8 @@ DEATHS: DeathTexts = {
         "is full (`journalctl -k` tells); use a smaller model, or fewer of them"
     ),
     "crashed": N_(
-        "the model crashed its process as it ran ({signal}); get the pack again, or use another one"
+        "the model crashed its process as it ran ({signal}), with the weights that its pack "
+        "names: use another pack, or another version of its engine"
     ),
     "ended": N_("its inference process ended (status {status})"),
 }

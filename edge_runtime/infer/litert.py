@@ -10,5 +10,8 @@ ENGINE = TFLiteEngine(
     package="ai-edge-litert",
     module="ai_edge_litert",
     install="pip install ai-edge-litert",
-    damaged=Text("the file may be damaged: pull or import it again"),
+    damaged=Text(
+        "it is the file that the pack names, so that pulling it again changes nothing: convert the "
+        "model anew, or use another pack"
+    ),
 )

@@ -14,5 +14,8 @@ ENGINE = TFLiteEngine(
     module="tflite_runtime",
     # It was built for numpy 1: with numpy 2 the import works and the interpreter fails.
     install="pip install tflite-runtime 'numpy<2' 'opencv-python-headless<4.12'",
-    damaged=Text("the file may be damaged: pull or import it again, or use the engine litert"),
+    damaged=Text(
+        "it is the file that the pack names, so that pulling it again changes nothing: use the "
+        "engine litert, convert the model anew, or use another pack"
+    ),
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_runtime.boxes import Box
 from edge_runtime.clock import ManualClock
-from edge_runtime.errors import SourceError, UsageError
+from edge_runtime.errors import SourceError, Text, UsageError
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import open_pack_backend
 from edge_runtime.model.runner import Model, ModelRunner
@@ -27,7 +27,7 @@ COLOURS_BGR = ((60, 180, 75), (48, 130, 245), (230, 50, 140), (25, 225, 255), (2
 EVERY = 5  # frames looked at: neighbours look alike
 
 
-def draw_best_frame(pack_folder: Path, clip: Path, picture: Path, min_score: float = 0.5) -> str:
+def draw_best_frame(pack_folder: Path, clip: Path, picture: Path, min_score: float = 0.5) -> Text:
     """Find the frame with the most objects, draw them, save it, and say what it shows."""
     pack = open_pack(pack_folder)
     runner = ModelRunner(Model(pack, None, None, open_pack_backend("auto")))
@@ -45,7 +45,7 @@ def draw_best_frame(pack_folder: Path, clip: Path, picture: Path, min_score: flo
     if best is None:
         raise SourceError("{clip}: no frame could be read", clip=clip)
     save(draw(best[0], best[1], pack), picture)
-    return f"{picture}: {len(best[1].objects)} objects"
+    return Text("{file}: {count} objects", file=picture, count=len(best[1].objects))
 
 
 def save(image: Image, picture: Path) -> None:

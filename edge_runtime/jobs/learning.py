@@ -12,6 +12,7 @@ import numpy as np
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.errors import ConfigError, SourceError, Text, row
 from edge_runtime.labels import wire_name
+from edge_runtime.language import N_
 from edge_runtime.manifest import Pack
 from edge_runtime.model.resolve import SCORE, channels_of
 from edge_runtime.options import StreamOptions, ThresholdOptions
@@ -38,6 +39,20 @@ BEARABLE = 0.01  # of one half, past the limit learnt from the other; a single v
 MOST_LOSSES = 5
 REOPEN_S = 1.0
 ROOM = 0.05  # that scores must leave between the limit and 0 or 1: there is where faults lie
+
+HALVES = (N_("first"), N_("second"))
+NO_ROOM: dict[Side, str] = {
+    "above": N_(
+        "'{channel}' lay between {low:.2f} and {high:.2f}, which leaves no score above that for a "
+        "fault: the model does not know this machine as healthy; train it with recordings of this "
+        "machine"
+    ),
+    "below": N_(
+        "'{channel}' lay between {low:.2f} and {high:.2f}, which leaves no score below that for a "
+        "fault: the model does not know this machine as healthy; train it with recordings of this "
+        "machine"
+    ),
+}
 
 Progress = Callable[[float, int, float], None]  # seconds, values, the latest value
 Values = Callable[[Samples], Iterable[float]]
@@ -74,7 +89,7 @@ class LearntSamples(msgspec.Struct, frozen=True):
     values: Doubles
     seconds: float
     gaps: int
-    notices: tuple[str, ...] = ()
+    notices: tuple[Text, ...] = ()
 
 
 class LearningSamples:
@@ -150,7 +165,7 @@ def present(values: Doubles) -> list[float]:
     return found
 
 
-def samples(source: Source, clock: Clock, on_loss: Callable[[str], None]) -> Iterator[Samples]:
+def samples(source: Source, clock: Clock, on_loss: Callable[[Text], None]) -> Iterator[Samples]:
     """Yield a source's blocks to its end. Raises SourceError where it does not open, or is gone.
 
     One that is lost while it is listened to is opened again a few times: a plug may be loose.
@@ -167,7 +182,7 @@ def samples(source: Source, clock: Clock, on_loss: Callable[[str], None]) -> Ite
             if losses < 0 or losses == MOST_LOSSES:
                 raise
             losses += 1
-            on_loss(str(error))
+            on_loss(error.text)
         else:
             return
         finally:
@@ -255,33 +270,36 @@ def check_reach(subject: Subject, values: Doubles, side: Side, limit: Limit) -> 
             channel=subject.channel,
         )
     if subject.is_share and not ROOM <= limit.limit <= 1.0 - ROOM:
-        raise BaselineError(
-            "'{channel}' lay between {low:.2f} and {high:.2f}, which leaves no score {side} that "
-            "for a fault: the model does not know this machine as healthy; train it with "
-            "recordings of this machine",
-            channel=subject.channel,
-            low=low,
-            high=high,
-            side=side,
-        )
+        raise BaselineError(Text(NO_ROOM[side], channel=subject.channel, low=low, high=high))
 
 
-def warnings_of(heard: LearntSamples, baseline: Baseline) -> list[str]:
+def warnings_of(heard: LearntSamples, baseline: Baseline) -> list[Text]:
     """Return what speaks against a baseline, each as one line."""
     found = list(heard.notices)
     if heard.gaps:
-        found.append(f"data was missing {heard.gaps} times; what spans a gap was left out")
+        found.append(
+            Text("data was missing {count} times; what spans a gap was left out", count=heard.gaps)
+        )
     first, second = np.array_split(heard.values, 2)
     if has_moved(first, second) or has_moved(second, first):
         found.append(
-            f"the machine was not steady: the median of the first half is {np.median(first):.4g}, "
-            f"of the second {np.median(second):.4g}; let it warm up, and learn for longer"
+            Text(
+                "the machine was not steady: the median of the first half is {first:.4g}, of the "
+                "second {second:.4g}; let it warm up, and learn for longer",
+                first=float(np.median(first)),
+                second=float(np.median(second)),
+            )
         )
-    for half, count, size in zip(("first", "second"), baseline.past, (first, second), strict=True):
-        if count > max(1.0, BEARABLE * len(size)):
+    for half, count, part in zip(HALVES, baseline.past, (first, second), strict=True):
+        if count > max(1.0, BEARABLE * len(part)):
             found.append(
-                f"{count} of {len(size)} values of the {half} half lie past the limit learnt from "
-                "the other half: alarms without cause are to be expected"
+                Text(
+                    "{count} of {size} values of the {half} half lie past the limit learnt from "
+                    "the other half: alarms without cause are to be expected",
+                    count=count,
+                    size=len(part),
+                    half=Text(half),
+                )
             )
     return found
 

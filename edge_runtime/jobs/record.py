@@ -33,7 +33,7 @@ class RecordTask:
         self.health = StreamHealth()
         self.progress = Progress(clock.monotonic())
         self.on_failure: Callable[[Exception], None] = lambda _error: None
-        self.full = ""
+        self.full = EMPTY
         self.fault = EMPTY
         self._recorder = recorder
         self._wants = wants
@@ -95,13 +95,13 @@ def record(
     task = RecordTask(stream, recorder, clock, wants)
     opener = source_opener(stream.source, clock, None, SLOTS_BESIDE_WORKERS)
     capture = build_capture(task, stream.source, opener, clock, lambda: None)
-    ended = "it failed"
+    ended = Text("it failed")
     capture.start()
     try:
         ended = watch(task, capture, recorder, clock, wants, show)
     finally:
         all_ended = capture.stop(STOP_TIMEOUT_S)
-        recorded = close(recorder, str(task.fault or ended))
+        recorded = close(recorder, task.fault or ended)
     if task.fault:
         raise EdgeError(task.fault)
     if recorded is None:
@@ -116,15 +116,15 @@ def watch(
     clock: Clock,
     wants: ControlRequests,
     show: Show,
-) -> str:
+) -> Text:
     """Look after a recording; return why it ends."""
     begun_s = synced_s = clock.monotonic()
     while True:
         is_asked = wants.wait(TICK_S) == "stop"
         if task.full or task.fault or is_asked:
-            return task.full or task.fault or "it was stopped"
+            return task.full or task.fault or Text("it was stopped")
         if capture.ended.is_set():
-            return "the source has ended"
+            return Text("the source has ended")
         now_s = clock.monotonic()
         capture.check(now_s)
         if task.health.state == "degraded":
@@ -132,14 +132,14 @@ def watch(
             if not recorder.samples or capture.stuck:
                 raise SourceError(task.health.reason)
             if now_s - begun_s >= recorder.limits.max_s:
-                return "its time is over"
+                return Text("its time is over")
         if now_s - synced_s >= SYNC_EVERY_S:
             recorder.sync()
             synced_s = now_s
         show(recorder)
 
 
-def close(recorder: Recorder, ended: str) -> Recorded | None:
+def close(recorder: Recorder, ended: Text) -> Recorded | None:
     """End a recording. Raises EdgeError where the disk fails; what is there plays all the same."""
     try:
         return recorder.close(ended)

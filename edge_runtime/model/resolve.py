@@ -15,6 +15,7 @@ from edge_runtime.infer.base import Backend
 from edge_runtime.infer.engines import name_fault, open_backend
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.labels import class_ids, wire_name
+from edge_runtime.language import N_
 from edge_runtime.manifest import Pack
 from edge_runtime.model.delegate_opens import DelegateOpens
 from edge_runtime.model.engine_choice import FORCED_KEY, check_engine, engine_of
@@ -29,6 +30,10 @@ from edge_runtime.packs.store import PackStore
 from edge_runtime.toml_file import Fault, suggestion
 from edge_runtime.window import rate_ratio
 
+OUT_OF_REACH = {
+    "above": N_("no score is above {limit:g}; give a limit in reach"),
+    "below": N_("no score is below {limit:g}; give a limit in reach"),
+}
 SCORE = "score"  # the one channel of a model that says how far from healthy a window is
 
 
@@ -125,7 +130,7 @@ def find_labels(
         pack = store.find(stream.model_use.pack, folder)
     except PackError as error:
         at = f"{where}.model.pack"
-        return None, [Fault(at, text, PackError) for text in error.faults or (error.text,)]
+        return None, [Fault(at, text, type(error)) for text in error.faults or (error.text,)]
     return pack, list(label_faults(stream, where, pack))
 
 
@@ -170,9 +175,7 @@ def reach_faults(stream: StreamOptions, channels: tuple[str, ...], where: str) -
         at = f"{where}.rules[{index}]"
         for key, limit in (("above", rule.above), ("below", rule.below)):
             if limit is not None and not (limit < most if key == "above" else limit > 0.0):
-                text = Text(
-                    "no score is {key} {limit:g}; give a limit in reach", key=key, limit=limit
-                )
+                text = Text(OUT_OF_REACH[key], limit=limit)
                 yield Fault(f"{at}.{key}", text)
         backs = (rule.above, -rule.hysteresis, ">= 0"), (rule.below, rule.hysteresis, "<= 1")
         for limit, hysteresis, needed in backs:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from edge_runtime.durable import replace_folder, sync_tree, try_lock
-from edge_runtime.errors import EdgeError, PackError, Text, because, located
+from edge_runtime.errors import EdgeError, PackError, Text, WeightsError, because, located
 from edge_runtime.manifest import Manifest, Pack
 from edge_runtime.packs.manifest_file import MANIFEST, open_pack, read_manifest
 from edge_runtime.toml_file import path_fault
@@ -52,13 +52,13 @@ class PackStore:
     def find(self, name_or_path: str, base: Path) -> Pack:
         """Return a pack by its name, else by its folder's path from `base`. Raises PackError."""
         if name_or_path in names_in(self._folder):
-            return open_pack(self._folder / name_or_path)
+            return opened(self._folder / name_or_path, get_again(name_or_path))
         if name_or_path in names_in(self._catalogue):
             return self._bundled(name_or_path)
         folder = base / name_or_path
         fault = path_fault(folder, Path.is_dir, Text("no such folder"))
         if fault is None:
-            return open_pack(folder)
+            return opened(folder, Text("copy this file again from where the pack was made"))
         if "/" in name_or_path:
             raise PackError("{folder}: {fault}, or give a pack's name", folder=folder, fault=fault)
         raise self._unknown(name_or_path)
@@ -145,8 +145,8 @@ class PackStore:
     def _bundled(self, name: str) -> Pack:
         folder = self._catalogue / name
         if has_weights(folder, read_manifest(folder)):
-            return open_pack(folder)
-        raise PackError(
+            return opened(folder, get_again(name))
+        raise WeightsError(
             "{name}: its weights are not on this device; get them with 'edge-runtime models pull "
             "{name}', or offline with 'edge-runtime models import'",
             name=name,
@@ -188,6 +188,19 @@ class PackStore:
             name=name,
             near=near,
         )
+
+
+def opened(folder: Path, advice: Text) -> Pack:
+    """Return a pack; where its weights are missing or others, say what to do. Raises PackError."""
+    try:
+        return open_pack(folder)
+    except WeightsError as error:
+        raise WeightsError("{fault}; {advice}", fault=error, advice=advice) from None
+
+
+def get_again(name: str) -> Text:
+    """Return how a pack of the catalogue is got."""
+    return Text("get it again with 'edge-runtime models pull {name}'", name=name)
 
 
 def names_in(folder: Path) -> frozenset[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
-from edge_runtime.errors import PackError, Text, because, located
+from edge_runtime.errors import PackError, Text, WeightsError, because, located
 from edge_runtime.manifest import Manifest, ModelSection
 
 MAX_WEIGHTS_BYTES = 512 * 1024 * 1024
@@ -28,26 +28,16 @@ def sha256_in(file: BufferedReader) -> str:
 def check_weights(folder: Path, manifest: Manifest) -> None:
     """Check that a pack's weights are there and are the ones that its manifest names."""
     path = folder / manifest.model.file
-    name = manifest.pack.name
     try:
         found = sha256_of(path)
     except FileNotFoundError:
-        raise PackError(
-            "{file}: the weights are not there; get them with 'edge-runtime models pull {name}'",
-            file=path,
-            name=name,
-        ) from None
+        raise WeightsError("{file}: the weights are not there", file=path) from None
     except OSError as error:
         raise PackError(
             "{file}: cannot be read ({reason})", file=path, reason=because(error)
         ) from None
     if found != manifest.model.sha256:
-        raise PackError(
-            "{file}: {fault}; get it again with 'edge-runtime models pull {name}'",
-            file=path,
-            fault=differs(found, manifest.model),
-            name=name,
-        )
+        raise WeightsError(located(path, differs(found, manifest.model)))
 
 
 def differs(found: str, model: ModelSection) -> Text:

@@ -10,6 +10,7 @@ import cv2
 from edge_runtime.clock import Clock
 from edge_runtime.errors import EMPTY, SourceError, Text
 from edge_runtime.isolation.frames import MAX_FRAME_BYTES
+from edge_runtime.language import N_
 from edge_runtime.options import CameraOptions
 from edge_runtime.raw import Frame, Image
 from edge_runtime.schedule import RateGrid
@@ -18,6 +19,19 @@ from edge_runtime.sources.base import BaseSource, NoVideoError
 from edge_runtime.sources.network_camera.address import check_reachable
 
 MAX_UNDECODABLE = 30
+DAMAGED_ON_USB = N_(
+    "{camera}: {count} pictures in a row could not be decoded; check the cable, or set another "
+    "width and height"
+)
+DAMAGED_ON_THE_WAY = N_(
+    "{camera}: {count} pictures in a row could not be decoded; set H.264 and a key frame each "
+    "second or two in the camera, and check the network"
+)
+SILENT_USB = N_("{camera}: it sent no picture for {seconds:g} s; check its cable and power")
+SILENT_NETWORK = N_(
+    "{camera}: it sent no picture for {seconds:g} s; check its network cable, its power and the "
+    "network"
+)
 SILENT_SHARE = 0.9  # of the time to open: FFmpeg that gave up earlier was told something
 
 
@@ -105,12 +119,8 @@ class CameraSource(BaseSource[Frame]):
                 self._has_given = True
                 return Frame(self._given - 1, image, stamp)
             undecodable += 1
-        raise SourceError(
-            "{camera}: {count} pictures in a row could not be decoded; check the cable, or set "
-            "another width and height",
-            camera=self._name,
-            count=MAX_UNDECODABLE,
-        )
+        advice = DAMAGED_ON_THE_WAY if self._is_network else DAMAGED_ON_USB
+        raise SourceError(advice, camera=self._name, count=MAX_UNDECODABLE)
 
     def _lost(self, waited_s: float) -> SourceError:
         """Return the error for a capture that gives no more pictures, or none at all."""
@@ -120,12 +130,8 @@ class CameraSource(BaseSource[Frame]):
             return self._no_video(self._clock.monotonic() - self._opened_s)
         limit_s = self._options.read_timeout_s
         if waited_s >= SILENT_SHARE * limit_s:
-            return SourceError(
-                "{camera}: it sent no picture for {seconds:g} s; check its cable, power and "
-                "network",
-                camera=self._name,
-                seconds=limit_s,
-            )
+            silent = SILENT_NETWORK if self._is_network else SILENT_USB
+            return SourceError(silent, camera=self._name, seconds=limit_s)
         if self._is_network:
             return SourceError(
                 "{camera}: it broke off the connection; it is opened again", camera=self._name

@@ -13,6 +13,7 @@ import numpy as np
 
 from edge_runtime import __version__
 from edge_runtime.durable import replace_file, sync_folder
+from edge_runtime.errors import EMPTY, Text
 from edge_runtime.options.recorded import DATA, FORMAT, MANIFEST, Recorded
 from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources.record_file import Entry, FrameEntry, RowsEntry, sealed
@@ -51,7 +52,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._file = -1
         self._recorded: Recorded | None = None
-        self._ended = ""
+        self.ended: Text = EMPTY  # why; empty: it goes on
         self.samples = 0
         self.size_bytes = 0
         self._entries = 0
@@ -62,32 +63,32 @@ class Recorder:
         """How much time lies between the first sample and the last."""
         return self._recorded.length_s if self._recorded is not None else 0.0
 
-    def add(self, sample: Frame | Samples) -> str:
+    def add(self, sample: Frame | Samples) -> Text:
         """Append a sample; return why the recording is full, empty where it is not.
 
         Raises OSError where the disk fails. What is added once it has ended is passed over.
         """
         with self._lock:
-            if not self._ended:
+            if not self.ended:
                 if self._recorded is None:
                     self._begin(sample)
-                self._ended = self._append(sample)
-            return self._ended
+                self.ended = self._append(sample)
+            return self.ended
 
     def sync(self) -> None:
         """Write to the disk what was added; beside `add`, which must not wait for it."""
         if self._file >= 0:
             os.fdatasync(self._file)
 
-    def close(self, ended: str) -> Recorded | None:
+    def close(self, ended: Text) -> Recorded | None:
         """End the recording; return its manifest, None where no sample ever came."""
         with self._lock:
-            self._ended = self._ended or ended
+            self.ended = self.ended or ended
             if self._recorded is None or self._file < 0:
                 return None
             self._recorded = msgspec.structs.replace(
                 self._recorded,
-                ended=self._ended,
+                ended=str(self.ended),
                 samples=self.samples,
                 size_bytes=self.size_bytes,
             )
@@ -110,26 +111,29 @@ class Recorder:
         sync_folder(folder.parent)
         sync_folder(folder.parent.parent)
 
-    def _append(self, sample: Frame | Samples) -> str:
+    def _append(self, sample: Frame | Samples) -> Text:
         assert self._recorded is not None
         limits = self.limits
         if sample.stamp.monotonic_s - self._recorded.begun.monotonic_s >= limits.max_s:
-            return f"{limits.max_s / 60:g} minutes are recorded"
+            return Text("{minutes:g} minutes are recorded", minutes=limits.max_s / 60)
         data = sealed(self._entries, self._entry(sample))
         if self.size_bytes + len(data) > limits.max_bytes - MANIFEST_BYTES:
-            return f"its {limits.max_bytes / 1e6:g} MB are full"
+            return Text("its {size:g} MB are full", size=limits.max_bytes / 1e6)
         disk = os.fstatvfs(self._file)
         if disk.f_bavail * disk.f_frsize - len(data) < limits.reserve_bytes:
-            return f"only {limits.reserve_bytes / 1e6:g} MB of the disk are left, which stay free"
+            return Text(
+                "only {size:g} MB of the disk are left, which stay free",
+                size=limits.reserve_bytes / 1e6,
+            )
         if os.write(self._file, data) < len(data):
             # A disk that is full takes a part; the next entry would be lost behind it.
             os.ftruncate(self._file, self.size_bytes)
-            return "the disk is full"
+            return Text("the disk is full")
         self._entries += 1
         self.size_bytes += len(data)
         self.samples += 1 if isinstance(sample, Frame) else len(sample.values)
         self._recorded = msgspec.structs.replace(self._recorded, last=sample.stamp)
-        return ""
+        return EMPTY
 
     def _entry(self, sample: Frame | Samples) -> Entry:
         if isinstance(sample, Samples):

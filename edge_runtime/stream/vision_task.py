@@ -114,6 +114,9 @@ class VisionTask:
 
     def offer(self, frame: Frame) -> None:
         """Take a captured frame. With a lossless source this waits for room."""
+        if not self.health.captured:
+            height, width = frame.image.shape[:2]
+            log.info("stream %s: the first picture: %dx%d pixels", self.name, width, height)
         self.health.captured += 1
         self.progress.captured_s = offered_s = self._clock.monotonic()
         selection = self._selection

@@ -103,7 +103,7 @@ FALSE: dict[str, tuple[Callable[[Authority, Authority, Path], Pair], str]] = {
     ),
     "a device's certificate": (
         lambda ours, _theirs, path: client_as_server(ours, path, BROKER_NAME),
-        "is not a server's: somebody else plays the broker",
+        "is not a server's, as every device has one",
     ),
     "expired": (
         lambda ours, _theirs, path: server_pair(ours, path, BROKER_NAME, days=1, age_days=9),

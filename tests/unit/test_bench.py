@@ -15,6 +15,7 @@ from edge_runtime.bench.figures import STAGES, BareFigures, PipelineFigures, Str
 from edge_runtime.bench.report import percentiles, report, table
 from edge_runtime.bench.rounds import bare_order
 from edge_runtime.errors import UsageError
+from edge_runtime.language import Language
 from support.daemon import command
 from support.surroundings import ROAD, VILLAGE_ROAD, configuration
 from support.waiting import until
@@ -51,7 +52,7 @@ def test_streams_their_bytes_and_their_shares() -> None:
     assert told.inferred_share == pytest.approx(0.5)
     assert told.slowest_stream_share == pytest.approx(0.8)
     assert told.upstream_bytes_per_hour == pytest.approx(50 * 50 / 10.0 * 3600)
-    assert "memory, MiB" in table(told)
+    assert "memory, MiB" in table(told, Language("en"))
 
 
 def test_percentiles() -> None:

@@ -166,7 +166,7 @@ def test_a_class_without_a_name_is_a_number_and_a_birth_that_is_not_its_own_is_n
         other = cbor2.dumps({**body, **wrong})
         item = decoder.decode(ReceivedMessage(f"edge/v1/s/d/{stream}/detections", other))
         assert isinstance(item, Undecodable)
-        assert "and not the birth of s/d tells what they stand for" in item.reason
+        assert "and the birth of s/d does not tell what they stand for" in item.reason
 
 
 @settings(max_examples=60, deadline=None)

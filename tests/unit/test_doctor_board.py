@@ -14,6 +14,7 @@ from edge_runtime.board.limits import memory_is_limited, warn_unlimited
 from edge_runtime.board.power import power
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import ManualClock
+from edge_runtime.doctor.disk import advice_on_read_only
 from support.surroundings import ROAD, configuration, only, surroundings, tree
 
 MEMINFO = {"proc/meminfo": "MemAvailable:   524288 kB\n"}
@@ -219,6 +220,17 @@ def test_a_full_disk_and_one_that_is_read_only(tmp_path: Path, small_disk: Path)
     assert (finding.state, finding.text) == (
         "failed", f"{small_disk}: the file system is read-only",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [("3\n", "mmcblk0p2 counts 3 errors"), ("0\n", "The kernel tells of no error")],
+)
+def test_the_cause_of_a_read_only_disk_is_measured(errors: str, said: str, tmp_path: Path) -> None:
+    card(tmp_path, {"errors": errors})
+    context = surroundings(tmp_path)
+    assert said in advice_on_read_only(context, tmp_path)
+    assert ("replace it" in advice_on_read_only(context, tmp_path)) == (errors != "0\n")
 
 
 def test_a_folder_that_another_user_owns(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_camera_that_is_not_there(device: str, text: str, tmp_path: Path) -> N
     assert finding.state == "failed"
     assert finding.text.startswith(device)
     assert text in finding.text
-    assert "`edge-runtime camera list`" in finding.advice
+    assert "`edge-runtime camera list`" in finding.text + finding.advice
 
 
 def test_a_network_camera_gives_a_picture_and_its_login_is_not_told(tmp_path: Path) -> None:
@@ -272,3 +272,10 @@ def test_every_stream_is_looked_at(tmp_path: Path) -> None:
     )
     context = surroundings(tmp_path, config=configuration(tmp_path, streams))
     assert [one.check for one in found("camera", context)] == ["camera/north", "camera/south"]
+
+
+def test_only_a_camera_that_is_not_there_is_looked_for_at_its_cable(tmp_path: Path) -> None:
+    for device, is_gone in (("/dev/no-such-camera", True), ("/dev/null", False)):
+        finding = camera(tmp_path, device)
+        assert finding.state == "failed"
+        assert ("Check the cable" in finding.advice) is is_gone, finding

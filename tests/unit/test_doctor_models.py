@@ -9,8 +9,19 @@ from typing import Any
 import pytest
 
 from edge_runtime.board.usb import coral_node
+from edge_runtime.doctor.configuration import look_around
+from edge_runtime.language import Language
 from support.delegates import build_library
-from support.surroundings import ROAD, VILLAGE_ROAD, configuration, found, only, surroundings, tree
+from support.surroundings import (
+    HEAD,
+    ROAD,
+    VILLAGE_ROAD,
+    configuration,
+    found,
+    only,
+    surroundings,
+    tree,
+)
 
 CORAL_NEW = {"sys/bus/usb/devices/1-1/idVendor": "1a6e\n",
              "sys/bus/usb/devices/1-1/idProduct": "089a\n",
@@ -40,11 +51,37 @@ def test_weights_that_were_changed(tmp_path: Path) -> None:
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
     weights.write_bytes(data)
-    config = configuration(tmp_path, ROAD.replace(str(VILLAGE_ROAD), str(pack)))
+    good, bad = ROAD, ROAD.replace('"road"', '"lane"').replace(str(VILLAGE_ROAD), str(pack))
+    context = surroundings(tmp_path, config=configuration(tmp_path, good + bad))
+    finding = found("model", context)[1]
+    assert (finding.check, finding.state) == ("model/lane", "failed")
+    assert "streams[1].model.pack" in finding.text
+    # A folder comes from nowhere that `models pull` knows.
+    assert "copy this file again from where the pack was made" in finding.text
+    assert "models pull" not in finding.text + finding.advice
+
+
+def test_weights_of_the_catalogue_that_were_not_pulled(tmp_path: Path) -> None:
+    config = configuration(tmp_path, ROAD.replace(str(VILLAGE_ROAD), "vww-96"))
     finding = only("model", surroundings(tmp_path, config=config))
-    assert finding.state == "failed"
-    assert str(pack) in finding.text
-    assert "models pull" in finding.advice
+    assert "sudo edge-runtime models pull vww-96" in finding.advice
+
+
+def test_a_label_that_is_not_the_pack_s_is_not_got_again(tmp_path: Path) -> None:
+    config = configuration(tmp_path, ROAD.replace("model = {", 'model = { labels = ["Person"],'))
+    context = surroundings(tmp_path, config=config)
+    assert "models pull" not in only("model", context).advice
+
+
+def test_weights_that_are_missing_are_no_fault_of_the_file(tmp_path: Path) -> None:
+    for name, advice in (("vww-96", "see the check model"), ("no-such-pack", "Correct the file")):
+        file = tmp_path / "edge-runtime.toml"
+        stream = ROAD.replace(str(VILLAGE_ROAD), name)
+        file.write_text(HEAD.format(url="mqtt://127.0.0.1:1", broker="") + stream)
+        context = look_around(file, tmp_path / "state", Language("en"))
+        (finding,) = found("configuration", context)
+        assert finding.state == "failed"
+        assert advice in finding.advice
 
 
 def test_a_pack_that_is_not_there(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_damaged_pack_that_the_doctor_finds(tmp_path: Path) -> None:
     context = surroundings(tmp_path, lang="vi", config=configuration(tmp_path, stream))
     finding = only("model", context)
     assert f"{folder}/weights.tflite: bị hỏng hoặc là mô hình khác: SHA-256" in finding.text
-    assert "edge-runtime models pull toy" in finding.text
+    assert "chép lại tệp này từ nơi làm ra gói mô hình" in finding.text
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.errors import PackError
+from edge_runtime.errors import PackError, WeightsError
 from edge_runtime.packs.manifest_file import open_pack, read_manifest
+from edge_runtime.packs.store import PackStore
 from support.pack_files import WEIGHTS, make_pack, sha256
 
 GOLDEN = '[golden]\ninput = "golden/a.png"\nexpected = "golden/b.json"\n'
@@ -125,22 +126,25 @@ def test_a_hash_in_capitals_is_the_same(tmp_path: Path) -> None:
     assert open_pack(folder).ref.short == sha256(WEIGHTS)[:8]
 
 
-def test_missing_weights_name_the_command_that_gets_them(tmp_path: Path) -> None:
-    folder = make_pack(tmp_path)
-    with pytest.raises(
-        PackError, match=r"weights.tflite: the weights are not there.*models pull toy"
-    ):
+def test_missing_weights_are_got_again_where_the_pack_came_from(tmp_path: Path) -> None:
+    catalogue, folder = tmp_path / "catalogue", make_pack(tmp_path)
+    with pytest.raises(WeightsError, match=r"weights.tflite: the weights are not there$"):
         open_pack(folder)
+    make_pack(catalogue)
+    store = PackStore(tmp_path / "state", catalogue)
+    with pytest.raises(WeightsError, match="get them with 'edge-runtime models pull toy'"):
+        store.find("toy", tmp_path)
+    with pytest.raises(WeightsError, match="copy this file again from where the pack was made"):
+        store.find(str(folder), tmp_path)
 
 
 def test_one_flipped_bit_in_the_weights_is_noticed_and_both_hashes_named(tmp_path: Path) -> None:
     folder = make_pack(tmp_path, with_weights=True)
     damaged = bytes([WEIGHTS[0] ^ 1]) + WEIGHTS[1:]
     (folder / "weights.tflite").write_bytes(damaged)
-    with pytest.raises(PackError, match=sha256(damaged)[:8]) as caught:
+    with pytest.raises(WeightsError, match=sha256(damaged)[:8]) as caught:
         open_pack(folder)
     assert sha256(WEIGHTS)[:8] in str(caught.value)
-    assert "models pull toy" in str(caught.value)
 
 
 def test_a_folder_without_a_manifest_is_no_pack(tmp_path: Path) -> None:

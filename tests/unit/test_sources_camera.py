@@ -49,7 +49,7 @@ def test_a_stream_that_stalls_is_lost_and_comes_back(served: RtspCamera) -> None
     source.open()
     read_some(source, 3)
     served.stalled.set()
-    assert "sent no picture for 1.5 s; check its cable" in read_until_lost(source)
+    assert "sent no picture for 1.5 s; check its network cable" in read_until_lost(source)
     source.close()
     served.stalled.clear()
     source.open()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_runtime.cli.localized import LocalizedCommand, LocalizedGroup, lang_option
+from edge_runtime.cli.localized import LocalizedGroup, lang_option
 from edge_runtime.cli.logs import set_up_silence
 from edge_runtime.cli.practice.telling import (
     me,
@@ -21,7 +21,7 @@ from edge_runtime.cli.practice.telling import (
     tell,
 )
 from edge_runtime.cli.printable import say, say_marked
-from edge_runtime.language import N_, Code, Language, choose
+from edge_runtime.language import N_, Code, choose
 
 if TYPE_CHECKING:
     from edge_runtime.practice.session import PracticeSession
@@ -79,48 +79,40 @@ def opened(folder: Path | None, own: Path | None) -> PracticeSession:
     return PracticeSession(folder, own or outer.get("own"))
 
 
-def chosen(lang: Code | None) -> Language:
-    """Return the language asked for, by the command or by the group."""
-    parent = click.get_current_context().parent
-    return choose(lang or (parent.params.get("lang") if parent is not None else None))
-
-
-@practice.command("list", cls=LocalizedCommand, help=N_("Show the exercises in their order."))
+@practice.command("list", help=N_("Show the exercises in their order."))
 @practice_options
 def list_exercises(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """Show the list."""
-    show_list(opened(folder, own), chosen(lang))
+    show_list(opened(folder, own), choose(lang))
 
 
 @practice.command(
-    cls=LocalizedCommand,
     help=N_("Begin an exercise: the next one, or the one that is named. Its site then runs."),
 )
 @click.argument("name", required=False)
 @practice_options
 def start(name: str | None, folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """Bring the site up and tell the story."""
-    session, language = opened(folder, own), chosen(lang)
+    session, language = opened(folder, own), choose(lang)
     say(language.text("The site is being set up; that takes some seconds …"))
     session.start(name or session.next_name())
     tell(session, language)
 
 
-@practice.command(cls=LocalizedCommand, help=N_("Show story, goal and commands again."))
+@practice.command(help=N_("Show story, goal and commands again."))
 @practice_options
 def show(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """Tell the story of the exercise at hand."""
-    tell(opened(folder, own), chosen(lang))
+    tell(opened(folder, own), choose(lang))
 
 
 @practice.command(
-    cls=LocalizedCommand,
     help=N_("Measure whether it is mended, and say what is wrong still."),
 )
 @practice_options
 def check(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """Judge by what arrives, and by what the board says."""
-    session, language = opened(folder, own), chosen(lang)
+    session, language = opened(folder, own), choose(lang)
     _name, exercise, _site, _run = session.current()
     say(
         language.text(
@@ -138,11 +130,11 @@ def check(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     praise(session, language)
 
 
-@practice.command(cls=LocalizedCommand, help=N_("Give a hint; each further one says more."))
+@practice.command(help=N_("Give a hint; each further one says more."))
 @practice_options
 def hint(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """Give the next hint."""
-    language = chosen(lang)
+    language = choose(lang)
     session = opened(folder, own)
     number, text, count = session.hint()
     head = language.text("Hint {number} of {count}:", number=number, count=count)
@@ -150,14 +142,13 @@ def hint(folder: Path | None, own: Path | None, lang: Code | None) -> None:
 
 
 @practice.command(
-    cls=LocalizedCommand,
     help=N_("Do what hands, eyes or a telephone can do at this site; without a name: show it."),
 )
 @click.argument("action", required=False)
 @practice_options
 def do(action: str | None, folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """Do one of the site's actions."""
-    session, language = opened(folder, own), chosen(lang)
+    session, language = opened(folder, own), choose(lang)
     if action is not None:
         say(session.values().say(language.text(session.act(action).seen)))
         return
@@ -169,13 +160,12 @@ def do(action: str | None, folder: Path | None, own: Path | None, lang: Code | N
 
 
 @practice.command(
-    cls=LocalizedCommand,
     help=N_("Restart the board's daemon, as `sudo systemctl restart edge-runtime` does."),
 )
 @practice_options
 def restart(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """Restart the daemon; where it does not come up, show what it says."""
-    session, language = opened(folder, own), chosen(lang)
+    session, language = opened(folder, own), choose(lang)
     if session.restart_board():
         say(language.text("The daemon runs again."))
         return
@@ -184,27 +174,27 @@ def restart(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     sys.exit(1)
 
 
-@practice.command(cls=LocalizedCommand, help=N_("Show the end of the daemon's log."))
+@practice.command(help=N_("Show the end of the daemon's log."))
 @practice_options
 def log(folder: Path | None, own: Path | None, lang: Code | None) -> None:  # noqa: ARG001
     """Show what `journalctl -u edge-runtime` would."""
     show_log(opened(folder, own), LOG_LINES)
 
 
-@practice.command(cls=LocalizedCommand, help=N_("Begin the same exercise anew."))
+@practice.command(help=N_("Begin the same exercise anew."))
 @practice_options
 def reset(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """Make the site anew."""
-    session, language = opened(folder, own), chosen(lang)
+    session, language = opened(folder, own), choose(lang)
     session.reset()
     tell(session, language)
 
 
-@practice.command(cls=LocalizedCommand, help=N_("End the site that runs; the progress stays."))
+@practice.command(help=N_("End the site that runs; the progress stays."))
 @practice_options
 def stop(folder: Path | None, own: Path | None, lang: Code | None) -> None:
     """End it."""
-    language = chosen(lang)
+    language = choose(lang)
     name = opened(folder, own).stop()
     if name:
         say(language.text("The site of '{name}' has ended.", name=name))
@@ -213,7 +203,6 @@ def stop(folder: Path | None, own: Path | None, lang: Code | None) -> None:
 
 
 @practice.command(
-    cls=LocalizedCommand,
     help=N_("Write a page that shows what you have solved, to be opened with any browser."),
 )
 @click.option("--name", "person", help=N_("Your name, as it is to stand on the page."))
@@ -229,7 +218,7 @@ def report(
     """Write the page in both languages."""
     from edge_runtime.practice.report import write_report
 
-    session, language = opened(folder, own), chosen(lang)
+    session, language = opened(folder, own), choose(lang)
     name = person or session.progress.person
     if not name and sys.stdin.isatty():
         name = click.prompt(language.text("Your name"))

@@ -94,8 +94,8 @@ def why_unreached(url: str, error: OSError, timeout_s: float) -> Text:
             )
         case errno.EHOSTUNREACH | errno.EHOSTDOWN:
             return Text(
-                "{camera}: no route to it ({reason}): nothing in this network has that address; "
-                "check the camera's power and network cable, and its address",
+                "{camera}: no route to it ({reason}): nobody answers for that address; check the "
+                "camera's power and network cable, and its address",
                 camera=camera,
                 reason=because(error),
             )
