@@ -97,8 +97,15 @@ class OutboxDatabase:
         """Take a database over: one of an earlier boot, a fresh one, or the same one reopened.
 
         Nothing is written: what it holds can be read from now on, whatever the disk does. Before
-        anything else is written, `start_writing` has to go through.
+        anything else is written, `start_writing` has to go through. One that is refused is closed.
         """
+        try:
+            self._adopt(store, state, is_read_only_view=is_read_only_view)
+        except BaseException:
+            store.close()
+            raise
+
+    def _adopt(self, store: Store, state: State | None, *, is_read_only_view: bool) -> None:
         here = key(self.boot, self.seq)
         if state is None:
             state = self._fresh(here)
@@ -146,6 +153,7 @@ class OutboxDatabase:
     def reopen(self, store: Store) -> None:
         """Go on with the same rows in another file."""
         self._store, self._segments = store, Segments(store)
+        self._hold_log()
         self.limit_size()
 
     def carry_over_gaps(self) -> None:
@@ -168,6 +176,7 @@ class OutboxDatabase:
     def start_writing(self) -> None:
         """Begin to write: the counters first, so that no name is ever given twice."""
         self.write_counters()
+        self._hold_log()
         here = key(self.boot, self.seq)
         with self.transaction():
             self.store.upgrade()
@@ -183,6 +192,9 @@ class OutboxDatabase:
             self.save_state()
         self._undeclared.clear()
         self.is_writable = True
+
+    def _hold_log(self) -> None:
+        self.folder.hold_log(self.budget.wal_bytes)
 
     def _fresh(self, here: int) -> State:
         """Return the state of an empty database beside files that are in quarantine."""

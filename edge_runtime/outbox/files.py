@@ -154,6 +154,7 @@ class Folder:
         else:
             file.touch()
         self.sync()
+        self.marks.release_log()
         return file
 
     def delete_quarantined(self, file: Path) -> None:
@@ -180,6 +181,22 @@ class Folder:
     def has_log(self) -> bool:
         """Say whether the database's log holds anything."""
         return _size(log_of(self.database)) > 0
+
+    def hold_log(self, size: int) -> None:
+        """Make the log so long before it holds what nothing else does: a shorter one was cut off.
+
+        SQLite takes zeros behind its frames for the end. They take no room where files have holes.
+        """
+        with log_of(self.database).open("r+b") as file:
+            if os.fstat(file.fileno()).st_size < size:
+                file.truncate(size)
+                os.fsync(file.fileno())
+                self.sync()
+        self.marks.hold_log(size)
+
+    def missing_log_bytes(self) -> int:
+        """Return how much shorter the log is than it was made."""
+        return max(0, self.marks.log_bytes - _size(log_of(self.database)))
 
     def close(self) -> None:
         """Let the folder go."""

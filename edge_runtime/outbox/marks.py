@@ -1,7 +1,7 @@
-"""The counter of boots a second time, and how far the seqs of each may have gone.
+"""The counter of boots a second time, how far the seqs of each may have gone, how long the log is.
 
-One small file outside the outbox's folder, so that a database or a folder that is lost is noticed,
-no name is given twice, and what was lost can be declared.
+One small file outside the outbox's folder, so that a database or a folder that is lost, or a log
+that was cut off, is noticed, no name is given twice, and what was lost can be declared.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from edge_runtime.durable import sync_folder
 from edge_runtime.outbox.rows import Damaged, RowTable, add_crc, check_crc
@@ -24,11 +26,15 @@ MOST_BOOTS = 256
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """The last boot, and no seq of a boot in `ends` is beyond its entry."""
+    """The last boot; no seq of a boot in `last_seqs` is beyond its entry.
+
+    `log_bytes`: the database's log is no shorter; 0: it may be.
+    """
 
     version: int = 0
     boot: int = 0
     last_seqs: dict[int, int] = {}
+    log_bytes: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -59,6 +65,11 @@ class Marks:
         return self._mark.last_seqs
 
     @property
+    def log_bytes(self) -> int:
+        """How long the database's log is at least; 0: it may be shorter, or deleted."""
+        return self._mark.log_bytes
+
+    @property
     def written(self) -> int:
         """How many times the file was written."""
         return self._mark.version
@@ -66,21 +77,34 @@ class Marks:
     def begin(self, boot: int, ends: Mapping[int, int]) -> None:
         """Note a new boot durably, and what earlier ones may still owe."""
         newest = sorted(ends)[-MOST_BOOTS:]
-        self._write(boot, {one: ends[one] for one in newest})
+        self._write(boot=boot, last_seqs={one: ends[one] for one in newest})
 
     def reserve(self, seq: int) -> None:
         """See to it that a seq of this boot is covered, durably, before it is used."""
         if seq > self._mark.last_seqs.get(self.boot, 0):
-            self._write(self.boot, {**self._mark.last_seqs, self.boot: seq + RESERVE_SEQS})
+            self._write(last_seqs={**self._mark.last_seqs, self.boot: seq + RESERVE_SEQS})
 
     def end(self, seq: int) -> None:
-        """Note the last seq of this boot, where nothing will follow."""
-        if self._mark.last_seqs.get(self.boot, 0) > seq:
-            self._write(self.boot, {**self._mark.last_seqs, self.boot: seq})
+        """Note the last seq of this boot, where nothing will follow; the log may be deleted."""
+        ends = self._mark.last_seqs
+        if self.boot in ends:
+            ends = {**ends, self.boot: min(seq, ends[self.boot])}
+        self._write(last_seqs=ends, log_bytes=0)
+
+    def hold_log(self, size: int) -> None:
+        """Note durably that the database's log is so long from now on."""
+        if self._mark.log_bytes != size:
+            self._write(log_bytes=size)
+
+    def release_log(self) -> None:
+        """Note that the log may be deleted: here whatever happens, durably if the disk lets."""
+        if self._mark.log_bytes:
+            self._mark = replace(self._mark, log_bytes=0)
+            self._write()
 
     def forget(self) -> None:
         """Keep the counter alone: nothing is owed any more."""
-        self._write(self.boot, {})
+        self._write(last_seqs={}, log_bytes=0)
 
     def bytes_used(self) -> int:
         """Return what the file occupies."""
@@ -89,8 +113,8 @@ class Marks:
         except OSError:
             return 0
 
-    def _write(self, boot: int, ends: dict[int, int]) -> None:
-        mark = Mark(self._mark.version + 1, boot, ends)
+    def _write(self, **changes: Any) -> None:
+        mark = replace(self._mark, version=self._mark.version + 1, **changes)
         if self._path is not None:
             self._keep(self._path, mark)
         self._mark = mark

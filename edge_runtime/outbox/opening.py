@@ -46,7 +46,7 @@ def open_database(folder: Folder, budget: Budget, connect: Connect) -> OpenedDat
         try:
             _check_file(folder)
             log = Log(log_of(folder.database))
-            store = Store(folder.database, budget, connect)
+            store = open_store(folder, budget, connect)
             if log.lost(store.checkpoint()):
                 raise Damaged("the log is broken, with commits after the break")
             state = load_state(store)
@@ -63,6 +63,11 @@ def open_database(folder: Folder, budget: Budget, connect: Connect) -> OpenedDat
     raise AssertionError
 
 
+def open_store(folder: Folder, budget: Budget, connect: Connect) -> Store:
+    """Open the file of a database that was looked at. Raises sqlite3.Error, OutboxError."""
+    return Store(folder.database, budget, connect, folder.marks.release_log)
+
+
 def open_to_read(folder: Folder, budget: Budget) -> OpenedDatabase | None:
     """Open the database to read alone, where the disk lets nobody write; None: not even that.
 
@@ -70,7 +75,7 @@ def open_to_read(folder: Folder, budget: Budget) -> OpenedDatabase | None:
     """
     database, log = folder.database, log_of(folder.database)
     try:
-        if not folder.has_database():
+        if not folder.has_database() or folder.missing_log_bytes():
             return None
         if Log(log).commits and database.stat().st_size > MOST_BYTES_IN_MEMORY:
             return None
@@ -106,7 +111,10 @@ def _check_file(folder: Folder) -> None:
         # A log without its database would be replayed into the next one.
         log.unlink(missing_ok=True)
         return
-    if not (log.exists() and log.stat().st_size) and not looks_whole(database):
+    if missing := folder.missing_log_bytes():
+        # Its commits may be in the file already, or not: neither can be laid over the other.
+        raise Damaged(f"the log was cut off: its last {missing} bytes are missing")
+    if not Log(log).commits and not looks_whole(database):
         raise Damaged("the file's header is not whole, or its end is missing")
 
 

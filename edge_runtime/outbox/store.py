@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,12 +45,22 @@ def connect(path: Path) -> Connection:
 
 
 class Store:
-    """Rows by table and key range. Raises sqlite3.Error."""
+    """Rows by table and key range. Raises sqlite3.Error.
+
+    `release_log` is called before SQLite deletes the log, which it does at the end; it may fail.
+    """
 
     def __init__(
-        self, path: Path, budget: Budget, connect: Connect = connect, *, view: bool = False
+        self,
+        path: Path,
+        budget: Budget,
+        connect: Connect = connect,
+        release_log: Callable[[], None] | None = None,
+        *,
+        view: bool = False,
     ) -> None:
         self.path = path
+        self._release_log = release_log
         # Of the file as it was found; 0: it was empty.
         self.format = 0
         self._limit_pages = 0
@@ -180,7 +190,11 @@ class Store:
         return int(self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
 
     def close(self) -> None:
-        """Fold the log in and let the file go."""
+        """Fold the log in, delete it and let the file go."""
+        release_log, self._release_log = self._release_log, None
+        if release_log is not None:
+            with suppress(OSError):
+                release_log()
         self._connection.close()
 
     def _value(self, sql: str) -> Any:

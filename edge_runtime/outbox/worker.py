@@ -17,6 +17,7 @@ from edge_runtime.outbox.opening import (
     OpenedDatabase,
     StoreError,
     open_database,
+    open_store,
     open_to_read,
     quarantine_database,
 )
@@ -88,8 +89,7 @@ class Worker:
             self._shrinking = Shrinking(self.ledger, self._retention, self._open_again).run()
 
     def _open_again(self) -> Store:
-        folder = self.ledger.folder
-        return Store(folder.database, self.ledger.budget, self._connect)
+        return open_store(self.ledger.folder, self.ledger.budget, self._connect)
 
     def begin(self) -> None:
         """Take up the salvage of what was quarantined, now or before a restart."""
@@ -205,7 +205,6 @@ class Worker:
                 # Of a file that a failing disk left half written this proves no damage: it is
                 # judged, with its log, once it can be opened to be written.
                 _log.warning("outbox: cannot be read meanwhile: %s", error)
-                opened.store.close()
 
     def failed(self, error: Exception) -> bool:
         """Note a fault. True: it was made way for, and another try may help at once.

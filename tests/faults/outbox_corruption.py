@@ -20,7 +20,9 @@ import msgspec
 from outbox_tools import Account, alarm, open_box, plain, settle
 
 from edge_runtime.clock import ManualClock
+from edge_runtime.outbox.budget import FRAME_BYTES, WAL_HEADER_BYTES
 from edge_runtime.outbox.files import log_of
+from edge_runtime.outbox.wal import Log
 
 BLOCK = 4096
 RESULTS = 3000
@@ -121,11 +123,25 @@ DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "zero_all": zero_all,
     "vanish": vanish,
 }
-OF_LOGS = ("truncate", "zero_pages", "flip_bits", "overwrite")
+SHORTENED = ("truncate", "empty", "vanish")
+OF_LOGS = (*SHORTENED, "zero_pages", "flip_bits", "overwrite")
 
 
-def examine(folder: Path, outcome: Outcome, *, in_log: bool) -> None:
-    """Open a damaged outbox and account for what was pending in it."""
+def damage_log(name: str, log: Path, chance: random.Random) -> None:
+    """Damage a log: where it keeps its length, in what was written of it."""
+    if name == "vanish":
+        log.unlink()
+    elif name in SHORTENED:
+        DAMAGES[name](log, chance)
+    else:
+        size = log.stat().st_size
+        os.truncate(log, WAL_HEADER_BYTES + Log(log).commits[-1] * FRAME_BYTES)
+        DAMAGES[name](log, chance)
+        os.truncate(log, size)
+
+
+def examine(folder: Path, outcome: Outcome, told: int) -> None:
+    """Open a damaged outbox and account for what was pending of the first `told` results."""
     box = open_box(folder / "outbox", ManualClock(), mark=folder / "mark")
     outcome.files += 1
     account = Account()
@@ -142,13 +158,11 @@ def examine(folder: Path, outcome: Outcome, *, in_log: bool) -> None:
     outcome.boot_lost += box.boot != 2
     box.close()
     kept = set(account.numbers())
-    # The last commit in a damaged log cannot be told from one that a power cut tore.
-    end = RESULTS - 100 if in_log else RESULTS
-    owed = owed_of(end)
+    owed = owed_of(told)
     outcome.pending += len(owed)
     outcome.kept += len(owed & kept)
     missing = owed - kept
-    unexplained = set(account.unexplained(1, end, marked=True)) & missing
+    unexplained = set(account.unexplained(1, told, marked=True)) & missing
     outcome.declared += len(missing) - len(unexplained)
     outcome.silent += len(unexplained)
     outcome.unnamed += account.unnamed
@@ -178,10 +192,15 @@ def corrupt(folder: Path, files: int, seed: int) -> dict[str, Outcome]:
         place = folder / str(number)
         shutil.copytree(folder / source, place)
         database = place / "outbox" / "outbox.db"
-        DAMAGES[name](log_of(database) if in_log else database, chance)
+        if in_log:
+            damage_log(name, log_of(database), chance)
+        else:
+            DAMAGES[name](database, chance)
         outcome = outcomes.setdefault(name + (" (log)" if in_log else ""), Outcome())
         before = msgspec.structs.replace(outcome)
-        examine(place, outcome, in_log=in_log)
+        # The last commit in a damaged log cannot be told from one that a power cut tore.
+        told = RESULTS - 100 if in_log and name not in SHORTENED else RESULTS
+        examine(place, outcome, told)
         if outcome.silent != before.silent or outcome.left_over != before.left_over:
             print(f"file {number} ({name}, {source}, log: {in_log}): {outcome}")
         shutil.rmtree(place)

@@ -195,6 +195,7 @@ class PowerCutDisk(Disk):
     def cut(self) -> None:
         """Leave the real files as the cut may have left them; the disk works again."""
         for path, image in self._durable.items():
+            self._lengthen(path, image)
             for offset, data in self._doubtful.get(path, []):
                 fate = self._chance.random()
                 if data is not None and fate < 0.3 and len(data) > SECTOR:
@@ -209,6 +210,13 @@ class PowerCutDisk(Disk):
                 image.clear()
         self.operations = 0
         self.cut_at = 1 << 60
+
+
+    def _lengthen(self, path: str, image: bytearray) -> None:
+        """Take over what a file is longer by than was written here: others synced that."""
+        written = [offset + len(data) for offset, data in self._doubtful.get(path, []) if data]
+        if os.path.exists(path) and os.path.getsize(path) > max(written, default=0):  # noqa: PTH110, PTH202  SQLite's own name
+            apply(image, max(len(image), os.path.getsize(path)), b"")  # noqa: PTH202
 
 
 def apply(image: bytearray, offset: int, data: bytes | None) -> None:

@@ -32,6 +32,7 @@ class Tally(msgspec.Struct):
     corrupt: int = 0
     out_of_order: int = 0
     unnamed: int = 0
+    gaps: int = 0
 
 
 class Cutter:
@@ -100,6 +101,7 @@ class Cutter:
         self.tally.lost += len(self._owed - set(numbers))
         self.tally.twice += account.twice
         self.tally.unnamed += account.unnamed
+        self.tally.gaps += len(account.gaps)
         plain_numbers = [
             (one.boot, one.seq) for one in account.order if one.body.KIND == "detections"
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def failing_box(folder: Path, clock: ManualClock, name: str):  # type: ignore[no
 
     disk = FailingDisk(name)
     options = OutboxOptions(max_mb=4.0, commit_interval_s=3600.0)
-    return disk, Outbox.open(folder, options, clock, pacing=FAST, connect=disk.connect)
+    return disk, Outbox.open(
+        folder / "outbox", options, clock, pacing=FAST, connect=disk.connect, mark=folder / "mark"
+    )
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 3, 4, 5, 6, 8, 11, 15])
@@ -37,7 +40,7 @@ def test_a_fault_at_any_write_is_declared_and_got_over(
     tmp_path: Path, error: str, states: set[str], at: int
 ) -> None:
     clock = ManualClock()
-    disk, box = failing_box(tmp_path, clock, f"{error}-{at}")
+    disk, box = failing_box(tmp_path / "state", clock, f"{error}-{at}")
     for number in range(1, 31):
         box.append(plain(number, clock.now()))
     assert box.flush(10.0)
@@ -51,6 +54,7 @@ def test_a_fault_at_any_write_is_declared_and_got_over(
     assert not box.flush(10.0)
     assert box.health().state in states
     assert box.health().reason
+    shutil.copytree(tmp_path / "state", tmp_path / "killed")
     disk.error = None
     clock.advance(60.0)
     assert box.flush(10.0)
@@ -59,6 +63,12 @@ def test_a_fault_at_any_write_is_declared_and_got_over(
     account.drain(box)
     assert sorted(account.numbers()) == list(range(1, number + 1))
     assert not account.gaps
+    box.close()
+    box = open_box(tmp_path / "killed" / "outbox", clock, mark=tmp_path / "killed" / "mark")
+    account = Account()
+    account.drain(box)
+    assert set(account.numbers()) >= set(range(1, 31))
+    assert (box.quarantine_reason, account.gaps) == ("", []), "a log that it closed was not cut off"
     box.close()
 
 

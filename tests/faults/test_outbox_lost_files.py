@@ -156,6 +156,74 @@ def test_a_database_of_an_earlier_day_that_is_put_back(tmp_path: Path) -> None:
     box.close()
 
 
+def left_with_a_log(state: Path, *, laps: int) -> Path:
+    """Leave an outbox killed after ten commits; `laps`: so often its log had been filled before."""
+    box = start(state / "running")
+    for _ in range(laps):
+        commits = box.health().commits
+        while box.health().commits < commits + 200:
+            box.append(plain(0, ManualClock().now()))
+            assert box.flush(10.0)
+    taken = box.take(1 << 20)
+    while taken:
+        box.acknowledge([one.row for one in taken])
+        assert box.flush(10.0)
+        taken = box.take(1 << 20)
+    for number in range(1, RESULTS + 1):
+        box.append((alarm if number % 10 == 0 else plain)(number, ManualClock().now()))
+        if number % (RESULTS // 10) == 0:
+            assert box.flush(10.0)
+    shutil.copytree(state / "running", state / "left")
+    box.close()
+    return state / "left"
+
+
+@pytest.mark.parametrize("laps", [0, 2], ids=["new log", "log used before"])
+@pytest.mark.parametrize("part", [0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0])
+def test_a_log_that_was_cut_off_is_declared(tmp_path: Path, part: float, laps: int) -> None:
+    state = left_with_a_log(tmp_path, laps=laps)
+    log = state / "outbox" / "outbox.db-wal"
+    os.truncate(log, min(int(log.stat().st_size * part), log.stat().st_size - 1))
+    first = 1 + 200 * laps
+    account, box = account_of(state)
+    assert box.boot == 2
+    assert "the log was cut off" in box.quarantine_reason
+    assert not [n for n in account.unexplained(1, first + RESULTS - 1, marked=True) if n >= first]
+    for of_boot, gap in account.gaps:
+        assert (of_boot, gap.reason) == (1, "corrupt")
+        assert gap.to_seq <= first + RESULTS + RESERVE_SEQS
+    box.close()
+    account, box = account_of(state)
+    assert (box.boot, account.gaps) == (3, []), "told once"
+    box.close()
+
+
+def test_a_log_that_is_gone_is_declared(tmp_path: Path) -> None:
+    state = left_with_a_log(tmp_path, laps=0)
+    (state / "outbox" / "outbox.db-wal").unlink()
+    account, box = account_of(state)
+    assert not account.unexplained(1, RESULTS, marked=True)
+    box.close()
+
+
+@pytest.mark.parametrize("max_mb", [1.0, 8.0, 64.0])
+def test_a_log_that_is_whole_is_not_declared_lost(tmp_path: Path, max_mb: float) -> None:
+    state = left_with_a_log(tmp_path, laps=2)
+    mark = state / "outbox.mark"
+    for boot in (2, 3, 4):  # each is killed in its turn, and finds another limit
+        limit_mb = max_mb if boot % 2 == 0 else 8.0
+        box = open_box(state / "outbox", ManualClock(), mark=mark, max_mb=limit_mb)
+        account = Account()
+        if boot == 4:
+            account.drain(box)
+            assert sorted(account.numbers()) == list(range(1, RESULTS + 1))
+        assert (box.boot, box.quarantine_reason, account.gaps) == (boot, "", [])
+        shutil.copytree(state, tmp_path / str(boot))
+        box.close()
+        state = tmp_path / str(boot)
+        mark = state / "outbox.mark"
+
+
 def test_an_outbox_of_an_earlier_version_is_declared_without_a_mark(tmp_path: Path) -> None:
     state = leave(tmp_path, clean=False)
     (state / "outbox.mark").unlink()
