@@ -211,7 +211,6 @@ class PowerCutDisk(Disk):
         self.operations = 0
         self.cut_at = 1 << 60
 
-
     def _lengthen(self, path: str, image: bytearray) -> None:
         """Take over what a file is longer by than was written here: others synced that."""
         written = [offset + len(data) for offset, data in self._doubtful.get(path, []) if data]
