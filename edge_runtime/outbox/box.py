@@ -1,4 +1,4 @@
-"""Store and forward: what the engine and the publisher see."""
+"""Store and forward: what the streams and the publisher see."""
 
 from __future__ import annotations
 
@@ -257,7 +257,6 @@ class Outbox:
             bytes_limit=ledger.budget.max_bytes, oldest_pending_ts=self._lanes.oldest_s(),
             dropped=ledger.totals.dropped, summarised=ledger.totals.summarised,
             rejected=ledger.totals.rejected, commits=ledger.commits,
-            last_commit_s=self._writer.turn_s,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -12,12 +12,14 @@ from contextlib import contextmanager
 
 from edge_runtime.clock import Clock
 from edge_runtime.outbox.alarms import Alarms
-from edge_runtime.outbox.budget import PAGE_BYTES, Budget
+from edge_runtime.outbox.budget import Budget
 from edge_runtime.outbox.files import Folder
 from edge_runtime.outbox.lanes import Lanes
 from edge_runtime.outbox.names import Names
 from edge_runtime.outbox.pending_gaps import PendingGaps
+from edge_runtime.outbox.recount import Recount, recount
 from edge_runtime.outbox.rows import LANES, LAST_ROW, Damaged, RowTable, boot_of, key, seq_of
+from edge_runtime.outbox.save_schedule import SaveSchedule
 from edge_runtime.outbox.segments import Segments
 from edge_runtime.outbox.state import (
     STATE_ROW,
@@ -30,11 +32,7 @@ from edge_runtime.outbox.state import (
 from edge_runtime.outbox.store import Store
 from edge_runtime.outbox.summaries import Summaries
 
-REPLAYABLE_IN_ROWS = 3  # the format since which the state counts replayable rows, not bytes
 MOST_DAMAGES = 16
-SAVE_EVERY_S = 30.0
-SAVE_EVERY_ROWS = 1000
-SAVE_EVERY_ACKNOWLEDGED = 250  # what is not saved is sent again: frequent kills must not stop it
 
 
 class OutboxDatabase:
@@ -60,10 +58,7 @@ class OutboxDatabase:
         self._store: Store | None = None
         self._segments: Segments | None = None
         self._version = 0
-        self._saved_at_s = clock.monotonic()
-        self._saved_acknowledged = 0
-        self._unsaved_rows = 0
-        self._known_epoch = False
+        self.saves = SaveSchedule(clock)
         self._undeclared: set[tuple[int, int, int, str, int]] = set()
         self._owed_from = 0
         self._damages = 0
@@ -117,19 +112,16 @@ class OutboxDatabase:
                 if state.boot < boot < self.boot
             }
         segments = Segments(store)
-        counts, tails = recount(segments, state, here)
+        found = recount(store, segments, state, here)
         self._load(store, state)
         if state.boot != self.boot:
-            self._follow(segments, state, tails)
-        self._owed_from = state.owed_from(counts, len(self.pending_gaps))
+            self._follow(state, found)
+        self._owed_from = state.owed_from(found.pending, len(self.pending_gaps))
         self.close()
         self._store, self._segments, self.is_read_only_view = store, segments, is_read_only_view
         if not is_read_only_view:
             self.limit_size()
-        replayable = state.replayable_rows
-        if 0 < store.format < REPLAYABLE_IN_ROWS:
-            replayable = max(0, sum(store.count(lane) for lane in LANES) - sum(counts))
-        self.lanes.start(state.spans, counts, tails, replayable)
+        self.lanes.start(state.spans, found.pending, found.tails, found.replayable_rows)
         self.is_writable = self.stale = False
         self._damages = 0
 
@@ -142,18 +134,17 @@ class OutboxDatabase:
         self.quarantined, self.last_seqs = dict(state.quarantined), dict(state.last_seqs)
         self.lanes.salvage_upto = state.salvage_upto
 
-    def _follow(self, segments: Segments, state: State, tails: Sequence[int]) -> None:
+    def _follow(self, state: State, found: Recount) -> None:
         """Go on after the boot that wrote last; of its own boot memory knows more than the disk."""
-        ends = [seq_of(tail) for tail in tails if boot_of(tail) == state.boot]
+        ends = [seq_of(tail) for tail in found.tails if boot_of(tail) == state.boot]
         self.last_seqs[state.boot] = max([state.seq, *ends])
-        floor_s = max([state.newest_s, *newest(segments, tails)])
-        self.stamps = Stamps(self.boot, state.epochs, floor_s, self.clock.monotonic())
+        self.stamps = Stamps(self.boot, state.epochs, found.newest_s, self.clock.monotonic())
         self.alarms = Alarms(state.alarms)
 
     def reopen(self, store: Store) -> None:
         """Go on with the same rows in another file."""
         self._store, self._segments = store, Segments(store)
-        self._hold_log()
+        self.folder.hold_log(self.budget.wal_bytes)
         self.limit_size()
 
     def carry_over_gaps(self) -> None:
@@ -164,19 +155,14 @@ class OutboxDatabase:
 
     def write_counters(self) -> None:
         """Write both counters, before anything bears a name of this boot. Raises OSError."""
-        folder = self.folder
-        if folder.marks.boot != self.boot:
-            known = {**folder.marks.last_seqs, **self.last_seqs}
-            owed = {boot: end for boot, end in known.items() if boot >= self._owed_from and end}
-            folder.sync()  # the database's name, before a mark says that it must be there
-            folder.marks.begin(self.boot, owed)
-        if folder.read_boot() != self.boot:
-            folder.write_boot(self.boot)
+        known = {**self.folder.marks.last_seqs, **self.last_seqs}
+        owed = {boot: end for boot, end in known.items() if boot >= self._owed_from and end}
+        self.folder.write_counters(self.boot, owed)
 
     def start_writing(self) -> None:
         """Begin to write: the counters first, so that no name is ever given twice."""
         self.write_counters()
-        self._hold_log()
+        self.folder.hold_log(self.budget.wal_bytes)
         here = key(self.boot, self.seq)
         with self.transaction():
             self.store.upgrade()
@@ -193,9 +179,6 @@ class OutboxDatabase:
         self._undeclared.clear()
         self.is_writable = True
 
-    def _hold_log(self) -> None:
-        self.folder.hold_log(self.budget.wal_bytes)
-
     def _fresh(self, here: int) -> State:
         """Return the state of an empty database beside files that are in quarantine."""
         names = [file.name for file in self.folder.quarantined_files()]
@@ -207,7 +190,7 @@ class OutboxDatabase:
 
     def _forget_names(self) -> None:
         store = self.store
-        firsts = [first for lane in LANES if (first := store.first(lane)) is not None]
+        firsts = [first for lane in LANES if (first := self.segments.first_key(lane)) is not None]
         oldest = min((boot_of(first) for first in firsts), default=self.boot)
         if not self.quarantined and not self.summaries.total():
             self.names.forget_before(oldest, store)
@@ -254,17 +237,9 @@ class OutboxDatabase:
 
     # The state
 
-    def is_state_due(self) -> bool:
-        return (
-            self._unsaved_rows >= SAVE_EVERY_ROWS
-            or self.acknowledged_is_due()
-            or self.clock.monotonic() - self._saved_at_s >= SAVE_EVERY_S
-            or self._known_epoch != (self.boot in self.stamps.epochs)
-        )
-
     def acknowledged_is_due(self) -> bool:
         """Say whether so much was acknowledged since the last save that it is worth a write."""
-        return self.lanes.acknowledged - self._saved_acknowledged >= SAVE_EVERY_ACKNOWLEDGED
+        return self.saves.is_due_for(self.lanes.acknowledged)
 
     def save_state(
         self, added: Sequence[tuple[int, int]] = (), seq: int | None = None, *, clean: bool = False
@@ -276,10 +251,7 @@ class OutboxDatabase:
         state = self.state(added, seq, clean=clean)
         self.store.put(RowTable.META, [(STATE_ROW, pack_state(state))])
         self._version = state.version
-        self._saved_at_s = self.clock.monotonic()
-        self._unsaved_rows = 0
-        self._saved_acknowledged = self.lanes.acknowledged
-        self._known_epoch = self.boot in self.stamps.epochs
+        self.saves.saved(self.lanes.acknowledged, has_epoch=self.stamps.has_epoch)
 
     def resolve_gaps(self) -> None:
         """Forget acknowledged gaps, have lost ones sent again: in the open transaction."""
@@ -317,31 +289,7 @@ class OutboxDatabase:
         self.quarantined[name] = file
         self.save_state()
 
-    def replayable_bytes(self) -> float:
-        """Estimate what the acknowledged rows take on disk: their share of all rows."""
-        replayable = self.lanes.replayable_rows
-        rows = replayable + sum(self.lanes.counts()[0])
-        return replayable / rows * self.store.used_pages() * PAGE_BYTES if replayable else 0.0
-
     def pending(self) -> int:
         """Return rows, summaries and gaps that are still to be delivered."""
         waiting = self.summaries.total() + len(self.pending_gaps)
         return waiting + self.issuing + sum(self.lanes.counts()[0])
-
-
-def recount(segments: Segments, state: State, here: int) -> tuple[list[int], list[int]]:
-    """Count what came after the state was saved; rows after `here` were never promised."""
-    counts, tails = [], []
-    for lane, pending, tail in zip(LANES, state.pending, state.tails, strict=True):
-        more = segments.count(lane, tail, here) if tail < here else 0
-        fewer = segments.count(lane, here, tail) if tail > here else 0
-        counts.append(pending + more - fewer)
-        tails.append(max(min(tail, here), segments.last(lane, here) or 0))
-    return counts, tails
-
-
-def newest(segments: Segments, tails: Sequence[int]) -> Iterator[float]:
-    """Yield the wall time of each lane's last record."""
-    for lane, tail in zip(LANES, tails, strict=True):
-        for _, record in segments.read(lane, tail - 1, tail).records:
-            yield record.wall_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from zlib import crc32
 
@@ -91,7 +92,15 @@ class Folder:
         """Say whether an earlier boot may have left results in a database."""
         return bool(self.marks.last_seqs) or (not self.marks.is_known and self.read_boot() > 0)
 
-    def write_boot(self, boot: int) -> None:
+    def write_counters(self, boot: int, owed: Mapping[int, int]) -> None:
+        """Note a new boot in both places, and the last seqs of what earlier ones may still owe."""
+        if self.marks.boot != boot:
+            self.sync()  # the database's name, before a mark says that it must be there
+            self.marks.begin(boot, owed)
+        if self.read_boot() != boot:
+            self._write_boot(boot)
+
+    def _write_boot(self, boot: int) -> None:
         """Write the counter durably, over itself: that needs no room on a full disk."""
         number = b"%019d" % boot
         file = os.open(self.path / "boot", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)

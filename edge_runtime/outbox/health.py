@@ -40,8 +40,7 @@ class OutboxHealth(msgspec.Struct, frozen=True):
     """A snapshot; `reason` is one line for people, empty where all is well.
 
     `pending` counts results not yet acknowledged, on disk or not; `dropped`, `summarised` and
-    `rejected` what was done to results since the database was made. `last_commit_s` is the
-    monotonic time when the writer last brought its work to an end, which the watchdog looks at.
+    `rejected` what was done to results since the database was made.
     """
 
     state: Condition
@@ -55,7 +54,6 @@ class OutboxHealth(msgspec.Struct, frozen=True):
     summarised: int
     rejected: int
     commits: int
-    last_commit_s: float
 
 
 class ReplayResult(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
-"""Every write of the outbox, and every read of records: each method is one transaction.
+"""New records, and what becomes of those on disk: each method is one transaction.
 
-Used by the writer's thread alone (and by `open` before that thread starts).
+What gives way where the file is full: retention.py. Used by the writer's thread alone (and by
+`open` before that thread starts).
 """
 
 from __future__ import annotations
@@ -14,19 +15,27 @@ from edge_runtime.clock import Stamp
 from edge_runtime.outbox.commit_queue import DroppedResults, Item, table_of
 from edge_runtime.outbox.database import OutboxDatabase
 from edge_runtime.outbox.health import ReplayResult
-from edge_runtime.outbox.rows import LANES, ResultRow, RowTable, Unbalanced, boot_of, key, seq_of
-from edge_runtime.outbox.segment_format import RawRecord, Record, encode_record
+from edge_runtime.outbox.pending_gaps import PendingGap
+from edge_runtime.outbox.rows import (
+    LANES,
+    OwnLabels,
+    ResultRow,
+    RowTable,
+    Unbalanced,
+    boot_of,
+    key,
+    seq_of,
+)
+from edge_runtime.outbox.segment_format import RawRecord, encode_record
 from edge_runtime.outbox.segments import DamagedSegment
 from edge_runtime.outbox.send_range import SendRange
 from edge_runtime.outbox.send_ranges import READ_AHEAD
 from edge_runtime.outbox.state import RowSpan
-from edge_runtime.outbox.summaries import SPANS_S, summarise
-from edge_runtime.records import NO_MODEL, Body, Gap, ModelRef
-from edge_runtime.spans import runs
+from edge_runtime.outbox.summaries import Aggregate
+from edge_runtime.records import NO_MODEL, Body
 
 ISSUE_AT_ONCE = 64
 MAX_REPLAY = 100_000  # seqs that one request may name
-STEP_ROWS = 512
 # The stream that gaps are published under: they speak of the device's seqs, not of a stream's.
 GAP_STREAM = "outbox"
 
@@ -55,25 +64,27 @@ class OutboxLedger(OutboxDatabase):
                 else:
                     seq += 1
                     self.alarms.note(item, self.boot)
-                    record = self._encode(
-                        seq, item.stream, item.stamp, item.body, item.model, item.rules
-                    )
+                    names = self.names.of(item.model, item.rules, item.body)
+                    stamp = self.stamps.accept(item.stamp)
+                    record = self._record(seq, names, item.stream, stamp, item.body)
                     rows[table_of(item)].append(record)
                     size += len(record[1])
                     if size >= most_bytes:
                         break
-            self.folder.marks.reserve(seq)
-            added = self._append(rows)
-            self._unsaved_rows += done
-            if self.is_state_due() or self.alarms.opened is not alarms:
+            added = self._append(rows, seq)
+            self.saves.note_rows(done)
+            if self._is_state_due() or self.alarms.opened is not alarms:
                 self.save_state(added, seq)
         self._note_committed(added, seq)
         return done
 
+    def _is_state_due(self) -> bool:
+        return self.saves.is_due(self.lanes.acknowledged, has_epoch=self.stamps.has_epoch)
+
     def declare_lost(self, boot: int, first: int, last: int, count: int) -> None:
         """Declare results that the disk had no room for, in the open transaction."""
         self.pending_gaps.add(boot, first, last, "disk_full", count)
-        self._count(dropped=count)
+        self.count_given_up(dropped=count)
 
     def can_issue(self) -> bool:
         """Say whether gaps or summaries wait to become records."""
@@ -91,28 +102,32 @@ class OutboxLedger(OutboxDatabase):
             self.issuing = len(gaps) + min(ISSUE_AT_ONCE, self.summaries.total())
             for gap in gaps:
                 seq += 1
-                self.pending_gaps.mark_sent(gap, key(self.boot, seq))
-                record = self._encode(seq, GAP_STREAM, now, gap.gap(self.boot))
-                rows[RowTable.ALARM].append(record)
-            level = self.summaries.oldest_level()
-            if level is not None and self._has_room_for_summaries():
-                taken = self.summaries.take(
-                    self.store, level, ISSUE_AT_ONCE, self.budget.group_bytes
-                )
-                for one in taken:
-                    seq += 1
-                    stamp = self.stamps.backfill(one.boot, one.stamp)
-                    self.names.use(one.names)
-                    record_of = ResultRow(
-                        one.names, one.stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted,
-                        one.record(),
-                    )  # fmt: skip
-                    rows[RowTable.LATE].append((key(self.boot, seq), encode_record(record_of)))
-            added = self._append(rows)
+                rows[RowTable.ALARM].append(self._gap_record(seq, now, gap))
+            for summary in self._take_summaries():
+                seq += 1
+                rows[RowTable.LATE].append(self._summary_record(seq, summary))
+            added = self._append(rows, seq)
             self.save_state(added, seq)
         self._note_committed(added, seq)
         self.issuing = 0
         return sum(len(new) for new in rows.values())
+
+    def _gap_record(self, seq: int, now: Stamp, gap: PendingGap) -> RawRecord:
+        self.pending_gaps.mark_sent(gap, key(self.boot, seq))
+        body = gap.gap(self.boot)
+        names = self.names.of(NO_MODEL, (), body)
+        return self._record(seq, names, GAP_STREAM, self.stamps.accept(now), body)
+
+    def _summary_record(self, seq: int, one: Aggregate) -> RawRecord:
+        self.names.use(one.names)
+        stamp = self.stamps.backfill(one.boot, one.stamp)
+        return self._record(seq, one.names, one.stream, stamp, one.record())
+
+    def _take_summaries(self) -> list[Aggregate]:
+        level = self.summaries.oldest_level()
+        if level is None or not self._has_room_for_summaries():
+            return []
+        return self.summaries.take(self.store, level, ISSUE_AT_ONCE, self.budget.group_bytes)
 
     def _gaps_to_issue(self) -> int:
         """Return how many gaps may be made: those that wait can still be merged."""
@@ -122,25 +137,19 @@ class OutboxLedger(OutboxDatabase):
     def _has_room_for_summaries(self) -> bool:
         return self.lanes.counts()[0][RowTable.LATE] < ISSUE_AT_ONCE
 
-    def _encode(
-        self,
-        seq: int,
-        stream: str,
-        stamp: Stamp,
-        body: Body,
-        model: ModelRef = NO_MODEL,
-        rules: tuple[str, ...] = (),
+    def _record(
+        self, seq: int, names: int | OwnLabels, stream: str, stamp: Stamp, body: Body
     ) -> RawRecord:
         """Return a record of this boot."""
-        stamp = self.stamps.accept(stamp)
-        names = self.names.of(model, rules, body)
-        record = ResultRow(names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body)
-        return key(self.boot, seq), encode_record(record)
+        row = ResultRow(names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body)
+        return key(self.boot, seq), encode_record(row)
 
-    def _append(self, rows: dict[RowTable, list[RawRecord]]) -> Added:
-        """Insert rows of this boot by lane; return by lane how many and the last row's number."""
-        last = max((rows[lane][-1][0] for lane in LANES if rows[lane]), default=0)
-        self.folder.marks.reserve(seq_of(last))
+    def _append(self, rows: dict[RowTable, list[RawRecord]], seq: int) -> Added:
+        """Insert rows of this boot, none beyond a seq, by lane.
+
+        Returns by lane how many, and the last row's number.
+        """
+        self.folder.marks.reserve(seq)
         _, tails = self.lanes.counts()
         added = []
         for lane in LANES:
@@ -164,7 +173,7 @@ class OutboxLedger(OutboxDatabase):
             upto = self.lanes.end_of(span)
             piece = self.segments.read(span.lane, after, upto, READ_AHEAD)
             if piece.damaged:
-                self._drop_damaged(span, piece.damaged)
+                self.drop_damaged(span, piece.damaged)
             filled = self.lanes.fill(span, after, piece.records, piece.end) or filled
         if not self.lanes.balanced():
             raise Unbalanced("rows that were counted are not there")
@@ -192,7 +201,7 @@ class OutboxLedger(OutboxDatabase):
         unknown = to_seq - from_seq + 1 - made
         return ReplayResult(sent, pending, made - sent - pending, unknown)
 
-    def _drop_damaged(self, span: SendRange, damaged: Sequence[DamagedSegment]) -> None:
+    def drop_damaged(self, span: SendRange, damaged: Sequence[DamagedSegment]) -> None:
         """Delete damaged segments and declare what was to be delivered of them.
 
         What they held nobody can read: their records lay between those of their neighbours, and as
@@ -246,84 +255,8 @@ class OutboxLedger(OutboxDatabase):
                 self.segments.delete_records(lane, [row])
                 self.pending_gaps.resend(row)
                 self.pending_gaps.add(boot_of(row), seq_of(row), seq_of(row), "rejected")
-                self._count(rejected=1)
+                self.count_given_up(rejected=1)
                 self.save_state()
-
-    def evict_segments(self) -> bool:
-        """Delete the oldest segments whose records are all acknowledged; False: there are none."""
-        done = [(lane, *one) for lane in LANES for one in self.lanes.replayable(lane)]
-        firsts = [(self.segments.first_key(*one), one) for one in done]
-        for _, one in sorted((first, one) for first, one in firsts if first is not None):
-            with self.transaction():
-                rows = self.segments.evict(*one, self.budget.group_bytes)
-                if rows:
-                    self.lanes.forget_replayable(rows)
-                    self.save_state()
-                    return True
-        return False
-
-    def evict_parts(self) -> bool:
-        """Delete acknowledged records of segments that hold others too; False: there are none."""
-        for lane in LANES:
-            for after, upto in self.lanes.replayable(lane):
-                with self.transaction():
-                    rows = self.segments.delete(lane, after, upto)
-                    if rows:
-                        self.lanes.forget_replayable(rows)
-                        self.save_state()
-                        return True
-        return False
-
-    def summarise_oldest(self) -> bool:
-        """Replace the oldest plain rows by what their values did in each minute."""
-        for span in self.lanes.ranges(RowTable.PLAIN):
-            rows = self._oldest(span)
-            if rows:
-                named = [(row, one, self.names.get(one.key)) for row, one in rows]
-                with self.transaction():
-                    self.summaries.absorb(self.store, summarise(named), 0)
-                    self._replace(span, [row for row, _ in rows], "summarised")
-                return True
-        return False
-
-    def coarsen_summaries(self, few: int) -> bool:
-        """Merge the oldest summaries of the first level that has more than a few."""
-        for level in range(len(SPANS_S) - 1):
-            if self.summaries.waiting[level] > few:
-                with self.transaction():
-                    oldest = self.summaries.take(
-                        self.store, level, STEP_ROWS, self.budget.group_bytes
-                    )
-                    self.summaries.absorb(self.store, oldest, level + 1)
-                    self.save_state()
-                return True
-        return False
-
-    def drop_summaries(self) -> bool:
-        """Give up the oldest summaries: their results are now simply missing."""
-        level = self.summaries.oldest_level()
-        if level is None:
-            return False
-        with self.transaction():
-            for one in self.summaries.take(
-                self.store, level, STEP_ROWS // 8, self.budget.group_bytes
-            ):
-                self.pending_gaps.restate(one.boot, one.last_seq, "summarised", "disk_full")
-                self._count(dropped=one.count)
-            self.save_state()
-        return True
-
-    def drop_oldest(self, lane: RowTable) -> bool:
-        """Give up the oldest rows of a lane, and declare them; False: it has none."""
-        for span in self.lanes.ranges(lane):
-            rows = self._oldest(span)
-            if rows:
-                with self.transaction():
-                    for row, record in rows:
-                        self._declare_again(row, record)
-                    self._replace(span, [row for row, _ in rows], "disk_full")
-                return True
-        return False
 
     def release_salvaged(self) -> None:
         """Make everything that was salvaged pending: nothing is left to be taken over."""
@@ -334,38 +267,8 @@ class OutboxLedger(OutboxDatabase):
         with self.transaction():
             self.save_state()
 
-    def _oldest(self, span: SendRange) -> list[Record]:
-        """Return a bounded piece of a range's rows that were not handed out."""
-        for after, upto in self.lanes.reclaim(span):
-            piece = self.segments.read(
-                span.lane, after, upto, STEP_ROWS, 2 * self.budget.group_bytes
-            )
-            if piece.damaged:
-                self._drop_damaged(span, piece.damaged)
-            if piece.records:
-                return piece.records
-        return []
-
-    def _replace(self, span: SendRange, keys: Sequence[int], reason: str) -> None:
-        """Delete rows of a range and declare them, inside a transaction."""
-        for first, last in runs(keys):
-            self.pending_gaps.add(boot_of(first), seq_of(first), seq_of(last), reason)
-        self.segments.delete(span.lane, keys[0] - 1, keys[-1])
-        if reason == "summarised":
-            self._count(summarised=len(keys))
-        else:
-            self._count(dropped=len(keys))
-        self.lanes.removed(span, keys[-1], len(keys))
-        self.save_state()
-
-    def _declare_again(self, row: int, record: ResultRow) -> None:
-        """Keep what a gap says when the gap itself has to go."""
-        if isinstance(record.body, Gap) and not self.pending_gaps.resend(row):
-            gap = record.body
-            boot = gap.of_boot or boot_of(row)
-            self.pending_gaps.add(boot, gap.from_seq, gap.to_seq, gap.reason, gap.count)
-
-    def _count(self, *, dropped: int = 0, summarised: int = 0, rejected: int = 0) -> None:
+    def count_given_up(self, *, dropped: int = 0, summarised: int = 0, rejected: int = 0) -> None:
+        """Count results that will not come as they were made, in the open transaction."""
         have = self.totals
         self.totals = msgspec.structs.replace(
             have,

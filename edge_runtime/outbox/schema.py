@@ -61,5 +61,4 @@ HEADS = {
 }
 DELETE = {t: f"DELETE FROM {n} WHERE row > ? AND row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
 COUNT = {t: f"SELECT count(*) FROM {n} WHERE row > ? AND row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
-FIRST = {t: f"SELECT min(row) FROM {n}" for t, n in NAMES.items()}  # noqa: S608  names are the enum's
 LAST_UPTO = {t: f"SELECT max(row) FROM {n} WHERE row <= ?" for t, n in NAMES.items()}  # noqa: S608  names are the enum's

@@ -77,11 +77,8 @@ class Segments:
     def append(self, lane: RowTable, records: Sequence[RawRecord]) -> None:
         """Add records behind all others of a lane, to its newest segment as far as it has room."""
         left = self._extend_tail(lane, list(records))
-        while left:
-            count, data = self._cut(lane, left)
-            part, left = left[:count], left[count:]
-            self._store.put(lane, [(part[0][0], data)])
-            self._tails[lane] = _Tail(part[0][0], part, len(data))
+        if left:
+            self._tails[lane] = self._write(lane, left)
 
     def insert(self, lane: RowTable, records: Sequence[RawRecord]) -> None:
         """Add salvaged records wherever they belong; those that are there already are left alone.
@@ -92,11 +89,7 @@ class Segments:
             first, last = span[0][0], span[-1][0]
             there = {row for row, _ in self.read(lane, first - 1, last).records}
             for part in _consecutive([one for one in span if one[0] not in there]):
-                left = part
-                while left:
-                    count, data = self._cut(lane, left)
-                    self._store.put(lane, [(left[0][0], data)])
-                    left = left[count:]
+                self._write(lane, part)
 
     def read(
         self,
@@ -277,10 +270,17 @@ class Segments:
 
     def _rewrite(self, lane: RowTable, key: int, records: list[RawRecord]) -> None:
         self._drop(lane, key, key)
-        while records:
+        if records:
+            self._write(lane, records)
+
+    def _write(self, lane: RowTable, records: list[RawRecord]) -> _Tail:
+        """Write records as segments of their own, at least one; return the last."""
+        while True:
             count, data = self._cut(lane, records)
-            self._store.put(lane, [(records[0][0], data)])
-            records = records[count:]
+            part, records = records[:count], records[count:]
+            self._store.put(lane, [(part[0][0], data)])
+            if not records:
+                return _Tail(part[0][0], part, len(data))
 
     def _drop(self, lane: RowTable, first: int, last: int) -> None:
         self._store.delete(lane, first - 1, last)

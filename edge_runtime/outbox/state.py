@@ -97,6 +97,11 @@ class Stamps:
         self._floor_s = self.newest_s
         self._floor_at_s = at_s
 
+    @property
+    def has_epoch(self) -> bool:
+        """Whether this boot's wall time is known."""
+        return self.boot in self.epochs
+
     def accept(self, stamp: Stamp) -> Stamp:
         """Return the stamp to store: an untrusted one is never before the floor."""
         if stamp.trusted:

@@ -151,13 +151,10 @@ class Store:
         """Count a range (reads its pages)."""
         return int(self._connection.execute(schema.COUNT[table], (after, upto)).fetchone()[0])
 
-    def first(self, table: RowTable) -> int | None:
-        """Return the least key, without a scan."""
-        return self._optional(schema.FIRST[table], ())
-
     def last(self, table: RowTable, upto: int = LAST_ROW) -> int | None:
         """Return the greatest key up to a limit, without a scan."""
-        return self._optional(schema.LAST_UPTO[table], (upto,))
+        value = self._connection.execute(schema.LAST_UPTO[table], (upto,)).fetchone()[0]
+        return None if value is None else int(value)
 
     def limit_pages(self, pages: int) -> None:
         """Set how far the file may grow. A larger file stays, and fills its own empty pages."""
@@ -199,10 +196,6 @@ class Store:
 
     def _value(self, sql: str) -> Any:
         return self._connection.execute(sql).fetchone()[0]
-
-    def _optional(self, sql: str, parameters: Sequence[Any]) -> int | None:
-        value = self._connection.execute(sql, parameters).fetchone()[0]
-        return None if value is None else int(value)
 
 
 def looks_whole(path: Path) -> bool:

@@ -93,10 +93,11 @@ class Worker:
 
     def begin(self) -> None:
         """Take up the salvage of what was quarantined, now or before a restart."""
-        quarantined_files = self.ledger.folder.quarantined_files()
-        for file in [f for f in quarantined_files if f.name not in self.ledger.quarantined]:
-            # Its salvage was finished; only the deletion was cut short.
-            self.ledger.folder.delete_quarantined(file)
+        folder = self.ledger.folder
+        for file in folder.quarantined_files():
+            if file.name not in self.ledger.quarantined:
+                # Its salvage was finished; only the deletion was cut short.
+                folder.delete_quarantined(file)
         self._next_salvage()
 
     def commit(self, group: list[Item]) -> int:
@@ -122,14 +123,13 @@ class Worker:
             self._next_salvage()
 
     def _next_salvage(self) -> None:
-        quarantined_files = self.ledger.folder.quarantined_files()
-        self._salvage = (
-            Salvage(self.ledger, quarantined_files[-1]).run() if quarantined_files else None
-        )
-        if not quarantined_files and self.ledger.lanes.salvage_upto:
-            self.ledger.release_salvaged()
-            _log.info("salvage finished; what was lost is declared by gap records")
-        if not quarantined_files:
+        """Turn to the newest file in quarantine; where none is left, to the database's own size."""
+        files = self.ledger.folder.quarantined_files()
+        self._salvage = Salvage(self.ledger, files[-1]).run() if files else None
+        if not files:
+            if self.ledger.lanes.salvage_upto:
+                self.ledger.release_salvaged()
+                _log.info("salvage finished; what was lost is declared by gap records")
             self._begin_shrinking()
 
     def end(self) -> None:

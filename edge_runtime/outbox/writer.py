@@ -46,7 +46,6 @@ class Writer:
         self._records_requested = False
         self._wake_at_s: float | None = None
         self._closing = False
-        self.turn_s = clock.monotonic()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -154,7 +153,6 @@ class Writer:
         with self._condition:
             self._queue.failing = self._worker.fault is not None
             self._condition.notify_all()
-        self.turn_s = self._clock.monotonic()
 
     def _work(self, jobs: list[Job], *, closing: bool) -> None:
         self._worker.recover()

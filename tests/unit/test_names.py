@@ -244,7 +244,7 @@ def test_a_summary_keeps_its_model_after_all_results_of_its_boot_are_gone(tmp_pa
         fill(box, MODELS[2])
         box.acknowledge([one.row for one in box.take(1_000) if not isinstance(one.body, Summary)])
         assert box.flush(10.0)
-        firsts = [box._ledger.store.first(lane) for lane in LANES]
+        firsts = [box._ledger.segments.first_key(lane) for lane in LANES]
     assert not box._ledger.summaries.total(), "they are records of their own by now"
     box.close()
     open_box(tmp_path, clock, max_mb=1.0).close()
