@@ -77,9 +77,11 @@ class Capture:
     def check(self, now_s: float) -> None:
         """Abandon a call that hangs and start again beside it; called by the supervisor."""
         attempt = self._attempt
-        if attempt is None or attempt.busy_since_s is None or self.stuck:
+        # Looked at once: its thread may end the call at this moment.
+        busy_since_s = None if attempt is None else attempt.busy_since_s
+        if attempt is None or busy_since_s is None or self.stuck:
             return
-        hung_s = now_s - attempt.busy_since_s
+        hung_s = now_s - busy_since_s
         if hung_s > self.hang_limit_s:
             attempt.current = False
             self.abandoned += 1

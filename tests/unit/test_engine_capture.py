@@ -16,7 +16,7 @@ from edge_runtime.model.runner import RunnerCache
 from edge_runtime.options import FaultOptions, SyntheticOptions
 from edge_runtime.raw import ModelFacts, Tensor, TensorSpec
 from edge_runtime.sources.synthetic import SyntheticSource
-from edge_runtime.stream.capture import MAX_ABANDONED, Capture
+from edge_runtime.stream.capture import MAX_ABANDONED, Attempt, Capture
 from edge_runtime.stream.vision_task import VisionTask
 from support.engine import Results, canned, make_capture, make_task
 from support.waiting import until
@@ -159,6 +159,29 @@ def test_hanging_again_and_again_is_left_to_the_watchdog() -> None:
             assert capture.abandoned == times + 1
         assert capture.stuck
         assert "hangs again and again" in stall_reason([(task, capture)], 0.0, CLOCK.monotonic())
+
+
+class EndingAttempt(Attempt):
+    """Its call ends just after somebody looked since when it is busy."""
+
+    @property
+    def busy_since_s(self) -> float | None:  # type: ignore[override]
+        since_s, self._since_s = self._since_s, None
+        return since_s
+
+    @busy_since_s.setter
+    def busy_since_s(self, since_s: float | None) -> None:
+        self._since_s = since_s
+
+
+def test_a_call_that_ends_while_it_is_looked_at_is_judged_by_what_was_seen() -> None:
+    with bench() as made:
+        capture = made.capture(made.task("gate"), drawn(1), hang_limit_s=5.0)
+        attempt = capture._attempt = EndingAttempt(SyntheticSource(drawn(1), CLOCK))
+        attempt.busy_since_s = CLOCK.monotonic()
+        capture.check(CLOCK.monotonic())
+        assert attempt.busy_since_s is None
+        assert (capture.abandoned, attempt.current) == (0, True)
 
 
 # Stages
