@@ -272,7 +272,7 @@ def test_a_broker_that_refuses_proves_nothing(link: dict[str, object] | None, pr
 ANSWER = {
     "pid": 1, "version": "0.1.0", "boot": 1, "state": "ok", "clock": "synced", "streams": {},
     "outbox": msgspec.to_builtins(
-        OutboxHealth("ok", "", 0, 0, 0, 1, None, 0, 0, 0, 0, 0.0)
+        OutboxHealth("ok", "", 0, 0, 0, 1, None, 0, 0, 0, 0)
     ),
     "link": {"state": "stopped", "reason": "", "since_s": 0.0},
     "uplink": {"day": "", "bytes": 0, "by_kind": {}},
