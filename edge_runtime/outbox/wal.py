@@ -8,6 +8,8 @@ every later commit with it, silently.
 from __future__ import annotations
 
 import struct
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_runtime.outbox.budget import FRAME_BYTES, WAL_HEADER_BYTES
@@ -27,20 +29,21 @@ class Log:
             self._read(path)
 
     def _read(self, path: Path) -> None:
+        heads: list[bytes] = []
         with path.open("rb") as file:
             header = file.read(WAL_HEADER_BYTES)
-            self.is_whole = _header_is_whole(header)
-            salt = header[16:24]
             while len(head := file.read(HEAD_BYTES)) == HEAD_BYTES:
-                page, size_after = struct.unpack(">II", head[:8])
-                if not self.is_whole and not self.pages:
-                    salt = head[8:16]
-                # Frames of an older generation, and damaged ones, hold a place alone.
-                ours = head[8:16] == salt
-                self.pages.append(page if ours else 0)
-                if ours and size_after:
-                    self.commits.append(len(self.pages))
+                heads.append(head)
                 file.seek(FRAME_BYTES - HEAD_BYTES, 1)
+        self.is_whole = _header_is_whole(header)
+        salt = header[16:24] if self.is_whole else _salt_of(heads)
+        for head in heads:
+            page, size_after = struct.unpack(">II", head[:8])
+            # Frames of an older generation, and damaged ones, hold a place alone.
+            ours = head[8:16] == salt
+            self.pages.append(page if ours else 0)
+            if ours and size_after:
+                self.commits.append(len(self.pages))
 
     def committed(self) -> dict[int, int]:
         """Return where the newest committed version of each page lies in the file."""
@@ -59,6 +62,16 @@ class Log:
         """
         beyond = sum(1 for end in self.commits if end > believed)
         return beyond >= (2 if self.is_whole else 1)
+
+
+def _salt_of(heads: Sequence[bytes]) -> bytes:
+    """Return the salt of the newest generation, which lies first, where the header is damaged.
+
+    The first frames may be damaged with it: what no other frame has is no salt, nor are zeros.
+    """
+    salts = [head[8:16] for head in heads if any(head)]
+    often = Counter(salts)
+    return next((salt for salt in salts if often[salt] > 1), salts[0] if salts else b"")
 
 
 def _header_is_whole(header: bytes) -> bool:

@@ -44,7 +44,10 @@ class Outcome(msgspec.Struct):
 
 
 def make(folder: Path) -> None:
-    """Fill an outbox and leave it as a crash would: its newest commits in the log."""
+    """Fill an outbox; leave it as crashes would, its newest commits in the log, and as a stop does.
+
+    Each is named for the results that it holds.
+    """
     clock = ManualClock()
     running = folder / "running"
     box = open_box(running / "outbox", clock, mark=running / "mark")
@@ -59,9 +62,10 @@ def make(folder: Path) -> None:
             assert box.flush(10.0)
         if number == RESULTS // 2:
             box.acknowledge([stored.row for stored in box.take(ACKNOWLEDGED)])
-    shutil.copytree(folder / "running", folder / "crashed")
+        if number > RESULTS // 2 and number % 100 == 0:
+            shutil.copytree(running, folder / "crashed" / str(number))
     box.close()
-    shutil.copytree(folder / "running", folder / "closed")
+    shutil.copytree(running, folder / "closed" / str(RESULTS))
 
 
 def truncate(path: Path, chance: random.Random) -> None:
@@ -187,10 +191,11 @@ def corrupt(folder: Path, files: int, seed: int) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     for number in range(files):
         name = list(DAMAGES)[number % len(DAMAGES)]
-        source = "closed" if chance.random() < 0.5 else "crashed"
-        in_log = source == "crashed" and name in OF_LOGS and chance.random() < 0.3
+        kind = "closed" if chance.random() < 0.5 else "crashed"
+        in_log = kind == "crashed" and name in OF_LOGS and chance.random() < 0.3
+        source = chance.choice(sorted((folder / kind).iterdir()))
         place = folder / str(number)
-        shutil.copytree(folder / source, place)
+        shutil.copytree(source, place)
         database = place / "outbox" / "outbox.db"
         if in_log:
             damage_log(name, log_of(database), chance)
@@ -199,10 +204,10 @@ def corrupt(folder: Path, files: int, seed: int) -> dict[str, Outcome]:
         outcome = outcomes.setdefault(name + (" (log)" if in_log else ""), Outcome())
         before = msgspec.structs.replace(outcome)
         # The last commit in a damaged log cannot be told from one that a power cut tore.
-        told = RESULTS - 100 if in_log and name not in SHORTENED else RESULTS
+        told = int(source.name) - (100 if in_log and name not in SHORTENED else 0)
         examine(place, outcome, told)
         if outcome.silent != before.silent or outcome.left_over != before.left_over:
-            print(f"file {number} ({name}, {source}, log: {in_log}): {outcome}")
+            print(f"file {number} ({name}, {kind} {source.name}, log: {in_log}): {outcome}")
         shutil.rmtree(place)
     return outcomes
 

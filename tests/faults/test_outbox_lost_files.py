@@ -205,6 +205,21 @@ def test_a_log_that_is_gone_is_declared(tmp_path: Path) -> None:
     box.close()
 
 
+@pytest.mark.parametrize("laps", [0, 1], ids=["new log", "log used before"])
+@pytest.mark.parametrize("data", [bytes(4096), bytes(range(256)) * 24], ids=["zeros", "others"])
+def test_a_log_whose_start_is_overwritten_is_declared(
+    tmp_path: Path, data: bytes, laps: int
+) -> None:
+    state = left_with_a_log(tmp_path, laps=laps)
+    with (state / "outbox" / "outbox.db-wal").open("r+b") as log:
+        log.write(data)
+    first = 1 + LAP_COMMITS * laps
+    account, box = account_of(state)
+    assert box.quarantine_reason
+    assert not [n for n in account.unexplained(1, first + RESULTS - 1, marked=True) if n >= first]
+    box.close()
+
+
 @pytest.mark.parametrize("max_mb", [1.0, 8.0, 64.0])
 def test_a_log_that_is_whole_is_not_declared_lost(tmp_path: Path, max_mb: float) -> None:
     state = left_with_a_log(tmp_path, laps=1)
