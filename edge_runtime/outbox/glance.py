@@ -82,7 +82,8 @@ def look_at(database: Path) -> sqlite3.Connection:
     written. SQLite reads a log only where it may write: a killed daemon's is laid over in memory.
     The connection may be used by one thread after another.
     """
-    commits = Log(log_of(database)).committed()
+    found = Log(log_of(database))
+    commits = found.committed(found.believed())
     if not commits or database.stat().st_size > MOST_BYTES_IN_MEMORY:
         name = f"file:{quote(str(database))}?immutable=1"
         return sqlite3.connect(name, uri=True, check_same_thread=False)

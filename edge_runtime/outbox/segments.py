@@ -109,8 +109,6 @@ class Segments:
         while len(records) < limit and size < most_bytes:
             found = self._store.read(lane, at, upto, FETCH_SEGMENTS)
             for key, data in found:
-                if key <= at:
-                    raise Damaged("segments out of order")
                 at, size = key, size + len(data)
                 try:
                     new = decode(key, data)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from edge_runtime.errors import OutboxError
 from edge_runtime.outbox import schema
 from edge_runtime.outbox.budget import PAGE_BYTES, Budget
-from edge_runtime.outbox.rows import LAST_ROW, RowTable
+from edge_runtime.outbox.rows import LAST_ROW, Damaged, RowTable
 
 QUICK_CHECK_BYTES = 8_000_000
 # As much of a row's data as tells what it is (segments.py).
@@ -45,7 +45,7 @@ def connect(path: Path) -> Connection:
 
 
 class Store:
-    """Rows by table and key range. Raises sqlite3.Error.
+    """Rows by table and key range. Raises sqlite3.Error, Damaged.
 
     `release_log` is called before SQLite deletes the log, which it does at the end; it may fail.
     """
@@ -135,13 +135,15 @@ class Store:
     def read(
         self, table: RowTable, after: int = 0, upto: int = LAST_ROW, limit: int = -1
     ) -> list[tuple[int, bytes]]:
-        """Return rows with after < row <= upto, in order."""
-        return self._connection.execute(schema.READ[table], (after, upto, limit)).fetchall()
+        """Return rows with after < row <= upto, in order; raise Damaged where they are in none."""
+        found = self._connection.execute(schema.READ[table], (after, upto, limit)).fetchall()
+        return _in_order(found, after)
 
     def heads(self, table: RowTable, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
-        """Return keys with after < row <= upto, in order, each with its data's first bytes."""
+        """Return, as `read` does, keys, each with its data's first bytes."""
         parameters = (HEAD_BYTES, after, upto, limit)
-        return self._connection.execute(schema.HEADS[table], parameters).fetchall()
+        found = self._connection.execute(schema.HEADS[table], parameters).fetchall()
+        return _in_order(found, after)
 
     def delete(self, table: RowTable, after: int, upto: int) -> None:
         """Delete rows with after < row <= upto."""
@@ -196,6 +198,16 @@ class Store:
 
     def _value(self, sql: str) -> Any:
         return self._connection.execute(sql).fetchone()[0]
+
+
+def _in_order(rows: list[tuple[int, bytes]], after: int) -> list[tuple[int, bytes]]:
+    """Return rows that follow one another; a broken tree would be read in circles."""
+    before = after
+    for row, _ in rows:
+        if row <= before:
+            raise Damaged("rows out of order")
+        before = row
+    return rows
 
 
 def looks_whole(path: Path) -> bool:

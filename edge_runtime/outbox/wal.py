@@ -12,16 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_runtime.outbox.budget import FRAME_BYTES, WAL_HEADER_BYTES
+from edge_runtime.outbox.budget import FRAME_BYTES, PAGE_BYTES, WAL_HEADER_BYTES
 
 MAGIC = 0x377F0682
 HEAD_BYTES = 24
 
 
 class Log:
-    """The frames of one generation, in order; checksums of frames are not looked at."""
+    """The frames of one generation, in order; `believed` alone looks at their checksums."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self.pages: list[int] = []
         self.commits: list[int] = []
         self.is_whole = True
@@ -45,9 +46,31 @@ class Log:
             if ours and size_after:
                 self.commits.append(len(self.pages))
 
-    def committed(self) -> dict[int, int]:
-        """Return where the newest committed version of each page lies in the file."""
-        end = self.commits[-1] if self.commits else 0
+    def believed(self) -> int:
+        """Return how many frames SQLite reads: whole commits before the first damaged frame.
+
+        A commit that failed half-way may have left its last head, with no page behind it.
+        """
+        if not (self.is_whole and self.commits):
+            return 0
+        whole = 0
+        with self._path.open("rb") as file:
+            header = file.read(WAL_HEADER_BYTES)
+            order, sums = _order_of(header), header[24:]
+            while whole < self.commits[-1] and self.pages[whole]:
+                head, page = file.read(HEAD_BYTES), file.read(PAGE_BYTES)
+                sums = _checksum(head[:8] + page, sums, order)
+                if sums != head[16:]:
+                    break
+                whole += 1
+        return max((end for end in self.commits if end <= whole), default=0)
+
+    def committed(self, upto: int | None = None) -> dict[int, int]:
+        """Return where the newest version of each page lies in the file, of so many frames.
+
+        By default of all commits, damaged or not.
+        """
+        end = upto if upto is not None else max(self.commits, default=0)
         return {
             page: WAL_HEADER_BYTES + at * FRAME_BYTES + HEAD_BYTES
             for at, page in enumerate(self.pages[:end])
@@ -75,12 +98,21 @@ def _salt_of(heads: Sequence[bytes]) -> bytes:
 
 
 def _header_is_whole(header: bytes) -> bool:
-    magic = int.from_bytes(header[:4], "big")
-    if magic & ~1 != MAGIC:
+    if int.from_bytes(header[:4], "big") & ~1 != MAGIC:
         return False
-    words = struct.unpack(f"{'>' if magic & 1 else '<'}6I", header[:24])
-    first = second = 0
+    return _checksum(header[:24], bytes(8), _order_of(header)) == header[24:]
+
+
+def _order_of(header: bytes) -> str:
+    """Return the byte order, as of struct, of the words that checksums add up."""
+    return ">" if header[3] & 1 else "<"
+
+
+def _checksum(data: bytes, before: bytes, order: str) -> bytes:
+    """Return the checksum of data that follows other data."""
+    first, second = struct.unpack(">II", before)
+    words = struct.unpack(f"{order}{len(data) // 4}I", data)
     for one, two in zip(words[::2], words[1::2], strict=True):
         first = (first + one + second) & 0xFFFFFFFF
         second = (second + two + first) & 0xFFFFFFFF
-    return struct.pack(">II", first, second) == header[24:]
+    return struct.pack(">II", first, second)

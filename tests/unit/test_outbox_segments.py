@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.outbox.budget import Budget
-from edge_runtime.outbox.rows import LAST_ROW, ResultRow, RowTable, key
+from edge_runtime.outbox.glance import look_at
+from edge_runtime.outbox.rows import LAST_ROW, Damaged, ResultRow, RowTable, key
 from edge_runtime.outbox.segment_format import RawRecord, encode_record
 from edge_runtime.outbox.segments import SEGMENT_BYTES, Segments
 from edge_runtime.outbox.store import Store
 from edge_runtime.records import Detection, Detections
 
+BUDGET = Budget(4_000_000, 1_000_000)
 LANE = RowTable.PLAIN
 SEQS = st.integers(0, 300)
 STEPS = st.lists(
@@ -45,7 +48,7 @@ def record(seq: int, boot: int = 2) -> RawRecord:
 @contextmanager
 def opened() -> Iterator[Store]:
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "outbox.db", Budget(4_000_000, 1_000_000))
+        store = Store(Path(folder) / "outbox.db", BUDGET)
         yield store
         store.close()
 
@@ -127,3 +130,27 @@ def test_a_commit_of_a_few_records_rewrites_the_newest_segment_until_it_is_full(
         assert max(sizes) <= SEGMENT_BYTES
         assert min(sizes[:-1]) > 0.9 * SEGMENT_BYTES
         assert len(set(keys)) == len(sizes)
+
+
+def varint(number: int) -> bytes:
+    """Return a number as SQLite writes it, of 41 or 42 bits."""
+    groups = [number >> shift & 0x7F for shift in range(35, -1, -7)]
+    return bytes([*(group | 0x80 for group in groups[:-1]), groups[-1]])
+
+
+def test_a_broken_tree_is_damage_and_no_circle() -> None:
+    with opened() as store:
+        segments = Segments(store)
+        with store.transaction():
+            segments.append(LANE, [record(seq) for seq in range(1, 200)])
+        keys = [row for row, _ in store.heads(LANE, 0, LAST_ROW, 100)]
+        assert len(keys) > 3
+        store.checkpoint()
+        data = store.path.read_bytes()
+        assert data.count(varint(keys[-1])) == 1
+        broken = store.path.with_name("broken.db")
+        broken.write_bytes(data.replace(varint(keys[-1]), varint(keys[0])))
+        view = Segments(Store(broken, BUDGET, look_at, view=True))
+        for look in (view.count, view.read):
+            with pytest.raises(Damaged, match="out of order"):
+                look(LANE, keys[0], LAST_ROW)
