@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edge_runtime.errors import EdgeError
+from edge_runtime.errors import EdgeError, Text
+
+# No index has this package: each part comes from its checkout or a bundle.
+HOW = {
+    "provision": Text(
+        "`sudo scripts/install` installs it for a board; in a checkout of your own, `pip install "
+        "-e '.[provision]'`"
+    ),
+    "office": Text(
+        "`sudo scripts/install --office` installs it for an office; in a checkout of your own, "
+        "`pip install -e '.[office]'`"
+    ),
+}
 
 
 @contextmanager
@@ -17,7 +29,5 @@ def extra(name: str) -> Iterator[None]:
         if error.name is None or error.name.startswith("edge_runtime"):
             raise
         raise EdgeError(
-            "{package} is not installed: pip install 'edge-runtime[{name}]'",
-            package=error.name,
-            name=name,
+            "{package} is not installed: {how}", package=error.name, how=HOW[name]
         ) from None

@@ -52,7 +52,7 @@ class OfficeFolder:
         self.data = self.mosquitto / "data"
         self.members = self.data / "members.json"
         self.systemd = path / "systemd"
-        self.drop_in = self.systemd / "mosquitto-drop-in.conf"
+        self.broker_unit = self.systemd / "edge-runtime-office-broker.service"
         self.unit = self.systemd / "edge-runtime-office.service"
         self.sign_unit = self.systemd / "edge-runtime-office-sign.service"
         self.sign_socket = self.systemd / "edge-runtime-office-sign.socket"

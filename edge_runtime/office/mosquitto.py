@@ -11,9 +11,9 @@ from edge_runtime.office.folder import FileOwner, OfficeFolder, put
 # The username is the certificate's CN: `{site}/{device}`, the two topic levels of a device.
 ACL = """\
 # Who may do what, by the name in the client's certificate; in the syntax of Mosquitto's acl_file.
-# 'edge-runtime office broker' reads it at start (systemctl restart mosquitto) and gives each device
-# what the patterns say. A user may also share what it may read ($share/GROUP/…). What is not
-# granted is refused, a subscription as well.
+# 'edge-runtime office broker' reads it at start (systemctl restart edge-runtime-office-broker) and
+# gives each device what the patterns say. A user may also share what it may read ($share/GROUP/…).
+# What is not granted is refused, a subscription as well.
 # The office: reads everything, sends commands.
 user office
 topic read edge/v1/#
@@ -25,12 +25,13 @@ pattern read edge/v1/%u/cmd/#
 """
 
 CONFIGURATION = """\
-# Mosquitto 2.0 for the devices of this office. Yours to edit: 'office init' never writes it again.
+# Mosquitto 2.0 for the devices of this office. Yours to edit: 'office init' never writes it again,
+# but for the port, where 'office init --renew-broker' is given another.
 per_listener_settings false
 listener {port}
 
 # Who we are, and who may come in: TLS 1.2 or later, certificates of this office's CA, not revoked.
-# SIGHUP (systemctl reload mosquitto) reads these files again.
+# SIGHUP (systemctl reload edge-runtime-office-broker) reads these files again.
 tls_version tlsv1.2
 cafile {ca}
 certfile {certificate}
@@ -59,7 +60,7 @@ max_queued_messages 100000
 max_queued_bytes 134217728
 persistent_client_expiration 1m
 max_packet_size 131072
-# What all take together is limited by its unit (MemoryMax). Set no memory_limit: once Mosquitto
+# What all take together is limited by the unit (MemoryMax). Set no memory_limit: once Mosquitto
 # 2.0.11 has reached that, it lets nobody in until it is started again.
 
 # 'edge-runtime office broker' starts Mosquitto and reads this log: it reports each publication that
@@ -77,6 +78,7 @@ log_type debug
 NEEDED = ("log_dest stderr", "log_type debug")
 PLUGIN = "mosquitto_dynamic_security.so"
 PLUGIN_PLACES = (f"/usr/lib/*-linux-gnu/{PLUGIN}", f"/usr/lib/{PLUGIN}", f"/usr/local/lib/{PLUGIN}")
+OLD = "mosquitto.conf.old"
 # Older versions did not set it.
 BOUND = "max_queued_bytes"
 ACL_LINE = re.compile(r"^[ \t]*acl_file[ \t].*$", re.MULTILINE)
@@ -118,8 +120,24 @@ def take_over(folder: OfficeFolder, owner: FileOwner) -> bool:
     new = ACL_LINE.sub(lambda _: plugin, old)
     if new == old:
         return False
-    put(folder.mosquitto / "mosquitto.conf.old", old.encode(), 0o640, gid=owner.gid)
+    put(folder.mosquitto / OLD, old.encode(), 0o640, gid=owner.gid)
     put(folder.configuration, new.encode(), 0o640, gid=owner.gid)
+    return True
+
+
+def move_listener(folder: OfficeFolder, owner: FileOwner, old: int, new: int) -> bool:
+    """Give the broker's listener another port; False where its one line cannot be told apart.
+
+    A copy of the configuration stays beside it.
+    """
+    text = folder.configuration.read_text()
+    moved, count = re.subn(
+        rf"^([ \t]*listener[ \t]+){old}\b", rf"\g<1>{new}", text, flags=re.MULTILINE
+    )
+    if count != 1:
+        return False
+    put(folder.mosquitto / OLD, text.encode(), 0o640, gid=owner.gid)
+    put(folder.configuration, moved.encode(), 0o640, gid=owner.gid)
     return True
 
 

@@ -7,6 +7,7 @@ import sqlite3
 from edge_runtime.errors import UsageError
 from edge_runtime.office.authority import Authority, pem
 from edge_runtime.office.folder import OfficeFolder, put
+from edge_runtime.office.listing import DeviceListing, all_devices
 
 
 def revoke(folder: OfficeFolder, site: str, device: str, now_s: float) -> bool:
@@ -18,11 +19,7 @@ def revoke(folder: OfficeFolder, site: str, device: str, now_s: float) -> bool:
     authority = Authority.load(folder.ca, folder.ca_key)
     with folder.registry.changing() as db:
         if not knows(db, site, device):
-            raise UsageError(
-                "{site}/{device}: no such device; see 'edge-runtime office devices'",
-                site=site,
-                device=device,
-            )
+            raise unknown(site, device)
         marked = db.execute(
             "UPDATE certificates SET revoked_s = ? "
             "WHERE site = ? AND device = ? AND revoked_s IS NULL",
@@ -35,6 +32,22 @@ def revoke(folder: OfficeFolder, site: str, device: str, now_s: float) -> bool:
         )
         write_crl(folder, authority, db, now_s)
         return marked.rowcount + cancelled.rowcount > 0
+
+
+def known_device(folder: OfficeFolder, site: str, device: str, now_s: float) -> DeviceListing:
+    """Return what there is of a device to be shut out. Raises UsageError where unknown."""
+    for one in all_devices(folder.registry, now_s):
+        if (one.site, one.device) == (site, device):
+            return one
+    raise unknown(site, device)
+
+
+def unknown(site: str, device: str) -> UsageError:
+    return UsageError(
+        "{site}/{device}: no such device; see 'edge-runtime office devices'",
+        site=site,
+        device=device,
+    )
 
 
 def knows(db: sqlite3.Connection, site: str, device: str) -> bool:

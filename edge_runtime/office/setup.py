@@ -17,7 +17,12 @@ from edge_runtime.errors import EdgeError, IdentityError, UsageError, because
 from edge_runtime.office.authority import CA_DAYS, Authority, pem
 from edge_runtime.office.folder import FileOwner, OfficeFolder, put
 from edge_runtime.office.members import KEEPER, member_names, write_members
-from edge_runtime.office.mosquitto import take_over, write_broker_files
+from edge_runtime.office.mosquitto import (
+    lines_of,
+    move_listener,
+    take_over,
+    write_broker_files,
+)
 from edge_runtime.office.registry import Settings
 from edge_runtime.office.units import write_units
 
@@ -53,10 +58,22 @@ def make_office(path: Path, settings: Settings, now_s: float) -> OfficeFolder:
 def renew_servers(folder: OfficeFolder, settings: Settings, now_s: float) -> float:
     """Sign the broker's, the enrolment server's and the office's certificates again.
 
-    Returns their end in Unix seconds.
+    Another port goes into Mosquitto's configuration, too; where that cannot be, nothing is changed.
+    Returns the certificates' end in Unix seconds. Raises UsageError.
     """
     authority = Authority.load(folder.ca, folder.ca_key)
-    end_s = certify(folder, authority, settings, now_s, FileOwner())
+    owner = FileOwner()
+    old, new = folder.registry.settings().broker_port, settings.broker_port
+    has_port = new == old or bool(lines_of(folder.configuration, f"listener {new}"))
+    if not has_port and not move_listener(folder, owner, old, new):
+        raise UsageError(
+            "{file}: no single line 'listener {old}' to be changed; nothing was changed: write "
+            "'listener {new}' there by hand, and run this again",
+            file=folder.configuration,
+            old=old,
+            new=new,
+        )
+    end_s = certify(folder, authority, settings, now_s, owner)
     folder.registry.change_settings(settings)
     return end_s
 

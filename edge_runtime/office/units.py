@@ -1,13 +1,15 @@
-"""The units for systemd: a drop-in for Mosquitto's, and the enrolment's two.
+"""The units for systemd: the broker's, and the enrolment's two.
 
-Enrolment is two processes: one has the CA's key and no network, the other the network and a user
-of its own, which may read neither the key nor the registry.
+The broker is a Mosquitto of the office's own: the one that Debian's package starts may serve
+others. Enrolment is two processes: one has the CA's key and no network, the other the network and a
+user of its own, which may read neither the key nor the registry.
 """
 
 from __future__ import annotations
 
 import pwd
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,19 +17,52 @@ from edge_runtime.office.folder import OfficeFolder, put
 from edge_runtime.office.open_files import MOST_FILES
 
 SERVER_USER = "edge-runtime-office"
+SYSTEMD = Path("/etc/systemd/system")
+RELOAD_S = 30.0
 
 BROKER_UNIT = """\
-# Goes to /etc/systemd/system/mosquitto.service.d/edge-runtime.conf
+# Goes to /etc/systemd/system/edge-runtime-office-broker.service
+[Unit]
+Description=Broker of edge_runtime devices: Mosquitto on the office's own configuration
+After=network-online.target
+Wants=network-online.target
+
 [Service]
-ExecStart=
+Type=notify
+NotifyAccess=main
 ExecStart={program} office broker --folder {folder}
+ExecReload=/bin/kill -HUP $MAINPID
+User={owner}
+Restart=always
+RestartSec=2
 # One file for each board, and a dozen; systemd's own limit is 1024.
 LimitNOFILE={files}
 # Beyond this it is ended and started again (some 50 KB a board, and what waits for subscribers):
 # of what was acknowledged, the last minute's for a subscriber that is away may be lost.
 MemoryMax=50%
-Restart=on-failure
-RestartSec=2
+# Mosquitto gives root up by itself; what reads its log writes registry and list of members.
+CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+NoNewPrivileges=true
+ProtectSystem=strict
+ReadWritePaths={folder}
+ProtectHome=read-only
+PrivateTmp=true
+PrivateDevices=true
+ProtectClock=true
+ProtectHostname=true
+ProtectKernelLogs=true
+ProtectKernelTunables=true
+ProtectKernelModules=true
+ProtectControlGroups=true
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=true
+RestrictRealtime=true
+LockPersonality=true
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
 """
 
 HARDENED = """\
@@ -144,7 +179,7 @@ def write_units(folder: OfficeFolder, final: OfficeFolder, owner_uid: int) -> li
         "signer_hardened": HARDENED.format(forbidden="@resources"),
     }
     units = {
-        folder.drop_in: BROKER_UNIT,
+        folder.broker_unit: BROKER_UNIT,
         folder.unit: OFFICE_UNIT,
         folder.sign_unit: SIGN_UNIT,
         folder.sign_socket: SIGN_SOCKET,
@@ -155,6 +190,32 @@ def write_units(folder: OfficeFolder, final: OfficeFolder, owner_uid: int) -> li
     for path in other:
         put(path, texts[path].encode(), 0o644)
     return other
+
+
+def reload_broker(folder: OfficeFolder) -> bool:
+    """Have systemd reload the office's broker; False where its unit is not installed or at work."""
+    if not is_installed(folder):
+        return False
+    unit = folder.broker_unit.name
+    try:
+        done = subprocess.run(
+            ["systemctl", "reload", unit],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=RELOAD_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def is_installed(folder: OfficeFolder) -> bool:
+    """Say whether systemd has the broker's unit of this very office."""
+    try:
+        return holds(SYSTEMD / folder.broker_unit.name, folder.broker_unit.read_text())
+    except (OSError, ValueError):
+        return False
 
 
 def holds(path: Path, text: str) -> bool:

@@ -23,7 +23,7 @@ def test_a_decommissioned_board_leaves_nothing_behind_and_may_come_anew(site: Si
 
 
 def test_a_revoked_device_is_refused_says_so_and_may_come_anew(site: Site) -> None:
-    site.office.run("revoke", f"{SITE}/{DEVICE}")
+    site.office.run("revoke", "--yes", f"{SITE}/{DEVICE}")
     site.office.broker.stop()
     site.office.broker.start()
     site.see("it says why", lambda: "revoked" in site.status()["link"]["reason"], 120)

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,13 @@ import pytest
 from edge_runtime.cli import main
 from edge_runtime.enrolment.claim import parse_claim
 from edge_runtime.office.announce import announced
+from edge_runtime.office.claims import listed
 from edge_runtime.office.folder import OfficeFolder
 from edge_runtime.office.registry import Settings
 from edge_runtime.publish.discover import find_brokers
 from support.daemon import command
 from support.office import claim_for, enrolled, new_office
+from support.small_disk import fill, small_disk
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +74,10 @@ def test_init_twice_changes_old_units_alone_and_renewal_keeps_the_keys(tmp_path:
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
     assert "nothing was changed" in office("init", *asked, folder=path)
     assert {file: file.read_bytes() for file in before} == before
-    there.drop_in.write_text("[Service]\n# as an older version wrote it\n")
+    there.broker_unit.write_text("[Service]\n# as an older version wrote it\n")
     again = office("init", *asked, folder=path)
-    assert f"written anew, for systemd: {there.drop_in}; copy them again" in again
-    assert f"install -D -m 644 {there.drop_in} " in again
+    assert f"written anew, for systemd: {there.broker_unit}; copy them again" in again
+    assert f"install -m 644 {there.broker_unit} " in again
     assert {file: file.read_bytes() for file in before} == before
     other = tried("init", "--broker-address", "192.0.2.8", folder=path)
     assert (other.status, "broker_hosts" in other.err) == (2, True)
@@ -84,6 +87,20 @@ def test_init_twice_changes_old_units_alone_and_renewal_keeps_the_keys(tmp_path:
         "broker.pem", "est.pem", "office.pem", "broker-members.pem", "registry.sqlite",
     }  # fmt: skip
     assert there.registry.settings().broker_hosts == ("192.0.2.8",)
+    moved = office("init", "--broker-address", "192.0.2.8:8900", "--renew-broker", folder=path)
+    assert "systemctl restart edge-runtime-office-broker edge-runtime-office" in moved
+    configuration = there.configuration.read_text()
+    assert "\nlistener 8900\n" in configuration
+    old = there.configuration.with_name("mosquitto.conf.old").read_text()
+    assert configuration == old.replace("listener 8884", "listener 8900")
+    there.configuration.write_text(configuration.replace("listener 8900", "listener 8901"))
+    asked_again = ("init", "--broker-address", "192.0.2.8:8902", "--renew-broker")
+    lost = tried(*asked_again, folder=path)
+    assert (lost.status, "write 'listener 8902' there by hand" in lost.err) == (2, True)
+    assert there.registry.settings().broker_port == 8900
+    there.configuration.write_text(configuration.replace("listener 8900", "listener 8902"))
+    office(*asked_again, folder=path)
+    assert there.registry.settings().broker_port == 8902
     named = tried("init", "--broker-name", "another.test", "--renew-broker", folder=path)
     assert (named.status, "its devices check" in named.err) == (2, True)
 
@@ -124,8 +141,47 @@ def test_a_claim_as_file_picture_and_code(folder: OfficeFolder, tmp_path: Path) 
     shown = office(*asked, folder=folder)
     assert "█" in shown
     assert parse_claim(shown.splitlines()[-1]).name == "site/gate"
+    lost = tried(*asked, "--out", tmp_path / "none" / "gate.claim", folder=folder)
+    assert (lost.status, "No claim was made" in lost.err) == (2, True)
+    listing = office("claim", "list", folder=folder)
+    assert [line.split()[2] for line in listing.splitlines() if "site/gate" in line] == ["open"] * 2
     both = tried(*asked, "--days", "1", folder=folder)
     assert (both.status, "give one of them" in both.err) == (2, True)
+
+
+def test_a_claim_that_a_full_disk_does_not_take_is_cancelled(
+    folder: OfficeFolder, tmp_path: Path
+) -> None:
+    asked = ("claim", "new", "--site", "site", "--name", "full")
+    with small_disk(tmp_path / "disk", "tmpfs", 1) as disk:
+        fill(disk)
+        done = tried(*asked, "--out", disk / "full.claim", folder=folder)
+    assert (done.status, "the claim was cancelled: make another" in done.err) == (2, True)
+    (state,) = [c.state for c in listed(folder.registry, time.time()) if c.device == "full"]
+    assert state == "cancelled"
+
+
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_what_is_open_is_told_with_its_end(lang: str, tmp_path: Path) -> None:
+    one = new_office(tmp_path / "office")
+    settings = one.registry.settings()
+    silent = tried("status", "--lang", lang, folder=one)
+    assert silent.status == 1
+    assert f"{settings.broker_port}/tcp" in silent.out
+    asked = ("status", "--lang", lang)
+    with (
+        socket.create_server(("127.0.0.1", settings.broker_port)),
+        socket.create_server(("127.0.0.1", settings.est_port)),
+    ):
+        assert tried(*asked, folder=one).status == 0
+        enrolled(one, "first", tmp_path)
+        claim = claim_for(one, "second")
+        told = tried(*asked, folder=one)
+    day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(claim.expires_at))
+    words = {"en": f"claims: 1 open, the last until {day}", "vi": day}
+    assert words[lang] in told.out
+    assert told.out.count("UTC") == 4  # claims, devices, servers, CA
+    assert silent.out.count("UTC") == 2
 
 
 def test_claims_are_listed_and_cancelled(folder: OfficeFolder) -> None:
@@ -153,7 +209,10 @@ def test_a_device_is_shown_revoked_and_mosquitto_told(folder: OfficeFolder, tmp_
     waits.stdout.readline()
     pid_file = tmp_path / "pid"
     pid_file.write_text(f"{waits.pid}\n")
-    said = office("revoke", "site/shown", "--pid-file", pid_file, folder=folder)
+    unasked = tried("revoke", "site/shown", folder=folder)
+    assert (unasked.status, "add --yes" in unasked.err) == (2, True)
+    assert "the six words" in unasked.out
+    said = office("revoke", "--yes", "site/shown", "--pid-file", pid_file, folder=folder)
     assert "ended by .office broker. within seconds" in said.replace(chr(39), ".")
     assert waits.wait(20) == -signal.SIGHUP
     waits.stdout.close()
@@ -161,12 +220,12 @@ def test_a_device_is_shown_revoked_and_mosquitto_told(folder: OfficeFolder, tmp_
               if d["device"] == "shown"]  # fmt: skip
     assert row["revoked_s"] > row["enrolled_s"]
     assert row["words"] in office("devices", folder=folder)
-    assert "already" in office("revoke", "site/shown", folder=folder)
+    assert "already" in office("revoke", "--yes", "site/shown", folder=folder)
     for name in ("site/nobody", "site"):
-        unknown = tried("revoke", name, folder=folder)
+        unknown = tried("revoke", "--yes", name, folder=folder)
         assert (unknown.status, "no such device" in unknown.err) == (2, True)
     pid_file.write_text("nonsense")
-    told = tried("revoke", "site/shown", "--pid-file", pid_file, folder=folder)
+    told = tried("revoke", "--yes", "site/shown", "--pid-file", pid_file, folder=folder)
     assert (told.status, "no process number" in told.err) == (2, True)
 
 
@@ -196,7 +255,8 @@ def test_a_missing_extra_is_said_in_one_line(
     )
     assert done.returncode == 1
     assert done.stderr == (
-        f"edge-runtime: {module} is not installed: pip install 'edge-runtime[office]'\n"
+        f"edge-runtime: {module} is not installed: `sudo scripts/install --office` installs it for "
+        "an office; in a checkout of your own, `pip install -e '.[office]'`\n"
     )
 
 

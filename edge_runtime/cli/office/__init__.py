@@ -9,6 +9,7 @@ from edge_runtime.cli.office.claim import claim
 from edge_runtime.cli.office.devices import devices, events, revoke
 from edge_runtime.cli.office.init import init
 from edge_runtime.cli.office.serve import serve, sign
+from edge_runtime.cli.office.status import status
 
 
 @click.group()
@@ -16,5 +17,5 @@ def office() -> None:
     """Enrol, list and shut out devices: the office's side of provisioning."""
 
 
-for command in (init, claim, serve, sign, broker, devices, events, revoke):
+for command in (init, status, claim, devices, revoke, events, serve, sign, broker):
     office.add_command(command)

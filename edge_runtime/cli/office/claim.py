@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -48,8 +49,8 @@ def new(
     if days is not None and hours is not None:
         raise UsageError("--days and --hours: give one of them")
     for path in (out, png):
-        if path is not None and path.exists():
-            raise UsageError("{path} is there already: name another file, or delete it", path=path)
+        if path is not None:
+            refuse_unwritable(path)
     with extra("office"):
         from edge_runtime.office import qr
     office = open_folder(folder)
@@ -57,9 +58,9 @@ def new(
     valid_s = hours * 3600.0 if hours is not None else (days or DEFAULT_DAYS) * DAY_S
     made = new_claim(office, site, name, time.time(), valid_s)
     if out is not None:
-        write(out, file_text(made, at(made.expires_at)).encode())
+        write(office.registry, made, out, file_text(made, at(made.expires_at)).encode())
     if png is not None:
-        write(png, qr.png(made.text()))
+        write(office.registry, made, png, qr.png(made.text()))
     tell(made)
     if sys.stdout.isatty() or (out is None and png is None):
         qr.show(made.text(), sys.stdout)
@@ -78,13 +79,37 @@ def warn_of_namesake(registry: Registry, site: str, name: str) -> None:
             )
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file with the secret in it, for its owner alone. Raises UsageError."""
+def refuse_unwritable(path: Path) -> None:
+    """Raise UsageError where a claim's file cannot be made, before there is a claim."""
+    if path.exists():
+        raise UsageError("{path} is there already: name another file, or delete it", path=path)
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(
+            "{path}: there is no folder {folder}; make it first, or name another file. No claim "
+            "was made",
+            path=path,
+            folder=folder,
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(
+            "{path}: you may not write into {folder}; name another file. No claim was made",
+            path=path,
+            folder=folder,
+        )
+
+
+def write(registry: Registry, made: Claim, path: Path, data: bytes) -> None:
+    """Write a file with the secret in it, for its owner alone. Raises UsageError.
+
+    A claim that could not be written is cancelled: nobody would know its number.
+    """
     try:
         write_new(path, data)
     except OSError as error:
+        cancel(registry, made.claim_id, time.time())
         raise UsageError(
-            "{path}: cannot be written ({reason}); cancel the claim and make another",
+            "{path}: cannot be written ({reason}); the claim was cancelled: make another",
             path=path,
             reason=because(error),
         ) from None

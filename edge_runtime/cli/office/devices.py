@@ -11,13 +11,17 @@ from pathlib import Path
 import click
 import msgspec
 
+from edge_runtime.cli.asking import must_confirm
 from edge_runtime.cli.extras import extra
+from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.office.common import at, folder_option, show_table
 from edge_runtime.cli.printable import say
 from edge_runtime.errors import EdgeError, UsageError, because
+from edge_runtime.language import N_, Code, Language, choose
 from edge_runtime.office.folder import open_folder
-from edge_runtime.office.listing import all_devices, dropped_events, last_events
+from edge_runtime.office.listing import DeviceListing, all_devices, dropped_events, last_events
 from edge_runtime.office.registry import MAX_EVENTS
+from edge_runtime.office.units import reload_broker
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 
@@ -62,25 +66,64 @@ def events(folder: Path, as_json: bool, last: int) -> None:
         say(f"{gone} older ones gave way: the last {MAX_EVENTS} are kept.", err=True)
 
 
-@click.command()
+@click.command(
+    cls=LocalizedCommand,
+    help=N_("Shut a device out: its certificates, its open claims. Asks before it does."),
+)
 @folder_option
-@click.option("--pid-file", type=click.Path(path_type=Path), help="Mosquitto's: tell it at once.")
+@click.option(
+    "--pid-file",
+    type=click.Path(path_type=Path),
+    help=N_("Of a Mosquitto that no unit of the office's runs: tell it at once."),
+)
+@click.option("--yes", is_flag=True, help=N_("Ask nothing."))
+@lang_option
 @click.argument("name", metavar="SITE/NAME")
-def revoke(folder: Path, pid_file: Path | None, name: str) -> None:
-    """Shut a device out: its certificates, its open claims."""
+def revoke(folder: Path, pid_file: Path | None, yes: bool, lang: Code | None, name: str) -> None:
+    """Say what would be done, do it, and tell the broker."""
     with extra("office"):
+        from edge_runtime.office.revoking import known_device
         from edge_runtime.office.revoking import revoke as shut_out
+    language = choose(lang)
     site, _, device = name.partition("/")
     office = open_folder(folder)
+    found = known_device(office, site, device, time.time())
+    if not yes:
+        say(what_ends(found, language))
+        must_confirm(language.text("Shut {name} out?", name=name), language)
     changed = shut_out(office, site, device, time.time())
-    again = "" if changed else " already; the list for the broker was written again"
-    say(f"{name} is revoked{again}.")
-    if pid_file is None:
-        say("systemctl reload mosquitto   # takes the list in: the device cannot come back")
-    else:
+    say(language.text(DONE if changed else DONE_BEFORE, name=name))
+    if pid_file is not None:
         hang_up(pid_file)
-        say("Mosquitto was told: the device cannot come back.")
-    say("A connection that it has now is ended by 'office broker' within seconds.")
+    if pid_file is not None or reload_broker(office):
+        say(language.text("The broker was told: the device cannot come back."))
+    else:
+        say(language.text(RELOAD, unit=office.broker_unit.name))
+    say(language.text("A connection that it has now is ended by 'office broker' within seconds."))
+
+
+DONE = N_("{name} is revoked.")
+DONE_BEFORE = N_("{name} was revoked already; the list for the broker was written again.")
+RELOAD = N_("systemctl reload {unit}   # takes the list in: the device cannot come back")
+
+
+def what_ends(one: DeviceListing, language: Language) -> str:
+    """Say what a device loses, and what brings it back."""
+    name = f"{one.site}/{one.device}"
+    lines = [language.text("{name}, to be shut out for good:", name=name)]
+    if one.certificate_ends_s is not None:
+        held = "  its certificate until {day}, with the six words {words}, is believed no more"
+        lines.append(language.text(held, day=at(one.certificate_ends_s), words=one.words))
+    if one.claim == "open":
+        lines.append(language.text("  its open claim can no longer be used"))
+    lines.append(
+        language.text(
+            "  what it has measured and not sent stays on it, and does not come any more; only a "
+            "new claim, used on the board, brings {name} back",
+            name=name,
+        )
+    )
+    return "\n".join(lines)
 
 
 def hang_up(pid_file: Path) -> None:

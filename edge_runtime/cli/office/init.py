@@ -18,6 +18,7 @@ from edge_runtime.cli.printable import say
 from edge_runtime.errors import UsageError
 from edge_runtime.office.folder import FileOwner, OfficeFolder, open_folder
 from edge_runtime.office.registry import Settings
+from edge_runtime.office.units import is_installed
 
 BROKER_PORT, EST_PORT = 8883, 8443
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
@@ -50,8 +51,10 @@ def init(
     renew_broker: bool,
 ) -> None:
     """Make a CA, the broker's certificate, a Mosquitto configuration and a registry."""
-    asked = asked_of(broker_name, broker_addresses, est_address, device_days)
-    if OfficeFolder(folder).is_set_up:
+    is_there = OfficeFolder(folder).is_set_up
+    ports = ports_of(OfficeFolder(folder).registry.settings() if is_there else None)
+    asked = asked_of(broker_name, broker_addresses, est_address, device_days, ports)
+    if is_there:
         change(open_folder(folder), asked, renew=renew_broker)
     elif renew_broker:
         open_folder(folder)  # says that there is no office
@@ -59,21 +62,28 @@ def init(
         make(folder, asked)
 
 
+def ports_of(there: Settings | None) -> tuple[int, int]:
+    """Return the broker's and the enrolment's port where an address names none."""
+    return (BROKER_PORT, EST_PORT) if there is None else (there.broker_port, there.est_port)
+
+
 def asked_of(
-    name: str | None, addresses: tuple[str, ...], est: str | None, days: int | None
-) -> dict[str, Any]:
+    name: str | None, addresses: tuple[str, ...], est: str | None, days: int | None,
+    ports: tuple[int, int],
+) -> dict[str, Any]:  # fmt: skip
     """Return what the options say of the settings, and nothing of what they do not say."""
     asked: dict[str, Any] = {}
+    broker_port, est_port = ports
     if name is not None:
-        asked["broker_name"] = host_and_port(name, "--broker-name", BROKER_PORT)[0]
+        asked["broker_name"] = host_and_port(name, "--broker-name", broker_port)[0]
     if addresses:
-        found = [host_and_port(one, "--broker-address", BROKER_PORT) for one in addresses]
+        found = [host_and_port(one, "--broker-address", broker_port) for one in addresses]
         if len({port for _, port in found}) > 1:
             raise UsageError("--broker-address: the same port for all; Mosquitto has one listener")
         asked["broker_hosts"] = tuple(host for host, _ in found)
         asked["broker_port"] = found[0][1]
     if est is not None:
-        asked["est_host"], asked["est_port"] = host_and_port(est, "--est-address", EST_PORT)
+        asked["est_host"], asked["est_port"] = host_and_port(est, "--est-address", est_port)
     if days is not None:
         asked["device_days"] = days
     return asked
@@ -146,7 +156,7 @@ def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
     until = renew_servers(office, wanted, time.time())
     say(
         f"The broker's, the enrolment server's and the office's certificates hold until {at(until)}"
-        ".\nsystemctl reload mosquitto && systemctl restart edge-runtime-office  # take them in"
+        f".\nsystemctl restart {office.broker_unit.stem} {office.unit.stem}  # take them in"
     )
 
 
@@ -184,14 +194,17 @@ def tell_next(office: OfficeFolder, settings: Settings) -> None:
         )
     say(
         f"Keep a copy of {office.private} elsewhere, under lock: who has it can make devices, and\n"
-        "without it no device enrols or renews. Next:\n"
-        f"  install -D -m 644 {office.drop_in} "
-        "/etc/systemd/system/mosquitto.service.d/edge-runtime.conf\n"
-        f"  install -m 644 {office.unit} {office.sign_unit} {office.sign_socket} "
-        "/etc/systemd/system/\n"
-        f"  install -D -m 644 {office.sysusers} /etc/sysusers.d/edge-runtime-office.conf\n"
-        "  systemd-sysusers && systemctl daemon-reload && systemctl restart mosquitto && "
-        "systemctl enable --now edge-runtime-office-sign.socket edge-runtime-office\n"
+        "without it no device enrols or renews. Next:"
+    )
+    if not is_installed(office):
+        say(
+            f"  install -m 644 {office.broker_unit} {office.unit} {office.sign_unit} "
+            f"{office.sign_socket} /etc/systemd/system/\n"
+            f"  install -D -m 644 {office.sysusers} /etc/sysusers.d/edge-runtime-office.conf\n"
+            "  systemd-sysusers && systemctl daemon-reload && systemctl enable --now "
+            f"{office.sign_socket.name} {office.broker_unit.stem} {office.unit.stem}"
+        )
+    say(
         f"  edge-runtime office claim new{folder} --site SITE --name NAME --out NAME.claim\n"
         f"  edge-runtime watch --broker {settings.broker_url} --ca-file {office.ca} "
         f"--cert-file {office.office} --key-file {office.office_key}"

@@ -46,7 +46,7 @@ EXERCISE = Exercise(
     office_commands=(
         new_claim(),
         (*provision(CLAIM_FILE), "--yes"),
-        ("office", "revoke", "--folder", "$office/ca", "practice/well-1"),
+        ("office", "revoke", "--yes", "--folder", "$office/ca", "practice/well-1"),
     ),
     commands=(" ".join(("edge-runtime", *provision("$folder/usb/new.claim"))), *OFFICE_COMMANDS),
     devices=(LEVEL_PROBE,),
