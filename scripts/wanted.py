@@ -38,9 +38,10 @@ def wanted(arch: str, python: str, wheels: Path) -> Iterator[str]:
 
 
 def project_requirements() -> list[str]:
-    """Return what the daemon and `provision` need."""
+    """Return what the daemon, `provision` and the office need: one bundle is for both."""
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["provision"]]
+    extras = project["optional-dependencies"]
+    return [*project["dependencies"], *extras["provision"], *extras["office"]]
 
 
 def wheel_requirements(wheels: Path) -> Iterable[str]:

@@ -21,6 +21,7 @@ from support.manager_stub import SYSTEM_PATH, write_stubs
 from support.paths import ROOT
 
 INSTALL = ROOT / "scripts" / "install"
+SCRIPTS = ("install", "install-parts", "install-office")
 # What the tests that install need.
 NEEDS = [
     pytest.mark.skipif(os.geteuid() != 0, reason="the installer runs as root"),
@@ -67,7 +68,7 @@ def make_wheel(folder: Path, version: str) -> None:
     texts = {
         "small_edge.py": f"VERSION = {version!r}\n{PROGRAM}",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: edge-runtime\nVersion: {version}\n"
-        "Provides-Extra: provision\n",
+        "Provides-Extra: provision\nProvides-Extra: office\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
         "Tag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\nedge-runtime = small_edge:main\n",
@@ -97,7 +98,7 @@ class Bundle:
         shutil.copy(pip, wheels)
         make_wheel(wheels, version)
         shutil.copytree(ROOT / "systemd", self.folder / "systemd")
-        for name in ("README.md", "scripts/install", "scripts/install-parts"):
+        for name in ("README.md", *(f"scripts/{one}" for one in SCRIPTS)):
             shutil.copy(ROOT / name, self.folder)
         self.tell(arch=architecture(), python=system_python())
 

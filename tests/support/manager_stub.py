@@ -13,7 +13,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 . "$here/step"
 echo "$*" >>"$here/calls"
 version="$(basename "$(readlink "$opt/current")")"
-version="${version%-*}"
+version="${version%%-*}"
 unit="${*##* }"
 bring_up() {
     rm -f "$here/active"
