@@ -17,6 +17,8 @@ from edge_runtime.errors import EdgeError
 
 # What a board's own image has. The installer gets nothing from a registry.
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "python3", "iproute2")
+# What an office's installation gets by apt.
+OFFICE_PACKAGES = ("mosquitto",)
 APT = Path("/etc/apt")
 
 
@@ -30,6 +32,8 @@ class Recipe(msgspec.Struct, frozen=True):
     suite: str
     mirror: str
     packages: tuple[str, ...] = PACKAGES
+    downloads: tuple[str, ...] = ()
+    """Packages that lie there as files, for apt on a board that has no network."""
 
     @property
     def name(self) -> str:
@@ -80,6 +84,9 @@ def debootstrap(recipe: Recipe, folder: Path) -> None:
     folder.rmdir()
     folder.with_name(f"{folder.name}.copy").rename(folder)
     leave_the_shop(folder)
+    if recipe.downloads:
+        get = ["apt-get", "install", "--yes", "--no-install-recommends", "--download-only"]
+        run(["chroot", folder, *get, *recipe.downloads], failure="apt-get failed")
 
 
 def leave_the_shop(folder: Path) -> None:
@@ -113,7 +120,7 @@ def here() -> Recipe:
     suite = release.get("VERSION_CODENAME", "")
     for uri, suites in sources(APT):
         if suite in suites:
-            return Recipe(suite, uri)
+            return Recipe(suite, uri, downloads=OFFICE_PACKAGES)
     raise BenchError(f"{APT}: no mirror for '{suite}'; boards are made from this machine's mirror")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
 
 import click
 
@@ -14,15 +13,12 @@ from edge_runtime.cli.localized import LocalizedCommand, LocalizedGroup, lang_op
 from edge_runtime.cli.logs import set_up_silence
 from edge_runtime.cli.paths import SYSTEM_CONFIG
 from edge_runtime.cli.printable import say
-from edge_runtime.errors import SourceError, Text, UsageError, located
+from edge_runtime.errors import SourceError, Text, UsageError
 from edge_runtime.language import N_, Code, Language, choose
 
 if TYPE_CHECKING:
     from edge_runtime.options import CameraOptions
     from edge_runtime.sources.v4l2_formats import FrameSize, PixelFormatOffer
-
-WATCHED_S = 3.0
-MOST_FRAMES = 1000
 
 
 @click.group(
@@ -154,6 +150,9 @@ def test_camera(
     **wanted: Any,
 ) -> None:
     """Open one camera and count what it gives."""
+    from edge_runtime.clock import SystemClock
+    from edge_runtime.jobs.camera_trial import options_of, watched, with_password
+
     set_up_silence()
     language = choose(lang)
 
@@ -170,32 +169,10 @@ def test_camera(
     for _key, doubt in options.warnings():
         say(language.text("note: {doubt}", doubt=doubt))
     try:
-        say(watched(options, language))
+        say(watched(options, SystemClock()).localized(language))
     except SourceError as error:
         say(language.text("no picture: {reason}", reason=error), err=True)
         sys.exit(1)
-
-
-def with_password(device: str, ask: Callable[[str], str]) -> str:
-    """Return a URL with the password that `ask` returns for its user, encoded."""
-    scheme, is_url, rest = device.partition("://")
-    login, at, place = rest.partition("@")
-    if not (is_url and at and login and ":" not in login and "/" not in login):
-        return device
-    return f"{scheme}://{login}:{quote(ask(login), safe='')}@{place}"
-
-
-def options_of(device: str, wanted: dict[str, Any]) -> CameraOptions:
-    """Return a camera's options as the configuration would have them. Raises UsageError."""
-    from edge_runtime.options import CameraOptions
-    from edge_runtime.toml_file import typed
-
-    given = {key: value for key, value in wanted.items() if value is not None}
-    raw = {"kind": "camera", "device": device, "rate_fps": 1000.0, **given}
-    options = typed(raw, CameraOptions, Path("camera"), UsageError)
-    for key, wrong in options.problems():
-        raise UsageError(located(key, wrong))
-    return options
 
 
 def configured(config_file: Path, stream: str | None) -> CameraOptions:
@@ -213,34 +190,3 @@ def configured(config_file: Path, stream: str | None) -> CameraOptions:
             names=names,
         )
     return cast("CameraOptions", cameras[0].source)
-
-
-def watched(options: CameraOptions, language: Language) -> str:
-    """Watch a camera for a few seconds and return what it gave. Raises SourceError."""
-    from edge_runtime.clock import SystemClock
-    from edge_runtime.sources.as_daemon import opened_as_daemon
-
-    clock = SystemClock()
-    begun_s = clock.monotonic()
-    with opened_as_daemon(options, clock) as source:
-        frame = source.read()
-        first_s = clock.monotonic()
-        stamps: list[float] = []
-        while frame is not None and len(stamps) < MOST_FRAMES:
-            size = frame.image.shape  # type: ignore[union-attr]
-            stamps.append(frame.stamp.monotonic_s)
-            if clock.monotonic() - first_s > WATCHED_S:
-                break
-            frame = source.read()
-        codec, notice = source.codec, source.notice
-    return language.text(
-        "{camera} gives {width}x{height} pixels as {codec}, {rate:.1f} frames/s, the first picture "
-        "after {seconds:.1f} s{notice}",
-        camera=options.place,
-        width=size[1],
-        height=size[0],
-        codec=codec or language.text("an unknown format"),
-        rate=(len(stamps) - 1) / max(1e-3, stamps[-1] - stamps[0]),
-        seconds=first_s - begun_s,
-        notice=f"; {notice.localized(language)}" if notice else "",
-    )

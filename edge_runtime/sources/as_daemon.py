@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from edge_runtime.clock import Clock
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.options import SourceOptions
-from edge_runtime.raw import Frame
+from edge_runtime.raw import Frame, Samples
 from edge_runtime.sources import open_source
 from edge_runtime.sources.base import Source
 from edge_runtime.sources.isolated import IsolatedSource
@@ -35,7 +35,11 @@ def opened_as_daemon(options: SourceOptions, clock: Clock) -> Iterator[Source]:
 
 def read_size(source: Source) -> tuple[int, int]:
     """Read one picture and return its width and height, in pixels. Raises SourceError."""
-    frame = source.read()
+    return size_of(source.read())
+
+
+def size_of(frame: Frame | Samples | None) -> tuple[int, int]:
+    """Return the width and height, in pixels, of what a camera gave."""
     assert isinstance(frame, Frame)
     height, width = frame.image.shape[:2]
     return width, height

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.cli.camera import camera, with_password
+from edge_runtime.cli.camera import camera
 from edge_runtime.config import parse
 from edge_runtime.errors import ConfigError
+from edge_runtime.jobs.camera_trial import with_password
 from edge_runtime.language import Language
 from edge_runtime.options import CameraOptions
 from edge_runtime.sources import v4l2, v4l2_formats
@@ -175,7 +176,7 @@ def test_camera_test_says_why_nothing_comes() -> None:
 def test_camera_test_asks_for_a_password_and_tells_it_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge_runtime.cli.camera.WATCHED_S", 0.3)
+    monkeypatch.setattr("edge_runtime.jobs.camera_trial.WATCHED_S", 0.3)
     with RtspCamera() as served:
         served.login, served.password = "digest", "p#/%"
         url = f"rtsp://guard@127.0.0.1:{served.port}/live"
