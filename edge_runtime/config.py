@@ -67,9 +67,10 @@ class ConfigReading:
     what the file names, before it is `finished`.
     """
 
-    def __init__(self, raw: dict[str, Any], path: Path) -> None:
+    def __init__(self, raw: dict[str, Any], path: Path, place: Path | Text | None = None) -> None:
+        """Read a file's tables; `place`: what messages name in place of the file."""
         self._raw = raw
-        self._path = path
+        self._place = place or path
         self.folder = path.resolve().parent
         self.faults = value_faults(raw, ConfigTables)
         self.inline_secrets: list[str] = []
@@ -129,7 +130,7 @@ class ConfigReading:
         """Return the configuration. Raises ConfigError, or what a fault names, with all faults."""
         config = self.config
         if config is None:
-            refuse(self.faults, self._raw, self._path, ConfigError)
+            refuse(self.faults, self._raw, self._place, ConfigError)
         return config
 
     def _broker(self) -> BrokerOptions | None:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_runtime.cli.asking import confirmed, must_confirm
 from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.logs import set_up_silence
 from edge_runtime.cli.paths import bare_state_dir_option, config_option
-from edge_runtime.cli.printable import printable, say, say_marked
+from edge_runtime.cli.printable import printable, printable_lines, say, say_marked
 from edge_runtime.errors import UsageError
 from edge_runtime.language import N_, Code, Language, choose
 
 if TYPE_CHECKING:
-    from edge_runtime.provision.flow import ProvisionOutcome, ProvisionRequest
+    from edge_runtime.provision.flow import ProvisionRequest
+    from edge_runtime.provision.outcome import ProvisionOutcome
     from edge_runtime.provision.service import Service
 
 MARKS = {True: (N_("ok"), "green"), False: ("!!", "red"), None: ("..", "yellow")}
@@ -100,7 +102,7 @@ def provision(
         config_file=config_file,
         state_dir=state_dir,
         answers=answers,
-        ask=None if yes else asked,
+        asker=TerminalAsker(language) if sys.stdin.isatty() and not yes else None,
         wait_s=wait_s,
     )
     sys.exit(settle(request, language, service))
@@ -159,14 +161,12 @@ def part(
             "{folder}: no state folder; name the device's with --state-dir", folder=state_dir
         )
     if ask:
-        click.confirm(
-            language.text(
-                "This ends the device: key, results not sent yet and recordings in {folder} are "
-                "deleted. Go on?",
-                folder=state_dir,
-            ),
-            abort=True,
+        question = language.text(
+            "This ends the device: key, results not sent yet and recordings in {folder} are "
+            "deleted. Go on?",
+            folder=state_dir,
         )
+        must_confirm(question, language)
     decommission = Decommission(state_dir, clock=SystemClock(), language=language, service=service)
     done = decommission.run(lambda: load(config_file))
     for line in done.lines:
@@ -176,7 +176,22 @@ def part(
     return 0 if done.is_whole else 1
 
 
-def asked(question: str, default: str) -> str:
-    """Ask at the terminal."""
-    answer: str = click.prompt(printable(question), default=default or None)
-    return answer
+class TerminalAsker:
+    """Asks at the terminal, in a language. What is asked for may name what strangers wrote."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def ask(self, question: str, default: str) -> str:
+        answer: str = click.prompt(printable_lines(question), default=default or None)
+        return answer
+
+    def secret(self, question: str) -> str:
+        answer: str = click.prompt(printable(question), hide_input=True)
+        return answer
+
+    def agree(self, question: str) -> bool:
+        return confirmed(question, self._language)
+
+    def tell(self, text: str) -> None:
+        say(text)

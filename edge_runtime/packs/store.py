@@ -20,7 +20,7 @@ from edge_runtime.toml_file import path_fault
 class ListedPack(msgspec.Struct, frozen=True):
     """A line of `models list`. `state`: installed, bundled (usable as is), available, damaged.
 
-    `engine`: as the pack names it, and the weights' `file`.
+    `engine`: as the pack names it, and the weights' `file`; `input_kind`: what it looks at.
     """
 
     name: str
@@ -31,6 +31,7 @@ class ListedPack(msgspec.Struct, frozen=True):
     license: str
     engine: str = "?"
     file: str = "?"
+    input_kind: str = "?"
 
 
 class PackStore:
@@ -175,6 +176,7 @@ class PackStore:
             pack.license,
             manifest.model.engine,
             manifest.model.file,
+            manifest.input.kind,
         )
 
     def _unknown(self, name: str) -> PackError:

@@ -13,7 +13,7 @@ import tomli
 from edge_runtime.config import ConfigReading
 from edge_runtime.durable import replace_file
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.errors import ConfigError, because
+from edge_runtime.errors import ConfigError, Text, because
 from edge_runtime.options import Config
 from edge_runtime.toml_file import parse_toml
 
@@ -106,14 +106,19 @@ def assignments(values: Mapping[str, str]) -> list[str]:
     return [f"{key} = {json.dumps(value)}" for key, value in values.items()]
 
 
-def reading_of(text: str, path: Path) -> ConfigReading:
-    """Return what a text would configure, and what is wrong in it. Raises ConfigError."""
-    return ConfigReading(parse_toml(text, path, ConfigError), path)
+def reading_of(text: str, path: Path, typed: str, place: Path | Text) -> ConfigReading:
+    """Return what a text would configure as `path`, and what is wrong in it. Raises ConfigError.
+
+    `typed`: what a person has written of it, in which lines are counted; `place`: where.
+    """
+    raw = parse_toml(text, path, ConfigError)
+    raw.text = typed
+    return ConfigReading(raw, path, place)
 
 
 def checked(text: str, path: Path) -> Config:
     """Return what a text would configure. Raises ConfigError with the places in it."""
-    return reading_of(text, path).finished()
+    return reading_of(text, path, text, path).finished()
 
 
 def write(path: Path, text: str, group: int) -> None:

@@ -19,6 +19,10 @@ Run: TypeAlias = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
 class Service(Protocol):
     """Starts and ends the daemon. Raises ProvisionError."""
 
+    def look(self) -> None:
+        """Find out whether the daemon can be started here, before anything is changed."""
+        ...
+
     def start(self) -> None:
         """Let the daemon run with the present configuration, now and after each start."""
         ...
@@ -33,6 +37,24 @@ class Systemd:
 
     def __init__(self, run: Run | None = None) -> None:
         self._run = run or run_command
+
+    def look(self) -> None:
+        try:
+            done = self._run(["systemctl", "show", "--property=LoadState", "--value", SERVICE])
+        except (OSError, subprocess.TimeoutExpired):
+            done = None
+        if done is None or done.returncode != 0:
+            raise ProvisionError(
+                "systemd does not run here, so nothing would start the service; the claim was not "
+                "used: take a board with systemd, or add --no-service and start `edge-runtime run` "
+                "by other means"
+            )
+        if done.stdout.strip() != "loaded":
+            raise ProvisionError(
+                "{unit} is not installed; the claim was not used: run `sudo sh install` first, or "
+                "add --no-service and start `edge-runtime run` by other means",
+                unit=SERVICE,
+            )
 
     def start(self) -> None:
         self._systemctl("enable", SERVICE, TIMER)
@@ -62,6 +84,9 @@ class Systemd:
 
 class NoService:
     """Leaves the daemon to whoever runs it."""
+
+    def look(self) -> None:
+        """Nothing: it is another's."""
 
     def start(self) -> None:
         """Nothing: it is another's."""

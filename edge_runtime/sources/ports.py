@@ -14,6 +14,7 @@ from typing import Any
 
 import serial
 
+from edge_runtime.board.kernel import first_number, read
 from edge_runtime.board.open_files import name_of_group, others_with, processes_with
 from edge_runtime.errors import SourceError, Text, because, located, row
 from edge_runtime.framing.causes import Cause, LineErrors
@@ -82,6 +83,27 @@ def names_of_ports(root: Path = Path("/")) -> list[str]:
     dev = root / "dev"
     stable = sorted(map(str, (dev / "serial/by-id").glob("*")))
     return stable or sorted(str(p) for kind in ("ttyUSB*", "ttyACM*") for p in dev.glob(kind))
+
+
+def ports_on_pins(root: Path = Path("/")) -> list[str]:
+    """Return the board's own UARTs, on its pins: those that are real and nobody else's.
+
+    A kernel has nodes for ports that no board has (type 0, PORT_UNKNOWN of <linux/serial_core.h>);
+    some are its console. On a Raspberry Pi /dev/serial0 is the one on the pins, whatever its name,
+    and /dev/serial1 is Bluetooth's.
+    """
+    dev = root / "dev"
+    consoles = read(root / "sys/class/tty/console/active").split()
+    bluetooth = (dev / "serial1").resolve()
+    on_pins = dev / "serial0"
+    found = []
+    for type_file in sorted((root / "sys/class/tty").glob("*/type")):
+        node = dev / type_file.parent.name
+        is_real = first_number(read(type_file)) not in (None, 0)
+        if not is_real or not node.exists() or node.name in consoles or node == bluetooth:
+            continue
+        found.append(str(on_pins if on_pins.resolve() == node else node))
+    return found
 
 
 def cannot_open(url: str, error: Exception) -> Cause:

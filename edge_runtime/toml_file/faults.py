@@ -24,7 +24,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def refuse(
-    faults: Iterable[Fault], raw: dict[str, Any], path: Path, error_type: type[UsageError]
+    faults: Iterable[Fault], raw: dict[str, Any], path: Path | Text, error_type: type[UsageError]
 ) -> NoReturn:
     """Raise one error that has all faults, in the order in which they stand in the file."""
     lines = KeyLines(getattr(raw, "text", ""))
@@ -33,7 +33,7 @@ def refuse(
     raise kind.of([told(path, line, one) for line, one in placed])
 
 
-def told(path: Path, line: int, fault: Fault) -> Text:
+def told(path: Path | Text, line: int, fault: Fault) -> Text:
     """Return a fault with its place."""
     place = [path, *([Text("line {line}", line=line)] if line else [])]
     return located(*place, *([fault.key] if fault.key else []), fault.text)

@@ -12,13 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.errors import ConfigError, EdgeError, UsageError
-from edge_runtime.language import Language
-from edge_runtime.packs.catalogue import bundled_models
-from edge_runtime.packs.store import PackStore
+from edge_runtime.errors import ConfigError, UsageError
 from edge_runtime.provision.configuration import BACKUP, REPLACED, checked, fresh, updated, write
-from edge_runtime.provision.errors import ProvisionError
-from edge_runtime.provision.streams import Plugged, Questions, answered, plugged_in
+from edge_runtime.provision.streams import answered
 
 CLAIM = Claim(
     "hill", "gate-3", "https://office.example:8443", "mqtts://10.0.0.1:8883", "broker.example",
@@ -163,57 +159,3 @@ def test_answers_say_only_what_the_claim_leaves_open(tmp_path: Path, text: str, 
     file.write_text(text)
     with pytest.raises(UsageError, match=said):
         answered(file)
-
-
-def questions(plugged: Plugged, folder: Path, answers: list[str] | None) -> Questions:
-    """Ask somebody who gives these answers, the default for an empty one; None: nobody."""
-    ask = None
-    if answers is not None:
-        left = iter(answers)
-
-        def ask(_question: str, default: str) -> str:
-            return next(left) or default
-
-    return Questions(plugged, PackStore(folder, bundled_models()), Language("en"), ask)
-
-
-def stream(text: str, folder: Path) -> object:
-    return checked(fresh(CLAIM, text), folder / "edge-runtime.toml").streams[0].source
-
-
-CAMERA, OTHER, PORT = "/dev/v4l/by-id/usb-a", "/dev/video2", "/dev/serial/by-id/usb-sensor"
-
-
-def test_one_camera_needs_no_answer(tmp_path: Path) -> None:
-    text = questions(Plugged((CAMERA,)), tmp_path, None).stream()
-    assert getattr(stream(text, tmp_path), "device", None) == CAMERA
-
-
-def test_of_several_devices_one_is_chosen_by_its_number(tmp_path: Path) -> None:
-    plugged = Plugged((CAMERA, OTHER), (PORT,))
-    text = questions(plugged, tmp_path, ["9", "nonsense", "2", ""]).stream()
-    assert getattr(stream(text, tmp_path), "device", None) == OTHER
-    with pytest.raises(ProvisionError, match=r"--answers: Which device is to be used\?"):
-        questions(plugged, tmp_path, None).stream()
-
-
-def test_a_sensor_is_asked_for_what_its_port_cannot_tell(tmp_path: Path) -> None:
-    text = questions(Plugged((), (PORT,)), tmp_path, ["", "19200", "level, flow"]).stream()
-    source = stream(text, tmp_path)
-    assert (getattr(source, "url", None), getattr(source, "baud", None)) == (PORT, 19200)
-    assert getattr(source, "channels", None) == ("level", "flow")
-    wrong = questions(Plugged((), (PORT,)), tmp_path, ["", "fast", "level"]).stream()
-    with pytest.raises(ConfigError, match=r"source\.baud"):
-        stream(wrong, tmp_path)
-
-
-def test_a_bare_board_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(EdgeError, match="plug one in, or describe the streams in a file"):
-        questions(plugged_in(tmp_path), tmp_path, []).stream()
-
-
-def test_ports_are_known_by_the_names_that_stay_theirs(tmp_path: Path) -> None:
-    (tmp_path / "dev/serial/by-id").mkdir(parents=True)
-    (tmp_path / "dev/serial/by-id/usb-x").touch()
-    (tmp_path / "dev/video0").touch()  # a file is no camera
-    assert plugged_in(tmp_path) == Plugged((), (str(tmp_path / "dev/serial/by-id/usb-x"),))
