@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,6 +151,33 @@ def test_a_version_that_does_not_come_to_work_makes_way_for_the_old_one(
     assert {k: v[2] for k, v in after.items()} == {k: v[2] for k, v in before.items()}
     assert "restart edge-runtime.service" in machine.calls()
     assert (machine.stub / "active").exists()
+
+
+def test_what_root_ran_before_there_was_a_service_is_given_to_its_user(
+    first: Path, place: Path
+) -> None:
+    machine = Machine(place / "run-by-root")
+    state = machine.root / "var/lib/edge-runtime"
+    command = (sys.executable, "-m", "edge_runtime", "models", "import", "vww-96")
+    weights = place / "weights.tflite"
+    weights.write_bytes(b"none")
+    refused = subprocess.run(
+        [*command, weights, "--state-dir", state], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode != 0, "no weights of that pack; but the folder is made, by root"
+    made = [state, *state.rglob("*")]
+    assert {path.lstat().st_uid for path in made} == {0}
+    (state / "models" / "link").symlink_to("/etc/hostname")
+    assert machine.install("--bundle", first, "--no-start").returncode == 0
+    user = next(
+        int(line.split(":")[2])
+        for line in (machine.root / "etc/passwd").read_text().splitlines()
+        if line.startswith("edge-runtime:")
+    )
+    assert user != 0
+    assert {path.lstat().st_uid for path in [state, *state.rglob("*")]} == {user}
+    assert Path("/etc/hostname").stat().st_uid == 0
+    assert state.stat().st_mode & 0o777 == 0o700
 
 
 def spoil(bundle: Bundle) -> None:

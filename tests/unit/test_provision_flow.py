@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,7 +33,8 @@ from edge_runtime.provision.claims import read_claim
 from edge_runtime.provision.decommission import Decommission
 from edge_runtime.provision.enrolling import begin, finish, is_done
 from edge_runtime.provision.errors import OfficeRefusalError, ProvisionError
-from edge_runtime.provision.flow import Provisioning, ProvisionOutcome, ProvisionRequest
+from edge_runtime.provision.flow import Provisioning, ProvisionRequest
+from edge_runtime.provision.outcome import ProvisionOutcome
 from edge_runtime.provision.proof import Proof, proof_of
 from edge_runtime.provision.renewal import Renewal
 from edge_runtime.provision.service import SERVICE, TIMER, NoService, Systemd
@@ -52,13 +54,20 @@ NOW = BoardClock().now()
 
 
 class Units:
-    """Notes what systemctl is asked for; it fails where a test says so."""
+    """Notes what systemctl is asked to do; it fails where a test says so.
 
-    def __init__(self, failing: str = "") -> None:
+    `loaded`: whether the service's unit is there; None: systemd is not.
+    """
+
+    def __init__(self, failing: str = "", *, loaded: bool | None = True) -> None:
         self.asked: list[str] = []
         self._failing = failing
+        self._loaded = loaded
 
     def __call__(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        if "show" in command:
+            said = "loaded\n" if self._loaded else "not-found\n"
+            return subprocess.CompletedProcess(list(command), int(self._loaded is None), said, "")
         self.asked.append(" ".join(command))
         failed = bool(self._failing) and self._failing in command
         said = "Job failed.\nSee journalctl" if failed else ""
@@ -238,11 +247,38 @@ def test_an_expired_claim_is_told_before_anything_is_done(
         provision(claim, tmp_path, clock=BoardClock(trusted=False))
 
 
-def test_a_service_that_does_not_start_is_said(
+def test_a_service_that_does_not_start_is_said_beside_the_six_words(
     office: OfficeFolder, est: EstTestClient, tmp_path: Path
 ) -> None:
-    with pytest.raises(ProvisionError, match=r"'systemctl restart .*' failed: Job failed\.; `jou"):
-        provision(claim_at(office, "sick", est.port), tmp_path, units=Units("restart"))
+    outcome = provision(claim_at(office, "sick", est.port), tmp_path, units=Units("restart"))
+    assert not outcome.is_proven
+    assert [line.label for line in outcome.lines] == ["camera", "clock", "certificate", "service"]
+    assert re.match(r"'systemctl restart .*' failed: Job failed\.; `jou", outcome.lines[-1].text)
+    assert outcome.words == words_of(office, "sick"), "the claim is used up: they are needed"
+
+
+@pytest.mark.parametrize(
+    ("loaded", "said"),
+    [(None, "systemd does not run here"), (False, "edge-runtime.service is not installed")],
+)
+def test_without_the_service_s_unit_the_claim_stays_good(
+    office: OfficeFolder, est: EstTestClient, tmp_path: Path, loaded: bool | None, said: str
+) -> None:
+    claim = claim_at(office, "no-systemd", est.port)
+    with pytest.raises(ProvisionError, match=f"{said}.*the claim was not used.*--no-service"):
+        provision(claim, tmp_path, units=Units(loaded=loaded))
+    states = {one.claim_id: one.state for one in listed(office.registry, NOW.wall_s)}
+    assert states[claim.claim_id] == "open"
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_fault_in_the_answers_names_their_file_and_line(tmp_path: Path) -> None:
+    streams = STREAMS + 'rules = [{ kind = "zone", name = "a", poly = 1 }]\n'
+    with pytest.raises(ConfigError) as caught:
+        provision(CLAIM, tmp_path, streams=streams)
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path / 'answers.toml'}: line 5: streams[0].rules[0].")
+    assert "edge-runtime.toml" not in said
 
 
 @pytest.mark.parametrize(
