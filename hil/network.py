@@ -17,7 +17,12 @@ def ip(*arguments: str) -> None:
 
 
 def make_switch() -> None:
-    """Make the office's side: a switch with its address. It outlives the boards' cables."""
+    """Make the office's side once: a switch with its address. It outlives the boards' cables."""
+    if (
+        subprocess.run(["ip", "link", "show", SWITCH], capture_output=True, check=False).returncode
+        == 0
+    ):
+        return
     ip("link", "set", "lo", "up")
     ip("link", "add", SWITCH, "type", "bridge")
     ip("address", "add", f"{OFFICE}/{PREFIX}", "dev", SWITCH)
@@ -54,6 +59,6 @@ def lay_tap(name: str) -> None:
     ip("link", "set", name, "up")
 
 
-def networkd_file(interface: str) -> str:
+def networkd_file(interface: str, address: str = BOARD) -> str:
     """Return the board's own network configuration: a fixed address, no way out."""
-    return f"[Match]\nName={interface}\n[Network]\nAddress={BOARD}/{PREFIX}\nIPv6AcceptRA=no\n"
+    return f"[Match]\nName={interface}\n[Network]\nAddress={address}/{PREFIX}\nIPv6AcceptRA=no\n"

@@ -28,11 +28,11 @@ SDP = "v=0\r\ns=road\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
 
 
 class RtspServer:
-    """Serves one camera on a loopback port, from `start` to `close`; off: the port is closed."""
+    """Serves one camera on a port, from `start` to `close`; off: the port is closed."""
 
-    def __init__(self, options: NetworkCamera, port: int) -> None:
+    def __init__(self, options: NetworkCamera, port: int, *, address: str = "127.0.0.1") -> None:
         self._options = options
-        self._port = port
+        self._place = address, port
         self._closed = threading.Event()
         self._listener: socket.socket | None = None
         self._connections: list[socket.socket] = []
@@ -45,7 +45,7 @@ class RtspServer:
     def power_on(self) -> None:
         """Listen; a camera that is on stays on."""
         if self._listener is None:
-            self._listener = socket.create_server(("127.0.0.1", self._port))
+            self._listener = socket.create_server(self._place)
             threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:

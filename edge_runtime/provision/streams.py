@@ -100,7 +100,7 @@ class Questions:
     ) -> None:
         self._left = plugged
         self._packs = packs
-        self._text = language.text
+        self._language = language
         self._asker = asker
         self._talk = Conversation(asker, language)
         self._try = try_camera
@@ -109,7 +109,7 @@ class Questions:
     def streams(self) -> str:
         """Return the `[[streams]]` tables: one, and as many more as are wanted."""
         tables = [self._first()]
-        while self._asker.agree(self._text("Another camera or sensor?")):
+        while self._asker.agree(self._language.text("Another camera or sensor?")):
             tables.append(self._one(self._device()))
         return "\n".join(tables)
 
@@ -117,11 +117,11 @@ class Questions:
         only = self._left.only_camera
         if only is None:
             return self._one(self._device())
-        self._asker.tell(self._text("The camera is {device}.", device=only))
+        self._asker.tell(self._language.text("The camera is {device}.", device=only))
         return self._one(only)
 
     def _device(self) -> str:
-        text, left = self._text, self._left
+        text, left = self._language.text, self._left
         listed = [
             *((one, text("{device} (camera)", device=one)) for one in left.cameras),
             *((one, text("{device} (serial port)", device=one)) for one in left.ports),
@@ -142,26 +142,28 @@ class Questions:
         packs = [(one.name, one.name) for one in packs_for_pictures(self._packs)]
         pack = packs[0][0]
         if len(packs) > 1:
-            pack = self._talk.choose(self._text("Which model looks at the pictures?"), packs)
+            pack = self._talk.choose(
+                self._language.text("Which model looks at the pictures?"), packs
+            )
         return camera_table(self._name("camera"), device, pack)
 
     def _network_camera(self) -> str:
         """Ask for a URL until the camera gives pictures, or is wanted all the same."""
-        question = self._text("The camera's URL (rtsp://… or http://…)?")
+        question = self._language.text("The camera's URL (rtsp://… or http://…)?")
         while True:
             options = self._talk.until_good(question, "", self._camera_of)
             for _, doubt in options.warnings():
-                self._asker.tell(self._text("note: {doubt}", doubt=doubt))
-            self._asker.tell(self._text("looking at it …"))
+                self._asker.tell(self._language.text("note: {doubt}", doubt=doubt))
+            self._asker.tell(self._language.text("looking at it …"))
             trial = self._try(options)
             self._asker.tell(trial.text)
             if trial.gives_pictures or self._is_wanted_all_the_same():
                 return options.url
 
     def _is_wanted_all_the_same(self) -> bool:
-        again = (False, self._text("type the URL again"))
-        keep = (True, self._text("take it as it is: the camera is not ready yet"))
-        return self._talk.choose(self._text("What now?"), [again, keep])
+        again = (False, self._language.text("type the URL again"))
+        keep = (True, self._language.text("take it as it is: the camera is not ready yet"))
+        return self._talk.choose(self._language.text("What now?"), [again, keep])
 
     def _camera_of(self, url: str) -> CameraOptions:
         """Return the camera of a URL. Raises UsageError."""
@@ -174,14 +176,16 @@ class Questions:
         return options if asked == url else options_of(asked, {})
 
     def _password(self, user: str) -> str:
-        return self._asker.secret(self._text("Password of {user}", user=user))
+        return self._asker.secret(self._language.text("Password of {user}", user=user))
 
     def _sensor(self, port: str) -> str:
         baud = self._talk.until_good(
-            self._text("The sensor's speed in baud?"), "9600", lambda answer: baud_of(port, answer)
+            self._language.text("The sensor's speed in baud?"),
+            "9600",
+            lambda answer: baud_of(port, answer),
         )
         names = self._talk.until_good(
-            self._text("The names of the values in a line, with commas between them?"),
+            self._language.text("The names of the values in a line, with commas between them?"),
             "",
             lambda answer: names_of(port, baud, answer),
         )

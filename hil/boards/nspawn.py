@@ -58,17 +58,24 @@ class NspawnBench:
 
 
 class Nspawn(Shell):
-    """A throw-away layer over the tree; the layer is what a power cut leaves."""
+    """A throw-away layer over the tree; the layer is what a power cut leaves.
+
+    Several may run side by side, each with a host name and an address of its own.
+    """
 
     name = "nspawn"
     office_address = network.OFFICE
     slowness = 1.0
 
-    def __init__(self, tree: Path, scratch: Path) -> None:
+    def __init__(
+        self, tree: Path, scratch: Path, *, host: str = "board", address: str = network.BOARD
+    ) -> None:
         self._tree = tree
         self._scratch = scratch
+        self._host = host
+        self.address = address
         self._root = scratch / "root"
-        self._cable = network.Cable()
+        self._cable = network.Cable(office_end=f"port-{host}")
         self._process: subprocess.Popen[bytes] | None = None
         self._leader: int | None = None
         self._plugs: dict[str, Plug] = {
@@ -145,9 +152,10 @@ class Nspawn(Shell):
     def _set_up(self) -> None:
         """Give the tree a network and a name, as an image for one site has them."""
         networkd = self._root / "etc/systemd/network/10-hil.network"
-        networkd.write_text(network.networkd_file(self._cable.board_end))
-        (self._root / "etc/hostname").write_text("board\n")
-        (self._root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 board\n")
+        networkd.write_text(network.networkd_file(self._cable.board_end, self.address))
+        (self._root / "etc/hostname").write_text(f"{self._host}\n")
+        hosts = f"127.0.0.1 localhost\n127.0.1.1 {self._host}\n"
+        (self._root / "etc/hosts").write_text(hosts)
         (self._root / "etc/tmpfiles.d/hil.conf").write_text(NEW_KERNEL)
         enabled = ("--root", self._root, "enable", "systemd-networkd")
         subprocess.run(["systemctl", *enabled], check=True, capture_output=True)
@@ -155,7 +163,7 @@ class Nspawn(Shell):
     def _options(self) -> list[str]:
         options = [
             f"--directory={self._root}",
-            "--machine=edge-runtime-hil",
+            f"--machine=edge-runtime-hil-{self._host}",
             "--boot",
             "--register=no",
             "--link-journal=no",

@@ -104,6 +104,7 @@ def revoke(folder: Path, pid_file: Path | None, yes: bool, lang: Code | None, na
 
 DONE = N_("{name} is revoked.")
 DONE_BEFORE = N_("{name} was revoked already; the list for the broker was written again.")
+HELD = N_("  its certificate until {day}, with the six words {words}, is believed no more")
 RELOAD = N_("systemctl reload {unit}   # takes the list in: the device cannot come back")
 
 
@@ -112,8 +113,8 @@ def what_ends(one: DeviceListing, language: Language) -> str:
     name = f"{one.site}/{one.device}"
     lines = [language.text("{name}, to be shut out for good:", name=name)]
     if one.certificate_ends_s is not None:
-        held = "  its certificate until {day}, with the six words {words}, is believed no more"
-        lines.append(language.text(held, day=at(one.certificate_ends_s), words=one.words))
+        until = at(one.certificate_ends_s)
+        lines.append(language.text(HELD, day=until, words=one.words))
     if one.claim == "open":
         lines.append(language.text("  its open claim can no longer be used"))
     lines.append(

@@ -58,6 +58,11 @@ def lines_of(
     """Yield what is open, to whom, and until when."""
     text, (broker, est) = language.text, ports(seen)
     yield text("office of {name}, in {folder}", name=seen.settings.broker_name, folder=office.path)
+    yield text(
+        "claims send boards to {broker} (broker) and {est} (enrolment)",
+        broker=seen.settings.broker_url.partition("://")[2],
+        est=seen.settings.est_url.partition("://")[2],
+    )
     yield text("open on every address of this machine:")
     yield text(
         "  {port}/tcp  broker (MQTT over TLS), for certificates of this office alone: {state}",
