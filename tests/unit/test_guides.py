@@ -1,4 +1,5 @@
-"""The technician's guides: what they tell people to type exists, and both tell the same."""
+"""The guides of technician and office: what they tell people to type exists, and both languages
+tell the same. (hil/suite/test_7_guides.py types it.)"""
 
 from __future__ import annotations
 
@@ -32,16 +33,22 @@ SHOWN = (
 )
 
 in_each = pytest.mark.parametrize("code", GUIDES)
+OFFICE = ROOT / "edge_runtime" / "office"
 
 
 def guide(code: Code) -> str:
     return (FOLDER / GUIDES[code]).read_text()
 
 
-def typed(code: Code) -> list[str]:
+def office_guide(code: Code) -> str:
+    """Return what both languages have of the office's page."""
+    return (OFFICE / GUIDES[code]).read_text().partition("\n## The commands\n")[0]
+
+
+def typed(text: str) -> list[str]:
     """Return what a guide tells people to type, in its order; the language asked for apart."""
     found = []
-    for kind, block, span in CODE.findall(guide(code)):
+    for kind, block, span in CODE.findall(text):
         lines = block.splitlines() if kind == "sh" else [span]
         found += [line.partition("  #")[0].strip() for line in lines]
     return [line.replace(" --lang vi", "") for line in found if line.startswith(TYPED)]
@@ -53,8 +60,10 @@ def options(words: list[str]) -> list[str]:
 
 @in_each
 def test_each_command_and_option_exists(code: Code) -> None:
-    ours = [shlex.split(found[1]) for line in typed(code) if (found := OURS.fullmatch(line))]
+    lines = [*typed(guide(code)), *typed(office_guide(code))]
+    ours = [shlex.split(found[1]) for line in lines if (found := OURS.fullmatch(line))]
     assert {"provision", "renew", "doctor", "learn", "record"} <= {words[0] for words in ours}
+    assert {"status", "claim", "revoke"} <= {words[1] for words in ours if words[0] == "office"}
     for words in ours:
         command: click.Command | None = cli
         rest = list(words)
@@ -68,21 +77,33 @@ def test_each_command_and_option_exists(code: Code) -> None:
 @in_each
 def test_the_installer_takes_each_option(code: Code) -> None:
     told = (ROOT / "scripts" / "install").read_text().partition("set -eu")[0]
-    used = {name for line in typed(code) if " install " in line for name in options(line.split())}
-    assert used == {"--bundle", "--devices", "--uninstall"}
+    used: set[str] = set()
+    for line in [*typed(guide(code)), *typed(office_guide(code))]:
+        words = line.split()
+        at = next((n for n, word in enumerate(words) if word.endswith("install")), None)
+        used |= set() if at is None else set(options(words[at:]))
+    assert used == {
+        "--bundle", "--devices", "--uninstall", "--office", "--broker-name", "--broker-address",
+    }  # fmt: skip
     assert all(name in told for name in used)
 
 
 def test_both_guides_name_the_same_commands_in_the_same_order() -> None:
-    assert typed("vi") == typed("en")
-    assert guide("vi").count("--lang vi") > guide("en").count("--lang vi")
+    for text in (guide, office_guide):
+        assert typed(text("vi")) == typed(text("en"))
+        assert text("vi").count("--lang vi") > text("en").count("--lang vi")
 
 
 @in_each
-def test_each_link_leads_to_a_file(code: Code) -> None:
-    links = LINK.findall(guide(code))
-    assert len(links) >= 2
-    assert [link for link in links if not (FOLDER / link).is_file()] == []
+def test_each_link_leads_to_a_file_and_a_heading_in_it(code: Code) -> None:
+    for folder, text in ((FOLDER, guide(code)), (OFFICE, office_guide(code))):
+        links = [link.partition("#") for link in LINK.findall(text)]
+        assert len(links) >= 2
+        for file, _, heading in links:
+            assert (folder / file).is_file(), file
+            there = (folder / file).read_text()
+            found = re.findall(r"^## (.*)$", there, re.MULTILINE)
+            assert not heading or heading in [one.lower().replace(" ", "-") for one in found]
 
 
 @in_each

@@ -15,7 +15,8 @@ DEFAULT_FOLDER = Path("/var/lib/edge-runtime-office")
 
 folder_option = click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    # Who faces the network may not read it, and is told so of the folder that it does not use.
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
     default=DEFAULT_FOLDER,
     show_default=True,
     help="Where the office keeps its keys and its registry.",
