@@ -152,8 +152,9 @@ def test_the_office_is_there_after_one_command(office: Machine, installed: str) 
     assert {":8883", ":8443"} <= set(re.findall(r":\d+\b", listening))
     assert ":1883" not in listening
     assert office.sh("systemctl is-enabled mosquitto").out == "disabled\n"
-    owners = "ps -o user= -p $(pgrep -d, -f 'mosquitto -c|office serve|office sign')"
-    assert set(office.sh(owners).out.split()) <= {"mosquitto", "edge-ru+", "root"}
+    for unit, user in (("-broker", "mosquitto"), ("", "edge-runtime-office")):
+        process = f"$(systemctl show -P MainPID edge-runtime-office{unit})"
+        assert office.sh(f"stat -c %U /proc/{process}").out == f"{user}\n"
 
 
 def test_the_same_command_again_changes_nothing(

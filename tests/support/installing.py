@@ -33,8 +33,25 @@ PROGRAM = """
 import sys
 from pathlib import Path
 
+UNITS = ("-broker.service", ".service", "-sign.service", "-sign.socket", ".sysusers.conf")
+
+def office(words):
+    folder = Path(words[words.index("--folder") + 1])
+    if words[1] == "status":
+        print("open: what", VERSION, "says")
+        return
+    for part in ("private", "systemd"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    with (folder / "private/registry.sqlite").open("a") as registry:
+        print(VERSION, *words[2:], file=registry)
+    for name in UNITS:
+        text = "u edge-runtime-office -" if "sysusers" in name else "# of " + VERSION
+        (folder / "systemd" / f"edge-runtime-office{name}").write_text(text + chr(10))
+
 def main():
     words = sys.argv[1:]
+    if words[0] == "office":
+        sys.exit(office(words))
     state = Path(words[words.index("--state-dir") + 1])
     if words[0] == "check":
         text = Path(words[words.index("--config") + 1]).read_text()
@@ -165,7 +182,8 @@ class Machine:
         """Return a copy, which has its own power."""
         shutil.copytree(self.root.parent, folder, symlinks=True)
         state = self.root / "var/lib/edge-runtime"
-        os.chown(folder / state.relative_to(self.root.parent), *owner(state))
+        if state.exists():  # an office has none
+            os.chown(folder / state.relative_to(self.root.parent), *owner(state))
         return Machine(folder)
 
     @property
