@@ -13,6 +13,7 @@ from pathlib import Path
 
 PROMPT = "typist> "
 STEP_S = 0.2
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Typist:
@@ -80,7 +81,7 @@ class Typist:
         """Return what is shown up to a pattern. Raises AssertionError where it never is."""
         deadline_s = time.monotonic() + timeout_s * self._slowness
         while True:
-            text = self._shown.decode(errors="replace")
+            text = COLOUR.sub("", self._shown.decode(errors="replace"))
             if found := re.search(pattern, text):
                 self._shown = text[found.end() :].encode()
                 return text[: found.end()].replace("\r\n", "\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from edge_runtime.cli.printable import printable, say
+from edge_runtime.language import N_
 
 DAY_S = 86_400.0
 DEFAULT_FOLDER = Path("/var/lib/edge-runtime-office")
@@ -19,7 +20,7 @@ folder_option = click.option(
     type=click.Path(path_type=Path, file_okay=False, readable=False),
     default=DEFAULT_FOLDER,
     show_default=True,
-    help="Where the office keeps its keys and its registry.",
+    help=N_("Where the office keeps its keys and its registry."),
 )
 
 

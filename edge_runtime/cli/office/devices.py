@@ -23,14 +23,22 @@ from edge_runtime.office.listing import DeviceListing, all_devices, dropped_even
 from edge_runtime.office.registry import MAX_EVENTS
 from edge_runtime.office.units import reload_broker
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+as_json_option = click.option("--json", "as_json", is_flag=True, help=N_("One JSON array."))
+
+DEVICE_HEAD = (
+    N_("DEVICE"), N_("SIX WORDS"), N_("CERTIFICATE UNTIL"), N_("ENROLLED OR RENEWED"), N_("CLAIM"),
+    N_("REVOKED"),
+)  # fmt: skip
+EVENT_HEAD = (N_("AT"), N_("FROM"), N_("WHAT"))
 
 
-@click.command()
+@click.command(cls=LocalizedCommand, help=N_("Show the devices that enrolled, or hold a claim."))
 @folder_option
 @as_json_option
-def devices(folder: Path, as_json: bool) -> None:
+@lang_option
+def devices(folder: Path, as_json: bool, lang: Code | None) -> None:
     """Show the devices that enrolled, or hold a claim."""
+    language = choose(lang)
     found = all_devices(open_folder(folder).registry, time.time())
     if as_json:
         say(json.dumps(msgspec.to_builtins(found)))
@@ -41,29 +49,39 @@ def devices(folder: Path, as_json: bool) -> None:
             one.words,
             at(one.certificate_ends_s),
             at(one.enrolled_s),
-            one.claim,
+            language.text(one.claim),
             at(one.revoked_s),
         )
         for one in found
     ]
-    head = ("DEVICE", "SIX WORDS", "CERTIFICATE UNTIL", "ENROLLED OR RENEWED", "CLAIM", "REVOKED")
-    show_table(head, rows)
+    show_table([language.text(title) for title in DEVICE_HEAD], rows)
 
 
-@click.command()
+@click.command(cls=LocalizedCommand, help=N_("Show what was refused, the newest last."))
 @folder_option
 @as_json_option
-@click.option("--last", type=click.IntRange(1, 10_000), default=100, show_default=True)
-def events(folder: Path, as_json: bool, last: int) -> None:
+@click.option(
+    "--last",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    help=N_("How many of them."),
+)
+@lang_option
+def events(folder: Path, as_json: bool, last: int, lang: Code | None) -> None:
     """Show what was refused, the newest last."""
-    registry = open_folder(folder).registry
+    language, registry = choose(lang), open_folder(folder).registry
     found = last_events(registry, last)
     if as_json:
         say(json.dumps(msgspec.to_builtins(found)))
         return
-    show_table(("AT", "FROM", "WHAT"), [(at(one.at_s), one.address, one.what) for one in found])
+    rows = [(at(one.at_s), one.address, one.what) for one in found]
+    show_table([language.text(title) for title in EVENT_HEAD], rows)
     if gone := dropped_events(registry):
-        say(f"{gone} older ones gave way: the last {MAX_EVENTS} are kept.", err=True)
+        text = language.text(
+            "{count} older ones gave way: the last {most} are kept.", count=gone, most=MAX_EVENTS
+        )
+        say(text, err=True)
 
 
 @click.command(

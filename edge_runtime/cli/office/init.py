@@ -13,9 +13,11 @@ import click
 import msgspec
 
 from edge_runtime.cli.extras import extra
+from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.office.common import DEFAULT_FOLDER, at, folder_option
 from edge_runtime.cli.printable import say
 from edge_runtime.errors import UsageError
+from edge_runtime.language import N_, Code, Language, choose
 from edge_runtime.office.folder import FileOwner, OfficeFolder, open_folder
 from edge_runtime.office.registry import Settings
 from edge_runtime.office.units import is_installed
@@ -24,24 +26,37 @@ BROKER_PORT, EST_PORT = 8883, 8443
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
 
 
-@click.command()
+@click.command(
+    cls=LocalizedCommand,
+    help=N_(
+        "Make a CA, the broker's certificate, a Mosquitto configuration and a registry.\n"
+        "\n"
+        "`scripts/install --office` does it and puts the units in place. Where an office is there "
+        "already it keeps what it has; an older version's units are brought up."
+    ),
+)
 @folder_option
-@click.option("--broker-name", help="The name that devices check in the broker's certificate.")
+@click.option("--broker-name", help=N_("The name that devices check in the broker's certificate."))
 @click.option(
     "--broker-address",
     "broker_addresses",
     multiple=True,
     metavar="HOST[:PORT]",
-    help="Where devices reach the broker: the first goes into claims, all into its certificate.",
+    help=N_(
+        "Where devices reach the broker: the first goes into claims, all into its certificate."
+    ),
 )
-@click.option("--est-address", metavar="HOST[:PORT]", help="Where devices reach 'office serve'.")
+@click.option(
+    "--est-address", metavar="HOST[:PORT]", help=N_("Where devices reach 'office serve'.")
+)
 @click.option(
     "--days",
     "device_days",
     type=click.IntRange(1, 3650),
-    help="Days that a device's certificate holds; devices renew at half.  [default: 365]",
+    help=N_("Days that a device's certificate holds, or 365; devices renew at half."),
 )
-@click.option("--renew-broker", is_flag=True, help="Sign the servers' certificates again.")
+@click.option("--renew-broker", is_flag=True, help=N_("Sign the servers' certificates again."))
+@lang_option
 def init(
     folder: Path,
     broker_name: str | None,
@@ -49,17 +64,18 @@ def init(
     est_address: str | None,
     device_days: int | None,
     renew_broker: bool,
+    lang: Code | None,
 ) -> None:
-    """Make a CA, the broker's certificate, a Mosquitto configuration and a registry."""
-    is_there = OfficeFolder(folder).is_set_up
+    """Make an office, or bring up, or change the one that is there."""
+    language, is_there = choose(lang), OfficeFolder(folder).is_set_up
     ports = ports_of(OfficeFolder(folder).registry.settings() if is_there else None)
     asked = asked_of(broker_name, broker_addresses, est_address, device_days, ports)
     if is_there:
-        change(open_folder(folder), asked, renew=renew_broker)
+        change(open_folder(folder), asked, language, renew=renew_broker)
     elif renew_broker:
         open_folder(folder)  # says that there is no office
     else:
-        make(folder, asked)
+        make(folder, asked, language)
 
 
 def ports_of(there: Settings | None) -> tuple[int, int]:
@@ -106,7 +122,7 @@ def host_and_port(text: str, option: str, port: int, *, lowest: int = 1) -> tupl
     return host, port
 
 
-def make(folder: Path, asked: dict[str, Any]) -> None:
+def make(folder: Path, asked: dict[str, Any], language: Language) -> None:
     """Make a new office and tell what to do next."""
     if "broker_name" not in asked:
         raise UsageError(
@@ -126,11 +142,12 @@ def make(folder: Path, asked: dict[str, Any]) -> None:
     with extra("office"):
         from edge_runtime.office.setup import make_office
     office = make_office(folder, settings, time.time())
-    say(f"The office of {settings.broker_name} is ready in {office.path}.")
-    tell_next(office, settings)
+    say(language.text("The office of {name} is ready in {folder}.", name=settings.broker_name,
+                      folder=office.path))  # fmt: skip
+    tell_next(office, settings, language)
 
 
-def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
+def change(office: OfficeFolder, asked: dict[str, Any], language: Language, *, renew: bool) -> None:
     """Renew the servers' certificates, or say that the office is there and what differs."""
     there = office.registry.settings()
     wanted = msgspec.structs.replace(there, **asked)
@@ -149,32 +166,38 @@ def change(office: OfficeFolder, asked: dict[str, Any], *, renew: bool) -> None:
             values=", ".join(differing(there, wanted)),
         )
     if not renew:
-        repeat(office, there)
+        repeat(office, there, language)
         return
     with extra("office"):
         from edge_runtime.office.setup import renew_servers
     until = renew_servers(office, wanted, time.time())
-    say(
-        f"The broker's, the enrolment server's and the office's certificates hold until {at(until)}"
-        f".\nsystemctl restart {office.broker_unit.stem} {office.unit.stem}  # take them in"
+    hold = language.text(
+        "The broker's, the enrolment server's and the office's certificates hold until {day}.",
+        day=at(until),
     )
+    take_in = language.text("takes them in")
+    say(f"{hold}\nsystemctl restart {office.broker_unit.stem} {office.unit.stem}  # {take_in}")
 
 
-def repeat(office: OfficeFolder, settings: Settings) -> None:
+def repeat(office: OfficeFolder, settings: Settings, language: Language) -> None:
     """Keep all that an office has, but bring up to date what an older version wrote."""
     with extra("office"):
         from edge_runtime.office.setup import upgrade
     units, changed = upgrade(office, time.time())
-    what = []
-    if changed:
-        what.append(f"brought up to this version: {', '.join(map(str, changed))}")
-    if units:
-        what.append(f"written anew, for systemd: {', '.join(map(str, units))}; copy them again")
     say(
-        f"{office.path} is the office of {settings.broker_name}: "
-        f"{'. '.join(what) or 'nothing was changed'}."
+        language.text(
+            "{folder} is the office of {name}.", folder=office.path, name=settings.broker_name
+        )
     )
-    tell_next(office, settings)
+    if changed:
+        files = ", ".join(map(str, changed))
+        say(language.text("brought up to this version: {files}", files=files))
+    if units:
+        files = ", ".join(map(str, units))
+        say(language.text("written anew, for systemd: {files}; copy them again", files=files))
+    if not changed and not units:
+        say(language.text("nothing was changed"))
+    tell_next(office, settings, language)
 
 
 def differing(there: Settings, wanted: Settings) -> list[str]:
@@ -183,19 +206,22 @@ def differing(there: Settings, wanted: Settings) -> list[str]:
     return [name for name in names if getattr(there, name) != getattr(wanted, name)]
 
 
-def tell_next(office: OfficeFolder, settings: Settings) -> None:
+def tell_next(office: OfficeFolder, settings: Settings, language: Language) -> None:
     """Say in a few lines what comes after `init`."""
     folder = "" if office.path == DEFAULT_FOLDER else f" --folder {office.path}"
     shut = FileOwner().shut_out_by(office.path)
     if shut is not None:
-        say(
-            f"! Mosquitto's user cannot pass through {shut}: use another folder, or chmod o+x it",
-            err=True,
+        shut_out = language.text(
+            "! Mosquitto's user cannot pass through {folder}: use another folder, or chmod o+x it",
+            folder=shut,
         )
-    say(
-        f"Keep a copy of {office.private} elsewhere, under lock: who has it can make devices, and\n"
-        "without it no device enrols or renews. Next:"
+        say(shut_out, err=True)
+    keep = language.text(
+        "Keep a copy of {folder} elsewhere, under lock: who has it can make devices, and without "
+        "it no device enrols or renews. Next:",
+        folder=office.private,
     )
+    say(keep)
     if not is_installed(office):
         say(
             f"  install -m 644 {office.broker_unit} {office.unit} {office.sign_unit} "
