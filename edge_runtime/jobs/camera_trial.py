@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import Text, UsageError, located
+from edge_runtime.errors import Text, UsageError, located, row
 from edge_runtime.options import CameraOptions
 from edge_runtime.sources.as_daemon import opened_as_daemon, size_of
 from edge_runtime.toml_file import typed
@@ -59,5 +59,5 @@ def watched(options: CameraOptions, clock: Clock) -> Text:
         codec=codec or Text("an unknown format"),
         rate=(len(stamps) - 1) / max(1e-3, stamps[-1] - stamps[0]),
         seconds=first_s - begun_s,
-        notice=Text("; {doubt}", doubt=notice) if notice else "",
+        notice=row(["", notice]) if notice else "",
     )

@@ -18,7 +18,7 @@ from support.paths import ROOT
 pytest.importorskip("babel")
 
 # Words that Vietnamese technicians use as they are.
-SAME = {"broker", "camera"}
+SAME = {"broker", "camera", "{device} (camera)"}
 # Click's name of a type, which is English.
 SPARED = {"{value!r} is not a valid {number_type}.": {("number_type", "")}}
 # What an error is given besides the values of its text.
