@@ -218,7 +218,9 @@ def test_a_technician_s_board_with_two_cameras_is_acknowledged(
     assert PASSWORD not in provisioned
     for said in ("broker đã xác nhận", "camera-2"):
         assert said in provisioned or said in technician.read("/etc/edge-runtime/edge-runtime.toml")
-    assert re.search(rf"^(ok|tốt) +{re.escape(VI.text('first message'))}", provisioned, re.MULTILINE)
+    assert re.search(
+        rf"^(ok|tốt) +{re.escape(VI.text('first message'))}", provisioned, re.MULTILINE
+    )
     words = re.search(r"^ +((?:[a-z]+ ){5}[a-z]+)$", provisioned, re.MULTILINE)
     assert words
     _, devices = lines(OFFICE_GUIDE, "Phiếu cho một bo mạch", bundle)

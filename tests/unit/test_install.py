@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.installing import NEEDS, Bundle, Machine, second_bundle
+from support.installing import INSTALL, NEEDS, Bundle, Machine, second_bundle
 from support.waiting import until
 
 pytestmark = NEEDS
@@ -235,6 +235,20 @@ def test_a_bundle_that_is_not_right_is_refused_before_anything_is_done(
 def test_a_wrong_command_line_is_one_line_and_status_2(words: list[str], tmp_path: Path) -> None:
     done = Machine(tmp_path).install(*words)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_bundle_for_a_folder_that_is_not_there_is_refused_before_anything_is_fetched(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "none" / "bundle.tar.gz"
+    done = subprocess.run(
+        [INSTALL.with_name("bundle"), "-o", out], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"edge-runtime: -o {out}: there is no folder {out.parent} that you may write into; make it "
+        "first\n"
+    )
 
 
 def test_devices_are_those_asked_for_and_stay_so(machine: Machine, first: Path) -> None:
