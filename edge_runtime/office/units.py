@@ -42,7 +42,7 @@ LimitNOFILE={files}
 MemoryMax=50%
 # Mosquitto gives root up by itself; what reads its log writes registry and list of members.
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_KILL
 NoNewPrivileges=true
 ProtectSystem=strict
 ReadWritePaths={folder}

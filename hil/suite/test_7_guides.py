@@ -82,6 +82,20 @@ class Machine:
     def sh(self, command: str) -> Done:
         return self.board.sh(command)
 
+    def shows(self, words: str, command: str, within_s: float) -> None:
+        """Wait until a command shows some words; AssertionError with what it shows instead."""
+        shown = ""
+
+        def look() -> bool:
+            nonlocal shown
+            shown = self.sh(command).out
+            return words in shown
+
+        try:
+            until(look, words, within_s=within_s, every_s=0.5)
+        except AssertionError:
+            raise AssertionError(f"never '{words}' in:\n{shown}") from None
+
 
 @pytest.fixture(scope="module")
 def scratch(request: pytest.FixtureRequest) -> Iterator[Path]:
@@ -227,12 +241,7 @@ def test_a_technician_s_board_with_two_cameras_is_acknowledged(
     assert words[1] in office.typist.type(devices)
     (doctor,) = lines(TECHNICIAN_GUIDE, "Có trục trặc: hỏi lệnh doctor", bundle)
     technician.typist.type("cd")
-    until(
-        lambda: "running" in technician.sh("edge-runtime status").out,
-        "streams at work",
-        within_s=60,
-        every_s=0.5,
-    )
+    technician.shows("running", "edge-runtime status", within_s=60)
     said = technician.typist.type(doctor, timeout_s=120)
     assert re.search(r"camera/camera-2", said)
 
@@ -268,12 +277,7 @@ def test_a_stolen_board_is_shut_out_after_a_question(
     assert "connected" in technician.sh("edge-runtime status").out
     said = office.typist.type(revoke, (re.escape("[c/K]"), "c"))
     assert VI.text("The broker was told: the device cannot come back.") in said
-    until(
-        lambda: "revoked" in technician.sh("edge-runtime status").out,
-        f"a board that is refused\n{technician.sh('edge-runtime status').out}",
-        within_s=120,
-        every_s=1.0,
-    )
+    technician.shows("revoked", "edge-runtime status", within_s=120)
 
 
 def test_a_mosquitto_that_serves_others_stays_as_it_is(
