@@ -42,7 +42,7 @@ def broker_command(folder: Path, port: int, *, embedded: bool) -> tuple[list[str
     if not has_embedded():
         raise EdgeError(
             "no broker for the demo: install Mosquitto (apt-get install mosquitto) "
-            "or the embedded one (pip install 'edge-runtime[broker]')"
+            "or the embedded one (in the checkout, pip install -e '.[broker]')"
         )
     return [sys.executable, "-c", EMBEDDED, str(port)], Text("the embedded broker")
 

@@ -56,7 +56,7 @@ def broker_command(folder: Path, setup: BrokerSetup, port: int, office_port: int
     if not has_embedded():
         raise UsageError(
             "no broker is installed: `sudo apt-get install mosquitto`, or "
-            "`pip install 'edge-runtime[broker]'`"
+            "`pip install -e '.[broker]'` in the checkout"
         )
     return [sys.executable, "-c", EMBEDDED, str(port)]
 

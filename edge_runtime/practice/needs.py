@@ -25,12 +25,14 @@ def missing(exercise: Exercise) -> Text | None:
         if not has_embedded():
             return Text(
                 "no broker is installed: `sudo apt-get install mosquitto`, or "
-                "`pip install 'edge-runtime[broker]'`"
+                "`pip install -e '.[broker]'` in the checkout"
             )
     for need in exercise.needs:
         packages, extra = PACKAGES.get(need, ((), ""))
         if any(find_spec(package) is None for package in packages):
-            return Text("`pip install 'edge-runtime[{extra}]'` brings what it needs", extra=extra)
+            return Text(
+                "`pip install -e '.[{extra}]'` in the checkout brings what it needs", extra=extra
+            )
     if "clock" in exercise.needs and not SystemClock().now().trusted:
         return Text("nothing has set this machine's clock: without it certificates have no dates")
     if "file-rights" in exercise.needs and not are_rights_kept():

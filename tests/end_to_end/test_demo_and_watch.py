@@ -287,7 +287,9 @@ def test_demo_shows_results_and_ends(broker: str) -> None:
     else:
         options = ("--embedded-broker",)
         if find_spec("amqtt") is None:
-            pytest.skip("the embedded broker is not installed (pip install 'edge-runtime[broker]')")
+            pytest.skip(
+                "the embedded broker is not installed (in the checkout, pip install -e '.[broker]')"
+            )
     done = command("demo", "--seconds", "5", *options)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
