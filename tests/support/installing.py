@@ -40,6 +40,8 @@ def office(words):
     if words[1] == "status":
         print("open: what", VERSION, "says")
         return
+    if "other:1" in words:
+        sys.exit("edge-runtime: set up with other values: add --renew-broker")
     for part in ("private", "systemd"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     with (folder / "private/registry.sqlite").open("a") as registry:

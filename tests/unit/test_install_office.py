@@ -115,6 +115,17 @@ def test_a_port_that_is_taken_is_named_before_anything_is_changed(
     assert not office_of(machine).exists()
 
 
+def test_other_addresses_than_it_was_set_up_with_change_nothing(
+    machine: Machine, second: Path
+) -> None:
+    before = machine.snapshot()
+    done = machine.install("--office", "--bundle", second, "--broker-address", "other:1")
+    assert done.returncode == 1
+    assert "add --renew-broker" in done.stderr
+    assert "nothing was changed" in done.stderr
+    assert machine.snapshot() == before
+
+
 def test_a_newer_version_takes_over_and_one_that_fails_makes_way(
     machine: Machine, second: Path
 ) -> None:
