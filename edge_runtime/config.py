@@ -15,7 +15,7 @@ from edge_runtime.config_checks import (
     shared_faults,
     stream_faults,
 )
-from edge_runtime.errors import ConfigError, UsageError
+from edge_runtime.errors import ConfigError, Text, UsageError
 from edge_runtime.options import (
     BrokerOptions,
     Config,
