@@ -141,7 +141,16 @@ class WeightsError(PackError):
 
 
 class SourceError(EdgeError):
-    """The world is not as configured (no camera, broken stream): retried with back-off."""
+    """The world is not as configured (no camera, broken stream): retried with back-off.
+
+    `wait_at_least_s`: so long the next try has to wait, whatever the back-off says.
+    """
+
+    def __init__(
+        self, english: str = "", /, *, wait_at_least_s: float = 0.0, **values: Any
+    ) -> None:
+        super().__init__(english, **values)
+        self.wait_at_least_s = wait_at_least_s
 
 
 class BackendError(EdgeError):

@@ -10,16 +10,22 @@ from edge_runtime.errors import EMPTY, SourceError, Text
 from edge_runtime.raw import Frame, Image, Samples
 
 CLOSE_CHECK_S = 0.2
+# Many cameras lock an account after five wrong passwords, for everybody who uses it.
+UNAUTHORISED_WAIT_S = 300.0
 
 S = TypeVar("S", bound=Frame | Samples)
 
 
 class NoVideoError(SourceError):
-    """A network camera answers and gives no video. `was_asked`: the text says why."""
+    """A network camera answers and gives no video. `was_asked`: the text says why.
 
-    def __init__(self, text: Text, *, was_asked: bool) -> None:
-        super().__init__(text)
+    `is_unauthorised`: it lets nobody in with this login (401).
+    """
+
+    def __init__(self, text: Text, *, was_asked: bool, is_unauthorised: bool = False) -> None:
+        super().__init__(text, wait_at_least_s=UNAUTHORISED_WAIT_S if is_unauthorised else 0.0)
         self.was_asked = was_asked
+        self.is_unauthorised = is_unauthorised
 
 
 class PictureBuffers(Protocol):
@@ -45,7 +51,8 @@ class Source(Protocol):
     `notice`: what a technician should know of a source that works; empty where all is as asked.
     `codec`: what an opened camera's pictures come as, such as H.264; empty: not known.
     `may_ask_why`: a network camera that gives no video may be asked for the cause; whoever opens
-    it again and again sees to it that this is seldom.
+    it again and again sees to it that this is seldom. `asks_first`: it refused the login, and is
+    asked about that alone before it is opened.
     `buffers`: where pictures are decoded to, set before it is opened; None: wherever OpenCV likes.
     """
 
@@ -53,6 +60,7 @@ class Source(Protocol):
     notice: Text
     codec: str
     may_ask_why: bool
+    asks_first: bool
     buffers: PictureBuffers | None
 
     def open(self) -> None:
@@ -89,6 +97,7 @@ class BaseSource(Generic[S]):
         self.notice: Text = EMPTY
         self.codec = ""
         self.may_ask_why = True
+        self.asks_first = False
         self.buffers: PictureBuffers | None = None
         self._in_use = threading.Lock()
         self._closed = threading.Event()

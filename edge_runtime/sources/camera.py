@@ -74,6 +74,10 @@ class CameraSource(BaseSource[Frame]):
         options = self._options
         started_s = self._clock.monotonic()
         check_reachable(self._device, options.open_timeout_s)
+        if self.asks_first:
+            from edge_runtime.sources.network_camera.why_no_video import check_login
+
+            check_login(options, self._clock)
         left_s = options.open_timeout_s - (self._clock.monotonic() - started_s)
         opened = capture.open_network(
             self._device, max(0.1, left_s), options.read_timeout_s, options.transport
@@ -98,7 +102,7 @@ class CameraSource(BaseSource[Frame]):
             return NoVideoError(no_video(self._name, self._options, took_s), was_asked=False)
         from edge_runtime.sources.network_camera.why_no_video import why_no_video
 
-        return NoVideoError(why_no_video(self._options, self._clock), was_asked=True)
+        return why_no_video(self._options, self._clock)
 
     def _read(self) -> Frame:
         assert self._capture is not None

@@ -16,12 +16,14 @@ from edge_runtime.text_form import decode_text, encode_text
 class CaptureRequest(msgspec.Struct, frozen=True):
     """Open a source and send what it gives. `slots`: pictures that may be in use at once.
 
-    `may_ask_why`: a network camera that gives no video may be asked for the cause.
+    `may_ask_why`: a network camera that gives no video may be asked for the cause. `asks_first`: it
+    refused the login, and is asked about that before FFmpeg is given it again.
     """
 
     source: SourceOptions
     slots: int
     may_ask_why: bool = True
+    asks_first: bool = False
 
 
 class SourceOpened(msgspec.Struct, frozen=True, tag="opened"):
@@ -61,12 +63,14 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 class SourceFailed(msgspec.Struct, frozen=True, tag="failed"):
     """The source was lost, or cannot be opened: why.
 
-    `gave_no_video`: a network camera answered; `was_asked`: it was asked for the cause, too.
+    `gave_no_video`: a network camera answered; `was_asked`: it was asked for the cause, too;
+    `is_unauthorised`: that is the login.
     """
 
     reason: Text
     gave_no_video: bool = False
     was_asked: bool = False
+    is_unauthorised: bool = False
 
 
 FromCapture: TypeAlias = (

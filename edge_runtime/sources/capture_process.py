@@ -136,7 +136,12 @@ def run(channel: MessageChannel, message: bytes) -> None:
 def failure(error: SourceError | SharedMemoryError) -> SourceFailed:
     """Return what the daemon is told of an error."""
     if isinstance(error, NoVideoError):
-        return SourceFailed(error.text, gave_no_video=True, was_asked=error.was_asked)
+        return SourceFailed(
+            error.text,
+            gave_no_video=True,
+            was_asked=error.was_asked,
+            is_unauthorised=error.is_unauthorised,
+        )
     return SourceFailed(error.text)
 
 
@@ -155,7 +160,7 @@ def capture(channel: MessageChannel, request: CaptureRequest) -> None:
     source = open_source(request.source, SystemClock())
     buffers = SharedBuffers(channel, request.slots, lossless=source.lossless)
     source.buffers = buffers
-    source.may_ask_why = request.may_ask_why
+    source.may_ask_why, source.asks_first = request.may_ask_why, request.asks_first
     source.open()
     send(channel, SourceOpened(source.codec))
     while (frame := source.read()) is not None:

@@ -206,7 +206,7 @@ class IsolatedSource(BaseSource[Frame]):
                     raise SharedMemoryError("it waits for what does not come")
                 self._due_s = until_s
             case SourceFailed():
-                raise SourceError(self._cause.of(message))
+                raise self._cause.of(message)
         return message
 
     def _adopt(self, message: NewPool, descriptor: int) -> None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from edge_runtime.clock import Clock
-from edge_runtime.errors import EdgeError, RawText, SourceError, Text
+from edge_runtime.errors import EdgeError, RawText, SourceError
 from edge_runtime.raw import Frame
 from edge_runtime.sources.base import BaseSource, Source
 from edge_runtime.urls import error_text
@@ -29,13 +29,14 @@ class SharedReading:
         self.source = source
         self.changed = threading.Condition()
         self.is_open = False
-        self.failure: Text | None = None
+        self.failure: SourceError | None = None
         self.has_ended = False
         self.views: list[SharedView] = []
         self.busy_since_s: float | None = None
         self.ended = threading.Event()  # its thread has let go of the source
         self._clock = clock
         self._begin = begin
+        self._ended_s = 0.0
 
     def start(self) -> None:
         """Open and read, in a thread of its own."""
@@ -54,6 +55,14 @@ class SharedReading:
             self.views.append(view)
             return True
 
+    @property
+    def has_to_wait(self) -> bool:
+        """Whether what failed must not be tried again yet, by whichever stream."""
+        failure = self.failure
+        if failure is None:
+            return False
+        return self._clock.monotonic() < self._ended_s + failure.wait_at_least_s
+
     def hangs(self, limit_s: float) -> bool:
         """Say whether a call of the source has hung for so long."""
         since_s = self.busy_since_s
@@ -69,10 +78,12 @@ class SharedReading:
             while self.views and self._hand_on(self._guarded(self.source.read)):
                 pass
             self._end(None)
+        except SourceError as error:
+            self._end(error)
         except EdgeError as error:
-            self._end(error.text)
+            self._end(SourceError(error.text))
         except Exception as error:
-            self._end(RawText(error_text(error)))
+            self._end(SourceError(RawText(error_text(error))))
             raise  # a defect: the thread's hook tells its traceback
         finally:
             with contextlib.suppress(EdgeError, OSError):
@@ -96,8 +107,9 @@ class SharedReading:
             self.changed.notify_all()
         return True
 
-    def _end(self, failure: Text | None) -> None:
+    def _end(self, failure: SourceError | None) -> None:
         with self.changed:
+            self._ended_s = self._clock.monotonic()
             self.failure, self.has_ended = failure, failure is None
             self.changed.notify_all()
 
@@ -124,6 +136,8 @@ class SharedSource:
         with self._lock:
             reading = self._reading
             if reading is not None:
+                if reading.has_to_wait:
+                    return reading
                 if not reading.hangs(self._hang_limit_s) and reading.takes(view):
                     return reading
                 if not reading.ended.wait(CLOSING_S):
@@ -197,7 +211,8 @@ class SharedView(BaseSource[Frame]):
 
     def _check_failure(self, reading: SharedReading) -> None:
         if reading.failure is not None:
-            raise SourceError(reading.failure)
+            failure = reading.failure
+            raise SourceError(failure.text, wait_at_least_s=failure.wait_at_least_s)
 
     def _release(self) -> None:
         if self._reading is not None:

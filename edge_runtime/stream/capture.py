@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.clock import Clock
-from edge_runtime.errors import EMPTY, EdgeError, Text
+from edge_runtime.errors import EMPTY, EdgeError, SourceError, Text
 from edge_runtime.sources.base import Source
 from edge_runtime.stream.crash_guard import WorksFor, nobody
 from edge_runtime.stream.health import LastFault
@@ -114,16 +114,18 @@ class Capture:
     def _run(self, attempt: Attempt) -> None:
         self._works_for(self._task.name)
         while attempt.current and not self._stopping.is_set():
+            least_s = 0.0
             try:
                 if self._capture(attempt):
                     return
             except Exception as error:
+                least_s = error.wait_at_least_s if isinstance(error, SourceError) else 0.0
                 if attempt.current:
                     self._degrade(describe(error), error)
             finally:
                 close_quietly(attempt.source)
             if attempt.current:
-                self._stopping.wait(self._backoff.next_s())
+                self._stopping.wait(max(least_s, self._backoff.next_s()))
                 self._task.health.restarts += 1
 
     def _capture(self, attempt: Attempt) -> bool:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from edge_runtime.daemon.status_socket import ask
 from edge_runtime.practice.brokers import BrokerAccount, password_line
 from support.broker import Mosquitto, free_port
 from support.certificates import Authority
 from support.daemon import Daemon, Ear
 from support.proxy import Proxy
 from support.road import head, stream, synthetic
+from support.rtsp_camera import RtspCamera
 from support.waiting import until
 
 
@@ -45,6 +48,27 @@ def test_health_names_the_camera_that_is_not_there(daemon: Callable[..., Daemon]
     assert health["streams"]["gate"]["state"] == "degraded"
     assert "/dev/video63" in health["streams"]["gate"]["reason"]
     assert len(json.dumps(health, separators=(",", ":"))) < 1024
+
+
+def test_a_refused_login_is_left_alone_for_long_and_a_corrected_one_is_tried_at_once(
+    daemon: Callable[..., Daemon], mosquitto: Mosquitto
+) -> None:
+    with RtspCamera() as camera:
+        camera.login, camera.password = "digest", "other"
+        run = daemon(stream("gate", f'{{ kind = "camera", device = "{camera.url}" }}'))
+        process = run.start()
+        until(lambda: "the daemon tries every 5 minutes only" in run.text(), "the reason")
+        refused = camera.refused_logins
+        run.config.write_text(run.config.read_text().replace("secret", "other"))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: state_of_gate(run) == "running", "pictures", within_s=60)
+        assert run.stop() == 0
+    assert camera.refused_logins == refused
+
+
+def state_of_gate(run: Daemon) -> str:
+    told = ask(run.state)
+    return str(told["streams"]["gate"].get("state")) if told else ""
 
 
 Closing = contextlib.ExitStack

@@ -38,7 +38,7 @@ class RtspCamera:
     `login`: "", basic, digest, or sha256, which FFmpeg does not know; the user is guard, with
     `password`. `statuses`: a status in place of a method's answer. `udp_only`, `tcp_only`: the
     other transport is refused. `description`: another session description. `page`: a web page
-    answers. `met`: how many connections were taken.
+    answers. `met`: how many connections were taken, `refused_logins`: how many wrong ones came.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class RtspCamera:
         self.udp_only = self.tcp_only = False
         self.description = DESCRIPTION
         self.page = False
-        self.met = 0
+        self.met = self.refused_logins = 0
         self.requests: list[str] = []
         self.asked = threading.Event()
         self._period_s = 1.0 / rate_fps
@@ -161,6 +161,7 @@ class RtspCamera:
         if method in self.statuses:
             return self.statuses[method]
         if self.login and method != "OPTIONS" and not self._is_known(method, headers):
+            self.refused_logins += "authorization" in headers
             return 401
         over_tcp = "TCP" in headers.get("transport", "TCP")
         if method == "SETUP" and (self.udp_only if over_tcp else self.tcp_only):

@@ -10,6 +10,7 @@ import pytest
 
 from edge_runtime.clock import Clock, SystemClock
 from edge_runtime.daemon.watchdog import CAPTURE_LIMIT_S, INFERENCE_LIMIT_S, stall_reason
+from edge_runtime.errors import SourceError
 from edge_runtime.infer.base import Backend
 from edge_runtime.infer.pool import Pool
 from edge_runtime.model.runner import RunnerCache
@@ -115,6 +116,30 @@ def test_a_source_that_fails_is_degraded_with_its_reason_and_comes_back() -> Non
         assert task.health.last_fault is not None
         assert "the camera is gone" in task.health.last_fault.reason
         assert len(made.results.of("road")) == 20
+
+
+class Refusing(SyntheticSource):
+    """A source that cannot be opened; counts how often that was tried."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(drawn(1), CLOCK)
+        self.tries = 0
+        self._wait_s = wait_s
+
+    def open(self) -> None:
+        self.tries += 1
+        raise SourceError("it refuses", wait_at_least_s=self._wait_s)
+
+
+def test_what_asks_to_be_left_alone_is_not_tried_as_often_as_others() -> None:
+    with bench() as made:
+        patient, other = Refusing(300.0), Refusing(0.0)
+        for name, source in (("gate", patient), ("road", other)):
+            capture = make_capture(made.task(name), lambda source=source: source, CLOCK)
+            made.captures.append(capture)
+            capture.start()
+        until(lambda: other.tries >= 5, "tries")
+        assert patient.tries == 1
 
 
 def test_a_source_that_hangs_is_left_behind_and_another_stream_never_waits(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from edge_runtime.errors import SourceError, Text
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.language import Language
 from edge_runtime.options import CameraOptions
+from edge_runtime.sources.base import UNAUTHORISED_WAIT_S
 from edge_runtime.sources.camera import CameraSource
 from edge_runtime.sources.isolated import IsolatedSource
 from edge_runtime.sources.known_cause import KnownCause
@@ -47,7 +49,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def cause(url: str, transport: str = "tcp") -> str:
     """Return what is found when a camera is asked."""
     options = CameraOptions(url, open_timeout_s=2.0, transport=transport)  # type: ignore[arg-type]
-    found = why_no_video(options, CLOCK)
+    found = why_no_video(options, CLOCK).text
     said = str(found)
     assert said.startswith(options.place)
     assert found.localized(Language("vi")) != said
@@ -188,16 +190,38 @@ def test_a_camera_is_asked_once_and_its_cause_stays(served: RtspCamera) -> None:
     assert met[1] - met[0] < met[0]  # the second time without questions
 
 
+@pytest.mark.parametrize("login", ["digest", "basic"])
+def test_a_wrong_password_is_given_once_a_try_and_tries_are_minutes_apart(
+    login: str, served: RtspCamera
+) -> None:
+    served.login, served.password = login, "other"
+    children = ChildFactory(("numpy", "cv2"))
+    source = IsolatedSource(CameraOptions(served.url), CLOCK, children, slots=4)
+    refused = [0]
+    for _ in range(3):
+        with pytest.raises(SourceError, match="every 5 minutes only") as error:
+            source.open()
+        assert error.value.wait_at_least_s == UNAUTHORISED_WAIT_S
+        refused.append(served.refused_logins)
+        source.close()
+    assert [now - before for before, now in pairwise(refused)] == [2, 1, 1]
+    served.password = "secret"
+    source.open()
+    assert source.read() is not None
+    source.close()
+    children.close()
+
+
 def test_a_cause_is_forgotten_where_pictures_come() -> None:
     from edge_runtime.sources.capture_messages import SourceFailed
 
     known = KnownCause(CLOCK)
     asked = SourceFailed(Text("it refuses"), gave_no_video=True, was_asked=True)
     plain = SourceFailed(Text("no video"), gave_no_video=True)
-    assert known.of(asked) == known.of(plain) == "it refuses"
-    assert known.of(SourceFailed(Text("no route"))) == "no route"
+    assert known.of(asked).text == known.of(plain).text == "it refuses"
+    assert known.of(SourceFailed(Text("no route"))).text == "no route"
     known.forget()
-    assert known.of(plain) == "no video"
+    assert known.of(plain).text == "no video"
 
 
 # What strangers say

@@ -13,6 +13,7 @@ from edge_runtime.errors import SourceError
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.options import CameraOptions
 from edge_runtime.raw import Frame
+from edge_runtime.sources.base import UNAUTHORISED_WAIT_S
 from edge_runtime.sources.isolated import IsolatedSource
 from edge_runtime.sources.shared import SharedSource, SharedView
 from support.media import read_some
@@ -72,6 +73,19 @@ def same_picture(one: SharedView, other: SharedView) -> bool:
             if before is not frame and np.shares_memory(before.image, frame.image):
                 return True
     return False
+
+
+def test_a_refused_login_is_given_once_for_all_streams(
+    served: RtspCamera, shared: SharedSource
+) -> None:
+    served.login, served.password = "digest", "other"
+    views = [shared.view() for _ in range(3)]
+    for view in views:  # one after the other: each is told what the first has met
+        with pytest.raises(SourceError, match="refuses the user name") as told:
+            view.open()
+        assert told.value.wait_at_least_s == UNAUTHORISED_WAIT_S
+        view.close()
+    assert served.refused_logins == 2  # FFmpeg's, and that of the question why
 
 
 def test_a_stream_that_takes_nothing_stops_no_other(shared: SharedSource) -> None:

@@ -16,6 +16,9 @@ PAGES = ("text/html", "application/xhtml+xml", "text/plain", "application/json")
 class HttpQuestions(CameraQuestions):
     """GET: what a camera that gives MJPEG over HTTP answers."""
 
+    def check_login(self) -> None:
+        self._accepted(self._connection.get())
+
     def why(self) -> Text:
         answer = self._accepted(self._connection.get())
         kind = answer.header("content-type").partition(";")[0].strip().lower()

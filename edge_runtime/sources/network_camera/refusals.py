@@ -6,20 +6,27 @@ from collections.abc import Sequence
 
 from edge_runtime.errors import Text
 from edge_runtime.options import CameraOptions
+from edge_runtime.sources.base import UNAUTHORISED_WAIT_S
 from edge_runtime.sources.network_camera.address import CameraAddress
 from edge_runtime.sources.network_camera.connection import Answer, CameraConnection
 from edge_runtime.sources.network_camera.login import authorization, schemes
 from edge_runtime.urls import shown_path, shown_url
 
+UNAUTHORISED = 401
 BUSY = (453, 503)
+LATER = Text(
+    "the daemon tries every {minutes:g} minutes only, as many cameras lock out who tries often",
+    minutes=UNAUTHORISED_WAIT_S / 60,
+)
 
 
 class NoVideo(Exception):  # noqa: N818 - it is what was looked for
-    """Carries the cause to where it is told."""
+    """Carries the cause to where it is told. `is_unauthorised`: it wants (another) login."""
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, *, is_unauthorised: bool = False) -> None:
         super().__init__(text)
         self.text = text
+        self.is_unauthorised = is_unauthorised
 
 
 class CameraQuestions:
@@ -37,15 +44,19 @@ class CameraQuestions:
         """Return the cause. Raises NoVideo with it, too, and what CameraConnection raises."""
         raise NotImplementedError
 
+    def check_login(self) -> None:
+        """Ask as little as shows whether the login is taken. Raises as `why` does."""
+        raise NotImplementedError
+
     def _accepted(self, answer: Answer) -> Answer:
         """Return an answer that is no refusal. Raises NoVideo with what a refusal means."""
         if 200 <= answer.status < 300:
             return answer
-        raise NoVideo(self._refusal(answer))
+        raise NoVideo(self._refusal(answer), is_unauthorised=answer.status == UNAUTHORISED)
 
     def _refusal(self, answer: Answer) -> Text:
         camera, status = self._camera, answer.status
-        if status == 401:
+        if status == UNAUTHORISED:
             return self._unauthorised(answer.all("www-authenticate"))
         if status == 403:
             return Text(
@@ -86,20 +97,23 @@ class CameraQuestions:
         if not login:
             return Text(
                 "{camera}: asks for user name and password (401), and the URL has none; write "
-                "{scheme}://user:password@… in it",
+                "{scheme}://user:password@… in it; {later}",
                 camera=self._camera,
                 scheme=self._address.scheme,
+                later=LATER,
             )
         if authorization(challenges, login, "", "") is None:
             return Text(
                 "{camera}: takes passwords by {schemes} alone, which cannot be done here; set its "
-                "RTSP (HTTP) authentication to digest (MD5) or basic",
+                "RTSP (HTTP) authentication to digest (MD5) or basic; {later}",
                 camera=self._camera,
                 schemes=schemes(challenges) or "?",
+                later=LATER,
             )
         return Text(
-            "{camera}: refuses the user name or the password (401); correct them: in the URL "
-            "write %23 for '#', %2F for '/', %3F for '?', %40 for '@', %25 for '%'. Some cameras "
-            "have accounts of their own for RTSP, and lock out who tries too often",
+            "{camera}: refuses the user name or the password (401); {later}; correct them: in the "
+            "URL write %23 for '#', %2F for '/', %3F for '?', %40 for '@', %25 for '%'. Some "
+            "cameras have accounts of their own for RTSP",
             camera=self._camera,
+            later=LATER,
         )

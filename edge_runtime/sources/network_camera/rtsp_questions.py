@@ -32,10 +32,12 @@ class RtspQuestions(CameraQuestions):
         self._clock = clock
         self._base = f"{address.scheme}://{address.authority}{address.target}"
 
+    def check_login(self) -> None:
+        self._described()
+
     def why(self) -> Text:
-        self._connection.send_options(self._base)
-        answer = self._connection.request("DESCRIBE", self._base, "Accept: application/sdp")
-        video = self._video(self._accepted(answer))
+        answer = self._described()
+        video = self._video(answer)
         base = answer.header("content-base") or answer.header("content-location") or self._base
         target = sdp.control_url(base, video.control)
         if self._options.transport == "udp":
@@ -46,6 +48,11 @@ class RtspQuestions(CameraQuestions):
             self._play(target, base, TCP_TRANSPORT)
             media = self._connection.listen(LISTEN_S, RTP_CHANNEL)
         return self._of_media(video, media)
+
+    def _described(self) -> Answer:
+        self._connection.send_options(self._base)
+        described = self._connection.request("DESCRIBE", self._base, "Accept: application/sdp")
+        return self._accepted(described)
 
     def _video(self, answer: Answer) -> sdp.Track:
         found = sdp.tracks(answer.body)

@@ -5,9 +5,12 @@ FFmpeg and OpenCV say no more than that it could not be opened.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge_runtime.clock import Clock
-from edge_runtime.errors import Text, because
+from edge_runtime.errors import EMPTY, Text, because
 from edge_runtime.options import CameraOptions
+from edge_runtime.sources.base import NoVideoError
 from edge_runtime.sources.network_camera.address import CameraAddress, why_unreached
 from edge_runtime.sources.network_camera.connection import (
     TLS,
@@ -23,26 +26,50 @@ from edge_runtime.sources.network_camera.rtsp_questions import RtspQuestions
 ANSWER_S = 4.0
 
 
-def why_no_video(options: CameraOptions, clock: Clock) -> Text:
+def why_no_video(options: CameraOptions, clock: Clock) -> NoVideoError:
     """Ask a camera that FFmpeg could not open, for at most DIAGNOSIS_S, and say what was found."""
+    return asked(options, clock, lambda questions: questions.why())
+
+
+def check_login(options: CameraOptions, clock: Clock) -> None:
+    """Raise NoVideoError where a camera that has refused the login still does: asked once.
+
+    FFmpeg and the questions why it failed would be two wrong passwords more.
+    """
+
+    def ask(questions: CameraQuestions) -> Text:
+        questions.check_login()
+        return EMPTY
+
+    found = asked(options, clock, ask)
+    if found.is_unauthorised:
+        raise found
+
+
+def asked(
+    options: CameraOptions, clock: Clock, ask: Callable[[CameraQuestions], Text]
+) -> NoVideoError:
+    """Connect to a camera, ask, and return what was found."""
     address = CameraAddress.of(options.url)
     answer_s = min(ANSWER_S, options.open_timeout_s)
+    is_unauthorised = False
     try:
         connection = CameraConnection(address, clock, answer_s)
     except OSError as error:
-        return why_unreached(options.url, error, answer_s)
+        return NoVideoError(why_unreached(options.url, error, answer_s), was_asked=True)
     with connection:
         try:
             connection.encrypt()
-            return questions(options, address, connection, clock).why()
+            text = ask(questions(options, address, connection, clock))
         except NoVideo as found:
-            return found.text
+            text, is_unauthorised = found.text, found.is_unauthorised
         except OtherProtocolError as error:
-            return other_protocol(options.place, address, error.protocol)
+            text = other_protocol(options.place, address, error.protocol)
         except OSError as error:
+            text = no_answer(options.place, connection.method, error, answer_s)
             if connection.method == TLS:
-                return no_encryption(options.place, address.scheme)
-            return no_answer(options.place, connection.method, error, answer_s)
+                text = no_encryption(options.place, address.scheme)
+    return NoVideoError(text, was_asked=True, is_unauthorised=is_unauthorised)
 
 
 def questions(
