@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_runtime.framing.causes import Cause
 from edge_runtime.framing.layout import Payload
 from edge_runtime.framing.rows import BaseFraming, Reason, RowBuffer, RowRun, Stage
 from edge_runtime.options import BinaryOptions
@@ -31,6 +32,9 @@ class BinaryFraming(BaseFraming):
     def reset(self) -> None:
         self._buffer = b""
         self._is_in_step = False
+
+    def cause(self) -> Cause | None:
+        return super().cause() or self._payload.cause()
 
     def feed(self, data: bytes) -> list[RowRun]:
         buffer = self._buffer + data

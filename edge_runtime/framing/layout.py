@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
+from edge_runtime.errors import Text
+from edge_runtime.framing.causes import Cause
 from edge_runtime.framing.checks import CHECKS
 from edge_runtime.options import BinaryLayout
 from edge_runtime.raw import Doubles
+
+ENOUGH_REFUSED = 2  # a check of 16 bits fits one frame in 65,536 by chance
 
 
 class Payload:
@@ -16,6 +22,7 @@ class Payload:
         self.check = CHECKS[options.check]
         self.max_bytes = options.payload_bytes
         self._options = options
+        self._refused: deque[tuple[bytes, bytes]] = deque(maxlen=ENOUGH_REFUSED)
         self._names = [f"f{i}" for i in range(len(options.fields))]
         self._dtype = row_dtype(options)
         self._row_bytes = options.row_bytes  # counted anew at each look, and each frame looks
@@ -33,8 +40,30 @@ class Payload:
 
     def is_intact(self, covered: bytes, check: bytes) -> bool:
         """Say whether the bytes are as the sensor sent them."""
-        order = self._options.endian
-        return self.check.of(covered) == int.from_bytes(check, order)
+        if self.check.of(covered) == int.from_bytes(check, self._options.endian):
+            self._refused.clear()
+            return True
+        self._refused.append((covered, check))
+        return False
+
+    def cause(self) -> Cause | None:
+        """Return which other check the latest frames bear, where that is a known one."""
+        if len(self._refused) < ENOUGH_REFUSED:
+            return None
+        for name, check in CHECKS.items():
+            if check.size == self.check.size and all(
+                check.of(covered) == int.from_bytes(told, self._options.endian)
+                for covered, told in self._refused
+            ):
+                return Cause(
+                    Text(
+                        "the frames bear the check {found}, not {wanted}",
+                        found=name,
+                        wanted=self._options.check,
+                    ),
+                    Text('set check = "{found}"', found=name),
+                )
+        return None
 
     def decode(self, parts: list[bytes]) -> Doubles:
         """Return the rows of several payloads as (n, channels)."""

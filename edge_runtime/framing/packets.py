@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from edge_runtime.framing.causes import Cause
 from edge_runtime.framing.layout import Payload
 from edge_runtime.framing.rows import BaseFraming, Reason, RowBuffer, RowRun, Stage
 from edge_runtime.framing.splitter import Splitter
@@ -29,6 +30,9 @@ class PacketFraming(BaseFraming):
                 self._splitter = Splitter(b"\0", longest + longest // 254 + 1, self._stage.lose)
             case _:
                 assert_never(options)
+
+    def cause(self) -> Cause | None:
+        return super().cause() or self._payload.cause()
 
     def feed(self, data: bytes) -> list[RowRun]:
         for packet in self._splitter.pieces(data):

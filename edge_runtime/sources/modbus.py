@@ -47,6 +47,7 @@ class Poller:
         self._seat: BusSeat | None = None
         self._due_s = 0.0
         self._failed_s: float | None = None  # since when no poll has given a value
+        self._refused = 0  # the exception that the latest poll ended with
 
     def open(self) -> None:
         """Open the port, or join those who have it open, and ask as soon as its line is silent."""
@@ -55,6 +56,7 @@ class Poller:
         self._due_s = self._clock.monotonic()
         self._late = seat.exchange.late
         self._failed_s = self._due_s
+        self._refused = 0
 
     def close(self) -> None:
         """Leave the port to the others, and close it where there are none."""
@@ -86,7 +88,7 @@ class Poller:
             return None
         if self.rows.reason:
             return Cause(self.rows.reason, Text("check the registers' scale, min and max"))
-        if code := self._poll.exception:
+        if code := self._poll.exception or self._refused:  # a poll that has begun knows of none
             return Cause(Text("the device {refused}", refused=refusal(code)), advice(code))
         return self._lateness(seat) or self._why_unanswered(seat)
 
@@ -141,6 +143,7 @@ class Poller:
     def _conclude(self, seat: BusSeat) -> None:
         seat.bus.end_turn(seat)
         self._is_polling = False
+        self._refused = self._poll.exception
         values, why = self._poll.row()
         failures = self._poll.failures
         if len(why) < len(values):

@@ -13,7 +13,9 @@ import pytest
 from edge_runtime.clock import SystemClock
 from edge_runtime.doctor.serial_port import look_at
 from edge_runtime.options import (
+    BinaryOptions,
     ColumnOptions,
+    FieldOptions,
     FramingOptions,
     LinesOptions,
     ModbusOptions,
@@ -36,6 +38,7 @@ from support.uart import read_at
 
 LINES = LinesOptions((ColumnOptions("level", "m"),))
 NMEA = NmeaOptions()
+FRAMES = BinaryOptions((FieldOptions("x"),), sync="aa55", check="crc16-xmodem")
 MODBUS = ModbusOptions((RegisterOptions("v", address=0),), every_s=0.05, timeout_s=0.1)
 
 Plant = Callable[[SerialDevice], AbstractContextManager[None]]
@@ -56,6 +59,12 @@ def line_of(number: int, *, echoes: bool = False, spoil: bool = False) -> Plant:
 
 def refusing(device: SerialDevice) -> AbstractContextManager[None]:
     return repeating(ModbusLine(device, [ModbusSlave(device)]).step)
+
+
+def busy(device: SerialDevice) -> AbstractContextManager[None]:
+    slave = ModbusSlave(device)
+    slave.answer = lambda function, _address, _count: bytes((function | 0x80, 6))  # type: ignore[method-assign]
+    return repeating(ModbusLine(device, [slave]).step)
 
 
 def talkative(device: SerialDevice) -> AbstractContextManager[None]:
@@ -85,9 +94,14 @@ FAULTS: dict[str, tuple[FramingOptions, Plant, str]] = {
     "an echo": (MODBUS, line_of(9, echoes=True), "only our own requests come back (an echo"),
     "damaged answers": (MODBUS, line_of(1, spoil=True), "its answers are damaged"),
     "a register that is not there": (MODBUS, refusing, "exception 2 (illegal data address)"),
+    "a busy device": (MODBUS, busy, "exception 6 (the device is busy)"),
+    "another check": (
+        FRAMES, sending(bytes.fromhex("aa55") + with_crc(bytes((7, 0)), "crc16-modbus")),
+        "the frames bear the check crc16-modbus, not crc16-xmodem",
+    ),
     "NMEA on a port of Modbus": (MODBUS, talkative, "NMEA sentences come (GPGSV)"),
 }  # fmt: skip
-QUICK = ("another baud", "an echo")
+QUICK = ("another baud", "an echo", "a busy device", "another check")
 
 
 @pytest.fixture
