@@ -13,6 +13,8 @@ from edge_runtime.board.open_files import name_of_group, others_with
 from edge_runtime.doctor.base import CheckContext, Finding
 from edge_runtime.doctor.unit import has_drop_in, lets_open, loaded_unit, number_of
 
+GROUP_MAY = stat.S_IRGRP | stat.S_IWGRP
+
 
 def blocked_by_unit(context: CheckContext, check: str, kind: str, path: Path) -> Finding | None:
     """Say what keeps the service from opening a device that is there.
@@ -72,16 +74,19 @@ def not_listed(context: CheckContext, check: str, path: Path, number: int) -> Fi
 
 def not_allowed(context: CheckContext, check: str, path: Path) -> Finding:
     """Say that the service's user may not open a device."""
-    return Finding(
-        check,
-        "failed",
-        context.text("{device}: the user of the service may not open it", device=path),
-        context.text(
-            "Add the user to the group: `sudo usermod -aG {group} edge-runtime`, then `sudo "
-            "systemctl restart edge-runtime`.",
-            group=group_name(path),
-        ),
+    advice = context.text(
+        "Add the user to the group: `sudo usermod -aG {group} edge-runtime`, then `sudo "
+        "systemctl restart edge-runtime`.",
+        group=group_name(path),
     )
+    if path.stat().st_mode & GROUP_MAY != GROUP_MAY:
+        advice = context.text(
+            "Its group may not either (`ls -l {device}`): a udev rule has to give it mode 660, and "
+            "a group such as video or dialout.",
+            device=path,
+        )
+    text = context.text("{device}: the user of the service may not open it", device=path)
+    return Finding(check, "failed", text, advice)
 
 
 def held(context: CheckContext, check: str, device: str) -> Finding:
