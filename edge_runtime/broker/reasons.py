@@ -6,6 +6,7 @@ import socket
 import ssl
 from typing import Any
 
+from edge_runtime.broker.who_answers import NO_TLS
 from edge_runtime.errors import EdgeError, RawText, Text, located, row
 from edge_runtime.language import N_
 from edge_runtime.urls import error_text
@@ -63,6 +64,9 @@ NETWORK_SAYS: tuple[tuple[type[OSError], str], ...] = (
     (TimeoutError, N_("no answer in time; check the network, a firewall, the address")),
 )
 
+# At TLS's first words: whoever is there may speak no TLS.
+HANGS_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError)
+
 # X509_V_ERR_… of <openssl/x509_vfy.h>
 NOT_YET_VALID = 9
 EXPIRED = 10
@@ -115,7 +119,10 @@ FAILURE = 0x80  # reason codes from here on are refusals (MQTT 5, section 2.4)
 
 
 class LinkError(EdgeError):
-    """There is no link. `answered`: the broker itself said so, by `code` where it gave one."""
+    """There is no link. `answered`: the broker itself said so, by `code` where it gave one.
+
+    `is_unclear`: who is there may be no such broker, which `who_answers` may tell.
+    """
 
     def __init__(
         self,
@@ -124,12 +131,14 @@ class LinkError(EdgeError):
         *,
         code: int = 0,
         answered: bool = True,
+        is_unclear: bool = False,
         wait_at_least_s: float = 0.0,
         **values: Any,
     ) -> None:
         super().__init__(english, **values)
         self.code = code
         self.answered = answered
+        self.is_unclear = is_unclear
         self.wait_at_least_s = wait_at_least_s
 
 
@@ -156,14 +165,18 @@ def says(code: int) -> Text:
     return Text("reason 0x{code:02x}", code=code) if code else Text("it gave no reason")
 
 
+def of_our_certificate(alert: str) -> Text | None:
+    """Return what a broker says of our certificate, by what TLS said; None: nothing."""
+    return next((Text(text) for words, text in ALERTS.items() if words in alert), None)
+
+
 def closed_unanswered(address: str, alert: str, *, tls: bool, certified: bool) -> LinkError:
     """Return the error of a connection that ended before its CONNACK; `alert`: what TLS said.
 
     A broker that does not like our certificate may close before its alert can be read.
     """
-    for words, text in ALERTS.items():
-        if words in alert:
-            return LinkError(text)
+    if (refusal := of_our_certificate(alert)) is not None:
+        return LinkError(refusal)
     text = N_("{address}: the connection was closed instead of an answer to CONNECT")
     if tls and certified:
         text = N_(
@@ -175,13 +188,13 @@ def closed_unanswered(address: str, alert: str, *, tls: bool, certified: bool) -
             "{address}: the connection was closed instead of an answer to CONNECT; does it ask "
             "for a client certificate (broker.cert_file)?"
         )
-    return LinkError(text, address=address, answered=False)
+    return LinkError(text, address=address, answered=False, is_unclear=True)
 
 
 def unreachable(error: Exception, address: str, *, clock_trusted: bool) -> LinkError:
     """Return the error of a connection that could not be opened."""
     why = why_unreachable(error, clock_trusted=clock_trusted)
-    return LinkError(located(address, why))
+    return LinkError(located(address, why), is_unclear=isinstance(error, HANGS_UP))
 
 
 def why_unreachable(error: Exception, *, clock_trusted: bool) -> Text:
@@ -191,9 +204,7 @@ def why_unreachable(error: Exception, *, clock_trusted: bool) -> Text:
     if isinstance(error, ssl.SSLError):
         why = getattr(error, "reason", None) or str(error)
         if why == "WRONG_VERSION_NUMBER":
-            return Text(
-                "does not speak TLS on this port; correct the port, or write mqtt:// (ws://)"
-            )
+            return NO_TLS
         return Text("TLS failed ({why})", why=openssl_text(why))
     for kind, why in NETWORK_SAYS:
         if isinstance(error, kind):

@@ -21,11 +21,14 @@ from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions, Config
 from edge_runtime.publish.candidates import BrokerCandidate, Candidates
 from edge_runtime.publish.contract import MQTT_5, Identity
+from edge_runtime.publish.dialer import by_address
 from edge_runtime.publish.discover import find_brokers
 from edge_runtime.publish.publish_once import deliver_once
 from edge_runtime.records import Message
 
+LACKS = N_("Results arrive all the same; have it allowed in the broker's settings.")
 COMMAND = "doctor"  # the message goes to `…/reply/doctor`: readers of results ignore it
+LEAST_PACKET_BYTES = 4096  # a birth with its names, the health of some streams: 1 kB each
 ADVICE = {
     0x85: N_(
         "Allow this device its client id in the broker's rules: the doctor uses that of the "
@@ -123,18 +126,28 @@ def deliver(
     except LinkError as error:
         yield undelivered(context, endpoint, error)
         return
-    yield Finding(
-        "message",
-        "ok",
-        context.text(
-            "one message to {topic} was acknowledged after {seconds:.2f} s ({protocol})",
-            topic=topic,
-            seconds=done.took_s,
-            protocol="MQTT 5" if done.protocol == MQTT_5 else "MQTT 3.1.1",
-        ),
+    text = context.text(
+        "one message to {topic} was acknowledged after {seconds:.2f} s ({protocol})",
+        topic=topic,
+        seconds=done.took_s,
+        protocol="MQTT 5" if done.protocol == MQTT_5 else "MQTT 3.1.1",
     )
+    if 0 < done.granted.max_packet_bytes < LEAST_PACKET_BYTES:
+        yield small_packets(context, text, done.granted.max_packet_bytes)
+    else:
+        yield Finding("message", "ok", text)
     for lack in lacking(done.granted):
         yield Finding("broker", "warning", lack.localized(context.language), context.text(LACKS))
+
+
+def small_packets(context: CheckContext, text: str, limit_bytes: int) -> Finding:
+    """Say that not all that this device sends will be taken."""
+    limit = context.text("the broker takes packets of {bytes} bytes at most", bytes=limit_bytes)
+    advice = context.text(
+        "Raise the broker's limit (Mosquitto: max_packet_size) to {bytes} bytes or more.",
+        bytes=LEAST_PACKET_BYTES,
+    )
+    return Finding("message", "warning", f"{text}; {limit}", advice)
 
 
 def undelivered(context: CheckContext, endpoint: Endpoint, error: LinkError) -> Finding:
@@ -145,10 +158,8 @@ def undelivered(context: CheckContext, endpoint: Endpoint, error: LinkError) -> 
             address=endpoint,
             reason=says(error.code),
         )
-    elif not error.answered:
-        text = context.text("{address}: no answer by MQTT", address=endpoint)
     else:
-        text = f"{endpoint}: {error.localized(context.language)}"
+        text = by_address(error, str(endpoint)).localized(context.language)
     advice = ADVICE.get(error.code) or N_(
         "Is it an MQTT broker, and does it ask for a client certificate or a password? Its own "
         "log says why it refuses."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import time
@@ -10,22 +9,24 @@ import time
 from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.broker.reasons import (
     EXPIRED,
+    HANGS_UP,
     NOT_YET_VALID,
     UNKNOWN_CA,
     WRONG_NAME,
     WRONG_PURPOSE,
     LinkError,
     openssl_text,
+    why_unreachable,
 )
 from edge_runtime.broker.tls import context_for
+from edge_runtime.broker.who_answers import await_alert, who_answers
 from edge_runtime.doctor.base import CheckContext, Finding
+from edge_runtime.errors import located
 from edge_runtime.language import N_
 from edge_runtime.options import BrokerOptions
 
 DAY_S = 86_400.0
 SOON_DAYS = 14.0
-# With TLS 1.3 a broker judges our certificate after our handshake is over: its alert comes then.
-ALERT_WAIT_S = 1.0
 
 # What is wrong with the broker's certificate, by OpenSSL's code, and what to do.
 VERIFY = {
@@ -114,26 +115,32 @@ def check_tls(context: CheckContext, broker: BrokerOptions, endpoint: Endpoint) 
     except ssl.SSLCertVerificationError as error:
         return failed(context, endpoint, VERIFY.get(error.verify_code, ANY_OTHER), error)
     except ssl.SSLError as error:
-        return failed(context, endpoint, meaning(error), error)
+        if (texts := meaning(error)) is None:
+            return broke(context, broker, endpoint, error)
+        return failed(context, endpoint, texts, error)
     except OSError as error:
-        return failed(context, endpoint, ANY_OTHER, error)
+        return broke(context, broker, endpoint, error)
     return judge(context, endpoint, version, ssl.cert_time_to_seconds(str(certificate["notAfter"])))
 
 
-def await_alert(tls: ssl.SSLSocket) -> None:
-    """Give the broker time to refuse our certificate. Raises SSLError where it does."""
-    tls.settimeout(ALERT_WAIT_S)
-    with contextlib.suppress(TimeoutError):  # silence: a broker waits for our CONNECT
-        tls.recv(1)
-
-
-def meaning(error: ssl.SSLError) -> tuple[str, str]:
-    """Return text and advice of an error that is not about the broker's certificate."""
+def meaning(error: ssl.SSLError) -> tuple[str, str] | None:
+    """Return what the broker says of our certificate; None: it says nothing of that."""
     reason = error.reason or ""
     for word, texts in ALERTS.items():
         if word in reason:
             return texts
-    return NOT_TAKEN if "ALERT" in reason else ANY_OTHER
+    return NOT_TAKEN if "ALERT" in reason else None
+
+
+def broke(
+    context: CheckContext, broker: BrokerOptions, endpoint: Endpoint, error: OSError
+) -> Finding:
+    """Say why there is no TLS, in the words that the running daemon has for it."""
+    why = why_unreachable(error, clock_trusted=context.clock.now().trusted)
+    if isinstance(error, HANGS_UP):
+        why = who_answers(endpoint, broker.connect_timeout_s) or why
+    text = located(endpoint, why).localized(context.language)
+    return Finding("tls", "failed", text, context.text(ANY_OTHER[1]))
 
 
 def failed(

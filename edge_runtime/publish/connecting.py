@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable
 
 from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.broker.granted import lacking
-from edge_runtime.broker.reasons import RETAIN_NOT_SUPPORTED, UNSUPPORTED_PROTOCOL, LinkError
+from edge_runtime.broker.reasons import (
+    RETAIN_NOT_SUPPORTED,
+    UNSUPPORTED_PROTOCOL,
+    LinkError,
+    of_our_certificate,
+)
+from edge_runtime.broker.tls import context_for
+from edge_runtime.broker.who_answers import alert_of, who_answers
 from edge_runtime.clock import Clock
-from edge_runtime.errors import RawText, Text, row
+from edge_runtime.errors import RawText, Text, located, row
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import MQTT_5, MQTT_311, Identity
 from edge_runtime.publish.link import BrokerLink
@@ -16,23 +25,43 @@ from edge_runtime.publish.waker import Waker
 from edge_runtime.records import Message
 
 DISCONNECT_TIMEOUT_S = 1.0
+ASK_AGAIN_S = 600.0
 
 
 class KnownVersions:
-    """What brokers did with MQTT 5, by address, in the life of this process."""
+    """What brokers did with MQTT 5, by address, in the life of this process.
 
-    def __init__(self) -> None:
+    `patience`: so often no MQTT may come of an address before it is asked what else is there.
+    """
+
+    def __init__(self, patience: int = 0) -> None:
+        self._patience = patience
+        self._unclear: Counter[str] = Counter()
         self._answer: set[str] = set()
         self._close: set[str] = set()
+        self._others: dict[str, tuple[float, Text | None]] = {}
 
     def answered(self, endpoint: Endpoint) -> None:
         """Note that MQTT 5 was answered: a connection that breaks is the network's fault."""
+        self._unclear.pop(str(endpoint), None)
         self._answer.add(str(endpoint))
         self._close.discard(str(endpoint))
 
     def closed(self, endpoint: Endpoint) -> None:
         """Note that MQTT 5 alone was met by closing, before and after 3.1.1 was answered."""
         self._close.add(str(endpoint))
+
+    def found_of(
+        self, endpoint: Endpoint, now_s: float, ask: Callable[[], Text | None]
+    ) -> Text | None:
+        """Return what is there in place of MQTT: asked seldom, as a busy broker is silent, too."""
+        address = str(endpoint)
+        self._unclear[address] += 1
+        asked_s, found = self._others.get(address, (-math.inf, None))
+        if self._unclear[address] > self._patience and now_s >= asked_s + ASK_AGAIN_S:
+            found = ask()
+            self._others[address] = now_s, found
+        return found
 
     def is_known_to_answer(self, endpoint: Endpoint) -> bool:
         """Whether MQTT 5 was ever answered there."""
@@ -73,6 +102,27 @@ class ConnectAttempt:
 
     def open(self, versions: KnownVersions) -> BrokerLink:
         """Return a link on which the broker has answered."""
+        endpoint = self._endpoint
+        try:
+            return self._open(versions)
+        except LinkError as error:
+            if not error.is_unclear or versions.is_known_to_answer(endpoint) or self._give_up():
+                raise
+            found = versions.found_of(endpoint, self._clock.monotonic(), self._who_answers)
+            if found is None:
+                raise
+            raise LinkError(located(endpoint, found)) from None
+
+    def _who_answers(self) -> Text | None:
+        """Return what is there in place of MQTT, or what it has against our certificate."""
+        broker, endpoint = self._broker, self._endpoint
+        found = who_answers(endpoint, broker.connect_timeout_s)
+        if found is not None or not endpoint.tls:
+            return found
+        context = context_for(broker, endpoint.name, clock_trusted=self._clock.now().trusted)
+        return of_our_certificate(alert_of(endpoint, context, broker.connect_timeout_s))
+
+    def _open(self, versions: KnownVersions) -> BrokerLink:
         try:
             return self._with_5(versions)
         except LinkError as error:

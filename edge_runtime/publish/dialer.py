@@ -23,6 +23,7 @@ from edge_runtime.records import Message
 log = logging.getLogger("edge_runtime.publish")
 
 MAX_REPORTED = 512
+UNCLEAR_TRIES = 2  # a network that breaks now and then is no reason to ask for other protocols
 MAX_IN_REASON = 3
 NONE_FOUND = N_("no broker found on the local network; is one announced by mDNS?")
 
@@ -55,7 +56,7 @@ class Dialer:
         self._waker = waker
         self._give_up = give_up
         self._reported: set[str] = set()
-        self._versions = KnownVersions()
+        self._versions = KnownVersions(UNCLEAR_TRIES)
 
     def dial(self) -> BrokerLink:
         """Return an open link. Raises UnreachedError: why each candidate failed, by its address."""

@@ -203,6 +203,7 @@ class BrokerLink:
                     "{address}: connected, but no answer to MQTT's CONNECT",
                     address=self._endpoint,
                     answered=False,
+                    is_unclear=True,
                 )
             self.poll(left_s)
         # Only the handshake's errors are told by paho's log alone; its debug lines cost time.

@@ -126,6 +126,8 @@ class ScriptedBroker:
     def _serve(self, client: Client) -> None:
         with client.sock, contextlib.suppress(OSError):
             while (packet := packets.read_packet(client.sock)) is not None:
+                if packet.kind == packets.CONNECT and packet.flags:
+                    break  # no MQTT: the first byte of TLS
                 self._answer(client, packet)
                 self._tell()
         client.gone = True

@@ -128,7 +128,7 @@ def test_something_else_listens_there(tmp_path: Path) -> None:
         context = surroundings(tmp_path, config=config, clock=SystemClock())
         last = found("broker", context)[-1]
     assert (last.check, last.state) == ("message", "failed")
-    assert last.text.endswith("no answer by MQTT")
+    assert last.text.endswith("connected, but no answer to MQTT's CONNECT")
 
 
 def test_a_broker_that_does_not_let_the_device_write(tmp_path: Path) -> None:
@@ -138,6 +138,14 @@ def test_a_broker_that_does_not_let_the_device_write(tmp_path: Path) -> None:
     assert findings["message"].state == "failed"
     assert "not authorised" in findings["message"].text
     assert "(ACL)" in findings["message"].advice
+
+
+def test_a_broker_that_takes_small_packets_alone(tmp_path: Path) -> None:
+    with broker(tmp_path, "allow_anonymous true\nmax_packet_size 512\n") as made:
+        findings = walked(tmp_path, made.url)
+    assert findings["message"].state == "warning"
+    assert findings["message"].text.endswith("the broker takes packets of 512 bytes at most")
+    assert "max_packet_size" in findings["message"].advice
 
 
 def test_a_wrong_password_is_said_and_not_shown(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ SAME = {"broker", "camera", "{device} (camera)"}
 # Click's name of a type, which is English.
 SPARED = {"{value!r} is not a valid {number_type}.": {("number_type", "")}}
 # What an error is given besides the values of its text.
-OWN = {"LinkError": {"code", "answered", "wait_at_least_s"}}
+OWN = {"LinkError": {"code", "answered", "is_unclear", "wait_at_least_s"}}
 
 
 @pytest.fixture(scope="module")
