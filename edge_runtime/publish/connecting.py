@@ -31,7 +31,8 @@ ASK_AGAIN_S = 600.0
 class KnownVersions:
     """What brokers did with MQTT 5, by address, in the life of this process.
 
-    `patience`: so often no MQTT may come of an address before it is asked what else is there.
+    `patience`: so often no MQTT may come of an address in clear before it is asked what else is
+    there.
     """
 
     def __init__(self, patience: int = 0) -> None:
@@ -58,7 +59,9 @@ class KnownVersions:
         address = str(endpoint)
         self._unclear[address] += 1
         asked_s, found = self._others.get(address, (-math.inf, None))
-        if self._unclear[address] > self._patience and now_s >= asked_s + ASK_AGAIN_S:
+        # Of TLS what is refused is our certificate, more often than not: that is asked at once.
+        is_due = endpoint.tls or self._unclear[address] > self._patience
+        if is_due and now_s >= asked_s + ASK_AGAIN_S:
             found = ask()
             self._others[address] = now_s, found
         return found

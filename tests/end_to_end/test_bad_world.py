@@ -68,7 +68,7 @@ def test_a_refused_login_is_left_alone_for_long_and_a_corrected_one_is_tried_at_
 
 def state_of_gate(run: Daemon) -> str:
     told = ask(run.state)
-    return str(told["streams"]["gate"].get("state")) if told else ""
+    return str(told["streams"].get("gate", {}).get("state")) if told else ""
 
 
 Closing = contextlib.ExitStack
