@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edge_runtime.board.kernel import read
+from edge_runtime.board.open_files import PSEUDO_TERMINALS
 
 UNIT = "edge-runtime.service"
 ASKED = (
@@ -24,7 +25,6 @@ ASKED = (
     "DropInPaths",
 )
 TIMEOUT_S = 10.0
-PSEUDO_TERMINALS = range(136, 144)  # open to each unit whose policy is not `strict`
 
 
 def loaded_unit(root: Path) -> dict[str, str]:
@@ -64,6 +64,7 @@ def lets_open(unit: dict[str, str], device: int, root: Path) -> bool:
     policy, rules = unit.get("DevicePolicy", "auto"), unit.get("DeviceAllow", "").splitlines()
     if policy == "auto" and not rules:
         return True
+    # Each unit whose policy is not `strict` may open them.
     if policy != "strict" and os.major(device) in PSEUDO_TERMINALS:
         return True
     return any(covers(rule, device, root) for rule in rules)

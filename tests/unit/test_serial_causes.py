@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_runtime.board.open_files import others_with
 from edge_runtime.clock import SystemClock
 from edge_runtime.doctor.serial_port import look_at
 from edge_runtime.options import (
@@ -25,6 +26,7 @@ from edge_runtime.options import (
 )
 from edge_runtime.sources.ports import PortError
 from edge_runtime.sources.serial_port import SerialSource
+from support.owners import as_root
 from support.serial_device import (
     ModbusLine,
     ModbusSlave,
@@ -143,6 +145,28 @@ fcntl.flock(held, fcntl.LOCK_EX)
 print(flush=True)
 sys.stdin.read()
 """
+
+
+CONTAINER = """
+mount -t devpts -o newinstance,ptmxmode=666 devpts /dev/pts
+exec python3 -c 'import os, sys; kept = [os.openpty() for _ in range(int(sys.argv[1]) + 1)]
+print(flush=True); sys.stdin.read()' "$1"
+"""
+
+
+@as_root
+def test_a_port_of_the_same_name_in_a_container_is_another_one(device: SerialDevice) -> None:
+    number = device.path.resolve().name
+    with subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", CONTAINER, "sh", number],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as container:  # fmt: skip
+        assert container.stdin is not None
+        assert container.stdout is not None
+        if container.stdout.readline() != b"\n":
+            pytest.skip("no container with terminals of its own can be made here")
+        assert others_with(device.path) == []
+        container.stdin.close()
 
 
 def test_who_holds_a_port_is_named_in_health_as_well(device: SerialDevice) -> None:
