@@ -55,8 +55,9 @@ def why(
 
     import msgspec
 
-    from edge_runtime.decision_log.causes import Question, findings
+    from edge_runtime.decision_log.causes import findings
     from edge_runtime.decision_log.evidence import gathered
+    from edge_runtime.decision_log.explanation import Question
     from edge_runtime.decision_log.log import FOLDER
     from edge_runtime.decision_log.question import asked_moment, asked_span
     from edge_runtime.text_form import encode_english

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.commands import Answer, CommandError
-from edge_runtime.decision_log.causes import Question
+from edge_runtime.decision_log.explanation import Question
 from edge_runtime.decision_log.log import DecisionLog
 from edge_runtime.decision_log.question import (
     DEFAULT_LENGTH,

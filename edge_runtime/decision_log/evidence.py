@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -73,6 +75,16 @@ class KeptDecisions(msgspec.Struct):
         """Return how many frames came to an outcome."""
         places = [OUTCOMES.index(one) for one in outcomes]
         return sum(run.counts[place] for run in self.frames for place in places)
+
+    def label(self, class_id: int) -> str:
+        """Return a class's name; one that is not known is shown as a number."""
+        names = self.facts.names if self.facts is not None else ()
+        return names[class_id] if class_id < len(names) else f"#{class_id}"
+
+    def local(self, at_s: float) -> str:
+        """Return a moment in the stream's own time, as people write it."""
+        zone = self.facts.time_zone if self.facts is not None else ""
+        return f"{datetime.fromtimestamp(at_s, ZoneInfo(zone) if zone else None):%Y-%m-%d %H:%M:%S}"
 
     @property
     def frame_count(self) -> int:

@@ -1,4 +1,4 @@
-"""One cause, as commands print it and programs read it."""
+"""What is asked, and one cause, as commands print it and programs read it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ class Explanation(msgspec.Struct, frozen=True):
     cause: str
     text: Text
     nearness: float = 0.0
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is asked: about which label (empty: any) and which rule (empty: any)."""
+
+    label: str = ""
+    rule: str = ""

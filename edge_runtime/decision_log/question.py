@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from edge_runtime.decision_log.causes import Question, findings
+from edge_runtime.decision_log.causes import findings
 from edge_runtime.decision_log.evidence import gathered
-from edge_runtime.decision_log.explanation import Explanation
+from edge_runtime.decision_log.explanation import Explanation, Question
 from edge_runtime.errors import UsageError
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}

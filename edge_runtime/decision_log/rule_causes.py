@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import msgspec
-
-from edge_runtime.boxes import Point, contains
 from edge_runtime.clock import Stamp
+from edge_runtime.decision_log.channel_causes import threshold
 from edge_runtime.decision_log.evidence import KeptDecisions
 from edge_runtime.decision_log.explanation import Explanation
+from edge_runtime.decision_log.paths import TrackPath, chained, paths_of, stays_in
 from edge_runtime.errors import Text
 from edge_runtime.hours import WeeklyHours
 from edge_runtime.options import (
@@ -25,7 +23,6 @@ from edge_runtime.options import (
 )
 from edge_runtime.options.polygons import LEAVE_MARGIN
 from edge_runtime.rules.area import (
-    bottom_center,
     distance_to_border,
     distance_to_segment,
     signed_distance,
@@ -33,17 +30,6 @@ from edge_runtime.rules.area import (
 
 STEP_S = 60.0  # at which a rule's hours are looked at
 MOST_OF_IT = 0.5
-NEXT_WITHIN_S = 5.0  # after one id ends another is the same thing, if it is near
-NEAR = 0.15  # of the frame
-
-
-class TrackPath(msgspec.Struct, frozen=True):
-    """Where one track stood, frame by frame."""
-
-    id: int
-    class_id: int
-    times_s: list[float]
-    points: list[Point]
 
 
 def rule_findings(evidence: KeptDecisions, label: str, rule: str) -> Iterator[Explanation]:
@@ -89,21 +75,6 @@ def judged(
     ]
     if about:
         yield from JUDGES[type(options)](options, about)
-
-
-def paths_of(evidence: KeptDecisions, label: str) -> list[TrackPath]:
-    """Return where each track stood, those of one label (empty: all)."""
-    names = evidence.facts.names if evidence.facts is not None else ()
-    found: dict[int, TrackPath] = {}
-    for sight in evidence.sights:
-        for one in sight.tracks:
-            name = names[one.class_id] if one.class_id < len(names) else ""
-            if label and name != label:
-                continue
-            path = found.setdefault(one.id, TrackPath(one.id, one.class_id, [], []))
-            path.times_s.append(sight.at_s)
-            path.points.append(bottom_center(one.box))
-    return list(found.values())
 
 
 def switched_off(
@@ -272,121 +243,12 @@ def line(options: LineOptions, paths: list[TrackPath]) -> Iterator[Explanation]:
     )
 
 
-def threshold(options: ThresholdOptions, evidence: KeptDecisions) -> Iterator[Explanation]:
-    """Yield why a channel gave no alarm."""
-    assert evidence.facts is not None
-    channels = evidence.facts.channels
-    runs = [
-        run
-        for run in evidence.channels
-        if run.channel < len(channels) and channels[run.channel] == options.channel
-    ]
-    counted = sum(run.count for run in runs)
-    if not counted or sum(run.missing for run in runs) == counted:
-        yield Explanation(
-            "no_value",
-            Text(
-                "channel {channel} had no value in that time, so that rule '{rule}' could not tell",
-                channel=options.channel,
-                rule=options.name,
-            ),
-            1.0,
-        )
-        return
-    low = min(run.low for run in runs if not math.isnan(run.low))
-    high = max(run.high for run in runs if not math.isnan(run.high))
-    past = (options.above is not None and high > options.above) or (
-        options.below is not None and low < options.below
-    )
-    limits = ", ".join(
-        f"{key} = {value:g}"
-        for key, value in (("above", options.above), ("below", options.below))
-        if value is not None
-    )
-    values = {"channel": options.channel, "low": low, "high": high, "rule": options.name}
-    if past:
-        text = Text(
-            "{channel} lay between {low:g} and {high:g}, past a limit of rule '{rule}' ({limits}), "
-            "but not for min_s = {min_s:g} s without a break, or within cool_down_s = {cool:g} s, "
-            "or the alarm was on already",
-            **values,
-            limits=limits,
-            min_s=options.min_s,
-            cool=options.cool_down_s,
-        )
-        yield Explanation("too_short", text, 0.95)
-        return
-    text = Text(
-        "{channel} lay between {low:g} and {high:g}, within the limits of rule '{rule}' ({limits})",
-        **values,
-        limits=limits,
-    )
-    yield Explanation("within_limits", text, 0.8)
-
-
 JUDGES: dict[type[Any], Callable[[Any, list[TrackPath]], Iterator[Explanation]]] = {
     ZoneOptions: zone,
     LineOptions: line,
     DwellOptions: dwell,
     CountOptions: count,
 }
-
-
-class PathStay(msgspec.Struct, frozen=True):
-    """A time in which a track stood in an area."""
-
-    track: int
-    begin_s: float
-    end_s: float
-    first: Point
-    last: Point
-
-    @property
-    def seconds(self) -> float:
-        """How long."""
-        return self.end_s - self.begin_s
-
-
-def stays_in(polygon: Polygon, path: TrackPath) -> list[PathStay]:
-    """Return a track's stays in an area, without hysteresis."""
-    found: list[PathStay] = []
-    is_inside = False
-    for at_s, point in zip(path.times_s, path.points, strict=True):
-        was_inside, is_inside = (
-            is_inside,
-            contains(polygon, point)
-            or (is_inside and distance_to_border(polygon, point) < LEAVE_MARGIN),
-        )
-        if is_inside and was_inside:
-            found[-1] = msgspec.structs.replace(found[-1], end_s=at_s, last=point)
-        elif is_inside:
-            found.append(PathStay(path.id, at_s, at_s, point, point))
-    return found
-
-
-def chained(stays: list[PathStay]) -> list[PathStay]:
-    """Return the longest row of stays of which each goes on where another id ended."""
-    best: list[PathStay] = []
-    for first in sorted(stays, key=lambda one: one.begin_s):
-        chain = [first]
-        while (following := goes_on(chain[-1], stays)) is not None:
-            chain.append(following)
-        if not best or chain[-1].end_s - chain[0].begin_s > best[-1].end_s - best[0].begin_s:
-            best = chain
-    return best
-
-
-def goes_on(stay: PathStay, stays: list[PathStay]) -> PathStay | None:
-    """Return the stay of another id that begins near where and when one ended."""
-    near = [
-        one
-        for one in stays
-        if one.track != stay.track
-        and -NEXT_WITHIN_S <= one.begin_s - stay.end_s <= NEXT_WITHIN_S
-        and one.end_s > stay.end_s
-        and math.dist(one.first, stay.last) <= NEAR
-    ]
-    return max(near, key=lambda one: one.end_s, default=None)
 
 
 def not_reached(

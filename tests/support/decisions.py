@@ -11,9 +11,9 @@ import numpy as np
 
 from edge_runtime.boxes import Box
 from edge_runtime.clock import ManualClock, Stamp
-from edge_runtime.decision_log.causes import Question, findings
+from edge_runtime.decision_log.causes import findings
 from edge_runtime.decision_log.evidence import gathered
-from edge_runtime.decision_log.explanation import Explanation
+from edge_runtime.decision_log.explanation import Explanation, Question
 from edge_runtime.decision_log.log import DecisionLog
 from edge_runtime.errors import RawText, Text
 from edge_runtime.options import (
@@ -31,8 +31,9 @@ from edge_runtime.options import (
     ZoneOptions,
 )
 from edge_runtime.raw import Samples
-from edge_runtime.records import Detection, Detections
+from edge_runtime.records import NO_MODEL, Detection, Detections
 from edge_runtime.rules.scheduled import RuleSchedule
+from edge_runtime.stream.baseline import effective_rules
 from edge_runtime.stream.build_sensor import build_sensor
 from edge_runtime.stream.build_vision import build_pipeline
 from edge_runtime.stream.decisions import facts_of, note_sample
@@ -381,10 +382,9 @@ def sensor(folder: Path, values: Sequence[float]) -> list[Explanation]:
     log = DecisionLog(folder, clock)
     stream = StreamOptions(NAME, VibrationOptions(), rules=(FLOOD,))
     decisions = log.stream(NAME)
-    decisions.setup(facts_of(StreamSetup(stream, time_zone="UTC")), BEGIN_S)
-    task = build_sensor(
-        stream, None, "auto", Results(), clock, no_limit(clock), decisions=decisions
-    )
+    setup = StreamSetup(stream, limits=effective_rules(stream, NO_MODEL, None), time_zone="UTC")
+    decisions.setup(facts_of(setup), BEGIN_S)
+    task = build_sensor(setup, Results(), clock, no_limit(clock), decisions=decisions)
     for value in values:
         task.offer(Samples(0, np.full((1, 1), value), clock.now(), 0.0, ("acceleration",)))
         clock.advance(1.0)
