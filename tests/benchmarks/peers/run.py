@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 import paho.mqtt.client as mqtt  # noqa: E402
+from environment import install  # noqa: E402
 from paho.mqtt.enums import CallbackAPIVersion  # noqa: E402
 
 from cases import CLIP, HEAD, WEIGHTS  # noqa: E402
@@ -77,16 +78,6 @@ class Count:
     def _note(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         if message.topic.endswith("/detections"):
             self.made_s.add(json.loads(message.payload)["ts"])
-
-
-def install(name: str, folder: Path) -> Path:
-    """Make a peer's environment and return its Python."""
-    python = folder / name / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder / name], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", *PEERS[name]]
-        subprocess.run(pip, check=True, stderr=subprocess.DEVNULL)
-    return python
 
 
 def order(weights: Path, port: int, *, frames: int, every_s: float) -> str:
@@ -153,7 +144,7 @@ def median(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 def measure(folder: Path, broker: Mosquitto) -> dict[str, dict[str, float]]:
     """Return every figure of every peer; the rounds go by turns."""
-    pythons = {name: install(name, folder) for name in PEERS}
+    pythons = {name: install(folder / name, needs) for name, needs in PEERS.items()}
     dressed = folder / "with-metadata.tflite"
     labels = DATA / "models" / "coco_ssd_labelmap.txt"
     subprocess.run(
