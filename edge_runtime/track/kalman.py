@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from edge_runtime.boxes import Box
+from edge_runtime.track.steps import Vector
 
 # The filter's noise, in diagonals of the object's own box: the gains are then the same for a
 # near and a far object. A walker crosses about one diagonal a second.
-JITTER_VARIANCE = 0.06**2
-ACCELERATION_DENSITY = 0.25
+JITTER_VARIANCE = 0.055**2
+ACCELERATION_DENSITY = 0.07
 FIRST_SPEED_VARIANCE = 1.0
 
 
@@ -63,6 +64,11 @@ class BoxFilter:
         self.vx, self.vy, self.at_s = by[0] / dt, by[1] / dt, at_s
         self.p00, self.p01 = JITTER_VARIANCE, JITTER_VARIANCE / dt
         self.p11 = 2.0 * JITTER_VARIANCE / dt**2
+
+    def shift(self, by: Vector) -> None:
+        """Take in that the camera was moved: the thing went on elsewhere in the frame."""
+        self.cx += by[0]
+        self.cy += by[1]
 
     def rest(self, at_s: float) -> None:
         """Stand still from now on."""

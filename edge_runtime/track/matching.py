@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edge_runtime.boxes import Box, area, iou
 from edge_runtime.records import Detection
 from edge_runtime.track.candidate import TrackCandidate
 from edge_runtime.track.kalman import centre_and_size
 
+# What was out of sight in the frame before must fit a box so much better than what was seen there:
+# of two things that cover each other, the box is nearly always of the one in front.
+LOST_OVERLAP = 0.2
+
 # Second chance by distance: at a few frames a second a thing moves further than its own box.
-GATE_SIGMAS = 3.0
+GATE_SIGMAS = 2.0
 GATE_MAX_DIAGONALS = 1.5
-GATE_MAX_GROWTH = 2.5
+GATE_MAX_GROWTH = 1.7
 
 # Two boxes of one class that overlap so much are one object seen twice. Of classes that stand for
 # each other one may well hide part of the other: a car before a bus lies inside of its box.
@@ -40,19 +44,26 @@ class Matching:
         self._free = dict(enumerate(zip(tracks, expected, strict=True)))
 
     def by_overlap(
-        self, seen: dict[int, Detection], min_iou: float, *, confirmed_only: bool = False
+        self, seen: dict[int, Detection], least: float, among: Callable[[TrackCandidate], bool]
     ) -> None:
-        """Match by IoU with the expected box."""
+        """Match by IoU with the expected box, weighted by the score, among some of the tracks.
+
+        The less sure a box is, the better must it fit.
+        """
         pairs = []
         left = self._left(seen)
         for number, (track, expected) in self._free.items():
-            if confirmed_only and not track.id:
+            if not among(track):
                 continue
+            handicap = 0.0 if track.visible else LOST_OVERLAP
             for index, kind, each in left:
-                if kind == track.kind and (overlap := iou(expected, each.xyxy)) >= min_iou:
+                if kind != track.kind:
+                    continue
+                overlap = each.score * iou(expected, each.xyxy)
+                if overlap >= least:
                     if each.class_id not in track.votes:
                         overlap -= OTHER_CLASS_IOU
-                    pairs.append((-overlap, number, index))
+                    pairs.append((handicap - overlap, number, index))
         self._take(pairs)
 
     def by_distance(self, seen: dict[int, Detection], at_s: float) -> None:

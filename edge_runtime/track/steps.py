@@ -18,6 +18,11 @@ def is_outside(x: float, y: float) -> bool:
     return not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0)
 
 
+def moved(box: Box, by: Vector) -> Box:
+    """Return a box somewhere else."""
+    return box[0] + by[0], box[1] + by[1], box[2] + by[0], box[3] + by[1]
+
+
 def shift(before: Box, after: Box) -> Vector:
     """Return how far a thing went. A side that the frame's edge cut off tells nothing of it."""
     return (

@@ -16,12 +16,14 @@ from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.label_groups import NO_GROUPS, LabelGroups
 from edge_runtime.options import TrackOptions
 from edge_runtime.records import Detection, TrackState
+from edge_runtime.track.camera import camera_shift
 from edge_runtime.track.candidate import TrackCandidate
 from edge_runtime.track.leaps import Leaps
 from edge_runtime.track.matching import Matching, is_same_object
+from edge_runtime.track.steps import moved
 
-# A doubtful box must lie where the track is expected (ByteTrack's second threshold).
-LOW_SCORE_MIN_IOU = 0.5
+# A doubtful box must lie where the track is expected: so much of IoU times score.
+DOUBTFUL_OVERLAP = 0.25
 
 # A tentative track dies when this many frames in a row did not show it.
 TENTATIVE_MISSES = 2
@@ -163,13 +165,35 @@ class Tracker:
             for i, seen in enumerate(objects)
             if self._options.low_score <= seen.score < self._high_score
         }
-        expected = [track.motion.box_at(at_s) for track in self._tracks]
-        matching = Matching(self._tracks, expected, kinds)
-        matching.by_overlap(high, self._options.min_iou)
-        matching.by_overlap(low, LOW_SCORE_MIN_IOU, confirmed_only=True)
+        matching = Matching(*self._expected(list(high.values()), at_s), kinds)
+        matching.by_overlap(high, self._options.min_iou, is_confirmed)
+        matching.by_overlap(low, DOUBTFUL_OVERLAP, is_confirmed)
+        matching.by_overlap(high, self._options.min_iou, is_tentative)
         near = len(matching.matched)
         matching.by_distance(high, at_s)
         return matching.matched, list(matching.matched.values())[near:]
+
+    def _expected(
+        self, sure: list[Detection], at_s: float
+    ) -> tuple[list[TrackCandidate], list[Box]]:
+        """Return the tracks that may be seen, and where; a camera that was moved is made up for."""
+        expected = [track.motion.box_at(at_s) for track in self._tracks]
+        there = [
+            box
+            for track, box in zip(self._tracks, expected, strict=True)
+            if track.id and track.visible
+        ]
+        by = camera_shift(there, [seen.xyxy for seen in sure])
+        if by is not None:
+            for track in self._tracks:
+                track.motion.shift(by)
+            expected = [moved(box, by) for box in expected]
+        pairs = [
+            (track, box)
+            for track, box in zip(self._tracks, expected, strict=True)
+            if is_tentative(track) or track.visible or holds(FULL_FRAME, box)
+        ]
+        return [track for track, _ in pairs], [box for _, box in pairs]
 
     def _weigh_evidence(
         self,
@@ -231,6 +255,14 @@ class Tracker:
         for track in ready:
             track.confirm(self._new_id())
         return tuple(track.state() for track in ready)
+
+
+def is_confirmed(track: TrackCandidate) -> bool:
+    return track.id != 0
+
+
+def is_tentative(track: TrackCandidate) -> bool:
+    return track.id == 0
 
 
 def with_id(seen: Detection, track: TrackCandidate | None) -> Detection:

@@ -45,7 +45,7 @@ def test_a_class_that_the_track_never_had_must_overlap_so_much_more() -> None:
     for other, best in ((0.05, 1), (0.0, 0)):
         seen = {0: box(TRUCK, other), 1: box(CAR, -0.1)}
         matching = Matching([track], [track.box], [CAR, CAR])
-        matching.by_overlap(seen, 0.3)
+        matching.by_overlap(seen, 0.2, is_confirmed_or_not)
         assert list(matching.matched) == [best]
 
 
