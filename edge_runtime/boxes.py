@@ -54,8 +54,9 @@ def iou(a: Box, b: Box) -> float:
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0.0 or height <= 0.0:
         return 0.0
-    overlap = width * height
-    return overlap / (area(a) + area(b) - overlap)
+    overlap = width * height  # of boxes that are neither empty nor inverted, or there were none
+    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
+    return overlap / (areas - overlap)
 
 
 def contains(polygon: tuple[Point, ...], point: Point) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from edge_runtime.boxes import Box, iou
 from edge_runtime.track.steps import Vector, moved
@@ -16,16 +17,34 @@ from edge_runtime.track.steps import Vector, moved
 LEAST_TRACKS = 4
 MOST_TRACKS = 8
 
-# Nothing is wrong where boxes touch what is expected and overlap with it so much on average.
-TOUCHES = 0.1
-GOOD_OVERLAP = 0.6
+NOWHERE: Vector = (0.0, 0.0)
 
-# A shift is looked for among boxes that come within so many sides of what is expected. It must
-# better the overlap by so much for each track, and so large a share of them must then find a box.
-REACH_SIDES = 0.5
+# Nothing is wrong where what was matched overlaps so much, on average, with what is expected.
+GOOD_OVERLAP = 0.55
+
+# A shift is looked for among boxes that come within so many sides of what is expected. Two tracks
+# speak for the same one where theirs differ by less than so many sides.
+REACH_SIDES = 1.0
+ALIKE_SIDES = 0.25
+
+# It must better the overlap by so much for each track, and so large a share must then find a box.
 GAIN = 0.2
 FINDS_OVERLAP = 0.3
 FINDS_SHARE = 0.6
+
+
+class Way(NamedTuple):
+    """How far a track's thing would have gone to be one of the boxes."""
+
+    by: Vector
+    width: float
+    height: float
+
+    def agrees(self, by: Vector) -> float:
+        """Return how well it speaks for a shift, 0..1."""
+        off_x = abs(self.by[0] - by[0]) / (ALIKE_SIDES * self.width)
+        off_y = abs(self.by[1] - by[1]) / (ALIKE_SIDES * self.height)
+        return (1.0 - off_x) * (1.0 - off_y) if off_x < 1.0 and off_y < 1.0 else 0.0
 
 
 def camera_shift(expected: Sequence[Box], seen: Sequence[Box]) -> Vector | None:
@@ -34,27 +53,20 @@ def camera_shift(expected: Sequence[Box], seen: Sequence[Box]) -> Vector | None:
     `expected`: where the tracks should be that the frame before showed.
     """
     expected = expected[:MOST_TRACKS]
-    overlaps = [best_overlap(box, seen) for box in expected]
-    touched = [overlap for overlap in overlaps if overlap > TOUCHES]
-    if len(touched) < LEAST_TRACKS or statistics.fmean(touched) > GOOD_OVERLAP:
+    ways = [way for box in expected for other in seen if (way := way_to(box, other)) is not None]
+    if len(expected) < LEAST_TRACKS or not ways:
         return None
-    ways = [
-        centre_shift(box, other)
-        for box in expected
-        for other in seen
-        if iou(widened(box), other) >= TOUCHES
-    ]
-    gain, way = max((gain_of(way, expected, seen), way) for way in ways)
-    if gain < sum(overlaps) + GAIN * len(expected):
+    _, by = max((sum(other.agrees(way.by) for other in ways), way.by) for way in ways)
+    if fit(expected, seen, by) < fit(expected, seen, NOWHERE) + GAIN * len(expected):
         return None
-    return agreed(way, expected, seen)
+    return agreed(by, expected, seen)
 
 
-def agreed(way: Vector, expected: Sequence[Box], seen: Sequence[Box]) -> Vector | None:
-    """Return the median of the shifts that the tracks show near a way, if enough show one."""
+def agreed(by: Vector, expected: Sequence[Box], seen: Sequence[Box]) -> Vector | None:
+    """Return the median of the shifts that the tracks show near one, if enough show one."""
     shifts = []
     for box in expected:
-        overlap, nearest = max((iou(moved(box, way), other), other) for other in seen)
+        overlap, nearest = max((iou(moved(box, by), other), other) for other in seen)
         if overlap > FINDS_OVERLAP:
             shifts.append(centre_shift(box, nearest))
     if len(shifts) < max(LEAST_TRACKS, FINDS_SHARE * len(expected)):
@@ -62,13 +74,16 @@ def agreed(way: Vector, expected: Sequence[Box], seen: Sequence[Box]) -> Vector 
     return statistics.median(x for x, _ in shifts), statistics.median(y for _, y in shifts)
 
 
-def gain_of(way: Vector, expected: Sequence[Box], seen: Sequence[Box]) -> float:
-    """Return the overlaps together, were all tracks shifted so."""
-    return sum(best_overlap(moved(box, way), seen) for box in expected)
+def fit(expected: Sequence[Box], seen: Sequence[Box], by: Vector) -> float:
+    """Return the best overlap of each track, were all shifted so, together."""
+    return sum(max(iou(moved(box, by), other) for other in seen) for box in expected)
 
 
-def best_overlap(box: Box, seen: Sequence[Box]) -> float:
-    return max((iou(box, other) for other in seen), default=0.0)
+def way_to(box: Box, other: Box) -> Way | None:
+    """Return the way to a box that is near enough."""
+    by, width, height = centre_shift(box, other), box[2] - box[0], box[3] - box[1]
+    near = abs(by[0]) < REACH_SIDES * width and abs(by[1]) < REACH_SIDES * height
+    return Way(by, width, height) if near else None
 
 
 def centre_shift(box: Box, other: Box) -> Vector:
@@ -76,8 +91,3 @@ def centre_shift(box: Box, other: Box) -> Vector:
         (other[0] + other[2] - box[0] - box[2]) / 2.0,
         (other[1] + other[3] - box[1] - box[3]) / 2.0,
     )
-
-
-def widened(box: Box) -> Box:
-    by_x, by_y = REACH_SIDES * (box[2] - box[0]), REACH_SIDES * (box[3] - box[1])
-    return box[0] - by_x, box[1] - by_y, box[2] + by_x, box[3] + by_y

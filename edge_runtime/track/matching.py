@@ -45,10 +45,10 @@ class Matching:
 
     def by_overlap(
         self, seen: dict[int, Detection], least: float, among: Callable[[TrackCandidate], bool]
-    ) -> None:
+    ) -> list[float]:
         """Match by IoU with the expected box, weighted by the score, among some of the tracks.
 
-        The less sure a box is, the better must it fit.
+        The less sure a box is, the better must it fit. Return what each pair's overlap was.
         """
         pairs = []
         left = self._left(seen)
@@ -56,15 +56,17 @@ class Matching:
             if not among(track):
                 continue
             handicap = 0.0 if track.visible else LOST_OVERLAP
+            x1, _, x2, _ = expected
             for index, kind, each in left:
-                if kind != track.kind:
+                box = each.xyxy
+                if box[0] >= x2 or box[2] <= x1 or kind != track.kind:
                     continue
-                overlap = each.score * iou(expected, each.xyxy)
+                overlap = each.score * iou(expected, box)
                 if overlap >= least:
                     if each.class_id not in track.votes:
                         overlap -= OTHER_CLASS_IOU
                     pairs.append((handicap - overlap, number, index))
-        self._take(pairs)
+        return [-cost for cost in self._take(pairs)]
 
     def by_distance(self, seen: dict[int, Detection], at_s: float) -> None:
         """Match what is left by the distance of centres, within the filter's own doubt."""
@@ -89,10 +91,13 @@ class Matching:
         """Return the detections that no track has yet, each with its place and its kind."""
         return [(i, self._kinds[i], each) for i, each in seen.items() if i not in self.matched]
 
-    def _take(self, pairs: list[tuple[float, int, int]]) -> None:
-        for _, number, index in sorted(pairs):
+    def _take(self, pairs: list[tuple[float, int, int]]) -> list[float]:
+        taken = []
+        for cost, number, index in sorted(pairs):
             if number in self._free and index not in self.matched:
                 self.matched[index] = self._free.pop(number)[0]
+                taken.append(cost)
+        return taken
 
 
 def is_same_object(track: TrackCandidate, seen: Detection, kind: int) -> bool:

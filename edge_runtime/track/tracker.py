@@ -16,11 +16,10 @@ from edge_runtime.boxes import FULL_FRAME, Box
 from edge_runtime.label_groups import NO_GROUPS, LabelGroups
 from edge_runtime.options import TrackOptions
 from edge_runtime.records import Detection, TrackState
-from edge_runtime.track.camera import camera_shift
+from edge_runtime.track.camera import GOOD_OVERLAP, LEAST_TRACKS, camera_shift
 from edge_runtime.track.candidate import TrackCandidate
 from edge_runtime.track.leaps import Leaps
 from edge_runtime.track.matching import Matching, is_same_object
-from edge_runtime.track.steps import moved
 
 # A doubtful box must lie where the track is expected: so much of IoU times score.
 DOUBTFUL_OVERLAP = 0.25
@@ -165,32 +164,37 @@ class Tracker:
             for i, seen in enumerate(objects)
             if self._options.low_score <= seen.score < self._high_score
         }
-        matching = Matching(*self._expected(list(high.values()), at_s), kinds)
-        matching.by_overlap(high, self._options.min_iou, is_confirmed)
+        matching = self._match_confirmed(high, kinds, at_s)
         matching.by_overlap(low, DOUBTFUL_OVERLAP, is_confirmed)
         matching.by_overlap(high, self._options.min_iou, is_tentative)
         near = len(matching.matched)
         matching.by_distance(high, at_s)
         return matching.matched, list(matching.matched.values())[near:]
 
-    def _expected(
-        self, sure: list[Detection], at_s: float
-    ) -> tuple[list[TrackCandidate], list[Box]]:
-        """Return the tracks that may be seen, and where; a camera that was moved is made up for."""
-        expected = [track.motion.box_at(at_s) for track in self._tracks]
-        there = [
-            box
-            for track, box in zip(self._tracks, expected, strict=True)
-            if track.id and track.visible
-        ]
-        by = camera_shift(there, [seen.xyxy for seen in sure])
-        if by is not None:
+    def _match_confirmed(
+        self, seen: dict[int, Detection], kinds: list[int], at_s: float
+    ) -> Matching:
+        """Match the confirmed tracks by overlap; once more, if the camera proves to have moved."""
+        there = [track for track in self._tracks if track.id and track.visible]
+        for _ in range(2):
+            matching = Matching(*self._expected(at_s), kinds)
+            overlaps = matching.by_overlap(seen, self._options.min_iou, is_confirmed)
+            if len(there) < LEAST_TRACKS or mean(overlaps) > GOOD_OVERLAP:
+                break
+            boxes = [each.xyxy for each in seen.values()]
+            by = camera_shift([track.motion.box_at(at_s) for track in there], boxes)
+            if by is None:
+                break
             for track in self._tracks:
                 track.motion.shift(by)
-            expected = [moved(box, by) for box in expected]
+        return matching
+
+    def _expected(self, at_s: float) -> tuple[list[TrackCandidate], list[Box]]:
+        """Return the tracks that may be seen, and where: what left the frame may not."""
+        pairs = [(track, track.motion.box_at(at_s)) for track in self._tracks]
         pairs = [
             (track, box)
-            for track, box in zip(self._tracks, expected, strict=True)
+            for track, box in pairs
             if is_tentative(track) or track.visible or holds(FULL_FRAME, box)
         ]
         return [track for track, _ in pairs], [box for _, box in pairs]
@@ -255,6 +259,10 @@ class Tracker:
         for track in ready:
             track.confirm(self._new_id())
         return tuple(track.state() for track in ready)
+
+
+def mean(overlaps: list[float]) -> float:
+    return sum(overlaps) / len(overlaps) if overlaps else 0.0
 
 
 def is_confirmed(track: TrackCandidate) -> bool:
