@@ -18,6 +18,8 @@ LOST_OVERLAP = 0.2
 GATE_SIGMAS = 2.0
 GATE_MAX_DIAGONALS = 1.5
 GATE_MAX_GROWTH = 1.7
+# What was out of sight in so many frames is not known by its distance alone any more.
+GATE_MAX_MISSES = 3
 
 # Two boxes of one class that overlap so much are one object seen twice. Of classes that stand for
 # each other one may well hide part of the other: a car before a bus lies inside of its box.
@@ -64,7 +66,7 @@ class Matching:
                 overlap = each.score * iou(expected, box)
                 if overlap >= least:
                     if each.class_id not in track.votes:
-                        overlap -= OTHER_CLASS_IOU
+                        overlap -= OTHER_CLASS_IOU * each.score
                     pairs.append((handicap - overlap, number, index))
         return [-cost for cost in self._take(pairs)]
 
@@ -75,6 +77,8 @@ class Matching:
         if not left:
             return
         for number, (track, expected) in self._free.items():
+            if track.misses > GATE_MAX_MISSES:
+                continue
             doubt = GATE_SIGMAS * math.sqrt(track.motion.position_variance(at_s))
             reach = min(GATE_MAX_DIAGONALS, doubt)
             for index, kind, each in left:

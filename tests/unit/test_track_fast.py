@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -144,3 +145,27 @@ def test_a_running_stream_says_in_health_and_once_in_the_log_that_things_are_too
         "rate_fps or widen the view"
     ]
     assert pace.notice in stream_text({"tracking": task.health.tracking})
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        lambda number: ("car",),
+        lambda number: ("car" if number % 2 else "truck",),
+        lambda number: ("car" if number // 4 % 2 else "truck",),
+        lambda number: ("car", "truck"),
+        lambda number: ("car" if number < 27 else "truck",),
+    ],
+    ids=["one name", "by turns", "four frames each", "both at once", "another before the line"],
+)
+def test_what_a_detector_calls_by_two_names_is_one_track_and_crosses_once(
+    called: Callable[[int], tuple[str, ...]],
+) -> None:
+    def seen(number: int) -> tuple[Detection, ...]:
+        x = 0.25 + 0.5 * number / 60
+        box = (x - 0.08, 0.4, x + 0.08, 0.6)
+        return tuple(found(name, box, 0.72 - 0.1 * at) for at, name in enumerate(called(number)))
+
+    bodies = watched([seen(number) for number in range(60)], ACROSS)
+    assert [event[:2] for event in told(bodies)] == [("cross", "out")]
+    assert tracks(bodies) == {1}
