@@ -7,7 +7,7 @@ from edge_runtime.track.steps import Vector
 
 # The filter's noise, in diagonals of the object's own box: the gains are then the same for a
 # near and a far object. A walker crosses about one diagonal a second.
-JITTER_VARIANCE = 0.055**2
+JITTER_VARIANCE = 0.06**2
 ACCELERATION_DENSITY = 0.07
 FIRST_SPEED_VARIANCE = 1.0
 

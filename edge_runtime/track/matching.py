@@ -19,7 +19,7 @@ GATE_SIGMAS = 2.0
 GATE_MAX_DIAGONALS = 1.5
 GATE_MAX_GROWTH = 1.7
 # What was out of sight in so many frames is not known by its distance alone any more.
-GATE_MAX_MISSES = 3
+GATE_MAX_MISSES = 4
 
 # Two boxes of one class that overlap so much are one object seen twice. Of classes that stand for
 # each other one may well hide part of the other: a car before a bus lies inside of its box.
