@@ -69,7 +69,10 @@ class ModelOptions(Section, frozen=True):
 
 
 class TrackOptions(Section, frozen=True):
-    """`track`: ids for objects. A track is confirmed after `min_hits` sightings."""
+    """`track`: ids for objects. A track is confirmed after `min_hits` sightings.
+
+    A box is taken for a track from `min_iou` on: of its overlap with what is expected, times score.
+    """
 
     max_lost_s: Seconds = 2.0
     min_hits: Annotated[int, Meta(ge=1, le=100)] = 3

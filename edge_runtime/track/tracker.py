@@ -2,7 +2,7 @@
 
 In the manner of ByteTrack (Zhang et al. 2022): sure boxes are matched first and doubtful ones
 then keep alive what was left over, but never begin a track. Prediction goes by seconds, not
-frames, because the rate of a stream varies. Pure: no clock, no thread.
+frames, because the rate of a stream varies. Pure: no clock, no thread. README.md: each step.
 """
 
 from __future__ import annotations
