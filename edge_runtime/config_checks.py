@@ -115,7 +115,10 @@ def rate_faults(stream: StreamOptions, where: str) -> Iterator[Fault]:
 def kind_faults(stream: StreamOptions, where: str) -> Iterator[Fault]:
     """Yield what is a picture's alone beside a sensor, and the other way round."""
     if stream.sensor is not None:
-        pictures = {"gate": AlwaysOptions(), "track": None, "rate": "full", "mask": ()}
+        pictures = {
+            "gate": AlwaysOptions(), "track": None, "rate": "full", "mask": (),
+            "camera_health": None,
+        }  # fmt: skip
         foreign = [key for key, unset in pictures.items() if getattr(stream, key) != unset]
         foreign += ["rules"] * bool(stream.track_rules)
         for key in foreign:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from edge_runtime.cli.camera_accept import accept
 from edge_runtime.cli.localized import LocalizedCommand, LocalizedGroup, lang_option
 from edge_runtime.cli.logs import set_up_silence
 from edge_runtime.cli.paths import SYSTEM_CONFIG
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 )
 def camera() -> None:
     """List the cameras of this board, and look at one as the daemon would."""
+
+
+camera.add_command(accept)
 
 
 @camera.command(

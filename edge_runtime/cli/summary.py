@@ -19,7 +19,8 @@ def summarise(message: DeviceMessage) -> str:
         return "nothing is retained any more"
     kind = WIRE_KINDS.get(message.kind) if message.stream else None
     if kind is not None:
-        return kind.words(payload)
+        doubt = " (doubtful)" if isinstance(payload, dict) and payload.get("doubtful") else ""
+        return kind.words(payload) + doubt
     if not isinstance(payload, dict):
         return str(payload)
     skipped = ("ts", "seq", "boot", "model", "streams", "models")

@@ -128,6 +128,7 @@ def message_of(decoded: Decoded, received: ReceivedMessage) -> DeviceMessage:
         "clock_synced": head.get("clock") != "unsynced",
         "model": str(head.get("model", "")),
         "late": head.get("late") is True,
+        "doubtful": head.get("doubtful") is True,
     }
     if decoded.kind == "gap":
         keys = ("from_seq", "to_seq", "count", "reason")

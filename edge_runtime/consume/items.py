@@ -56,6 +56,7 @@ class DeviceRecord(DeviceMessage, frozen=True, kw_only=True):
     `ts`: when it was captured, Unix seconds; `clock_synced` False: by a clock that was not set yet.
     `model`: first 8 hex digits of the weights' SHA-256, zeros where there was none.
     `late`: delivered after an outage. `replayed`: it fills a hole that this consumer has asked for.
+    `doubtful`: its camera was declared not to see properly when it was made.
     """
 
     boot: int
@@ -65,6 +66,7 @@ class DeviceRecord(DeviceMessage, frozen=True, kw_only=True):
     model: str
     late: bool
     replayed: bool = False
+    doubtful: bool = False
 
     @property
     def time(self) -> datetime:

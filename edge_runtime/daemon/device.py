@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from edge_runtime.board.throttle import Throttle
+from edge_runtime.camera_health.reference_file import ReferenceFiles
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.build import publisher_settings
 from edge_runtime.daemon.commands import Commands, ReplayCommand
@@ -32,9 +33,10 @@ from edge_runtime.model.trial_ledger import TrialLedger
 from edge_runtime.publish.contract import LinkHealth, OnCommand, Publisher, PublisherSettings
 from edge_runtime.stream.build import worker_count
 from edge_runtime.stream.builder import RunningStream, StreamBuilder
+from edge_runtime.stream.camera_watch import CameraMemory
 from edge_runtime.stream.crash_guard import CrashGuard
 from edge_runtime.stream.frame_tap import FrameTaps
-from edge_runtime.stream.setup import StreamSetup
+from edge_runtime.stream.setup import StreamSetup, alarm_names
 from edge_runtime.stream.vision_task import Observe
 from edge_runtime.stream.words import describe_stream
 
@@ -82,6 +84,7 @@ class RunningDevice:
         self.decisions = DecisionLog(context.state_dir, context.clock)
         self.mode = ModeSwitch(context.state_dir)
         self.mode.allow(loaded.config.modes.names)
+        self.cameras = ReferenceFiles(context.state_dir)
         self.throttle = Throttle(len(os.sched_getaffinity(0)))
         self._runners = RunnerCache()
         self._pool = Pool(worker_count(loaded.config), on_retired=self._runners.retire)
@@ -101,6 +104,7 @@ class RunningDevice:
             taps=self.taps,
             mode=self.mode.current,
             decisions=self.decisions.stream,
+            cameras=CameraMemory(self.cameras, outbox.camera_fault),
         )
         self.streams = {setup.name: self._builder.build(setup) for setup in loaded.setups}
         self._commands = Commands(
@@ -242,11 +246,9 @@ class RunningDevice:
             self._clear_gone_alarms()
 
     def _clear_gone_alarms(self) -> None:
+        """End the alarms of rules, and the faults of cameras, that nobody looks after any more."""
         self.outbox.clear_gone_alarms(
-            {
-                one.name: [rule.name for rule in one.thresholds]
-                for one in self._loaded.config.streams
-            }
+            {one.name: alarm_names(one) for one in self._loaded.config.streams}
         )
 
     def _start(self, stream: RunningStream) -> None:

@@ -12,7 +12,7 @@ from edge_runtime.errors import OutboxError
 from edge_runtime.options import OutboxOptions
 from edge_runtime.outbox import MARK, Outbox, OutboxHealth
 from edge_runtime.outbox.health import ReplayResult
-from edge_runtime.records import Result
+from edge_runtime.records import CameraReason, Result
 
 
 class ReopenableOutbox:
@@ -65,6 +65,10 @@ class ReopenableOutbox:
     def open_alarms(self, stream: str) -> Mapping[str, Stamp]:
         """Return since when a stream's alarms are on, by rule."""
         return self.current.open_alarms(stream)
+
+    def camera_fault(self, stream: str) -> CameraReason:
+        """Return the fault of a stream's camera that is open."""
+        return self.current.camera_fault(stream)
 
     def clear_gone_alarms(self, configured: Mapping[str, Collection[str]]) -> None:
         """End the alarms of rules that are gone; see `Outbox.clear_gone_alarms`."""

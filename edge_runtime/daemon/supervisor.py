@@ -136,6 +136,7 @@ class Supervisor:
         self._device.sweep()
         self._device.note_states()
         self._device.mode.look()
+        self._device.cameras.keep()
         self._feed_watchdog(now_s)
         if now_s >= self._next_look_s:
             self._next_look_s = now_s + LOOK_S

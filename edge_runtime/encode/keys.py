@@ -50,6 +50,8 @@ class Key(IntEnum):
     OF_BOOT = 25  # gap: where it speaks of an earlier boot
     MEASURE = 26  # event: channel (text), unit (text), value (1/1000)
     RULE_GONE = 27  # event: 1 where it ends the alarm of a rule that is no longer configured
+    DOUBTFUL = 28  # 1 where the camera did not see properly
+    CAMERA = 29  # event: place in CAMERA_REASONS, then 0 off or 1 on
 
 
 # SenML labels of RFC 8428 section 6, table 4.

@@ -48,6 +48,14 @@ Unsynced: TypeAlias = Annotated[
     str,
     Meta(description="the wall clock was not yet trusted", extra_json_schema={"const": "unsynced"}),
 ]
+Doubtful: TypeAlias = Annotated[
+    bool,
+    Meta(
+        description="the camera was declared not to see properly when it was made, or in a part of "
+        "its time",
+        extra_json_schema={"const": True},
+    ),
+]
 RecordSeq: TypeAlias = Annotated[Seq, Meta(description="rises by one per device and boot")]
 RecordBoot: TypeAlias = Annotated[Boot, Meta(description="a counter that survives restarts")]
 
@@ -67,6 +75,7 @@ class RecordPayload(WirePayload, kw_only=True):
     model: ModelHash
     late: Late = False
     clock: Unsynced = ""
+    doubtful: Doubtful = False
 
 
 class SpanPayload(RecordPayload, kw_only=True):

@@ -61,6 +61,10 @@ class RecordTask:
     def failed(self) -> bool:
         return False
 
+    @property
+    def doubt(self) -> Text:
+        return EMPTY
+
     def recover(self) -> None: ...
 
     def finish(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits

@@ -166,6 +166,8 @@ class StreamOptions(Section, frozen=True):
 
     `active`: the hours at which it is looked at (none: always). `mask`: parts of the frame that
     are blackened before anything looks at it.
+    `camera_health`: whether it is watched if the camera sees properly; None: of cameras alone, so
+    that files and simulations give the same on every day.
     """
 
     name: Name
@@ -187,6 +189,8 @@ class StreamOptions(Section, frozen=True):
             wrong = outside[0] if outside else polygon_problem(polygon)
             if wrong is not None:
                 yield f"mask[{at}]", wrong
+
+    camera_health: bool | None = None
 
     @property
     def sensor(self) -> SensorOptions | None:
@@ -212,6 +216,13 @@ class StreamOptions(Section, frozen=True):
     def thresholds(self) -> tuple[ThresholdOptions, ...]:
         """The rules about a sensor's channels."""
         return tuple(rule for rule in self.rules if isinstance(rule, ThresholdOptions))
+
+    @property
+    def watches_camera(self) -> bool:
+        """Whether it is watched if the camera sees properly."""
+        if self.camera_health is None:
+            return self.source.gives == "frames" and self.source.pacing == "live"
+        return self.camera_health
 
     @property
     def rule_names(self) -> tuple[str, ...]:

@@ -10,19 +10,23 @@ from collections.abc import Collection, Iterator, Mapping
 import msgspec
 
 from edge_runtime.clock import Stamp
-from edge_runtime.records import Event, Measure, Result
+from edge_runtime.records import CameraReason, Event, Measure, Result
 
 MOST = 256  # more rules than any board has; the oldest goes
 
 
 class Open(msgspec.Struct, frozen=True, array_like=True):
-    """One alarm that is on, the moment, of a boot, at which its state began, and what it said."""
+    """One alarm that is on, the moment, of a boot, at which its state began, and what it said.
+
+    A camera's fault is one as well, under `CAMERA_ALARM`; `reason` is then what is wrong.
+    """
 
     stream: str
     rule: str
     boot: int
     since: Stamp
     measure: Measure | None = None
+    reason: CameraReason = ""
 
 
 class Alarms:
@@ -39,9 +43,10 @@ class Alarms:
         rest = tuple(
             one for one in self.opened if (one.stream, one.rule) != (result.stream, result.alarm)
         )
-        if body.event == "alarm":
+        if body.event == "alarm" or body.state == "on":
             since = result.stamp.later(-(body.age_s or 0.0))
-            rest = (*rest, Open(result.stream, result.alarm, boot, since, body.measure))[-MOST:]
+            one = Open(result.stream, result.alarm, boot, since, body.measure, body.reason)
+            rest = (*rest, one)[-MOST:]
         self.opened = rest
 
     def of(self, stream: str) -> Mapping[str, Open]:
@@ -57,5 +62,8 @@ class Alarms:
 
 def clear_of(gone: Open, now: Stamp, age_s: float | None) -> Result:
     """Return the event that ends the alarm of a rule that is gone, under the rule's old name."""
+    if gone.reason:
+        event = Event("camera", None, age_s=age_s, reason=gone.reason, state="off")
+        return Result(gone.stream, now, event, alarm=gone.rule)
     event = Event("clear", None, 0, age_s=age_s, measure=gone.measure, rule_gone=True)
     return Result(gone.stream, now, event, alarm=gone.rule, rules=(gone.rule,))

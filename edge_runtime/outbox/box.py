@@ -27,7 +27,7 @@ from edge_runtime.outbox.rows import ResultRow, boot_of, seq_of
 from edge_runtime.outbox.store import Connect, connect
 from edge_runtime.outbox.worker import Worker
 from edge_runtime.outbox.writer import Writer
-from edge_runtime.records import Result, Stored, Summary, Topic
+from edge_runtime.records import CAMERA_ALARM, CameraReason, Result, Stored, Summary, Topic
 
 READ_TIMEOUT_S = 2.0
 REPLAY_TIMEOUT_S = 10.0
@@ -149,7 +149,7 @@ class Outbox:
             stamp = self._ledger.stamps.backfill(boot, stamp)
         return Stored(
             row, boot, seq_of(row), record.stream, stamp, record.body, names.model, late,
-            names.rules, record.labels,
+            names.rules, record.labels, record.doubtful,
         )  # fmt: skip
 
     def open_alarms(self, stream: str) -> dict[str, Stamp]:
@@ -157,6 +157,11 @@ class Outbox:
         backfill = self._ledger.stamps.backfill
         opened = self._ledger.alarms.of(stream)
         return {rule: backfill(one.boot, one.since) for rule, one in opened.items()}
+
+    def camera_fault(self, stream: str) -> CameraReason:
+        """Return a stream's camera's fault whose beginning is on disk, and whose end is not."""
+        opened = self._ledger.alarms.of(stream).get(CAMERA_ALARM)
+        return opened.reason if opened is not None else ""
 
     def clear_gone_alarms(self, configured: Mapping[str, Collection[str]]) -> None:
         """End the alarms of rules that are gone; `configured` are those that are not, by stream.

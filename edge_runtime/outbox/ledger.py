@@ -66,7 +66,7 @@ class OutboxLedger(OutboxDatabase):
                     self.alarms.note(item, self.boot)
                     names = self.names.of(item.model, item.rules, item.body)
                     stamp = self.stamps.accept(item.stamp)
-                    record = self._record(seq, names, item.stream, stamp, item.body)
+                    record = self._record(seq, names, item.stream, stamp, item.body, item.doubtful)
                     rows[table_of(item)].append(record)
                     size += len(record[1])
                     if size >= most_bytes:
@@ -121,7 +121,7 @@ class OutboxLedger(OutboxDatabase):
     def _summary_record(self, seq: int, one: Aggregate) -> RawRecord:
         self.names.use(one.names)
         stamp = self.stamps.backfill(one.boot, one.stamp)
-        return self._record(seq, one.names, one.stream, stamp, one.record())
+        return self._record(seq, one.names, one.stream, stamp, one.record(), one.doubtful)
 
     def _take_summaries(self) -> list[Aggregate]:
         level = self.summaries.oldest_level()
@@ -138,10 +138,18 @@ class OutboxLedger(OutboxDatabase):
         return self.lanes.counts()[0][RowTable.LATE] < ISSUE_AT_ONCE
 
     def _record(
-        self, seq: int, names: int | OwnLabels, stream: str, stamp: Stamp, body: Body
+        self,
+        seq: int,
+        names: int | OwnLabels,
+        stream: str,
+        stamp: Stamp,
+        body: Body,
+        doubtful: bool = False,
     ) -> RawRecord:
         """Return a record of this boot."""
-        row = ResultRow(names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body)
+        row = ResultRow(
+            names, stream, stamp.wall_s, stamp.monotonic_s, stamp.trusted, body, doubtful
+        )
         return key(self.boot, seq), encode_record(row)
 
     def _append(self, rows: dict[RowTable, list[RawRecord]], seq: int) -> Added:

@@ -62,6 +62,7 @@ class ResultRow(msgspec.Struct, frozen=True, array_like=True):
     monotonic_s: float
     trusted: bool
     body: Body
+    doubtful: bool = False
 
     @property
     def stamp(self) -> Stamp:

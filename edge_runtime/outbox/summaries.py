@@ -34,7 +34,7 @@ class Aggregate(msgspec.Struct, array_like=True):
     """One stream and kind in one span of monotonic time: a wall clock that steps cannot tear it.
 
     `names` is a key of the names' table; lines bear the labels of the time, `rule` is the name of
-    the rule whose counts they are.
+    the rule whose counts they are. `doubtful`: some of the results were.
     """
 
     level: int
@@ -50,6 +50,7 @@ class Aggregate(msgspec.Struct, array_like=True):
     last_seq: int
     lines: dict[str, SummaryValues]
     rule: str = ""
+    doubtful: bool = False
 
     def group(self, level: int) -> Group:
         """Return what has to be equal for two to become one at a level."""
@@ -63,6 +64,7 @@ class Aggregate(msgspec.Struct, array_like=True):
             self.to_s, self.wall_s, self.trusted = other.to_s, other.wall_s, other.trusted
         self.count += other.count
         self.last_seq = max(self.last_seq, other.last_seq)
+        self.doubtful = self.doubtful or other.doubtful
         for name, line in other.lines.items():
             self._add_line(name, line)
 
@@ -179,6 +181,7 @@ def summarise(rows: Sequence[tuple[int, ResultRow, Revision]]) -> list[Aggregate
             0, record.stream, record.body.KIND, record.key, boot_of(row),
             record.monotonic_s - span_s, record.monotonic_s, record.wall_s, record.trusted,
             1, seq_of(row), {}, record.body.summary_rule(revision.rules),
+            record.doubtful,
         )  # fmt: skip
         for name, line in values_of(record, revision):
             one._add_line(name, line)

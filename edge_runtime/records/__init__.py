@@ -15,7 +15,15 @@ from edge_runtime.records.body import KINDS, RECORDS, Body, Decoded
 from edge_runtime.records.classification import MAX_CLASSES, Classification, ClassScore
 from edge_runtime.records.counts import Counts, LabelCount
 from edge_runtime.records.detections import MAX_OBJECTS, Detections
-from edge_runtime.records.event import DIRECTIONS, EVENTS, Event
+from edge_runtime.records.event import (
+    CAMERA_ALARM,
+    CAMERA_REASONS,
+    CAMERA_STATES,
+    DIRECTIONS,
+    EVENTS,
+    CameraReason,
+    Event,
+)
 from edge_runtime.records.gap import GAP_REASONS, Gap
 from edge_runtime.records.objects import Detection, TrackState, whole_frame
 from edge_runtime.records.pose import MAX_KEYPOINTS, MAX_PEOPLE, BodyPose, Keypoint, Pose
@@ -32,6 +40,9 @@ from edge_runtime.records.results import (
 from edge_runtime.records.summary import Summary, SummaryLine
 
 __all__ = [
+    "CAMERA_ALARM",
+    "CAMERA_REASONS",
+    "CAMERA_STATES",
     "DIRECTIONS",
     "EVENTS",
     "GAP_REASONS",
@@ -49,6 +60,7 @@ __all__ = [
     "Anomaly",
     "Body",
     "BodyPose",
+    "CameraReason",
     "ClassScore",
     "Classification",
     "Counts",

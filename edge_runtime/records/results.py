@@ -46,6 +46,7 @@ class Result(msgspec.Struct, frozen=True):
     `alarm`: the name of the rule whose alarm this event begins or ends, so that the outbox can tell
     after a restart which alarms are on. `rules`: the names of the stream's rules, in which the
     body's `rule` is a place: they are kept with the record, whatever is configured later.
+    `doubtful`: its camera was declared blind or half blind when it was made.
     """
 
     stream: str
@@ -54,6 +55,7 @@ class Result(msgspec.Struct, frozen=True):
     model: ModelRef = NO_MODEL
     alarm: str = ""
     rules: tuple[str, ...] = ()
+    doubtful: bool = False
 
     @property
     def kind(self) -> str:
@@ -81,7 +83,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     `row` names it to the outbox; (`boot`, `seq`) names it forever. `late` says that it was
     made before the link came back. Model, `rules` and `labels` are those of the time when it was
-    made; `labels` are given where the model has too many to be kept with it.
+    made; `labels` are given where the model has too many to be kept with it. `doubtful` as in
+    `Result`.
     """
 
     row: int
@@ -94,6 +97,7 @@ class Stored(msgspec.Struct, frozen=True):
     late: bool = False
     rules: tuple[str, ...] = ()
     labels: Mapping[int, str] = {}
+    doubtful: bool = False
 
     @property
     def topic(self) -> Topic:

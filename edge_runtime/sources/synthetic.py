@@ -12,6 +12,8 @@ from edge_runtime.raw import Frame, Image
 from edge_runtime.simulate.scene import Scene, SceneObject
 from edge_runtime.sources.base import BaseSource
 
+COVERED_LEVEL = 150  # of grey; no two pictures of a camera are the same
+
 
 class SyntheticSource(BaseSource[Frame]):
     """Frame `index` is the scene's picture `index`, whatever was closed and opened in between.
@@ -62,6 +64,8 @@ class SyntheticSource(BaseSource[Frame]):
 
     def _draw(self, index: int) -> Image:
         image = self._scene.render(self._picture_index(index))[0]
+        if self._faults("cover", index):
+            return np.full_like(image, COVERED_LEVEL + index % 2)
         if self._faults("resize", index):
             half = (self._options.width // 2, self._options.height // 2)
             return np.asarray(cv2.resize(image, half), dtype=np.uint8)

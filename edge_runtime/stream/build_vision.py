@@ -25,6 +25,7 @@ from edge_runtime.options import (
 )
 from edge_runtime.rules.build import open_rule, open_rules
 from edge_runtime.rules.scheduled import ALWAYS, RuleSchedule
+from edge_runtime.stream.camera_watch import CameraMemory, CameraWatch
 from edge_runtime.stream.crash_guard import WorksFor
 from edge_runtime.stream.frame_tap import FrameTap
 from edge_runtime.stream.pace import PaceMonitor
@@ -56,6 +57,7 @@ def build_vision(
     tap: FrameTap,
     mode: Callable[[], str],
     decisions: StreamDecisions,
+    camera: CameraWatch | None = None,
 ) -> VisionTask:
     """Make the task of a stream of pictures."""
     import cv2
@@ -83,7 +85,19 @@ def build_vision(
         works_for=works_for,
         tap=tap,
         decisions=decisions,
+        camera=camera,
     )
+
+
+def camera_watch(stream: str, memory: CameraMemory) -> CameraWatch:
+    """Return what watches over a stream's camera, with what is known of it from before."""
+    from edge_runtime.camera_health.monitor import CameraMonitor  # imports OpenCV
+
+    open_fault = memory.open_fault(stream)
+    if memory.files is None:
+        return CameraWatch(stream, CameraMonitor(declared=open_fault), told=open_fault)
+    file = memory.files.of(stream)
+    return CameraWatch(stream, CameraMonitor(file.load(), open_fault), file, open_fault)
 
 
 def exchange_vision(

@@ -33,7 +33,8 @@ from edge_runtime.stream.build import (
     trial_of,
 )
 from edge_runtime.stream.build_sensor import build_sensor, reporter_settings, say_baseline
-from edge_runtime.stream.build_vision import build_vision, exchange_vision
+from edge_runtime.stream.build_vision import build_vision, camera_watch, exchange_vision
+from edge_runtime.stream.camera_watch import NO_MEMORY, CameraMemory
 from edge_runtime.stream.capture import Capture
 from edge_runtime.stream.crash_guard import WorksFor, nobody
 from edge_runtime.stream.decisions import facts_of
@@ -90,6 +91,7 @@ class StreamBuilder:
         taps: FrameTaps | None = None,
         mode: Callable[[], str] = no_mode,
         decisions: Callable[[str], StreamDecisions] = StreamDecisions,
+        cameras: CameraMemory = NO_MEMORY,
     ) -> None:
         self._pool = pool
         self._runners = runners
@@ -110,6 +112,7 @@ class StreamBuilder:
         self._taps = taps or FrameTaps()
         self._mode = mode
         self._decisions = decisions
+        self._cameras = cameras
 
     def build(self, setup: StreamSetup) -> RunningStream:
         """Make a stream's task and capture; nothing is started."""
@@ -197,6 +200,7 @@ class StreamBuilder:
     def _vision(self, setup: StreamSetup) -> VisionTask:
         assert setup.pack is not None
         source = self._feed or setup.options.source
+        options = msgspec.structs.replace(setup.options, source=source)
         model = model_of(
             setup.options, setup.pack, setup.forced_engine, self._ledger.opens, self._children
         )
@@ -217,6 +221,7 @@ class StreamBuilder:
             tap=self._taps.of(setup.name),
             mode=self._mode,
             decisions=self._decisions(setup.name),
+            camera=camera_watch(setup.name, self._cameras) if options.watches_camera else None,
         )
         self._pool.add(task)
         return task

@@ -149,7 +149,9 @@ class Capture:
             self.waiting = True  # as back-pressure, where no frame may be lost
             self._task.offer(sample)
             self.waiting = False
-            if health.state != "running" and self._task.worked > self._worked_at_failure:
+            if self._task.doubt:
+                self._degrade(self._task.doubt)
+            elif health.state != "running" and self._task.worked > self._worked_at_failure:
                 self._declare_running()
         return False
 

@@ -12,6 +12,7 @@ from edge_runtime.clock import Stamp
 from edge_runtime.model.runner import NO_COSTS
 from edge_runtime.raw import Frame
 from edge_runtime.records import Decoded
+from edge_runtime.stream.camera_watch import WELL, CameraState
 
 LONGEST = 1024  # slots: bounds the memory where one worker hangs and the others go on
 
@@ -20,8 +21,8 @@ class Slot:
     """One captured sample on its way: waiting for a worker, inferred, skipped or dropped."""
 
     __slots__ = (
-        "costs", "decoded", "dropped", "ends", "frame", "gated_s", "offered_s", "region", "results",
-        "settled", "stamp", "still", "taken_s",
+        "camera", "costs", "decoded", "dropped", "ends", "frame", "gated_s", "offered_s", "region",
+        "results", "settled", "stamp", "still", "taken_s",
     )  # fmt: skip
 
     def __init__(
@@ -34,6 +35,7 @@ class Slot:
         offered_s: float = 0.0,
         gated_s: float = 0.0,
         ends: bool = False,
+        camera: CameraState = WELL,
     ) -> None:
         self.stamp = stamp
         self.frame = frame
@@ -42,6 +44,7 @@ class Slot:
         self.ends = ends  # no sample: here the stream's hours end
         self.offered_s = offered_s
         self.gated_s = gated_s
+        self.camera = camera  # what is declared of it at this frame
         self.taken_s = 0.0  # by a worker; 0: not inferred
         self.costs = NO_COSTS
         self.results = 0  # how many records it led to

@@ -80,6 +80,7 @@ class SensorTask:
         self._missing = MissingChannels(name, NO_WINDOW if window_model is not None else EMPTY)
         self._is_resting = False
         self.worked = 0
+        self.doubt = EMPTY
 
     def offer(self, block: Samples) -> None:
         """Take the next rows of the sensor."""

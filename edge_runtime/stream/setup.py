@@ -6,7 +6,7 @@ import msgspec
 
 from edge_runtime.manifest import Pack
 from edge_runtime.options import Config, StreamOptions
-from edge_runtime.records import NO_MODEL
+from edge_runtime.records import CAMERA_ALARM, NO_MODEL
 from edge_runtime.stream.baseline import Baselines, EffectiveRules, effective_rules
 
 
@@ -46,11 +46,12 @@ class StreamSetup(msgspec.Struct, frozen=True):
         source = self.options.source
         if not self.options.has_model:
             return (source, self.sharers)
+        watches = self.options.watches_camera
         assert self.pack is not None
         use = self.options.model_use
         pack = (self.pack.folder, self.pack.manifest, self.pack.labels)
         model = (pack, use.iou, use.accelerator, self.forced_engine, self.model_hash)
-        return (source, self.sharers, *model)
+        return (source, self.sharers, watches, *model)
 
 
 def setups_of(
@@ -72,3 +73,9 @@ def setups_of(
         )
         for stream in config.streams
     )
+
+
+def alarm_names(stream: StreamOptions) -> list[str]:
+    """Return the names under which a stream may have open alarms, its camera's fault included."""
+    names = [rule.name for rule in stream.thresholds]
+    return [*names, CAMERA_ALARM] if stream.watches_camera else names

@@ -24,6 +24,11 @@ class StreamTask(Protocol):
     on_failure: Callable[[Exception], None]
 
     @property
+    def doubt(self) -> Text:
+        """Why what is captured is not to be relied on, though it comes; empty: all is well."""
+        ...
+
+    @property
     def worked(self) -> int:
         """How many samples went through all stages: what failed works again once it rises."""
         ...

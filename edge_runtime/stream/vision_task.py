@@ -13,11 +13,13 @@ from edge_runtime.board.throttle import Thinning
 from edge_runtime.boxes import Box
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.decision_log.recorder import StreamDecisions
+from edge_runtime.errors import Text
 from edge_runtime.mailbox import Mailbox
 from edge_runtime.model.runner import Model, RunnerCache
 from edge_runtime.raw import Frame
 from edge_runtime.records import Result
 from edge_runtime.stream.bookkeeping import Bookkeeping
+from edge_runtime.stream.camera_watch import CameraWatch, Unwatched
 from edge_runtime.stream.crash_guard import WorksFor, nobody
 from edge_runtime.stream.frame_tap import FrameTap, SeenObject
 from edge_runtime.stream.health import Progress, StreamHealth
@@ -80,6 +82,7 @@ class VisionTask:
         works_for: WorksFor = nobody,
         tap: FrameTap | None = None,
         decisions: StreamDecisions | None = None,
+        camera: CameraWatch | None = None,
     ) -> None:
         self.name = name
         self.health = StreamHealth()
@@ -102,6 +105,7 @@ class VisionTask:
         self._tap = tap or FrameTap()
         self._decisions = decisions or StreamDecisions(name)
         self._books = Bookkeeping(name, self.health, self.pace, self._decisions)
+        self._camera = camera or Unwatched()
         # One waits, and of a file the capture thread has the next one in hand.
         self._mailbox: Mailbox[Slot] = Mailbox(lossless=lossless)
         self._order = ReorderBuffer(self._conclude)
@@ -111,6 +115,10 @@ class VisionTask:
     @property
     def worked(self) -> int:
         return self.health.inferred
+
+    @property
+    def doubt(self) -> Text:
+        return self._camera.doubt
 
     def offer(self, frame: Frame) -> None:
         """Take a captured frame. With a lossless source this waits for room."""
@@ -136,6 +144,7 @@ class VisionTask:
             still=choice == "still",
             offered_s=offered_s,
             gated_s=self._clock.monotonic(),
+            camera=self._camera.take(frame),
         )
         self._order.add(slot, wait=self._lossless)
         if choice != "infer":
@@ -270,6 +279,7 @@ class VisionTask:
             self._deliver(self._pipeline.finish())
             self._begin_anew()
             return
+        self._append(self._camera.told(slot.camera, slot.stamp))
         if slot.decoded is None:
             skipped = self._pipeline.skipped if slot.still else self._pipeline.coasted
             results = skipped(slot.stamp)
@@ -291,6 +301,9 @@ class VisionTask:
         )
 
     def _deliver(self, results: tuple[Result, ...]) -> None:
+        self._append(self._camera.marked(results))
+
+    def _append(self, results: tuple[Result, ...]) -> None:
         for result in results:
             self._sink.append(result)
             self.health.results += 1

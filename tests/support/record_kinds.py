@@ -41,6 +41,8 @@ BODIES: list[Body] = [
     Event("clear", ONE, measure=Measure("healthy", "", 0.9)),
     Event("clear", None, 0, measure=Measure("level", "m", 3.204), rule_gone=True),
     Event("clear", None, 0, rule_gone=True),
+    Event("camera", None, age_s=41.5, reason="dirty", state="on"),
+    Event("camera", None, reason="frozen", state="off"),
     Counts(60.0, (LabelCount(0, 6, 2, 0.25),), 0),
     Counts(60.0, ()),
     Classification((ClassScore(3, 0.91), ClassScore(0, 0.03))),

@@ -94,6 +94,19 @@ def test_hang_that_ends_by_itself_only_delays() -> None:
     assert len(read_all(source)) == 6
 
 
+def test_covered_it_shows_nothing_of_the_scene() -> None:
+    frames = read_all(with_faults(FaultOptions(at=2, kind="cover", frames=2)))
+    assert [frame.image.std() == 0.0 for frame in frames] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert not np.array_equal(frames[2].image, frames[3].image)
+
+
 def test_freeze_repeats_a_picture_and_its_truth() -> None:
     source = with_faults(FaultOptions(at=2, kind="freeze", frames=3))
     frames = read_all(source)

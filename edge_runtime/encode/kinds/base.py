@@ -90,12 +90,14 @@ def json_head(stored: Stored) -> dict[str, Any]:
 
 
 def marks(stored: Stored) -> dict[str, Any]:
-    """Return `late` and `clock`, where they apply."""
+    """Return `late`, `clock` and `doubtful`, where they apply."""
     fields: dict[str, Any] = {}
     if stored.late:
         fields["late"] = True
     if not stored.stamp.trusted:
         fields["clock"] = "unsynced"
+    if stored.doubtful:
+        fields["doubtful"] = True
     return fields
 
 
@@ -112,6 +114,8 @@ def cbor_head(out: Outgoing) -> Fields:
         fields[Key.LATE.value] = 1
     if not stored.stamp.trusted:
         fields[Key.UNSYNCED.value] = 1
+    if stored.doubtful:
+        fields[Key.DOUBTFUL.value] = 1
     return fields
 
 
@@ -129,6 +133,8 @@ def read_head(raw: Any, names: BirthNames) -> dict[str, Any]:
         fields["late"] = True
     if raw.get(Key.UNSYNCED):
         fields["clock"] = "unsynced"
+    if raw.get(Key.DOUBTFUL):
+        fields["doubtful"] = True
     return fields
 
 

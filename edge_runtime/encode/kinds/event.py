@@ -29,7 +29,15 @@ from edge_runtime.encode.kinds.objects import (
 )
 from edge_runtime.encode.payloads import Name, RecordPayload, Unit
 from edge_runtime.labels import named
-from edge_runtime.records import DIRECTIONS, EVENTS, Event, Measure, Stored
+from edge_runtime.records import (
+    CAMERA_REASONS,
+    CAMERA_STATES,
+    DIRECTIONS,
+    EVENTS,
+    Event,
+    Measure,
+    Stored,
+)
 
 
 class EventPayload(RecordPayload, kw_only=True):
@@ -40,6 +48,7 @@ class EventPayload(RecordPayload, kw_only=True):
             {"required": ["object"]},
             {"required": ["channel", "value"]},
             {"required": ["rule_gone"]},
+            {"required": ["reason", "state"]},
         ]
     }
 
@@ -63,6 +72,20 @@ class EventPayload(RecordPayload, kw_only=True):
             extra_json_schema={"const": True},
         ),
     ] = False
+    reason: Annotated[
+        str,
+        Meta(
+            description="camera: why it does not see properly",
+            extra_json_schema={"enum": list(CAMERA_REASONS)},
+        ),
+    ] = ""
+    state: Annotated[
+        str,
+        Meta(
+            description="camera: whether that begins or ends",
+            extra_json_schema={"enum": list(CAMERA_STATES)},
+        ),
+    ] = ""
 
 
 def to_json(body: Event, out: Outgoing) -> dict[str, Any]:
@@ -80,6 +103,8 @@ def to_json(body: Event, out: Outgoing) -> dict[str, Any]:
         fields["since"] = round(stored.stamp.wall_s - body.age_s, 3)
     if body.rule_gone:
         fields["rule_gone"] = True
+    if body.reason:
+        fields.update(reason=body.reason, state=body.state)
     return fields
 
 
@@ -105,6 +130,9 @@ def to_cbor(body: Event, out: Outgoing) -> Fields:
         fields[Key.SINCE.value] = scaled(body.age_s, THOUSANDTH)
     if body.rule_gone:
         fields[Key.RULE_GONE.value] = 1
+    if body.reason:
+        places = (CAMERA_REASONS.index(body.reason), CAMERA_STATES.index(body.state))
+        fields[Key.CAMERA.value] = places
     return fields
 
 
@@ -124,6 +152,9 @@ def from_cbor(raw: Any, names: BirthNames) -> dict[str, Any]:
         fields["since"] = round(fields["ts"] - raw[Key.SINCE] / THOUSANDTH, 3)
     if raw.get(Key.RULE_GONE):
         fields["rule_gone"] = True
+    if Key.CAMERA in raw:
+        reason, state = raw[Key.CAMERA]
+        fields.update(reason=word(CAMERA_REASONS, reason), state=word(CAMERA_STATES, state))
     return fields
 
 
@@ -138,6 +169,8 @@ def words(payload: dict[str, Any]) -> str:
     if "channel" in payload:
         value = f"{payload.get('value', 0.0):g}"
         parts.append(f"{payload['channel']} {value} {payload.get('unit', '')}".strip())
+    if "reason" in payload:
+        parts.append(f"{payload['reason']} {payload.get('state', '')}".strip())
     if "rule" in payload:
         parts.append(f"at {payload['rule']}")
     if "direction" in payload:

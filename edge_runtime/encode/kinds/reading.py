@@ -18,6 +18,7 @@ from edge_runtime.encode.kinds.base import (
     refers_to_no_rule,
 )
 from edge_runtime.encode.payloads import (
+    Doubtful,
     Late,
     ModelHash,
     Moment,
@@ -61,6 +62,7 @@ class SenmlHeadPayload(SenmlPayload, kw_only=True):
     model: ModelHash
     late: Late = False
     clock: Unsynced = ""
+    doubtful: Doubtful = False
 
 
 def to_json(body: Reading, out: Outgoing) -> list[dict[str, Any]]:

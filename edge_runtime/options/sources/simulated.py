@@ -24,10 +24,13 @@ from edge_runtime.options.sources.base import (
 
 
 class FaultOptions(Section, frozen=True):
-    """A scripted fault: from frame `at`, `fail` raises, `hang` blocks, `freeze` repeats."""
+    """A scripted fault: from frame `at`, `fail` raises, `hang` blocks, `freeze` repeats.
+
+    `resize` halves the pictures; `cover` shows what a camera sees behind paper.
+    """
 
     at: Annotated[int, Meta(ge=0)]
-    kind: Literal["fail", "hang", "freeze", "resize"]
+    kind: Literal["fail", "hang", "freeze", "resize", "cover"]
     frames: Annotated[int, Meta(ge=1)] = 1
     hang_s: Seconds = 30.0
 
