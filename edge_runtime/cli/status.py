@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import click
 
-from edge_runtime.cli.localized import LocalizedCommand
+from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import printable_json, say
 from edge_runtime.cli.status_texts import (
@@ -21,7 +21,7 @@ from edge_runtime.cli.status_texts import (
     word,
 )
 from edge_runtime.errors import EMPTY, RawText, Text, located
-from edge_runtime.language import N_, Language, choose
+from edge_runtime.language import N_, Code, Language, choose
 
 Line: TypeAlias = tuple[str, Text]
 """What a line is about (empty: it goes on with the line above), and its text."""
@@ -38,7 +38,8 @@ Line: TypeAlias = tuple[str, Text]
 )
 @state_dir_option
 @click.option("--json", "as_json", is_flag=True, help=N_("One JSON object, for programs."))
-def status(state_dir: Path, as_json: bool) -> None:
+@lang_option
+def status(state_dir: Path, as_json: bool, lang: Code | None) -> None:
     """Show streams, link, outbox and the day's bytes of the running daemon."""
     import msgspec
 
@@ -53,7 +54,7 @@ def status(state_dir: Path, as_json: bool) -> None:
         say(printable_json(msgspec.json.encode(facts, enc_hook=encode_english).decode()))
     else:
         lines = running(facts) if answer is not None else offline(facts, state_dir)
-        print_lines(list(lines), choose(None))
+        print_lines(list(lines), choose(lang))
     sys.exit(0 if answer is not None else 1)
 
 

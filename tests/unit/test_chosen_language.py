@@ -332,3 +332,13 @@ def test_every_command_takes_lang_and_has_its_help_in_it(code: Code) -> None:
 def is_plain(text: str) -> bool:
     """Say whether a help is not a sentence: a form of a URL, a default."""
     return text.startswith(("mqtt", "["))
+
+
+def test_status_is_in_the_language_that_is_asked_for(tmp_path: Path) -> None:
+    person = Person(tmp_path)
+    words = ("status", "--state-dir", str(tmp_path / "state"))
+    chosen = person.type(*words, EDGE_RUNTIME_LANG="vi").stdout
+    asked = person.type(*words, "--lang", "en", EDGE_RUNTIME_LANG="vi").stdout
+    assert Language("vi").text("daemon") in chosen
+    assert asked.startswith("daemon")
+    assert chosen != asked
