@@ -13,9 +13,10 @@ from edge_runtime.board.notify import Notifier
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import Clock
 from edge_runtime.daemon.change import ConfigChange
+from edge_runtime.daemon.context import DaemonContext, MakePublisher
 from edge_runtime.daemon.control_requests import ControlRequests
 from edge_runtime.daemon.crash_loop import CrashLoopGuard, boot_id
-from edge_runtime.daemon.device import DaemonContext, MakePublisher, RunningDevice
+from edge_runtime.daemon.device import RunningDevice
 from edge_runtime.daemon.loading import ConfigLoader, LoadedConfig
 from edge_runtime.daemon.preview_socket import PreviewSocket
 from edge_runtime.daemon.reopenable import ReopenableOutbox

@@ -33,6 +33,8 @@ def note_device(
         log.state("mode", "", RawText(mode.current()))
 
 
-def note_stream(log: DecisionLog, name: str, health: StreamHealth) -> None:
-    """Note whether a stream's source gives anything, and why not."""
-    log.state("stream", name, health.reason if health.state == "degraded" else EMPTY)
+def note_stream(log: DecisionLog, name: str, health: StreamHealth, doubt: Text) -> None:
+    """Note whether a stream's source gives anything; `doubt`: what is wrong with its picture."""
+    gives_nothing = health.state == "degraded" and health.reason != doubt
+    log.state("stream", name, health.reason if gives_nothing else EMPTY)
+    log.state("camera", name, doubt)

@@ -5,39 +5,32 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TypeAlias
+from collections.abc import Iterable
 
 import msgspec
 
 from edge_runtime.board.throttle import Throttle
 from edge_runtime.camera_health.reference_file import ReferenceFiles
-from edge_runtime.clock import Clock
 from edge_runtime.daemon.build import publisher_settings
 from edge_runtime.daemon.commands import Commands, ReplayCommand
+from edge_runtime.daemon.context import DaemonContext
 from edge_runtime.daemon.decision_states import note_device, note_stream
 from edge_runtime.daemon.difference import Plan
 from edge_runtime.daemon.loading import LoadedConfig
 from edge_runtime.daemon.mode import ModeCommand, ModeSwitch
 from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.daemon.report import HealthReport
-from edge_runtime.daemon.uplink import Uplink
 from edge_runtime.daemon.why_command import WhyCommand
 from edge_runtime.decision_log.log import DecisionLog
 from edge_runtime.errors import Text
 from edge_runtime.infer.pool import Pool
-from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.model.runner import RunnerCache
-from edge_runtime.model.trial_ledger import TrialLedger
-from edge_runtime.publish.contract import LinkHealth, OnCommand, Publisher, PublisherSettings
+from edge_runtime.publish.contract import LinkHealth, Publisher, PublisherSettings
 from edge_runtime.stream.build import worker_count
 from edge_runtime.stream.builder import RunningStream, StreamBuilder
 from edge_runtime.stream.camera_watch import CameraMemory
-from edge_runtime.stream.crash_guard import CrashGuard
 from edge_runtime.stream.frame_tap import FrameTaps
 from edge_runtime.stream.setup import StreamSetup, alarm_names
-from edge_runtime.stream.vision_task import Observe
 from edge_runtime.stream.words import describe_stream
 
 log = logging.getLogger("edge_runtime.daemon")
@@ -47,21 +40,6 @@ STOP_TIMEOUT_S = 10.0
 CAPTURE_STOP_S = 2.0
 CONCLUDE_S = 2.0  # for what was captured of a stream that ends
 PATIENCE_S = 3.0  # with an inference that is under way at the end
-
-MakePublisher: TypeAlias = Callable[[PublisherSettings, Clock, OnCommand], Publisher]
-
-
-class DaemonContext(msgspec.Struct, frozen=True):
-    """What a device is given by the process."""
-
-    clock: Clock
-    state_dir: Path
-    ledger: TrialLedger
-    uplink: Uplink
-    make_publisher: MakePublisher
-    crashes: CrashGuard
-    children: ChildFactory | None = None
-    observe: Observe | None = None
 
 
 class RunningDevice:
@@ -147,7 +125,7 @@ class RunningDevice:
         now = self._clock.now()
         note_device(self.decisions, now, self.link(), self.uplink, self.throttle, self.mode)
         for name, stream in self.streams.items():
-            note_stream(self.decisions, name, stream.task.health)
+            note_stream(self.decisions, name, stream.task.health, stream.task.doubt)
 
     def results_ready(self) -> None:
         """Say that the outbox has rows to send; any thread."""

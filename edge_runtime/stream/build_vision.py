@@ -27,12 +27,13 @@ from edge_runtime.rules.build import open_rule, open_rules
 from edge_runtime.rules.scheduled import ALWAYS, RuleSchedule
 from edge_runtime.stream.camera_watch import CameraMemory, CameraWatch
 from edge_runtime.stream.crash_guard import WorksFor
+from edge_runtime.stream.frame_selection import FrameSelection
 from edge_runtime.stream.frame_tap import FrameTap
 from edge_runtime.stream.pace import PaceMonitor
 from edge_runtime.stream.pipeline import Pipeline, PipelineSettings, PublishModes, RuleUse, Sink
 from edge_runtime.stream.setup import StreamSetup
 from edge_runtime.stream.stream_hours import StreamHours
-from edge_runtime.stream.vision_task import FrameSelection, Observe, VisionTask
+from edge_runtime.stream.vision_task import Observe, VisionTask
 
 if TYPE_CHECKING:
     from edge_runtime.stream.adaptive import AdaptiveRate

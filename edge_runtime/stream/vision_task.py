@@ -7,10 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
-
 from edge_runtime.board.throttle import Thinning
-from edge_runtime.boxes import Box
 from edge_runtime.clock import Clock, Stamp
 from edge_runtime.decision_log.recorder import StreamDecisions
 from edge_runtime.errors import Text
@@ -21,6 +18,7 @@ from edge_runtime.records import Result
 from edge_runtime.stream.bookkeeping import Bookkeeping
 from edge_runtime.stream.camera_watch import CameraWatch, Unwatched
 from edge_runtime.stream.crash_guard import WorksFor, nobody
+from edge_runtime.stream.frame_selection import FrameSelection
 from edge_runtime.stream.frame_tap import FrameTap, SeenObject
 from edge_runtime.stream.health import Progress, StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
@@ -29,9 +27,7 @@ from edge_runtime.stream.reorder import ReorderBuffer, Slot
 from edge_runtime.stream.stream_hours import StreamHours
 
 if TYPE_CHECKING:  # both import OpenCV, which a device without a camera does without
-    from edge_runtime.gate import Gate
-    from edge_runtime.mask import PrivacyMask
-    from edge_runtime.stream.adaptive import AdaptiveRate, Choice
+    from edge_runtime.stream.adaptive import Choice
 
 log = logging.getLogger("edge_runtime.stream")
 
@@ -39,21 +35,6 @@ Observe: TypeAlias = Callable[[str, Slot], None]
 """Told of each sample of a stream when it is concluded, in order: what a benchmark reads."""
 
 PATIENCE_S = 1.0  # for a worker, where the next choice depends on what it finds
-
-
-class FrameSelection(msgspec.Struct, frozen=True):
-    """Which frames are inferred, what of them, and from which score on objects are decoded."""
-
-    gate: Gate
-    low_score: float
-    adaptive: AdaptiveRate | None = None
-    hours: StreamHours | None = None
-    mask: PrivacyMask | None = None
-
-    @property
-    def region(self) -> Box:
-        """The part of the latest frame to infer, in fractions."""
-        return (self.adaptive or self.gate).region
 
 
 class VisionTask:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.boxes import Box
+from edge_runtime.camera_health.reasons import TEXTS
 from edge_runtime.clock import ManualClock, Stamp
 from edge_runtime.decision_log.causes import findings
 from edge_runtime.decision_log.evidence import gathered
@@ -358,7 +359,7 @@ def rule_label(folder: Path) -> list[Explanation]:
 
 def blind(folder: Path) -> list[Explanation]:
     world = PlantedWorld(folder, YARD)
-    world.log.state("camera", NAME, RawText("the camera is covered"))
+    world.log.state("camera", NAME, TEXTS["covered"])
     world.play(30)
     return world.ask()
 

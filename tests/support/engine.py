@@ -36,10 +36,11 @@ from edge_runtime.sources.base import Source
 from edge_runtime.stream.baseline import Baselines
 from edge_runtime.stream.build_vision import build_pipeline
 from edge_runtime.stream.capture import Capture
+from edge_runtime.stream.frame_selection import FrameSelection
 from edge_runtime.stream.health import StreamHealth
 from edge_runtime.stream.pace import PaceMonitor
 from edge_runtime.stream.setup import StreamSetup, setups_of
-from edge_runtime.stream.vision_task import FrameSelection, VisionTask
+from edge_runtime.stream.vision_task import VisionTask
 from support.road import PACK
 
 

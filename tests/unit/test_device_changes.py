@@ -23,8 +23,9 @@ from msgspec.structs import replace
 
 from edge_runtime.board.vitals import Board
 from edge_runtime.clock import SystemClock
+from edge_runtime.daemon.context import DaemonContext
 from edge_runtime.daemon.crash_loop import CrashLoopGuard
-from edge_runtime.daemon.device import DaemonContext, RunningDevice
+from edge_runtime.daemon.device import RunningDevice
 from edge_runtime.daemon.difference import difference
 from edge_runtime.daemon.loading import LoadedConfig
 from edge_runtime.daemon.reopenable import ReopenableOutbox
