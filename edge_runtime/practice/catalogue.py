@@ -24,6 +24,7 @@ ORDER = (
     "quiet-readings",
     "alarm-limit",
     "camera-off",
+    "camera-covered",
     "camera-path",
     "camera-login",
     "camera-character",

@@ -66,13 +66,17 @@ PortDevice: TypeAlias = LineSensor | ModbusMeter | GnssReceiver
 
 
 class NetworkCamera(Section, frozen=True):
-    """A camera that shows the simulated road at `rtsp://user:password@127.0.0.1:$camera_port/path`."""
+    """A camera that shows a simulated road at `rtsp://user:password@127.0.0.1:$camera_port/path`.
+
+    `covered`: something hangs before its lens, and it shows that.
+    """
 
     path: str = "stream1"
     user: str = ""
     password: str = ""
     rate_fps: float = 8.0
     powered: bool = True
+    covered: bool = False
 
 
 class BrokerAccount(Section, frozen=True):
@@ -155,6 +159,10 @@ class CameraPower(Kind, frozen=True, tag="camera-power"):
     """Gives the camera power."""
 
 
+class CameraUncover(Kind, frozen=True, tag="camera-uncover"):
+    """Takes away what hangs before the camera's lens."""
+
+
 class StartBroker(Kind, frozen=True, tag="start-broker"):
     """Has the office start its broker."""
 
@@ -165,7 +173,9 @@ class NewCertificate(Kind, frozen=True, tag="new-certificate"):
     certificate: ServerCertificate
 
 
-Effect: TypeAlias = Look | PlugIn | FreeSky | CameraPower | StartBroker | NewCertificate
+Effect: TypeAlias = (
+    Look | PlugIn | FreeSky | CameraPower | CameraUncover | StartBroker | NewCertificate
+)
 
 
 class SiteAction(Section, frozen=True):

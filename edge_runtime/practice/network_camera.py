@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 JPEG_PAYLOAD = 26
 SIZE = (640, 352)  # whole blocks of 16 by 16 pixels
 SEED = 3
+CLOTH_GREY = 90
 SDP = "v=0\r\ns=road\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:track\r\n"
 
 
@@ -36,6 +37,7 @@ class RtspServer:
         self._closed = threading.Event()
         self._listener: socket.socket | None = None
         self._connections: list[socket.socket] = []
+        self._is_covered = options.covered
 
     def start(self) -> None:
         """Listen, where the camera has power."""
@@ -47,6 +49,10 @@ class RtspServer:
         if self._listener is None:
             self._listener = socket.create_server(self._place)
             threading.Thread(target=self._accept, daemon=True).start()
+
+    def uncover(self) -> None:
+        """Show the road from the next picture on."""
+        self._is_covered = False
 
     def close(self) -> None:
         """Hang up on everybody."""
@@ -120,7 +126,8 @@ class RtspServer:
         while not self._closed.wait(1.0 / self._options.rate_fps):
             elapsed_s = time.monotonic() - start_s
             number = int(elapsed_s * self._options.rate_fps)
-            for payload, last in packets(picture(scene, number), SIZE):
+            shown = cloth(number) if self._is_covered else picture(scene, number)
+            for payload, last in packets(shown, SIZE):
                 marker = 0x80 if last else 0
                 ticks = int(elapsed_s * 90_000) & 0xFFFFFFFF
                 header = struct.pack("!BBHII", 0x80, marker | JPEG_PAYLOAD, sequence, ticks, 7)
@@ -134,3 +141,12 @@ def picture(scene: Scene, number: int) -> bytes:
     import cv2
 
     return bytes(cv2.imencode(".jpg", scene.render(number)[0])[1].tobytes())
+
+
+def cloth(number: int) -> bytes:
+    """Return a picture of what hangs before the lens: grey, with a sensor's noise."""
+    import cv2
+    import numpy as np
+
+    noise = np.random.default_rng(number).integers(-2, 3, (SIZE[1], SIZE[0], 3))
+    return bytes(cv2.imencode(".jpg", (CLOTH_GREY + noise).astype(np.uint8))[1].tobytes())

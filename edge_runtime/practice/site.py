@@ -15,6 +15,7 @@ from edge_runtime.practice.brokers import broker_command, mosquitto_program
 from edge_runtime.practice.exercise import (
     BrokerSetup,
     CameraPower,
+    CameraUncover,
     Exercise,
     FreeSky,
     Look,
@@ -90,6 +91,9 @@ class PracticeSite:
             case CameraPower():
                 assert self._camera is not None
                 self._camera.power_on()
+            case CameraUncover():
+                assert self._camera is not None
+                self._camera.uncover()
             case StartBroker():
                 if not self._brokers:
                     self._start_brokers()

@@ -40,6 +40,7 @@ CURES: dict[str, list[str]] = {
     "quiet-readings": edit("s/level = 2 /level = 0.02 /"),
     "alarm-limit": edit("s/above = 32/above = 3.2/"),
     "camera-off": ["$PRACTICE do switch-on"],
+    "camera-covered": ["$PRACTICE do uncover"],
     "camera-path": edit("s|live/main|stream1|"),
     "camera-login": edit("s/viewer:1234/viewer:lua-vang-26/"),
     "camera-character": edit("s/mua#2026/mua%232026/"),
