@@ -11,6 +11,7 @@ from enum import IntEnum
 
 OBJECT_STRIDE = 7
 COUNT_STRIDE = 4
+BOUNDS_STRIDE = 2
 CLASS_STRIDE = 2
 KEYPOINT_STRIDE = 3
 
@@ -52,6 +53,8 @@ class Key(IntEnum):
     RULE_GONE = 27  # event: 1 where it ends the alarm of a rule that is no longer configured
     DOUBTFUL = 28  # 1 where the camera did not see properly
     CAMERA = 29  # event: place in CAMERA_REASONS, then 0 off or 1 on
+    BOUNDS = 30  # counts, summary: low, high in a row for each line; -1, -1 where not estimated
+    LOOKED = 31  # counts: 1/1000
 
 
 # SenML labels of RFC 8428 section 6, table 4.

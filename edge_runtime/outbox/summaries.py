@@ -84,9 +84,12 @@ class Aggregate(msgspec.Struct, array_like=True):
     def record(self) -> Summary:
         """Return what is sent."""
         lines = tuple(
-            SummaryLine(name, line.n, line.least, line.most, line.total / (line.weight or 1.0))
+            SummaryLine(
+                name, line.n, line.least, line.most, line.total / (line.weight or 1.0),
+                line.low, line.high,
+            )
             for name, line in sorted(self.lines.items())
-        )
+        )  # fmt: skip
         return Summary(self.to_s - self.from_s, self.kind, self.count, lines, self.rule)
 
 

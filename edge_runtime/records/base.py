@@ -23,13 +23,18 @@ class Lane(IntEnum):
 
 
 class SummaryValues(msgspec.Struct, array_like=True):
-    """One name's values: how many, least, most, and what their mean is made of."""
+    """One name's values: how many, least, most, and what their mean is made of.
+
+    `low` and `high`: between which `n` lies (None: where it is not in doubt, or was not estimated).
+    """
 
     n: int
     least: float
     most: float
     total: float
     weight: float
+    low: int | None = None
+    high: int | None = None
 
     @classmethod
     def of(cls, value: float) -> SummaryValues:
@@ -38,6 +43,8 @@ class SummaryValues(msgspec.Struct, array_like=True):
 
     def add(self, other: SummaryValues) -> None:
         """Take further values in."""
+        self.low = None if self.low is None or other.low is None else self.low + other.low
+        self.high = None if self.high is None or other.high is None else self.high + other.high
         self.n += other.n
         self.least = min(self.least, other.least)
         self.most = max(self.most, other.most)

@@ -19,13 +19,18 @@ from edge_runtime.records.base import (
 
 
 class SummaryLine(msgspec.Struct, frozen=True, array_like=True):
-    """Of one label or channel, in a summary: how many values, least, most and mean."""
+    """Of one label or channel, in a summary: how many values, least, most and mean.
+
+    Of counts `n` are those that came in, truly from `low` to `high` (None: not estimated).
+    """
 
     name: str
     n: int
     least: float
     most: float
     mean: float
+    low: int | None = None
+    high: int | None = None
 
 
 class Summary(Record, frozen=True, tag=8):
@@ -55,4 +60,7 @@ class Summary(Record, frozen=True, tag=8):
     def summary_values(self, _label: LabelOf, /) -> NamedValues:
         for line in self.lines:
             total, weight = line.mean * line.n, float(line.n)
-            yield line.name, SummaryValues(line.n, line.least, line.most, total, weight)
+            yield (
+                line.name,
+                SummaryValues(line.n, line.least, line.most, total, weight, line.low, line.high),
+            )

@@ -34,8 +34,14 @@ class Rule(Protocol):
         """
         ...
 
-    def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[RuleRecord, ...]:
-        """Take in the tracks of one frame; return what happened, in order."""
+    def update(
+        self, live: tuple[TrackState, ...], stamp: Stamp, *, is_looked_at: bool = True
+    ) -> tuple[RuleRecord, ...]:
+        """Take in the tracks of one frame; return what happened, in order.
+
+        `is_looked_at`: whether the frame could tell who comes. It could not where it was left out
+        though something may move in it.
+        """
         ...
 
     def finish(self, stamp: Stamp) -> tuple[RuleRecord, ...]:

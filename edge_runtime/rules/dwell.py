@@ -23,7 +23,13 @@ class Dwell:
     def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:
         """Who is inside begins to stay."""
 
-    def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
+    def update(
+        self,
+        live: tuple[TrackState, ...],
+        stamp: Stamp,
+        *,
+        is_looked_at: bool = True,  # noqa: ARG002 - only sightings count
+    ) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s
         for change in self._occupancy.update(live, at_s):
             self._told.discard(change.track.id)

@@ -23,7 +23,13 @@ class Presence:
     def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:
         """Who is there enters, as it does in a zone."""
 
-    def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
+    def update(
+        self,
+        live: tuple[TrackState, ...],
+        stamp: Stamp,
+        *,
+        is_looked_at: bool = True,  # noqa: ARG002 - only sightings count
+    ) -> tuple[Event, ...]:
         return events(self._occupancy.update(live, stamp.monotonic_s), stamp)
 
     def finish(self, stamp: Stamp) -> tuple[Event, ...]:

@@ -72,13 +72,16 @@ class ScheduledRule:
         if self._times.hold(stamp):
             self._open().begin(live, stamp)
 
-    def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[RuleRecord, ...]:
+    def update(
+        self, live: tuple[TrackState, ...], stamp: Stamp, *, is_looked_at: bool = True
+    ) -> tuple[RuleRecord, ...]:
         was_new, self._has_begun = not self._has_begun, True
         if not self._times.hold(stamp):
             return self.finish(stamp)
         if self._rule is None and not was_new:
             self._open().begin(live, stamp)
-        return (self._rule or self._open()).update(live, stamp)
+        rule = self._rule or self._open()
+        return rule.update(live, stamp, is_looked_at=is_looked_at)
 
     def finish(self, stamp: Stamp) -> tuple[RuleRecord, ...]:
         ended, self._rule = self._rule, None

@@ -24,7 +24,13 @@ class Zone:
     def begin(self, live: tuple[TrackState, ...], stamp: Stamp) -> None:
         """Who is inside enters: whoever counts by enter and exit has to know of them."""
 
-    def update(self, live: tuple[TrackState, ...], stamp: Stamp) -> tuple[Event, ...]:
+    def update(
+        self,
+        live: tuple[TrackState, ...],
+        stamp: Stamp,
+        *,
+        is_looked_at: bool = True,  # noqa: ARG002 - only sightings count
+    ) -> tuple[Event, ...]:
         at_s = stamp.monotonic_s
         changes = self._occupancy.update(live, at_s)
         return tuple(change.event(self.place, at_s) for change in changes)

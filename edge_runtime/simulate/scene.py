@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edge_runtime.simulate.scene_backdrop import draw_backdrop
-from edge_runtime.simulate.scene_shapes import shape_of
+from edge_runtime.simulate.scene_shapes import Shape, shape_of
 from edge_runtime.simulate.scene_view import Color, Floats, Image, RoadCamera
 
 LABELS = ("person", "motorbike", "car", "truck")
@@ -100,20 +100,27 @@ class Scene:
 
     def render(self, index: int) -> tuple[NDArray[np.uint8], tuple[SceneObject, ...]]:
         """Draw the frame (height, width, 3), BGR; with it what can be seen, the farthest first."""
-        cycle, at_s = divmod(index / self.rate_fps, CYCLE_S)
+        actors, at_s = self._actors(index)
         image = self._empty.copy()
-        actors = [a for a in self._cycle(int(cycle)) if a.start_s <= at_s < a.end_s]
-        actors.sort(key=lambda a: (a.across_m, -abs(a.along_m(at_s))))
         outlines = [self._draw(image, actor, at_s) for actor in (*actors, self._pole)]
         self._weather(image, index)
         return image, tuple(self._truth(actors, outlines))
 
+    def objects(self, index: int) -> tuple[SceneObject, ...]:
+        """Return what can be seen in a frame without drawing it."""
+        actors, at_s = self._actors(index)
+        outlines = [self.view.project(_placed(a, at_s)[1])[0] for a in (*actors, self._pole)]
+        return tuple(self._truth(actors, outlines))
+
+    def _actors(self, index: int) -> tuple[list[Actor], float]:
+        """Return who is on the road, the farthest first, and the time within the cycle."""
+        cycle, at_s = divmod(index / self.rate_fps, CYCLE_S)
+        actors = [a for a in self._cycle(int(cycle)) if a.start_s <= at_s < a.end_s]
+        return sorted(actors, key=lambda a: (a.across_m, -abs(a.along_m(at_s)))), at_s
+
     def _draw(self, image: Image, actor: Actor, at_s: float) -> Floats:
         """Shadow and body; returns the vertices in pixels."""
-        along = actor.along_m(at_s)
-        shape = shape_of(actor.label, actor.variant, _stride(actor, along))
-        points = shape.vertices * np.array(actor.scale) * (actor.heading, 1, 1)
-        points += (along, 0.0, actor.across_m)
+        shape, points = _placed(actor, at_s)
         self._shade_ground(image, points)
         return self.view.draw(image, shape, points, actor.heading, actor.paint)
 
@@ -225,6 +232,15 @@ def _pick_paint(rng: Generator) -> dict[str, Color]:
         "hair": (28, 26, 30), "glass": (92, 80, 66), "dark": (38, 36, 36),
         "metal": (150, 150, 152), "light": (215, 245, 255), "tail": (50, 45, 215),
     }  # fmt: skip
+
+
+def _placed(actor: Actor, at_s: float) -> tuple[Shape, Floats]:
+    """Return an actor's shape, and its vertices on the road."""
+    along = actor.along_m(at_s)
+    shape = shape_of(actor.label, actor.variant, _stride(actor, along))
+    points = shape.vertices * np.array(actor.scale) * (actor.heading, 1, 1)
+    points += (along, 0.0, actor.across_m)
+    return shape, points
 
 
 def _stride(actor: Actor, along: float) -> int:

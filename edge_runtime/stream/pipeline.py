@@ -182,7 +182,7 @@ class Pipeline:
         live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
             live = self._tracker.coast(stamp.monotonic_s).live
-        return self._results(stamp, self._ruled(live, stamp))
+        return self._results(stamp, self._ruled(live, stamp, is_looked_at=False))
 
     @property
     def live(self) -> tuple[TrackState, ...]:
@@ -240,8 +240,12 @@ class Pipeline:
             return True
         return False
 
-    def _ruled(self, live: tuple[TrackState, ...], stamp: Stamp) -> list[Body]:
-        return self._heard([(use, use.rule.update(live, stamp)) for use in self._rules])
+    def _ruled(
+        self, live: tuple[TrackState, ...], stamp: Stamp, *, is_looked_at: bool = True
+    ) -> list[Body]:
+        return self._heard(
+            [(use, use.rule.update(live, stamp, is_looked_at=is_looked_at)) for use in self._rules]
+        )
 
     def _heard(self, said: Sequence[tuple[RuleUse, Sequence[Body]]]) -> list[Body]:
         modes = (None, self._mode())

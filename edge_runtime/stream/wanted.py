@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+import msgspec
+
 from edge_runtime.boxes import Box
 from edge_runtime.records import (
     Anomaly,
@@ -45,8 +47,9 @@ def about_wanted(body: Body, wanted: frozenset[int]) -> Body | None:
     match body:
         case Event(object=Detection(class_id=class_id)):
             return body if class_id in wanted else None
-        case Counts(span_s=span_s, labels=labels, rule=rule):
-            return Counts(span_s, tuple(one for one in labels if one.class_id in wanted), rule)
+        case Counts(labels=labels):
+            lines = tuple(one for one in labels if one.class_id in wanted)
+            return msgspec.structs.replace(body, labels=lines)
         case Event() | Detections() | Classification() | Pose() | Anomaly():
             return body
         case Reading() | Summary() | Gap():  # made by no rule

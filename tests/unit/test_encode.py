@@ -144,11 +144,16 @@ def test_the_largest_record_of_each_kind_is_within_its_budget() -> None:
     bodies: list[Body] = [
         Detections(things),
         Event("alarm", things[0], 0, "out", 1.0, channel, rule_gone=True),
-        Counts(60.0, tuple(LabelCount(n, 12_345, 1_000, 1_000.123) for n in lines), 0),
+        Counts(
+            60.0, tuple(LabelCount(n, 12_345, 1_000, 1_000.123, 12_000, 13_000) for n in lines), 0
+        ),
         Classification(tuple(ClassScore(n, 0.99) for n in range(MAX_CLASSES))),
         Summary(
             86_400.0, "classification", 9_999_999,
-            tuple(SummaryLine(model.label(n), 9_999_999, 0.123, 0.999, 0.555) for n in lines),
+            tuple(
+                SummaryLine(model.label(n), 9_999_999, 0.123, 0.999, 0.555, 9_999_998, 9_999_999)
+                for n in lines
+            ),
             "r" * 32,
         ),
     ]  # fmt: skip

@@ -262,6 +262,17 @@ def test_the_interval_of_a_detector_is_its_counts() -> None:
     assert (by_class[PERSON].entered, by_class[PERSON].most) == (1, 1)
 
 
+def test_counts_say_how_much_of_the_time_frames_were_left_out() -> None:
+    made = pipeline(stream("interval", track=TrackOptions()))
+    results = list(made.inferred(at(0), seen()))
+    for number in range(1, 1_000):
+        results += made.coasted(at(number)) if number % 100 else made.inferred(at(number), seen())
+    found = [one.body for one in results if isinstance(one.body, Counts)]
+    assert min(one.looked for one in found) == 0.0
+    assert max(one.looked for one in found) < 1.0
+    assert not any(one.labels for one in found if not one.looked)
+
+
 def test_the_interval_s_counts_keep_to_the_labels() -> None:
     frames = [seen((PERSON, 0.9), (CAR, 0.9))] * 9
     found = bodies(stream("interval", labels=("car",), track=TrackOptions()), frames)

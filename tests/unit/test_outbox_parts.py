@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from edge_runtime.records import (
     Measure,
     ModelRef,
     Reading,
+    SummaryLine,
 )
 from edge_runtime.spans import Spans, runs
 
@@ -109,6 +111,20 @@ def test_counts_of_different_rules_are_not_mixed_in_one_summary() -> None:
         ("yard", 1, 100),
         ("#0", 1, 1_000),
     ]
+
+
+def test_a_summary_of_counts_adds_their_bounds_up_where_all_have_some() -> None:
+    def summary(*lines: LabelCount) -> SummaryLine:
+        rows = [row(n, 60.0 + n, Counts(1.0, (line,))) for n, line in enumerate(lines)]
+        (record,) = [one.record() for one in summarise(rows)]
+        return record.lines[0]
+
+    bounded = LabelCount(0, 6, 2, 1.0, 5, 8), LabelCount(0, 4, 1, 1.0, 4, 5)
+    found = summary(*bounded)
+    assert (found.low, found.n, found.high) == (9, 10, 13)
+    unbounded = msgspec.msgpack.decode(msgspec.msgpack.encode((0, 3, 1, 0.5)), type=LabelCount)
+    assert unbounded == LabelCount(0, 3, 1, 0.5), "as an earlier version stored it"
+    assert (summary(*bounded, unbounded).low, summary(unbounded, *bounded).high) == (None, None)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))

@@ -1,4 +1,4 @@
-"""`counts` on the wire: `from`, `to`, `rule?`, `counts: {label: {entered, most, mean}}`."""
+"""`counts` on the wire: `from`, `to`, `rule?`, `counts: {label: {entered, low, high, …}}`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,23 @@ from edge_runtime.encode.kinds.base import (
     rows_of,
     scaled,
 )
+from edge_runtime.encode.kinds.bounds import (
+    BoundsPayload,
+    bounds_from_cbor,
+    bounds_to_cbor,
+    bounds_to_json,
+    bounds_words,
+)
 from edge_runtime.encode.kinds.span import span_from_cbor, span_to_json
-from edge_runtime.encode.payloads import Count, Name, SpanPayload, WirePayload
+from edge_runtime.encode.payloads import Count, Name, Share, SpanPayload
 from edge_runtime.labels import named
 from edge_runtime.records import Counts, Stored
 
 
-class LabelCountsPayload(WirePayload):
+class LabelCountsPayload(BoundsPayload, kw_only=True):
     """What was counted of one label."""
 
-    entered: Annotated[Count, Meta(description="tracks that came in")]
+    entered: Annotated[Count, Meta(description="how many came in")]
     most: Annotated[Count, Meta(description="most at once")]
     mean: Annotated[float, Meta(description="mean at once", extra_json_schema={"minimum": 0})]
 
@@ -39,6 +46,9 @@ class CountsPayload(SpanPayload, kw_only=True):
 
     counts: dict[str, LabelCountsPayload]
     rule: Name = ""
+    looked: Annotated[
+        Share, Meta(description="share of the time in which it could see who comes; absent: all")
+    ] = 1.0
 
 
 def to_json(body: Counts, out: Outgoing) -> dict[str, Any]:
@@ -46,11 +56,14 @@ def to_json(body: Counts, out: Outgoing) -> dict[str, Any]:
     fields = {**json_head(stored), **span_to_json(stored, body.span_s)}
     if body.rule >= 0:
         fields["rule"] = stored.rule(body.rule)
+    if body.looked < 1.0:
+        fields["looked"] = round(body.looked, 3)
     fields["counts"] = {
         stored.label(line.class_id): {
             "entered": line.entered,
             "most": line.most,
             "mean": round(line.mean, 3),
+            **bounds_to_json(line),
         }
         for line in body.labels
     }
@@ -61,6 +74,9 @@ def to_cbor(body: Counts, out: Outgoing) -> Fields:
     fields = {**cbor_head(out), Key.SPAN.value: scaled(body.span_s, THOUSANDTH)}
     if body.rule >= 0:
         fields[Key.RULE.value] = body.rule
+    if body.looked < 1.0:
+        fields[Key.LOOKED.value] = scaled(body.looked, THOUSANDTH)
+    fields |= bounds_to_cbor(body.labels)
     fields[Key.COUNTS.value] = [
         n
         for line in body.labels
@@ -73,9 +89,19 @@ def from_cbor(raw: Any, names: BirthNames) -> dict[str, Any]:
     fields = {**read_head(raw, names), **span_from_cbor(raw)}
     if Key.RULE in raw:
         fields["rule"] = named(raw[Key.RULE], names.rules)
+    if Key.LOOKED in raw:
+        fields["looked"] = raw[Key.LOOKED] / THOUSANDTH
+    rows = rows_of(raw[Key.COUNTS], COUNT_STRIDE)
     fields["counts"] = {
-        named(class_id, names.labels): {"entered": entered, "most": most, "mean": mean / THOUSANDTH}
-        for class_id, entered, most, mean in rows_of(raw[Key.COUNTS], COUNT_STRIDE)
+        named(class_id, names.labels): {
+            "entered": entered,
+            "most": most,
+            "mean": mean / THOUSANDTH,
+            **bounds,
+        }
+        for (class_id, entered, most, mean), bounds in zip(
+            rows, bounds_from_cbor(raw, len(rows)), strict=True
+        )
     }
     return fields
 
@@ -86,9 +112,14 @@ def rules_agree(body: Counts, stored: Stored, rules: Sequence[str]) -> bool:
 
 def words(payload: dict[str, Any]) -> str:
     lines = [
-        f"{label}: {line['entered']} came, {line['most']} at most"
+        f"{label}: {line['entered']}{bounds_words(line)} came, {line['most']} at most"
         for label, line in payload["counts"].items()
     ]
+    looked = payload.get("looked", 1.0)
+    if not looked:
+        lines = ["not known, for nothing could be seen"]
+    elif looked < 1.0:
+        lines.append(f"looked {looked:.0%} of the time")
     rule = f" at {payload['rule']}" if "rule" in payload else ""
     span = f"{payload['to'] - payload['from']:.0f} s"
     return f"{', '.join(lines) or 'nothing'}{rule} in {span}"

@@ -19,13 +19,19 @@ from edge_runtime.encode.kinds.base import (
     scaled,
     word,
 )
+from edge_runtime.encode.kinds.bounds import (
+    BoundsPayload,
+    bounds_from_cbor,
+    bounds_to_cbor,
+    bounds_to_json,
+)
 from edge_runtime.encode.kinds.span import span_from_cbor, span_to_json
-from edge_runtime.encode.payloads import Count, Name, SpanPayload, WirePayload
+from edge_runtime.encode.payloads import Count, Name, SpanPayload
 from edge_runtime.labels import named
 from edge_runtime.records import KINDS, Stored, Summary
 
 
-class SummaryLinePayload(WirePayload):
+class SummaryLinePayload(BoundsPayload, kw_only=True):
     """What the values of one label or channel did."""
 
     n: Annotated[Count, Meta(description="how many values")]
@@ -58,6 +64,7 @@ def to_json(body: Summary, out: Outgoing) -> dict[str, Any]:
                 "min": round(line.least, 3),
                 "max": round(line.most, 3),
                 "mean": round(line.mean, 3),
+                **bounds_to_json(line),
             }
             for line in body.lines
         },
@@ -71,6 +78,7 @@ def to_cbor(body: Summary, out: Outgoing) -> Fields:
         **({Key.RULE.value: out.rules.index(body.rule)} if body.rule else {}),
         Key.OF.value: KINDS.index(body.of),
         Key.COUNT.value: body.count,
+        **bounds_to_cbor(body.lines),
         Key.VALUES.value: [
             [
                 line.name,
@@ -94,8 +102,11 @@ def from_cbor(raw: Any, names: BirthNames) -> dict[str, Any]:
             "min": least / THOUSANDTH,
             "max": most / THOUSANDTH,
             "mean": mean / THOUSANDTH,
+            **bounds,
         }
-        for name, n, least, most, mean in raw[Key.VALUES]
+        for (name, n, least, most, mean), bounds in zip(
+            raw[Key.VALUES], bounds_from_cbor(raw, len(raw[Key.VALUES])), strict=True
+        )
     }
     return fields
 
