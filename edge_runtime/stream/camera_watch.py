@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # these import OpenCV, which a device without a camera does w
     from edge_runtime.raw import Frame
 
 SAVE_EVERY_S = 3600.0
+BLIND: frozenset[CameraReason] = frozenset(("frozen", "covered", "dark", "overexposed"))
 
 
 def none_open(_stream: str) -> CameraReason:
@@ -44,6 +45,11 @@ class CameraState(msgspec.Struct, frozen=True):
 
     reason: CameraReason = ""
     since_s: float = 0.0
+
+    @property
+    def sees(self) -> bool:
+        """Whether its pictures can tell who comes: half blind it still sees some."""
+        return self.reason not in BLIND
 
 
 WELL = CameraState()

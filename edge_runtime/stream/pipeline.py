@@ -142,9 +142,12 @@ class Pipeline:
         return self._tracker.attention() if self._tracker is not None else "new"
 
     def inferred(
-        self, stamp: Stamp, decoded: Decoded, region: Box = FULL_FRAME
+        self, stamp: Stamp, decoded: Decoded, region: Box = FULL_FRAME, *, sees: bool = True
     ) -> tuple[Result, ...]:
-        """Take what a model saw in one sample, or in a region of it."""
+        """Take what a model saw in one sample, or in a region of it.
+
+        `sees`: whether the camera can show who comes.
+        """
         self._last = stamp
         decoded = chosen(
             decoded, self._trackable if isinstance(decoded, Detections) else self._class_ids
@@ -165,16 +168,19 @@ class Pipeline:
             self._seen = decoded
         if self._is_due(stamp, decoded):
             bodies.append(self._confident(decoded))
-        bodies.extend(self._ruled(live, stamp))
+        bodies.extend(self._ruled(live, stamp, is_looked_at=sees))
         return self._results(stamp, bodies)
 
-    def skipped(self, stamp: Stamp) -> tuple[Result, ...]:
-        """Take a sample in which nothing moved: what was there is there still."""
+    def skipped(self, stamp: Stamp, *, sees: bool = True) -> tuple[Result, ...]:
+        """Take a sample in which nothing moved: what was there is there still.
+
+        `sees` as above: a covered lens shows nothing that moves.
+        """
         self._last, self._seen = stamp, None
         live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
             live = self._tracker.hold(stamp.monotonic_s).live
-        return self._results(stamp, self._ruled(live, stamp))
+        return self._results(stamp, self._ruled(live, stamp, is_looked_at=sees))
 
     def coasted(self, stamp: Stamp) -> tuple[Result, ...]:
         """Take a sample that was not looked at though something may move in it."""

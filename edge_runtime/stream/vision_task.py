@@ -261,11 +261,13 @@ class VisionTask:
             self._begin_anew()
             return
         self._append(self._camera.told(slot.camera, slot.stamp))
-        if slot.decoded is None:
-            skipped = self._pipeline.skipped if slot.still else self._pipeline.coasted
-            results = skipped(slot.stamp)
+        sees = slot.camera.sees
+        if slot.decoded is None and slot.still:
+            results = self._pipeline.skipped(slot.stamp, sees=sees)
+        elif slot.decoded is None:
+            results = self._pipeline.coasted(slot.stamp)
         else:
-            results = self._pipeline.inferred(slot.stamp, slot.decoded, slot.region)
+            results = self._pipeline.inferred(slot.stamp, slot.decoded, slot.region, sees=sees)
         self._books.concluded(slot, self._pipeline, results)
         self._deliver(results)
         if self._tap.is_watched:

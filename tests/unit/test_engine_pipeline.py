@@ -271,6 +271,9 @@ def test_counts_say_how_much_of_the_time_frames_were_left_out() -> None:
     assert min(one.looked for one in found) == 0.0
     assert max(one.looked for one in found) < 1.0
     assert not any(one.labels for one in found if not one.looked)
+    blind = pipeline(stream("interval", track=TrackOptions()))
+    results = [one for n in range(40) for one in blind.inferred(at(n), seen(), sees=False)]
+    assert {one.body.looked for one in results[1:] if isinstance(one.body, Counts)} == {0.0}
 
 
 def test_the_interval_s_counts_keep_to_the_labels() -> None:
