@@ -10,7 +10,7 @@ import msgspec
 from edge_runtime.boxes import Box, Point
 from edge_runtime.records import TrackState
 
-LONGEST_HIDDEN_S = 3.0
+LONGEST_HIDDEN_S = 5.0
 # How far from where the lost one was going the new one may begin, in diagonals of its box: at once,
 # and more for each second that nobody saw it.
 NEAR_DIAGONALS = 0.4
