@@ -33,6 +33,16 @@ def pytest_configure() -> None:
         settings.load_profile("patient")
 
 
+@pytest.fixture(autouse=True)
+def machine_keeps_its_language() -> Iterator[None]:
+    """See that no test changes the language that this machine remembers for everybody."""
+    from edge_runtime.language import SYSTEM_FILE
+
+    before = SYSTEM_FILE.exists()
+    yield
+    assert SYSTEM_FILE.exists() == before, f"{SYSTEM_FILE}: written or deleted by this test"
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """Return the folder of real models, clips and recordings."""

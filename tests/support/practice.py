@@ -109,8 +109,9 @@ class Technician:
     def variables(self, name: str) -> dict[str, str]:
         """Return what the lines name; the ports stand in the story and below it."""
         edge = f"{sys.executable} -m edge_runtime"
-        practice = f"{edge} practice --lang en --folder {self.folder}"
+        practice = f"{edge} practice --folder {self.folder}"
         found = {"EDGE": edge, "PRACTICE": practice, "SITE": str(self.folder / name)}
+        found["EDGE_RUNTIME_LANG"] = "en"  # `--lang` at a terminal is remembered, as root for all
         if name and (values := self.facts(name).get("values")):
             found["BROKER_PORT"] = str(values["broker_port"])
             found["OFFICE_PORT"] = str(values["office_port"])
