@@ -153,9 +153,7 @@ def test_no_made_up_credentials_open(est: EstTestClient, scheme: str, text: str)
 @FUZZ
 @given(st.binary(min_size=1, max_size=200))
 def test_bytes_that_are_no_http_do_no_harm(est: EstTestClient, data: bytes) -> None:
-    connection = est.connection()
-    with contextlib.closing(connection):
-        connection.connect()
+    with contextlib.closing(est.connected()) as connection:
         assert connection.sock is not None
         connection.sock.sendall(data + b"\r\n\r\n")
         # Else a beginning of HTTP is waited for. The shutdown of TLS would switch it off here.

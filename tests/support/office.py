@@ -176,6 +176,20 @@ class EstTestClient:
             context.load_cert_chain(identity.certificate, identity.key)
         return http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=20)
 
+    def connected(self, identity: Pair | None = None) -> http.client.HTTPSConnection:
+        """Return one that was let in: an address whose places are taken is turned away."""
+
+        def let_in() -> http.client.HTTPSConnection | None:
+            connection = self.connection(identity)
+            try:
+                connection.connect()
+            except (ConnectionResetError, ssl.SSLEOFError):
+                connection.close()
+                return None
+            return connection
+
+        return until(let_in, "a place for one more connection")
+
     def ask(
         self,
         path: str,
@@ -184,7 +198,7 @@ class EstTestClient:
         identity: Pair | None = None,
         **headers: str,
     ) -> Answer:
-        with contextlib.closing(self.connection(identity)) as connection:
+        with contextlib.closing(self.connected(identity)) as connection:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request("GET" if body is None else "POST", path, body, named)
             response = connection.getresponse()

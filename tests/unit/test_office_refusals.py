@@ -348,12 +348,11 @@ def test_a_reporter_that_has_nothing_to_tell_ends(
 # The configuration and the drop-in
 
 
-def test_the_drop_in_starts_what_the_configuration_is_made_for(office: OfficeFolder) -> None:
+def test_the_unit_starts_what_the_configuration_is_made_for(office: OfficeFolder) -> None:
     assert lacking(office.configuration) == []
-    drop_in = (office.systemd / "mosquitto-drop-in.conf").read_text().splitlines()
+    unit = office.broker_unit.read_text().splitlines()
     start = f"ExecStart={program()} office broker --folder {office.path}"
-    assert "\n".join(("ExecStart=", start)) in "\n".join(drop_in)
-    assert {"LimitNOFILE=65536", "MemoryMax=50%", "Restart=on-failure"} <= set(drop_in)
+    assert {start, "LimitNOFILE=65536", "MemoryMax=50%", "Restart=always"} <= set(unit)
 
 
 def test_a_configuration_that_hides_refusals_is_told(office: OfficeFolder, tmp_path: Path) -> None:

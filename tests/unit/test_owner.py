@@ -65,6 +65,9 @@ ARGUMENTS = {
         "record --remove secret",
     ],
     "replay": ["replay --config {folder}/edge-runtime.toml --stream road --recording secret"],
+    "mode": ["mode", "mode closed"],
+    "why": ["why --stream road --at 1m"],
+    "camera accept": ["camera accept road"],
     "snapshot": ["snapshot road --out {folder}/road.jpg"],
     "doctor": ["doctor --lang en --config {folder}/edge-runtime.toml"],
     "provision": [
