@@ -47,7 +47,7 @@ class Bookkeeping:
         )
         if hour:
             log.info("stream %s: %s", self._name, hour)
-        if hour or results or at_s >= self._counted_s + ACTIVITY_S:
+        if hour or at_s >= self._counted_s + ACTIVITY_S:
             self._counted_s, self._health.activity = at_s, self._tally.words
 
     def _note_pace(self, at_s: float) -> None:
