@@ -82,6 +82,7 @@ class Pipeline:
         self._groups = LabelGroups(model.labels) if groups is None else groups
         self._pace = pace or PaceMonitor()
         self._tracker: Tracker | None = None
+        self._live: tuple[TrackState, ...] = ()
         self._next_interval_s: float | None = None
         self._last: Stamp | None = None
         self._seen: Decoded | None = None  # in the last sample, if a model looked at that
@@ -110,9 +111,8 @@ class Pipeline:
             self._next_interval_s = None
         self._take(msgspec.structs.replace(settings, rules=tuple(rules)))
         if self._last is not None:
-            live = self._tracker.live if self._tracker is not None else ()
             for rule in begun:
-                rule.begin(live, self._last)
+                rule.begin(self.live, self._last)
         return results
 
     def _take(self, settings: PipelineSettings) -> None:
@@ -123,7 +123,7 @@ class Pipeline:
         self._rules, self._rule_names = settings.rules, settings.rule_names
         self._mode = settings.mode or (lambda: settings.publish.mode)
         if settings.track is None:
-            self._tracker = None
+            self._tracker, self._live = None, ()
         elif self._tracker is None:
             self._tracker = Tracker(
                 settings.track, high_score=settings.min_score, new_id=self._new_id
@@ -153,13 +153,12 @@ class Pipeline:
             decoded, self._trackable if isinstance(decoded, Detections) else self._class_ids
         )
         bodies: list[Body] = []
-        live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
             objects = objects_of(decoded, self._min_score)
             # A class of the whole picture does not waver on one thing: there the picture changes.
             groups = self._groups if isinstance(decoded, Detections) else NO_GROUPS
             update = self._tracker.update(objects, stamp.monotonic_s, region, groups)
-            live = update.live
+            self._live = update.live
             self._pace.take(len(update.entered), update.dropped, update.missed, stamp.monotonic_s)
             self._seen = chosen(Detections(update.objects), self._class_ids)
             if isinstance(decoded, Detections):
@@ -168,7 +167,7 @@ class Pipeline:
             self._seen = decoded
         if self._is_due(stamp, decoded):
             bodies.append(self._confident(decoded))
-        bodies.extend(self._ruled(live, stamp, is_looked_at=sees))
+        bodies.extend(self._ruled(stamp, is_looked_at=sees))
         return self._results(stamp, bodies)
 
     def skipped(self, stamp: Stamp, *, sees: bool = True) -> tuple[Result, ...]:
@@ -177,23 +176,21 @@ class Pipeline:
         `sees` as above: a covered lens shows nothing that moves.
         """
         self._last, self._seen = stamp, None
-        live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
-            live = self._tracker.hold(stamp.monotonic_s).live
-        return self._results(stamp, self._ruled(live, stamp, is_looked_at=sees))
+            self._live = self._tracker.hold(stamp.monotonic_s).live
+        return self._results(stamp, self._ruled(stamp, is_looked_at=sees))
 
     def coasted(self, stamp: Stamp) -> tuple[Result, ...]:
         """Take a sample that was not looked at though something may move in it."""
         self._last, self._seen = stamp, None
-        live: tuple[TrackState, ...] = ()
         if self._tracker is not None:
-            live = self._tracker.coast(stamp.monotonic_s).live
-        return self._results(stamp, self._ruled(live, stamp, is_looked_at=False))
+            self._live = self._tracker.coast(stamp.monotonic_s).live
+        return self._results(stamp, self._ruled(stamp, is_looked_at=False))
 
     @property
     def live(self) -> tuple[TrackState, ...]:
         """The confirmed tracks as of the last sample. Between two samples."""
-        return self._tracker.live if self._tracker is not None else ()
+        return self._live
 
     @property
     def min_score(self) -> float:
@@ -211,9 +208,8 @@ class Pipeline:
         """
         if self._seen is not None:
             return objects_of(self._confident(self._seen), self._min_score)
-        live = self._tracker.live if self._tracker is not None else ()
         in_sight = tuple(
-            Detection(one.class_id, one.score, one.xyxy, one.id) for one in live if one.visible
+            Detection(one.class_id, one.score, one.xyxy, one.id) for one in self.live if one.visible
         )
         wanted = chosen(Detections(in_sight), self._class_ids)
         assert isinstance(wanted, Detections)
@@ -226,6 +222,7 @@ class Pipeline:
         stamp = self._last
         if self._tracker is not None:
             self._tracker.finish(stamp.monotonic_s)
+            self._live = ()
         return self._closed(self._rules)
 
     def _confident(self, decoded: Decoded) -> Decoded:
@@ -246,9 +243,8 @@ class Pipeline:
             return True
         return False
 
-    def _ruled(
-        self, live: tuple[TrackState, ...], stamp: Stamp, *, is_looked_at: bool = True
-    ) -> list[Body]:
+    def _ruled(self, stamp: Stamp, *, is_looked_at: bool) -> list[Body]:
+        live = self._live
         return self._heard(
             [(use, use.rule.update(live, stamp, is_looked_at=is_looked_at)) for use in self._rules]
         )
