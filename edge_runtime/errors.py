@@ -82,6 +82,14 @@ def one_line(text: str) -> str:
 EMPTY: Text = RawText("")
 
 
+def wording(text: str) -> tuple[object, ...]:
+    """Return what a text says, whatever the numbers in it: "3 s" and "4 s" are no two reasons."""
+    if not isinstance(text, Text):
+        return (text,)
+    values = [one for one in text.values.values() if not isinstance(one, int | float)]
+    return (text.template, *(wording(one) if isinstance(one, Text) else str(one) for one in values))
+
+
 def row(parts: Sequence[object], between: str = "; ") -> Text:
     """Return texts and errors one after the other."""
     if not parts:

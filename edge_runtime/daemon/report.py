@@ -18,7 +18,7 @@ from edge_runtime.daemon.reopenable import ReopenableOutbox
 from edge_runtime.daemon.uplink import HEALTH_EVERY_S, Uplink
 from edge_runtime.encode import Encoder, Topics
 from edge_runtime.encode.encoder import JSON, offline, stopped
-from edge_runtime.errors import EMPTY, Text
+from edge_runtime.errors import EMPTY, Text, wording
 from edge_runtime.isolation.sandbox import kept_by
 from edge_runtime.outbox import OutboxHealth
 from edge_runtime.publish.contract import LinkHealth, LinkState
@@ -197,14 +197,6 @@ def stream_condition(health: StreamHealth) -> tuple[object, ...]:
         tuple((name, wording(why)) for name, why in health.channels.items()),
         fault.begun_s if fault is not None else None,
     )
-
-
-def wording(text: str) -> tuple[object, ...]:
-    """Return what a text says, whatever the numbers in it: "3 s" and "4 s" are no two reasons."""
-    if not isinstance(text, Text):
-        return (text,)
-    values = [one for one in text.values.values() if not isinstance(one, int | float)]
-    return (text.template, *(wording(one) if isinstance(one, Text) else str(one) for one in values))
 
 
 def outbox_fields(outbox: OutboxHealth) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from edge_runtime.decision_log.entries import (
 )
 from edge_runtime.decision_log.recorder import StreamDecisions
 from edge_runtime.decision_log.ring import Block, DecisionRing, last_moment, set_aside_damaged
-from edge_runtime.errors import EMPTY, Text
+from edge_runtime.errors import EMPTY, Text, wording
 from edge_runtime.text_form import form_of
 
 log = logging.getLogger("edge_runtime.decisions")
@@ -73,6 +73,7 @@ class DecisionLog:
         self._writing = threading.Lock()
         self._streams: dict[str, StreamDecisions] = {}
         self._states: dict[tuple[Subject, str], StateEntry] = {}
+        self._said: dict[tuple[Subject, str], object] = {}
         self._changes: list[StateEntry] = []
         self._stopping = threading.Event()
         self._flushed_s = clock.monotonic()
@@ -86,18 +87,25 @@ class DecisionLog:
             return self._streams.setdefault(name, StreamDecisions(name))
 
     def state(self, subject: Subject, stream: str, text: Text) -> None:
-        """Note what holds of a subject from now on, if that is another thing than before."""
-        before = self._states.get((subject, stream))
-        form = form_of(text)
-        if before is not None and before.text == form:
+        """Note what holds of a subject from now on, if that is another thing than before.
+
+        Other numbers are none. Asked again and again; a subject by one thread at a time.
+        """
+        key, said = (subject, stream), wording(text)
+        if self._said.get(key) == said:
             return
-        entry = StateEntry(self._clock.now().wall_s, subject, stream, form)
+        entry = StateEntry(self._clock.now().wall_s, subject, stream, form_of(text))
         with self._lock:
-            self._states[subject, stream] = entry
+            self._said[key] = said
+            self._states[key] = entry
             self._changes.append(entry)
 
     def start(self) -> None:
-        """Begin to write; what a power cut or the card left damaged is set aside, and said."""
+        """Begin to write, and first to look at what there is: no start waits for that."""
+        self._thread.start()
+
+    def _look_at_files(self) -> None:
+        """Set aside what a power cut or the card left damaged, and say so."""
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             for file in set_aside_damaged(self.folder):
@@ -105,13 +113,14 @@ class DecisionLog:
             self._note_absence(last_moment(self.folder))
         except OSError as error:
             self._failed(error)
-        self._thread.start()
 
     def _note_absence(self, since_s: float | None) -> None:
         """Note that no daemon ran since the last word of the one before."""
         now_s = self._clock.now().wall_s
         if since_s is not None and since_s < now_s:
-            self._changes.append(StateEntry(since_s, "daemon", "", form_of(NOT_RUNNING)))
+            absence = StateEntry(since_s, "daemon", "", form_of(NOT_RUNNING))
+            with self._lock:
+                self._changes.append(absence)
         self.state("daemon", "", EMPTY)
 
     def close(self) -> None:
@@ -121,6 +130,8 @@ class DecisionLog:
             self._thread.join(STOP_TIMEOUT_S)
 
     def _run(self) -> None:
+        with self._writing:
+            self._look_at_files()
         while not self._stopping.wait(LOOK_S):
             is_asked = (self.folder / REQUEST).exists()
             if is_asked or self._is_due():

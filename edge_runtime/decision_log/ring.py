@@ -43,6 +43,15 @@ class Block(msgspec.Struct, frozen=True):
     entries: list[Entry]
 
 
+class RawBlock(msgspec.Struct, frozen=True):
+    """A block whose bytes are as they were written; the next one begins at `ends_at`."""
+
+    begin_s: float
+    end_s: float
+    packed: bytes
+    ends_at: int
+
+
 class DecisionRing:
     """The files of one board. One thread writes; another process may read meanwhile."""
 
@@ -144,38 +153,50 @@ def first_moment(file: Path) -> float:
 def last_moment(folder: Path) -> float | None:
     """Return the last moment that a ring tells of; None: it is empty."""
     files = segments(folder)
-    return max((block.end_s for file in files[-1:] for block in blocks_of(file)), default=None)
+    return max(
+        (raw.end_s for file in files[-1:] for raw in raw_blocks(data_of(file))), default=None
+    )
 
 
 def blocks_of(file: Path) -> Iterator[Block]:
     """Yield a file's blocks up to its end, or to where it is damaged."""
+    for raw in raw_blocks(data_of(file)):
+        try:
+            entries = _decode(zlib.decompressobj().decompress(raw.packed, 16 * MOST_BLOCK_BYTES))
+        except (zlib.error, msgspec.MsgspecError):
+            return
+        yield Block(raw.begin_s, raw.end_s, entries)
+
+
+def data_of(file: Path) -> bytes:
+    """Return what a file holds; nothing where it is gone meanwhile, or cannot be read."""
     try:
-        data = file.read_bytes()
+        return file.read_bytes()
     except OSError:
-        return
+        return b""
+
+
+def raw_blocks(data: bytes) -> Iterator[RawBlock]:
+    """Yield a file's blocks up to its end, or to where it is damaged; their entries stay packed."""
     at = 0
-    while (block := block_at(data, at)) is not None:
-        yield block[0]
-        at = block[1]
+    while (raw := raw_block_at(data, at)) is not None:
+        yield raw
+        at = raw.ends_at
 
 
-def block_at(data: bytes, at: int) -> tuple[Block, int] | None:
-    """Return the block at a place and where the next one begins; None: there is no whole one."""
+def raw_block_at(data: bytes, at: int) -> RawBlock | None:
+    """Return the block at a place; None: there is no whole one."""
     if len(data) < at + HEAD.size:
         return None
     magic, length, crc = HEAD.unpack_from(data, at)
-    body = data[at + HEAD.size : at + HEAD.size + length]
-    if magic != MAGIC or length > MOST_BLOCK_BYTES or len(body) != length:
+    ends_at = at + HEAD.size + length
+    body = data[at + HEAD.size : ends_at]
+    if magic != MAGIC or not SPAN.size <= length <= MOST_BLOCK_BYTES or len(body) != length:
         return None
     if zlib.crc32(body) != crc:
         return None
-    try:
-        begin_s, end_s = SPAN.unpack_from(body)
-        unpacker = zlib.decompressobj()
-        raw = unpacker.decompress(body[SPAN.size :], 16 * MOST_BLOCK_BYTES)
-        return Block(begin_s, end_s, _decode(raw)), at + HEAD.size + length
-    except (struct.error, zlib.error, msgspec.MsgspecError):
-        return None
+    begin_s, end_s = SPAN.unpack_from(body)
+    return RawBlock(begin_s, end_s, body[SPAN.size :], ends_at)
 
 
 def set_aside_damaged(folder: Path) -> list[Path]:
@@ -186,10 +207,11 @@ def set_aside_damaged(folder: Path) -> list[Path]:
     found = []
     files = segments(folder)
     for file in files:
-        whole, size = whole_bytes(file), file.stat().st_size
-        if whole == size:
+        data = file.read_bytes()
+        whole = max((raw.ends_at for raw in raw_blocks(data)), default=0)
+        if whole == len(data):
             continue
-        if file == files[-1] and whole and is_torn(file, whole):
+        if file == files[-1] and whole and is_torn(data[whole:]):
             os.truncate(file, whole)
             continue
         aside = file.with_suffix(ASIDE)
@@ -198,17 +220,8 @@ def set_aside_damaged(folder: Path) -> list[Path]:
     return found
 
 
-def whole_bytes(file: Path) -> int:
-    """Return up to where a file's blocks are whole."""
-    data, at = file.read_bytes(), 0
-    while (block := block_at(data, at)) is not None:
-        at = block[1]
-    return at
-
-
-def is_torn(file: Path, at: int) -> bool:
+def is_torn(rest: bytes) -> bool:
     """Say whether what follows a file's last whole block is no further block, cut or zeroed."""
-    rest = file.read_bytes()[at:]
     if len(rest) < HEAD.size or not rest.startswith(MAGIC):
         return MAGIC.startswith(rest[:4]) or not rest.strip(b"\0")
     return len(rest) < HEAD.size + int(HEAD.unpack_from(rest)[1])
