@@ -172,6 +172,20 @@ class StreamDecisions:
         return not (self._events or self._positions or self._scores or self._is_new)
 
 
+class UnkeptDecisions(StreamDecisions):
+    """What a stream has where nobody keeps its decisions, as in a replay: nothing is gathered."""
+
+    def frame(self, stamp: Stamp, outcome: Outcome) -> None: ...
+
+    def seen(self, stamp: Stamp, objects: Sequence[Detection], min_score: float) -> None: ...
+
+    def tracks(self, stamp: Stamp, live: Iterable[TrackState]) -> None: ...
+
+    def told(self, results: Iterable[Result], label_of: Callable[[int], str]) -> None: ...
+
+    def rows(self, stamp: Stamp, last_s: float, channels: Sequence[ChannelLevels]) -> None: ...
+
+
 def slot_of(at_s: float) -> float:
     """Return the beginning of the slot of a moment."""
     return at_s - at_s % SLOT_S

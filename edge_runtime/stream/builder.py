@@ -11,7 +11,7 @@ import msgspec
 
 from edge_runtime.board.throttle import Throttle
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.decision_log.recorder import StreamDecisions
+from edge_runtime.decision_log.recorder import StreamDecisions, UnkeptDecisions
 from edge_runtime.infer.pool import Pool
 from edge_runtime.isolation.children import ChildFactory
 from edge_runtime.isolation.frames import MAX_SLOTS
@@ -90,7 +90,7 @@ class StreamBuilder:
         works_for: WorksFor = nobody,
         taps: FrameTaps | None = None,
         mode: Callable[[], str] = no_mode,
-        decisions: Callable[[str], StreamDecisions] = StreamDecisions,
+        decisions: Callable[[str], StreamDecisions] = UnkeptDecisions,
         cameras: CameraMemory = NO_MEMORY,
     ) -> None:
         self._pool = pool

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.decision_log.recorder import ChannelLevels, StreamDecisions
+from edge_runtime.decision_log.recorder import ChannelLevels, StreamDecisions, UnkeptDecisions
 from edge_runtime.errors import EMPTY, Text
 from edge_runtime.infer.placement import DelegatePlacement
 from edge_runtime.raw import Samples
@@ -74,7 +74,7 @@ class SensorTask:
         self._window_model = window_model
         self._sink = sink
         self._clock = clock
-        self._decisions = decisions or StreamDecisions(name)
+        self._decisions = decisions or UnkeptDecisions(name)
         self._failed = threading.Event()
         self._exchanging = threading.Lock()
         self._missing = MissingChannels(name, NO_WINDOW if window_model is not None else EMPTY)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from edge_runtime.board.throttle import Thinning
 from edge_runtime.clock import Clock, Stamp
-from edge_runtime.decision_log.recorder import StreamDecisions
+from edge_runtime.decision_log.recorder import StreamDecisions, UnkeptDecisions
 from edge_runtime.errors import Text
 from edge_runtime.mailbox import Mailbox
 from edge_runtime.model.runner import Model, RunnerCache
@@ -84,7 +84,7 @@ class VisionTask:
         self._is_resting = False
         self._works_for = works_for
         self._tap = tap or FrameTap()
-        self._decisions = decisions or StreamDecisions(name)
+        self._decisions = decisions or UnkeptDecisions(name)
         self._books = Bookkeeping(name, self.health, self.pace, self._decisions)
         self._camera = camera or Unwatched()
         # One waits, and of a file the capture thread has the next one in hand.
