@@ -26,7 +26,6 @@ from edge_runtime.publish.discover import find_brokers
 from edge_runtime.publish.publish_once import deliver_once
 from edge_runtime.records import Message
 
-LACKS = N_("Results arrive all the same; have it allowed in the broker's settings.")
 COMMAND = "doctor"  # the message goes to `…/reply/doctor`: readers of results ignore it
 LEAST_PACKET_BYTES = 4096  # a birth with its names, the health of some streams: 1 kB each
 ADVICE = {
