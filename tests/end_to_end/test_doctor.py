@@ -11,7 +11,7 @@ from typing import Any
 from edge_runtime.daemon.status_socket import ask
 from edge_runtime.doctor import CHECKS
 from edge_runtime.language import Language
-from support.broker import Mosquitto, free_port
+from support.broker import Mosquitto, free_port, tls_settings
 from support.certificates import Authority
 from support.daemon import Daemon, Ear, command
 from support.paths import ROOT
@@ -60,8 +60,9 @@ def test_a_board_with_a_link_by_tls_and_without_a_daemon(tmp_path: Path) -> None
     device = authority.sign("hill", "DNS:device")
     broker = Mosquitto(
         tmp_path,
-        f"cafile {authority.certificate}\ncertfile {server.certificate}\nkeyfile {server.key}\n"
-        "user root\nrequire_certificate true\nuse_identity_as_username true\n",
+        tls_settings(
+            authority, server, "require_certificate true\nuse_identity_as_username true\n"
+        ),
     )
     broker.start()
     head = f"""

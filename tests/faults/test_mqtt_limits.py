@@ -26,9 +26,7 @@ COMMANDS = f"{IDENTITY.root}/cmd"
 
 
 def mosquitto_with(folder: Path, settings: str) -> Mosquitto:
-    broker = Mosquitto(folder, f"allow_anonymous true\n{settings}\n")
-    broker.start()
-    return broker
+    return Mosquitto(folder, f"allow_anonymous true\n{settings}\n")
 
 
 # Server Keep Alive
@@ -92,23 +90,20 @@ def test_the_shorter_keepalive_is_kept(granted_s: int, kept_s: float) -> None:
 
 
 def test_a_real_broker_with_a_shorter_keepalive_says_so(tmp_path: Path) -> None:
-    broker = mosquitto_with(tmp_path, "max_keepalive 10")
-    try:
-        with publishing(broker.url, MemoryQueue()) as publisher:
-            until(lambda: publisher.health().state == "connected", "connected")
-            assert publisher.health().keepalive_s == 10.0
-    finally:
-        broker.stop()
+    with mosquitto_with(tmp_path, "max_keepalive 10") as broker, publishing(
+        broker.url, MemoryQueue()
+    ) as publisher:  # fmt: skip
+        until(lambda: publisher.health().state == "connected", "connected")
+        assert publisher.health().keepalive_s == 10.0
 
 
 # Maximum QoS
 
 
 def test_a_broker_without_qos_1_gets_nothing_and_loses_nothing(tmp_path: Path) -> None:
-    broker = mosquitto_with(tmp_path, "max_qos 0")
     queue = MemoryQueue()
     queue.put(records(3))
-    try:
+    with mosquitto_with(tmp_path, "max_qos 0") as broker:
         with publishing(broker.url, queue) as publisher:
             until(lambda: publisher.health().attempts > 2, "more attempts")
             health = publisher.health()
@@ -120,8 +115,6 @@ def test_a_broker_without_qos_1_gets_nothing_and_loses_nothing(tmp_path: Path) -
         finding = found("broker", surroundings(tmp_path, config=config))[-1]
         assert (finding.check, finding.state) == ("message", "failed")
         assert "QoS 1 is not supported" in finding.text
-    finally:
-        broker.stop()
 
 
 def test_a_consumer_asks_at_the_quality_that_the_broker_has() -> None:
@@ -215,11 +208,10 @@ def test_what_is_larger_than_the_broker_takes_is_not_sent_at_the_end_either() ->
 
 
 def test_a_real_broker_that_retains_nothing(tmp_path: Path) -> None:
-    broker = mosquitto_with(tmp_path, "retain_available false")
     queue = MemoryQueue()
     queue.put(records(3))
     topics: set[str] = set()
-    try:
+    with mosquitto_with(tmp_path, "retain_available false") as broker:
         with Consumer(broker.url) as consumer, publishing(broker.url, queue) as publisher:
             queue.wait_empty()
             while not {STATUS, HEALTH} <= topics:
@@ -231,8 +223,6 @@ def test_a_real_broker_that_retains_nothing(tmp_path: Path) -> None:
         findings = found("broker", surroundings(tmp_path, config=config))
         assert [one.state for one in findings] == ["ok", "skipped", "ok", "warning"]
         assert "keeps no retained messages" in findings[-1].text
-    finally:
-        broker.stop()
 
 
 # Wildcard Subscription Available

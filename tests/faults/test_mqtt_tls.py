@@ -16,8 +16,8 @@ import pytest
 from edge_runtime.broker.endpoint import Endpoint
 from edge_runtime.publish.discover import find_brokers
 from support import packets
-from support.broker import Mosquitto, free_port
-from support.certificates import FUTURE, FUTURE_END, PAST, Authority, Pair
+from support.broker import Mosquitto, free_port, tls_settings
+from support.certificates import FUTURE, FUTURE_END, PAST, Authority
 from support.memory_queue import MemoryQueue
 from support.publishing import IDENTITY, BoardClock, publishing, records
 from support.scripted_broker import ScriptedBroker
@@ -34,23 +34,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("pki") / "theirs", "Another CA")
-
-
-@contextmanager
-def tls_broker(
-    folder: Path, authority: Authority, server: Pair, extra: str = "allow_anonymous true\n"
-) -> Iterator[Mosquitto]:
-    """Run a broker with a server certificate; as root it would give up the right to read it."""
-    broker = Mosquitto(
-        folder,
-        f"cafile {authority.certificate}\ncertfile {server.certificate}\nkeyfile {server.key}\n"
-        f"user root\n{extra}",
-    )
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.stop()
 
 
 def delivers(url: str, **broker: Any) -> None:
@@ -76,7 +59,7 @@ def says(url: str, **broker: Any) -> str:
 def test_tls_with_the_pinned_ca_delivers_and_wrong_ones_do_not(
     tmp_path: Path, authority: Authority, stranger: Authority
 ) -> None:
-    with tls_broker(tmp_path, authority, authority.sign("right", HERE)) as broker:
+    with Mosquitto(tmp_path, tls_settings(authority, authority.sign("right", HERE))) as broker:
         url = f"mqtts://localhost:{broker.port}"
         delivers(url, ca_file=authority.certificate)
         delivers(f"mqtts://127.0.0.1:{broker.port}", ca_file=authority.certificate)
@@ -94,7 +77,7 @@ def test_a_wrong_host_name_is_refused_whatever_the_clock(
     tmp_path: Path, authority: Authority
 ) -> None:
     server = authority.sign("elsewhere", "DNS:elsewhere.example")
-    with tls_broker(tmp_path, authority, server) as broker:
+    with Mosquitto(tmp_path, tls_settings(authority, server)) as broker:
         for host in ("localhost", "127.0.0.1"):
             url = f"mqtts://{host}:{broker.port}"
             wrong = f"{host}:{broker.port}: the broker's certificate is for another host name"
@@ -107,7 +90,7 @@ def test_a_certificate_of_the_future_is_taken_only_until_the_clock_is_set(
     tmp_path: Path, authority: Authority
 ) -> None:
     server = authority.sign("future", HERE, start=FUTURE, end=FUTURE_END)
-    with tls_broker(tmp_path, authority, server) as broker:
+    with Mosquitto(tmp_path, tls_settings(authority, server)) as broker:
         url = f"mqtts://localhost:{broker.port}"
         delivers(url, ca_file=authority.certificate, clock=BoardClock(trusted=False))
         assert "is not valid yet" in says(url, ca_file=authority.certificate)
@@ -115,7 +98,7 @@ def test_a_certificate_of_the_future_is_taken_only_until_the_clock_is_set(
 
 def test_an_expired_certificate_is_said(tmp_path: Path, authority: Authority) -> None:
     server = authority.sign("expired", HERE, start=PAST, end="20210101000000Z")
-    with tls_broker(tmp_path, authority, server) as broker:
+    with Mosquitto(tmp_path, tls_settings(authority, server)) as broker:
         url = f"mqtts://localhost:{broker.port}"
         assert "has expired" in says(url, ca_file=authority.certificate)
 
@@ -125,7 +108,7 @@ def test_client_certificates(tmp_path: Path, authority: Authority, stranger: Aut
     foreign = stranger.sign("device", "DNS:gate")
     settings = "allow_anonymous true\nrequire_certificate true\n"
     server = authority.sign("mutual", HERE)
-    with tls_broker(tmp_path, authority, server, settings) as broker:
+    with Mosquitto(tmp_path, tls_settings(authority, server, settings)) as broker:
         known = {"ca_file": authority.certificate}
         url = f"mqtts://localhost:{broker.port}"
         delivers(url, **known, cert_file=device.certificate, key_file=device.key)
@@ -201,7 +184,7 @@ def test_discovery_finds_a_broker_and_still_checks_who_it_is(
     tmp_path: Path, authority: Authority, stranger: Authority
 ) -> None:
     right = authority.sign("found", "DNS:broker.local")
-    with tls_broker(tmp_path, authority, right) as broker, announced(broker.port):
+    with Mosquitto(tmp_path, tls_settings(authority, right)) as broker, announced(broker.port):
 
         def discover() -> list[Endpoint]:
             dead = Endpoint("127.0.0.1", free_port(), True, "broker.local")

@@ -15,7 +15,7 @@ import pytest
 from edge_runtime.consume import Consumer, LinkError
 from edge_runtime.enrolment.identity import IdentityFolder, LastGoodBroker
 from support import packets
-from support.broker import Mosquitto, free_port
+from support.broker import Mosquitto, free_port, tls_settings
 from support.certificates import Authority, Pair
 from support.daemon import Daemon, command
 from support.memory_queue import MemoryQueue
@@ -47,18 +47,12 @@ def websockets(folder: Path, more: str = "") -> Iterator[tuple[Mosquitto, int]]:
         f"allow_anonymous true\nlistener {port} 127.0.0.1\nprotocol websockets\n{more}",
     )
     broker.more_ports.append(port)
-    broker.start()
-    try:
+    with broker:
         yield broker, port
-    finally:
-        broker.stop()
 
 
 def with_tls(authority: Authority, server: Pair) -> str:
-    return (
-        f"cafile {authority.certificate}\ncertfile {server.certificate}\nkeyfile {server.key}\n"
-        "require_certificate true\nuser root\n"
-    )
+    return tls_settings(authority, server, "require_certificate true\n")
 
 
 def rows_heard(consumer: Consumer, count: int) -> list[int]:

@@ -8,8 +8,11 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
+
+from support.certificates import Authority, Pair
 
 
 def free_port() -> int:
@@ -19,8 +22,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def tls_settings(authority: Authority, server: Pair, more: str = "allow_anonymous true\n") -> str:
+    """Return a broker's settings; as another user it could not read its key."""
+    return (
+        f"cafile {authority.certificate}\ncertfile {server.certificate}\nkeyfile {server.key}\n"
+        f"user root\n{more}"
+    )
+
+
 class Mosquitto:
-    """A real broker on a free loopback port, that can be killed and started again."""
+    """A real broker on a free loopback port, that can be killed and started again.
+
+    As a context manager it runs until the end.
+    """
 
     def __init__(self, folder: Path, settings: str = "allow_anonymous true\n") -> None:
         found = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
@@ -35,6 +49,13 @@ class Mosquitto:
         limits = "max_queued_messages 0\n"
         self.config.write_text(f"listener {self.port} 127.0.0.1\n{limits}{settings}")
         self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def command(self) -> list[str]:

@@ -35,7 +35,7 @@ from edge_runtime.consume.connection import QUEUE_LIMIT
 from edge_runtime.encode import StreamNames
 from edge_runtime.errors import UsageError
 from support import packets
-from support.broker import Mosquitto, free_port
+from support.broker import Mosquitto, free_port, tls_settings
 from support.certificates import Authority
 from support.device import MODEL, Device
 from support.packets import Connect
@@ -229,8 +229,7 @@ def test_certificates_are_checked_and_shown(tmp_path: Path) -> None:
     ours = authority.sign("reader", "DNS:reader")
     broker = Mosquitto(
         tmp_path,
-        f"cafile {authority.certificate}\ncertfile {server.certificate}\nkeyfile {server.key}\n"
-        "user root\nrequire_certificate true\nallow_anonymous true\n",
+        tls_settings(authority, server, "require_certificate true\nallow_anonymous true\n"),
     )
     broker.start()
     url = f"mqtts://127.0.0.1:{broker.port}"

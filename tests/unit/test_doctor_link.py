@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from edge_runtime.enrolment.identity import (
 from edge_runtime.language import Language
 from edge_runtime.options import BrokerOptions
 from edge_runtime.publish.contract import Identity
-from support.broker import Mosquitto, free_port
+from support.broker import Mosquitto, free_port, tls_settings
 from support.certificates import FUTURE, FUTURE_END, PAST, Authority, Pair
 from support.daemon import Ear
 from support.publishing import BoardClock
@@ -43,24 +41,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture(scope="module")
 def server(authority: Authority) -> Pair:
     return authority.sign("right", HERE)
-
-
-@contextmanager
-def broker(folder: Path, settings: str) -> Iterator[Mosquitto]:
-    made = Mosquitto(folder, settings)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
-
-
-def with_tls(authority: Authority, server: Pair, extra: str = "allow_anonymous true\n") -> str:
-    """Return a broker's settings; as root it would give up the right to read the key."""
-    return (
-        f"cafile {authority.certificate}\ncertfile {server.certificate}\nkeyfile {server.key}\n"
-        f"user root\n{extra}"
-    )
 
 
 def walked(folder: Path, url: str, clock: Any = None, **options: object) -> dict[str, Finding]:
@@ -133,7 +113,7 @@ def test_something_else_listens_there(tmp_path: Path) -> None:
 
 def test_a_broker_that_does_not_let_the_device_write(tmp_path: Path) -> None:
     (tmp_path / "acl").write_text("topic read #\n")
-    with broker(tmp_path, f"allow_anonymous true\nacl_file {tmp_path}/acl\nuser root\n") as made:
+    with Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {tmp_path}/acl\nuser root\n") as made:
         findings = walked(tmp_path, made.url)
     assert findings["message"].state == "failed"
     assert "not authorised" in findings["message"].text
@@ -141,7 +121,7 @@ def test_a_broker_that_does_not_let_the_device_write(tmp_path: Path) -> None:
 
 
 def test_a_broker_that_takes_small_packets_alone(tmp_path: Path) -> None:
-    with broker(tmp_path, "allow_anonymous true\nmax_packet_size 512\n") as made:
+    with Mosquitto(tmp_path, "allow_anonymous true\nmax_packet_size 512\n") as made:
         findings = walked(tmp_path, made.url)
     assert findings["message"].state == "warning"
     assert findings["message"].text.endswith("the broker takes packets of 512 bytes at most")
@@ -150,7 +130,7 @@ def test_a_broker_that_takes_small_packets_alone(tmp_path: Path) -> None:
 
 def test_a_wrong_password_is_said_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("quite-secret\n")
-    with broker(tmp_path, "allow_anonymous false\n") as made:
+    with Mosquitto(tmp_path, "allow_anonymous false\n") as made:
         findings = walked(tmp_path, made.url, username="gate", password_file=tmp_path / "password")
     assert findings["message"].state == "failed"
     assert "broker.username" in findings["message"].advice
@@ -181,7 +161,7 @@ def test_a_link_that_is_not_encrypted(tmp_path: Path) -> None:
 
 
 def test_tls_with_the_right_broker(tmp_path: Path, authority: Authority, server: Pair) -> None:
-    with broker(tmp_path, with_tls(authority, server)) as made:
+    with Mosquitto(tmp_path, tls_settings(authority, server)) as made:
         url = f"mqtts://localhost:{made.port}"
         findings = walked(tmp_path, url, ca_file=authority.certificate)
         assert states(findings) == {"broker": "ok", "tls": "ok", "message": "ok"}
@@ -204,7 +184,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def test_a_broker_of_another_ca(
     tmp_path: Path, authority: Authority, server: Pair, stranger: Authority
 ) -> None:
-    with broker(tmp_path, with_tls(authority, server)) as made:
+    with Mosquitto(tmp_path, tls_settings(authority, server)) as made:
         url = f"mqtts://localhost:{made.port}"
         findings = walked(tmp_path, url, ca_file=stranger.certificate)
         assert states(findings) == {"broker": "ok", "tls": "failed"}
@@ -231,7 +211,7 @@ def test_a_wrong_certificate_of_the_broker(
     authority: Authority,
 ) -> None:
     pair = authority.sign(name, alternative, **dates)
-    with broker(tmp_path, with_tls(authority, pair)) as made:
+    with Mosquitto(tmp_path, tls_settings(authority, pair)) as made:
         url = f"mqtts://localhost:{made.port}"
         findings = walked(tmp_path, url, ca_file=authority.certificate)
     assert states(findings) == {"broker": "ok", "tls": "failed"}
@@ -253,7 +233,7 @@ def test_what_the_broker_says_of_our_certificate(
     old = authority.sign("old-device", "DNS:device", start=PAST, end="20210101000000Z")
     foreign = stranger.sign("device", "DNS:device")
     settings = "require_certificate true\nallow_anonymous true\n"
-    with broker(tmp_path, with_tls(authority, server, settings)) as made:
+    with Mosquitto(tmp_path, tls_settings(authority, server, settings)) as made:
 
         def finding(pair: Pair | None) -> Finding:
             ours = {} if pair is None else {"cert_file": pair.certificate, "key_file": pair.key}
@@ -367,7 +347,7 @@ def test_a_broker_that_is_elsewhere_than_configured(
     config = configuration(tmp_path, url=f"mqtts://127.0.0.1:{free_port()}", broker=lines)
     config = provisioned(config, tmp_path / "state")
     settings = "require_certificate true\nallow_anonymous true\n"
-    with broker(tmp_path, with_tls(authority, server, settings)) as made:
+    with Mosquitto(tmp_path, tls_settings(authority, server, settings)) as made:
         place.keep_last_good(LastGoodBroker("127.0.0.1", made.port))
         findings = found("broker", surroundings(tmp_path, config=config))
     assert [(one.check, one.state) for one in findings] == [

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from support import packets
-from support.broker import Mosquitto, free_port
+from support.broker import Mosquitto, free_port, tls_settings
 from support.certificates import PAST, Authority, Pair
 from support.packets import Connect, Publish
 from support.road import stream, synthetic
@@ -92,7 +92,7 @@ def mosquitto(
         Authority(site.folder / "theirs", "Another CA")
         pair = authority.sign("broker", alternative, start=start, end=end)
         trusted = f'\nca_file = "{site.folder / ca / "ca.pem"}"' if scheme == "mqtts" else ""
-        with running(site, with_tls(authority, pair, settings)) as broker:
+        with broker_at(site, tls_settings(authority, pair, settings)) as broker:
             planted = board(f'url = "{scheme}://localhost:{broker.port}"{trusted}')
             planted.environment.update(board_clock(clock_s))
             yield planted
@@ -100,32 +100,18 @@ def mosquitto(
     return plant
 
 
-def with_tls(authority: Authority, pair: Pair, settings: str) -> str:
-    """Return a broker's settings; as another user it could not read its key."""
-    return (
-        f"cafile {authority.certificate}\ncertfile {pair.certificate}\nkeyfile {pair.key}\n"
-        f"user root\n{settings}"
-    )
-
-
-@contextlib.contextmanager
-def running(site: Site, settings: str = "allow_anonymous true\n") -> Iterator[Mosquitto]:
-    """Run a broker in a folder of its own."""
+def broker_at(site: Site, settings: str = "allow_anonymous true\n") -> Mosquitto:
+    """Return a broker in a folder of its own."""
     folder = site.folder / "broker"
     folder.mkdir()
-    made = Mosquitto(folder, settings)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
+    return Mosquitto(folder, settings)
 
 
 @contextlib.contextmanager
 def without_tls(site: Site) -> Iterator[Planted]:
     """Plant a port without TLS where the board is to speak TLS."""
     authority = Authority(site.folder / "ours")
-    with running(site) as broker:
+    with broker_at(site) as broker:
         yield board(f'url = "mqtts://localhost:{broker.port}"\nca_file = "{authority.certificate}"')
 
 
