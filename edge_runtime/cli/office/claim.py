@@ -11,11 +11,12 @@ import click
 
 from edge_runtime.cli.extras import extra
 from edge_runtime.cli.localized import LocalizedCommand, LocalizedGroup, lang_option
-from edge_runtime.cli.office.common import DAY_S, at, folder_option, show_table
+from edge_runtime.cli.office.common import DAY_S, at, folder_option
 from edge_runtime.cli.printable import say
+from edge_runtime.cli.tables import show_table
 from edge_runtime.durable import write_new
 from edge_runtime.enrolment.claim import Claim
-from edge_runtime.errors import UsageError, because
+from edge_runtime.errors import Text, UsageError, because
 from edge_runtime.language import N_, Code, Language, choose
 from edge_runtime.office.claims import ClaimState, cancel, file_text, listed, new_claim
 from edge_runtime.office.folder import open_folder
@@ -179,7 +180,7 @@ def list_claims(folder: Path, lang: Code | None) -> None:
         )
         for one in listed(open_folder(folder).registry, time.time())
     ]
-    show_table([language.text(title) for title in CLAIM_HEAD], rows)
+    show_table([Text(title) for title in CLAIM_HEAD], rows)
 
 
 @claim.command(

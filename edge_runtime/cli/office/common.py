@@ -1,14 +1,12 @@
-"""What the office's commands share: the folder's option, times and tables for people."""
+"""What the office's commands share: the folder's option, and times for people."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from edge_runtime.cli.printable import printable, say
 from edge_runtime.language import N_
 
 DAY_S = 86_400.0
@@ -27,12 +25,3 @@ folder_option = click.option(
 def at(unix_s: float | None) -> str:
     """Return a time as people in any zone read it; nothing where there was none."""
     return "" if unix_s is None else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix_s))
-
-
-def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as they need to be; devices and strangers have written into them."""
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())

@@ -14,9 +14,10 @@ import msgspec
 from edge_runtime.cli.asking import must_confirm
 from edge_runtime.cli.extras import extra
 from edge_runtime.cli.localized import LocalizedCommand, lang_option
-from edge_runtime.cli.office.common import at, folder_option, show_table
+from edge_runtime.cli.office.common import at, folder_option
 from edge_runtime.cli.printable import say
-from edge_runtime.errors import EdgeError, UsageError, because
+from edge_runtime.cli.tables import show_table
+from edge_runtime.errors import EdgeError, Text, UsageError, because
 from edge_runtime.language import N_, Code, Language, choose
 from edge_runtime.office.folder import open_folder
 from edge_runtime.office.listing import DeviceListing, all_devices, dropped_events, last_events
@@ -54,7 +55,7 @@ def devices(folder: Path, as_json: bool, lang: Code | None) -> None:
         )
         for one in found
     ]
-    show_table([language.text(title) for title in DEVICE_HEAD], rows)
+    show_table([Text(title) for title in DEVICE_HEAD], rows)
 
 
 @click.command(cls=LocalizedCommand, help=N_("Show what was refused, the newest last."))
@@ -76,7 +77,7 @@ def events(folder: Path, as_json: bool, last: int, lang: Code | None) -> None:
         say(json.dumps(msgspec.to_builtins(found)))
         return
     rows = [(at(one.at_s), one.address, one.what) for one in found]
-    show_table([language.text(title) for title in EVENT_HEAD], rows)
+    show_table([Text(title) for title in EVENT_HEAD], rows)
     if gone := dropped_events(registry):
         text = language.text(
             "{count} older ones gave way: the last {most} are kept.", count=gone, most=MAX_EVENTS
