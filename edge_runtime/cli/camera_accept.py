@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -10,11 +9,11 @@ import click
 from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.paths import config_option, state_dir_option
 from edge_runtime.cli.printable import say
+from edge_runtime.cli.waiting import is_soon
 from edge_runtime.errors import EdgeError, Text, UsageError, because
 from edge_runtime.language import N_, Code, choose
 
 TAKEN_WITHIN_S = 10.0
-LOOK_EVERY_S = 0.1
 
 
 @click.command(
@@ -59,7 +58,7 @@ def accept(stream: str | None, config_file: Path, state_dir: Path, lang: Code | 
             )
         )
         return
-    if not is_taken(word):
+    if not is_soon(lambda: not word.exists(), TAKEN_WITHIN_S):
         raise EdgeError(
             "{stream}: the daemon has not taken it up within {seconds:g} s; see its log",
             stream=name,
@@ -88,13 +87,3 @@ def watched_stream(config_file: Path, stream: str | None) -> str:
         file=config_file,
         names=", ".join(watched) or Text("none"),
     )
-
-
-def is_taken(word: Path) -> bool:
-    """Wait until the daemon has taken a word up; say whether it has."""
-    ends_s = time.monotonic() + TAKEN_WITHIN_S
-    while word.exists():
-        if time.monotonic() > ends_s:
-            return False
-        time.sleep(LOOK_EVERY_S)
-    return True

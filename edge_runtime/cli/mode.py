@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -10,11 +9,11 @@ import click
 from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import say
+from edge_runtime.cli.waiting import is_soon
 from edge_runtime.errors import EdgeError
 from edge_runtime.language import N_, Code, choose
 
 TAKEN_UP_WITHIN_S = 5.0
-LOOK_S = 0.1
 
 
 @click.command(
@@ -39,15 +38,12 @@ def mode(name: str | None, state_dir: Path, lang: Code | None) -> None:
     if name is not None:
         check_mode(name, names)
         save_mode(state_dir, name)
-        ends_s = time.monotonic() + TAKEN_UP_WITHIN_S
-        while holds != name and time.monotonic() < ends_s:
-            time.sleep(LOOK_S)
-            holds, names = asked(state_dir)
-        if holds != name:
+        if not is_soon(lambda: asked(state_dir)[0] == name, TAKEN_UP_WITHIN_S):
             raise EdgeError(
                 "the daemon has not taken the mode up within {seconds:g} s; see its log",
                 seconds=TAKEN_UP_WITHIN_S,
             )
+        holds = name
     if names:
         say(language.text("mode {mode}; there are {known}", mode=holds, known=", ".join(names)))
     else:

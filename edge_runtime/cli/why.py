@@ -11,10 +11,10 @@ import click
 from edge_runtime.cli.localized import LocalizedCommand, lang_option
 from edge_runtime.cli.paths import state_dir_option
 from edge_runtime.cli.printable import printable_json, say
+from edge_runtime.cli.waiting import is_soon
 from edge_runtime.language import N_, Code, choose
 
 FLUSHED_WITHIN_S = 5.0
-LOOK_S = 0.1
 
 
 @click.command(
@@ -91,6 +91,4 @@ def bring_up_to_date(folder: Path) -> None:
             return
         request = folder / REQUEST
         request.touch(mode=0o600)
-        ends_s = time.monotonic() + FLUSHED_WITHIN_S
-        while request.exists() and time.monotonic() < ends_s:
-            time.sleep(LOOK_S)
+        is_soon(lambda: not request.exists(), FLUSHED_WITHIN_S)
