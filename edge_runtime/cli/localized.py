@@ -13,7 +13,6 @@ import click
 from edge_runtime.cli.click_words import click_in
 from edge_runtime.cli.errors import fail
 from edge_runtime.cli.printable import say
-from edge_runtime.durable import replace_file
 from edge_runtime.errors import EdgeError, Text, because
 from edge_runtime.language import (
     N_,
@@ -66,6 +65,8 @@ def keep(code: Code) -> None:
 
 def remember(code: Code, file: Path) -> None:
     """Keep a choice for all later commands. Raises OSError."""
+    from edge_runtime.durable import replace_file  # ctypes and shutil; few commands remember one
+
     file.parent.mkdir(parents=True, exist_ok=True)
     replace_file(file, f"{code}\n".encode(), mode=0o644)
 
