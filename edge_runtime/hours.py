@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from edge_runtime.clock import Stamp
 from edge_runtime.errors import Text
@@ -31,7 +30,7 @@ class WeeklyHours:
     def __init__(self, entries: Sequence[str], time_zone: str = "") -> None:
         self.entries = tuple(entries)
         self._intervals = tuple(one for entry in entries for one in intervals_of(entry))
-        self._zone: tzinfo | None = ZoneInfo(time_zone) if time_zone else None
+        self._zone = zone_of(time_zone)
         self._minute = -1
         self._holds = True
 
@@ -53,6 +52,15 @@ class WeeklyHours:
         return any(
             begin <= at < end or begin <= at + WEEK_MINUTES < end for begin, end in self._intervals
         )
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """Return a time zone; None, the machine's own, for "". Raises ZoneInfoNotFoundError."""
+    if not name:
+        return None
+    from zoneinfo import ZoneInfo  # and sysconfig with it: not where no zone is named
+
+    return ZoneInfo(name)
 
 
 def hours_problems(entries: Iterable[str]) -> Iterator[tuple[int, Text]]:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -27,6 +26,7 @@ from edge_runtime.decision_log.entries import (
 )
 from edge_runtime.decision_log.ring import Block, kept_since, last_moment, read
 from edge_runtime.errors import EMPTY, Text
+from edge_runtime.hours import zone_of
 from edge_runtime.text_form import form_of, text_of
 
 SILENT_S = 420.0  # longer than between two writes
@@ -84,7 +84,7 @@ class KeptDecisions(msgspec.Struct):
     def local(self, at_s: float) -> str:
         """Return a moment in the stream's own time, as people write it."""
         zone = self.facts.time_zone if self.facts is not None else ""
-        return f"{datetime.fromtimestamp(at_s, ZoneInfo(zone) if zone else None):%Y-%m-%d %H:%M:%S}"
+        return f"{datetime.fromtimestamp(at_s, zone_of(zone)):%Y-%m-%d %H:%M:%S}"
 
     @property
     def frame_count(self) -> int:

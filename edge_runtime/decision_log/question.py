@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -15,6 +14,7 @@ from edge_runtime.decision_log.causes import findings
 from edge_runtime.decision_log.evidence import gathered
 from edge_runtime.decision_log.explanation import Explanation, Question
 from edge_runtime.errors import UsageError
+from edge_runtime.hours import zone_of
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])?")
@@ -28,7 +28,7 @@ def asked_moment(text: str, now_s: float, time_zone: str = "") -> float:
 
     Raises UsageError.
     """
-    zone: tzinfo | None = ZoneInfo(time_zone) if time_zone else None
+    zone = zone_of(time_zone)
     words = text.strip()
     if (clock := CLOCK.fullmatch(words)) is not None:
         hour, minute, second = (int(one or 0) for one in clock.groups())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from edge_runtime.errors import Text
 from edge_runtime.options import DeviceOptions, ModesOptions, StreamOptions
@@ -14,11 +13,15 @@ def zone_faults(device: DeviceOptions) -> Iterator[Fault]:
     """Yield that the time zone is none that this machine knows."""
     zone = device.time_zone
     if zone and not is_zone(zone):
+        from zoneinfo import available_timezones
+
         yield Fault("device.time_zone", no_zone(zone, available_timezones()))
 
 
 def is_zone(name: str) -> bool:
     """Say whether this machine knows a time zone."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
