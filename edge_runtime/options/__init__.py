@@ -180,6 +180,7 @@ class StreamOptions(Section, frozen=True):
     rate: Literal["full", "adaptive"] = "full"
     active: Hours = ()
     mask: Annotated[tuple[Polygon, ...], Meta(max_length=32)] = ()
+    camera_health: bool | None = None
 
     def problems(self) -> Iterator[tuple[str, Text]]:
         """Yield each key of its own that is wrong, and what is wrong with it."""
@@ -189,8 +190,6 @@ class StreamOptions(Section, frozen=True):
             wrong = outside[0] if outside else polygon_problem(polygon)
             if wrong is not None:
                 yield f"mask[{at}]", wrong
-
-    camera_health: bool | None = None
 
     @property
     def sensor(self) -> SensorOptions | None:
