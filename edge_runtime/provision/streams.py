@@ -223,9 +223,10 @@ def refuse_faults(source: dict[str, Any]) -> None:
 
 
 def faults_of(source: dict[str, Any]) -> Iterator[Text]:
-    for fault in value_faults(source, SerialOptions):
+    faults = value_faults(source, SerialOptions)
+    for fault in faults:
         yield fault.text
-    if not value_faults(source, SerialOptions):
+    if not faults:
         for _, wrong in msgspec.convert(source, SerialOptions).problems():
             yield wrong
 
