@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -106,3 +107,12 @@ class Bench(Protocol):
 
     def board(self, scratch: Path) -> Board:
         """Return a board without power; `scratch` is an empty folder of its own."""
+
+
+def write_file(board: Board, remote: str, text: str) -> None:
+    """Write a file on a board that everybody there may read."""
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "file"
+        file.write_text(text)
+        file.chmod(0o644)
+        board.put(file, remote)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.encode.reader import Decoded
-from hil.board import Board, Done
+from hil.board import Board, Done, write_file
 from hil.office import Office
 from support.books import Books, committed
 from support.daemon import Ear
@@ -155,11 +155,7 @@ class Site:
 
     def write(self, remote: str, text: str) -> None:
         """Write a file."""
-        with tempfile.TemporaryDirectory() as place:
-            file = Path(place) / "file"
-            file.write_text(text)
-            file.chmod(0o644)
-            self.board.put(file, remote)
+        write_file(self.board, remote, text)
 
     def show(self, *properties: str) -> dict[str, str]:
         """Return properties of the service, as systemd sees it."""

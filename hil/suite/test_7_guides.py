@@ -19,7 +19,7 @@ from edge_runtime.language import Language
 from edge_runtime.practice.exercise import NetworkCamera
 from edge_runtime.practice.network_camera import RtspServer
 from hil import bundles, images, network
-from hil.board import Done
+from hil.board import Done, write_file
 from hil.boards.nspawn import Nspawn
 from hil.typist import PROMPT, Typist
 from support.broker import free_port
@@ -69,11 +69,7 @@ class Machine:
             self.board.put(file, f"{STICK}/{file.name}")
 
     def write(self, remote: str, text: str) -> None:
-        with tempfile.TemporaryDirectory() as place:
-            file = Path(place) / "file"
-            file.write_text(text)
-            file.chmod(0o644)
-            self.board.put(file, remote)
+        write_file(self.board, remote, text)
 
     def read(self, remote: str) -> str:
         with tempfile.TemporaryDirectory() as place:
