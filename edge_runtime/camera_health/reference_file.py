@@ -121,9 +121,10 @@ class ReferenceFile:
 
     def take_accepted(self) -> bool:
         """Say whether a technician has accepted what the camera sees, once each time."""
-        is_accepted = self._accepted.is_set()
+        if not self._accepted.is_set():
+            return False
         self._accepted.clear()
-        return is_accepted
+        return True
 
     def keep(self) -> None:
         """Write what was offered; take a technician's word up. The main thread."""
