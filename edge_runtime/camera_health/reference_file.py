@@ -26,7 +26,6 @@ from edge_runtime.errors import because
 log = logging.getLogger("edge_runtime.camera_health")
 
 FOLDER = "cameras"
-SAVE_EVERY_S = 3600.0
 MOST_BYTES = 1 << 20
 STEPS = 4.0  # of a grey level that are kept of detail and levels; of edges whole ones
 
