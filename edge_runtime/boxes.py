@@ -48,6 +48,11 @@ def area(box: Box) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
+def middle(box: Box) -> Point:
+    """Return the centre of a box."""
+    return (box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0
+
+
 def iou(a: Box, b: Box) -> float:
     """Return intersection over union, 0..1."""
     width = min(a[2], b[2]) - max(a[0], b[0])

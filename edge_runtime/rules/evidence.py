@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from edge_runtime.boxes import Box, iou
+from edge_runtime.boxes import Box, iou, middle
 from edge_runtime.records import TrackState
-from edge_runtime.rules.succession import are_alike, middle
+from edge_runtime.rules.succession import are_alike
 
 # How a counted track looked: one that is no clear case counts for less, or for more, than one.
 # resumed: began near where another of its size was lost; brief: gone again at once; faint: never

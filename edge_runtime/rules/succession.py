@@ -7,7 +7,7 @@ from collections.abc import Set
 
 import msgspec
 
-from edge_runtime.boxes import Box, Point
+from edge_runtime.boxes import Box, Point, middle
 from edge_runtime.records import TrackState
 
 LONGEST_HIDDEN_S = 5.0
@@ -106,10 +106,6 @@ def are_alike(one: Box, other: Box) -> bool:
         if max(size, other_size) > MAX_GROWTH * min(size, other_size):
             return False
     return True
-
-
-def middle(box: Box) -> Point:
-    return (box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0
 
 
 def is_cut(box: Box) -> bool:

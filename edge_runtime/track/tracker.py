@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from edge_runtime.boxes import FULL_FRAME, Box
+from edge_runtime.boxes import FULL_FRAME, Box, middle
 from edge_runtime.label_groups import NO_GROUPS, LabelGroups
 from edge_runtime.options import TrackOptions
 from edge_runtime.records import Detection, TrackState
@@ -282,5 +282,5 @@ def with_id(seen: Detection, track: TrackCandidate | None) -> Detection:
 
 def holds(region: Box, box: Box) -> bool:
     """Say whether the middle of a box lies in a region."""
-    x, y = (box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0
+    x, y = middle(box)
     return region[0] <= x <= region[2] and region[1] <= y <= region[3]
