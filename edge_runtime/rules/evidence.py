@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
@@ -72,13 +73,13 @@ class EvidenceLog:
             self._of[id_].is_gone = True
             if at_s - self._of[id_].track.seen_s > RESUMED_S:
                 del self._of[id_]
+        crowded = ids_side_by_side(live)
         for track in live:
             if track.id not in self._of:
                 self._of[track.id] = TrackEvidence(track, self._began(track))
             evidence = self._of[track.id]
             evidence.track = track
-            if track.visible and not evidence.is_crowded:
-                evidence.is_crowded = any(is_beside(track, other) for other in live)
+            evidence.is_crowded = evidence.is_crowded or track.id in crowded
 
     def _began(self, track: TrackState) -> Beginning:
         assert self._first_s is not None
@@ -109,9 +110,20 @@ def may_resume(track: TrackState, other: TrackState) -> bool:
     return math.dist(middle(track.first_xyxy), middle(other.xyxy)) <= reach
 
 
-def is_beside(track: TrackState, other: TrackState) -> bool:
-    """Say whether one of two that are in sight hides part of the other."""
-    return other.visible and other.id != track.id and iou(track.xyxy, other.xyxy) > CROWDED_IOU
+def ids_side_by_side(live: Iterable[TrackState]) -> set[int]:
+    """Return the tracks in sight of which another one hides part, or that hide part of another.
+
+    From left to right, so that each is held only against those that begin before it ends.
+    """
+    found: set[int] = set()
+    in_sight = sorted((t for t in live if t.visible), key=lambda track: track.xyxy[0])
+    for number, track in enumerate(in_sight, 1):
+        for other in itertools.islice(in_sight, number, None):
+            if other.xyxy[0] >= track.xyxy[2]:
+                break
+            if iou(track.xyxy, other.xyxy) > CROWDED_IOU:
+                found |= {track.id, other.id}
+    return found
 
 
 def is_at_edge(box: Box) -> bool:
