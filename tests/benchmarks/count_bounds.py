@@ -34,13 +34,13 @@ from counting import MOVING, annotated  # noqa: E402
 from drawn_boxes import drawn_road  # noqa: E402
 from edge_runtime.clock import Stamp  # noqa: E402
 from edge_runtime.label_groups import LabelGroups  # noqa: E402
-from edge_runtime.options import CountOptions, ModelOptions, TrackOptions  # noqa: E402
+from edge_runtime.options import CountOptions  # noqa: E402
 from edge_runtime.records import Detection  # noqa: E402
 from edge_runtime.rules.count import Count  # noqa: E402
 from edge_runtime.rules.count_bounds import Rate, bounds  # noqa: E402
 from edge_runtime.rules.evidence import Kind, number_of  # noqa: E402
 from edge_runtime.simulate.scene import LABELS  # noqa: E402
-from edge_runtime.track import Tracker  # noqa: E402
+from tracking import new_tracker  # noqa: E402
 
 TABLE = HERE.parents[1] / "edge_runtime" / "rules" / "count_table.py"
 LEARNT, JUDGED = range(1_000, 1_120), range(5_000, 5_200)
@@ -94,8 +94,7 @@ def judge(
 
     options = CountOptions(name="all", every_s=every_s)
     rule = Count(options, 0, frozenset(range(len(labels))), estimate)
-    ids = itertools.count(1)
-    tracker = Tracker(TrackOptions(), high_score=ModelOptions().min_score, new_id=lambda: next(ids))
+    tracker = new_tracker()
     groups = LabelGroups(labels)
     judged: list[Judged] = []
     began_s, stamp = -1.0, Stamp(0.0, 0.0)

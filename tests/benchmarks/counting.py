@@ -28,15 +28,15 @@ from sequences import folders_of, read  # noqa: E402
 
 from drawn_boxes import HEIGHT, LEAST_VISIBLE, WIDTH, drawn_road  # noqa: E402
 from edge_runtime.bench.report import machine  # noqa: E402
-from edge_runtime.boxes import Point, clip, contains  # noqa: E402
+from edge_runtime.boxes import Point, contains  # noqa: E402
 from edge_runtime.clock import Stamp  # noqa: E402
 from edge_runtime.label_groups import LabelGroups  # noqa: E402
-from edge_runtime.options import LineOptions, ModelOptions, TrackOptions, ZoneOptions  # noqa: E402
+from edge_runtime.options import LineOptions, ZoneOptions  # noqa: E402
 from edge_runtime.records import Detection, Event  # noqa: E402
 from edge_runtime.rules.area import bottom_center, signed_distance  # noqa: E402
 from edge_runtime.rules.build import open_rules  # noqa: E402
 from edge_runtime.simulate.scene import LABELS  # noqa: E402
-from edge_runtime.track import Tracker  # noqa: E402
+from tracking import box_of, detections_of, new_tracker  # noqa: E402
 
 PACKAGES = ("trackers==2.6.1", "supervision==0.31.2")
 MOVING = ("ETH-Sunnyday", "KITTI-17")
@@ -74,23 +74,14 @@ class Walk:
 def annotated(folder: Path) -> Walk:
     """Read a sequence and its annotations."""
     found = read(folder, 1)
-    width, height = found.width, found.height
-
-    def box(row: tuple[float, ...]) -> tuple[float, float, float, float]:
-        left, top, w, h = row[:4]
-        return (
-            clip(left / width), clip(top / height), clip((left + w) / width),
-            clip((top + h) / height),
-        )  # fmt: skip
-
     paths: dict[int, Path_] = {}
     for line in found.annotations:
         frame, id_, left, top, w, h, counts = (float(each) for each in line.split(",")[:7])
         if counts:
-            point = bottom_center(box((left, top, w, h)))
+            point = bottom_center(box_of(found, left, top, w, h))
             paths.setdefault(int(id_), {})[int(frame) - 1] = point
-    frames = [tuple(Detection(0, row[4], box(row)) for row in rows) for rows in found.detections]
-    return Walk(found.name, width, height, found.rate_fps, frames, paths)
+    frames = detections_of(found)
+    return Walk(found.name, found.width, found.height, found.rate_fps, frames, paths)
 
 
 def drawn(seed: int) -> Walk:
@@ -130,8 +121,7 @@ def own_counts(walk: Walk) -> Counts:
     )
     labels = LABELS if walk.name.startswith("road-") else ("person",)
     rules, groups = open_rules(options, labels), LabelGroups(labels)
-    ids = itertools.count(1)
-    tracker = Tracker(TrackOptions(), high_score=ModelOptions().min_score, new_id=lambda: next(ids))
+    tracker = new_tracker()
     counts: Counts = {name: {"in": 0, "out": 0} for name in LINES}
     stood: dict[str, set[int]] = {name: set() for name in ZONES}
     for index, objects in enumerate(walk.frames):

@@ -26,7 +26,7 @@ from environment import install  # noqa: E402
 from sequences import Given, Sequence, folders_of, read  # noqa: E402
 
 from edge_runtime.bench.report import machine  # noqa: E402
-from edge_runtime.boxes import clip  # noqa: E402
+from edge_runtime.boxes import Box, clip  # noqa: E402
 from edge_runtime.options import ModelOptions, TrackOptions  # noqa: E402
 from edge_runtime.records import Detection  # noqa: E402
 from edge_runtime.track import Tracker  # noqa: E402
@@ -44,30 +44,31 @@ Figures = dict[str, dict[str, dict[str, float]]]
 
 def detections_of(sequence: Sequence) -> list[tuple[Detection, ...]]:
     """Return the boxes in fractions of the frame, as decoders give them."""
-    width, height = sequence.width, sequence.height
     return [
-        tuple(
-            Detection(
-                0,
-                score,
-                (
-                    clip(left / width),
-                    clip(top / height),
-                    clip((left + w) / width),
-                    clip((top + h) / height),
-                ),
-            )
-            for left, top, w, h, score in rows
-        )
+        tuple(Detection(0, score, box_of(sequence, *row)) for *row, score in rows)
         for rows in sequence.detections
     ]
 
 
+def box_of(sequence: Sequence, left: float, top: float, width: float, height: float) -> Box:
+    """Return a box in fractions of the frame."""
+    return (
+        clip(left / sequence.width),
+        clip(top / sequence.height),
+        clip((left + width) / sequence.width),
+        clip((top + height) / sequence.height),
+    )
+
+
+def new_tracker() -> Tracker:
+    """Return a tracker as a stream has one that says nothing of it."""
+    ids = itertools.count(1)
+    return Tracker(TrackOptions(), high_score=ModelOptions().min_score, new_id=lambda: next(ids))
+
+
 def track(sequence: Sequence, frames: list[tuple[Detection, ...]]) -> tuple[Given, float]:
     """Return which box got which id, and the CPU seconds that it took."""
-    ids = itertools.count(1)
-    score = ModelOptions().min_score
-    tracker = Tracker(TrackOptions(), high_score=score, new_id=lambda: next(ids))
+    tracker = new_tracker()
     began_s = time.process_time()
     outputs = [
         tracker.update(objects, number / sequence.rate_fps) for number, objects in enumerate(frames)
