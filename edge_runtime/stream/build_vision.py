@@ -56,7 +56,7 @@ def build_vision(
     observe: Observe | None,
     works_for: WorksFor,
     tap: FrameTap,
-    mode: Callable[[], str],
+    schedule: RuleSchedule,
     decisions: StreamDecisions,
     camera: CameraWatch | None = None,
 ) -> VisionTask:
@@ -66,7 +66,7 @@ def build_vision(
     # One core a worker: OpenCV's own threads would take the cores from the other workers.
     cv2.setNumThreads(1)
     stream = stream_of(setup)
-    pace, schedule = PaceMonitor(), RuleSchedule(setup.time_zone, mode)
+    pace = PaceMonitor()
     return VisionTask(
         stream.name,
         model=model,
@@ -107,12 +107,11 @@ def exchange_vision(
     setup: StreamSetup,
     new_track_id: Callable[[], int],
     publish_modes: PublishModes,
-    mode: Callable[[], str],
+    schedule: RuleSchedule,
     timeout_s: float,
 ) -> bool:
     """Let a task go on by another setup; False: it is not to be had, nothing was changed."""
     stream, pack, pace = stream_of(setup), task.model.pack, task.pace
-    schedule = RuleSchedule(setup.time_zone, mode)
     return task.exchange(
         frame_selection(stream, setup.time_zone, stream_of(before), task.selection),
         pipeline_settings(stream, pack, publish_modes, schedule),

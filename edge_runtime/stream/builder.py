@@ -151,7 +151,7 @@ class StreamBuilder:
                 setup.pack,
                 self._publish_modes,
                 setup.limits,
-                RuleSchedule(setup.time_zone, self._mode),
+                self._schedule(setup),
             )
             is_done = task.exchange(settings, setup.limits.summary, timeout_s)
             if is_done and setup.limits != stream.setup.limits:
@@ -164,7 +164,7 @@ class StreamBuilder:
                 setup,
                 self._new_track_id,
                 self._publish_modes,
-                self._mode,
+                self._schedule(setup),
                 timeout_s,
             )
         if not is_done:
@@ -174,6 +174,9 @@ class StreamBuilder:
 
     def _note_setup(self, setup: StreamSetup) -> None:
         self._decisions(setup.name).setup(facts_of(setup), self._clock.now().wall_s)
+
+    def _schedule(self, setup: StreamSetup) -> RuleSchedule:
+        return RuleSchedule(setup.time_zone, self._mode)
 
     def release(self, stream: RunningStream) -> None:
         """Give back what a stream holds whose capture was stopped."""
@@ -193,7 +196,7 @@ class StreamBuilder:
             alarms=self._open_alarms(setup.name),
             opens=self._ledger.opens,
             children=self._children,
-            schedule=RuleSchedule(setup.time_zone, self._mode),
+            schedule=self._schedule(setup),
             decisions=self._decisions(setup.name),
         )
 
@@ -219,7 +222,7 @@ class StreamBuilder:
             observe=self._observe,
             works_for=self._works_for,
             tap=self._taps.of(setup.name),
-            mode=self._mode,
+            schedule=self._schedule(setup),
             decisions=self._decisions(setup.name),
             camera=camera_watch(setup.name, self._cameras) if options.watches_camera else None,
         )
