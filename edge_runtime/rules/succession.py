@@ -90,7 +90,7 @@ class Successions:
 def apart(trail: Trail, track: TrackState) -> float:
     """Return how far a new track began from where a lost one was going; 1 just near enough."""
     lost, hidden_s = trail.track, track.since_s - trail.track.seen_s
-    if trail.has_successor or lost.class_id != track.class_id:
+    if trail.has_successor or lost.class_id != track.class_id or is_cut(lost.xyxy):
         return math.inf
     if not 0.0 < hidden_s <= LONGEST_HIDDEN_S or not are_alike(lost.xyxy, track.first_xyxy):
         return math.inf

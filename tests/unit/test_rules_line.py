@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,6 +119,24 @@ def test_who_comes_to_be_far_from_where_another_was_lost_has_not_crossed() -> No
     ]
     frames = [*[(one,) for one in before], *lost, *[(one,) for one in later]]
     assert said(play(opened(ACROSS), frames)) == []
+
+
+@pytest.mark.parametrize(("right", "expected"), [(0.95, [(16, "in")]), (0.99, [])])
+def test_who_left_at_an_edge_of_the_picture_does_not_go_on_as_another(
+    right: float, expected: list[tuple[int, str]]
+) -> None:
+    def to_the_right(one: TrackState, edge: float) -> TrackState:
+        boxes = [(edge - (x1 - x0), y0, edge, y1) for x0, y0, x1, y1 in (one.xyxy, one.first_xyxy)]
+        return msgspec.structs.replace(one, xyxy=boxes[0], first_xyxy=boxes[1])
+
+    before = [
+        to_the_right(one, right)
+        for one in walk(0.38, 0.4, 0.42, 0.44, 0.46, 0.48, id_=1, began_s=0.0)
+    ]
+    lost = [(hidden(before[-1]),)] * 10
+    beyond = [to_the_right(one, 0.95) for one in walk(0.7, 0.72, 0.74, 0.76, id_=2, began_s=1.6)]
+    frames = [*[(one,) for one in before], *lost, *[(one,) for one in beyond]]
+    assert said(play(opened(ACROSS), frames)) == expected
 
 
 def tracked(frames: list[tuple[Detection, ...]], labels: tuple[str, ...]) -> list[Event]:
